@@ -1,0 +1,15 @@
+//! The first phase: what the user wrote, with its spans, which may still be wrong.
+
+mod cached;
+mod invalidates;
+mod options;
+mod reference;
+mod resources;
+
+pub(crate) use self::{
+    cached::{CachedArgs, KeyExpr},
+    invalidates::{InvalidatesArgs, OnArg, TargetArg},
+    options::{ScopeExpr, Slot},
+    reference::{Reference, resource_ident},
+    resources::{Declaration, GroupArgs, Member, ResourceArgs, ResourcesArgs, ScopeArg},
+};

@@ -1,0 +1,122 @@
+//! The options of `#[cached]`.
+
+use proc_macro2::{Ident, TokenStream};
+use syn::{
+    Expr, LitInt, Token,
+    ext::IdentExt,
+    parse::{Parse, ParseStream},
+};
+
+use super::{
+    Reference,
+    options::{Opt, ScopeExpr, Slot, read_all, separated},
+};
+use crate::{diag::Errors, ttl::Ttl};
+
+/// The names of the options, for messages.
+const OPTIONS: &[&str] = &[
+    "resource", "ttl", "skip", "key", "scope", "tenant", "cache", "when", "unless", "version",
+];
+
+/// What stands in `#[cached(...)]`.
+pub(crate) struct CachedArgs {
+    pub(crate) resource: Slot<Reference>,
+    pub(crate) ttl: Slot<Ttl>,
+    pub(crate) skip: Slot<Vec<Ident>>,
+    pub(crate) key: Slot<Vec<KeyExpr>>,
+    pub(crate) scope: Slot<Vec<ScopeExpr>>,
+    pub(crate) tenant: Slot<Expr>,
+    pub(crate) cache: Slot<Expr>,
+    pub(crate) when: Slot<Expr>,
+    pub(crate) unless: Slot<Expr>,
+    pub(crate) version: Slot<u32>,
+}
+
+impl CachedArgs {
+    /// Reads the options. What is wrong goes to `errors`, what is right is kept.
+    pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
+        let mut args = Self {
+            resource: Slot::Absent,
+            ttl: Slot::Absent,
+            skip: Slot::Absent,
+            key: Slot::Absent,
+            scope: Slot::Absent,
+            tenant: Slot::Absent,
+            cache: Slot::Absent,
+            when: Slot::Absent,
+            unless: Slot::Absent,
+            version: Slot::Absent,
+        };
+        read_all(tokens, errors, |input, errors| {
+            separated(input, errors, |input, errors| {
+                args.option(Opt::parse(input, errors)?);
+                Ok(())
+            });
+        });
+        args
+    }
+
+    fn option(&mut self, option: Opt<'_, '_>) {
+        match option.key.to_string().as_str() {
+            "resource" => option.assign(&mut self.resource, "resource = \"invoices_list\""),
+            "ttl" => option.assign(&mut self.ttl, "ttl = 60"),
+            "skip" => option.list_with(&mut self.skip, "skip(db)", |input| input.call(Ident::parse_any)),
+            "key" => option.list(&mut self.key, "key(filter.page)"),
+            "scope" => option.list(&mut self.scope, "scope(company)"),
+            "tenant" => option.assign(&mut self.tenant, "tenant = claims.tenant"),
+            "cache" => option.assign(&mut self.cache, "cache = self.cache"),
+            "when" => option.assign(&mut self.when, "when = page < 10"),
+            "unless" => option.assign_with(&mut self.unless, "unless = |value| value.is_empty()", closure),
+            "version" => option.assign_with(&mut self.version, "version = 2", version),
+            _ => option.refuse(OPTIONS),
+        }
+    }
+}
+
+/// `expr` or `name = expr`: a part of the key.
+pub(crate) struct KeyExpr {
+    pub(crate) name: Option<Ident>,
+    pub(crate) value: Expr,
+}
+
+impl Parse for KeyExpr {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        // `name = expr` is also an assignment expression, so the name has to be looked for first.
+        let named = input.peek(syn::Ident) && input.peek2(Token![=]) && !input.peek2(Token![==]);
+        let name = if named {
+            let name = input.parse()?;
+            input.parse::<Token![=]>()?;
+            Some(name)
+        } else {
+            None
+        };
+        Ok(Self {
+            name,
+            value: input.parse()?,
+        })
+    }
+}
+
+fn closure(input: ParseStream<'_>) -> syn::Result<Expr> {
+    let expr: Expr = input.parse()?;
+    match expr {
+        Expr::Lit(_) => Err(syn::Error::new_spanned(
+            expr,
+            "`unless` takes a closure or a function that looks at the value\nhelp: write `unless = |value| value.is_empty()`",
+        )),
+        expr => Ok(expr),
+    }
+}
+
+fn version(input: ParseStream<'_>) -> syn::Result<u32> {
+    let refuse = |error: &syn::Error| {
+        syn::Error::new(
+            error.span(),
+            "`version` takes a whole number up to 4294967295\nhelp: write `version = 2`",
+        )
+    };
+    input
+        .parse::<LitInt>()
+        .and_then(|number| number.base10_parse())
+        .map_err(|error| refuse(&error))
+}

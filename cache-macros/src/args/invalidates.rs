@@ -1,0 +1,105 @@
+//! The targets and options of `#[invalidates]`.
+
+use proc_macro2::{Ident, TokenStream};
+use syn::{
+    Expr, LitStr, Token,
+    ext::IdentExt,
+    parse::{Parse, ParseStream},
+    token,
+};
+
+use super::{
+    Reference,
+    options::{Opt, ScopeExpr, Slot, in_parentheses, read_all, separated},
+};
+use crate::diag::Errors;
+
+/// The names of the options, for messages.
+const OPTIONS: &[&str] = &["on", "tenant", "cache"];
+
+/// What stands in `#[invalidates(...)]`.
+pub(crate) struct InvalidatesArgs {
+    pub(crate) targets: Vec<TargetArg>,
+    pub(crate) on: Slot<OnArg>,
+    pub(crate) tenant: Slot<Expr>,
+    pub(crate) cache: Slot<Expr>,
+}
+
+/// `"name"`, `"pattern_*"` or `path`, with scope values or without.
+pub(crate) struct TargetArg {
+    pub(crate) reference: Reference,
+    pub(crate) scopes: Vec<ScopeExpr>,
+}
+
+/// When the invalidation happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnArg {
+    Ok,
+    Always,
+}
+
+impl InvalidatesArgs {
+    /// Reads the targets and options. What is wrong goes to `errors`, what is right is kept.
+    pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
+        let mut args = Self {
+            targets: Vec::new(),
+            on: Slot::Absent,
+            tenant: Slot::Absent,
+            cache: Slot::Absent,
+        };
+        read_all(tokens, errors, |input, errors| {
+            separated(input, errors, |input, errors| {
+                if is_option(input) {
+                    args.option(Opt::parse(input, errors)?);
+                } else {
+                    args.targets.push(target(input)?);
+                }
+                Ok(())
+            });
+        });
+        args
+    }
+
+    fn option(&mut self, option: Opt<'_, '_>) {
+        match option.key.to_string().as_str() {
+            "on" => option.assign_with(&mut self.on, "on = \"always\"", on),
+            "tenant" => option.assign(&mut self.tenant, "tenant = claims.tenant"),
+            "cache" => option.assign(&mut self.cache, "cache = self.cache"),
+            _ => option.refuse(OPTIONS),
+        }
+    }
+}
+
+/// Options are told from targets, which may be paths of one word, by their `=` or their name.
+fn is_option(input: ParseStream<'_>) -> bool {
+    let name = input.fork().call(Ident::parse_any).ok();
+    name.is_some_and(|name| {
+        input.peek2(Token![=]) || (OPTIONS.iter().any(|option| name == option) && !input.peek2(Token![::]))
+    })
+}
+
+fn target(input: ParseStream<'_>) -> syn::Result<TargetArg> {
+    let reference = input.parse()?;
+    let scopes = if input.peek(token::Paren) {
+        in_parentheses(input, ScopeExpr::parse)?
+    } else {
+        Vec::new()
+    };
+    Ok(TargetArg { reference, scopes })
+}
+
+fn on(input: ParseStream<'_>) -> syn::Result<OnArg> {
+    let refuse = |span| {
+        syn::Error::new(
+            span,
+            "`on` is `\"ok\"` (after `Ok`, or after any return of a function without a `Result`) or `\"always\"` (after \
+             `Err` too)",
+        )
+    };
+    let text: LitStr = input.parse().map_err(|error: syn::Error| refuse(error.span()))?;
+    match text.value().as_str() {
+        "ok" => Ok(OnArg::Ok),
+        "always" => Ok(OnArg::Always),
+        _ => Err(refuse(text.span())),
+    }
+}

@@ -1,0 +1,204 @@
+//! The grammar that all options share: `name = value` and `name(values)`, separated by commas.
+
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use syn::{
+    Expr, Token,
+    ext::IdentExt,
+    parse::{End, Parse, ParseStream, Parser},
+    punctuated::Punctuated,
+    token,
+};
+
+use crate::diag::{Errors, did_you_mean, list};
+
+/// An option.
+pub(crate) enum Slot<T> {
+    Absent,
+    /// Given, and the value is wrong, which has been said.
+    Wrong,
+    Given(T),
+}
+
+impl<T> Slot<T> {
+    pub(crate) const fn value(&self) -> Option<&T> {
+        match self {
+            Self::Given(value) => Some(value),
+            Self::Absent | Self::Wrong => None,
+        }
+    }
+}
+
+impl<T> Slot<Vec<T>> {
+    /// The values, none if the option is absent.
+    pub(crate) fn values(&self) -> &[T] {
+        self.value().map_or(&[], Vec::as_slice)
+    }
+}
+
+/// One option, its name read and its value not yet.
+pub(crate) struct Opt<'a, 'b> {
+    pub(crate) key: Ident,
+    input: ParseStream<'a>,
+    errors: &'b mut Errors,
+}
+
+impl<'a, 'b> Opt<'a, 'b> {
+    /// Reads the name of an option.
+    pub(crate) fn parse(input: ParseStream<'a>, errors: &'b mut Errors) -> syn::Result<Self> {
+        let key = input
+            .call(Ident::parse_any)
+            .map_err(|error| syn::Error::new(error.span(), "expected an option such as `ttl = 60`"))?;
+        Ok(Self { key, input, errors })
+    }
+
+    /// Reads `= value`.
+    pub(crate) fn assign<T: Parse>(self, slot: &mut Slot<T>, example: &str) {
+        self.assign_with(slot, example, T::parse);
+    }
+
+    /// Reads `= value`, the value read by `parse`.
+    pub(crate) fn assign_with<T>(
+        self,
+        slot: &mut Slot<T>,
+        example: &str,
+        parse: impl FnOnce(ParseStream<'_>) -> syn::Result<T>,
+    ) {
+        let input = self.input;
+        let value = if input.peek(Token![=]) && !input.peek2(Token![,]) && !input.peek2(End) {
+            input.parse::<Token![=]>().and_then(|_| parse(input))
+        } else if input.peek(token::Paren) {
+            Err(self.mistake("takes its value after `=`", example))
+        } else {
+            Err(self.mistake("is given without a value", example))
+        };
+        self.fill(slot, value);
+    }
+
+    /// Reads `(value, value, ...)`.
+    pub(crate) fn list<T: Parse>(self, slot: &mut Slot<Vec<T>>, example: &str) {
+        self.list_with(slot, example, T::parse);
+    }
+
+    /// Reads `(value, value, ...)`, each value read by `parse`.
+    pub(crate) fn list_with<T>(
+        self,
+        slot: &mut Slot<Vec<T>>,
+        example: &str,
+        parse: fn(ParseStream<'_>) -> syn::Result<T>,
+    ) {
+        let value = if self.input.peek(token::Paren) {
+            in_parentheses(self.input, parse).and_then(|values| {
+                if values.is_empty() {
+                    Err(self.mistake("is given without a value", example))
+                } else {
+                    Ok(values)
+                }
+            })
+        } else {
+            Err(self.mistake("takes its values in parentheses", example))
+        };
+        self.fill(slot, value);
+    }
+
+    /// Refuses the option, because there is none of that name.
+    pub(crate) fn refuse(self, accepted: &[&str]) {
+        let name = self.key.to_string();
+        let text = format!(
+            "there is no option `{name}` here; the options are {}{}",
+            list(accepted.iter().copied()),
+            did_you_mean(&name, accepted.iter().copied()),
+        );
+        self.errors.at(self.key.span(), text);
+        skip_to_comma(self.input);
+    }
+
+    fn mistake(&self, what: &str, example: &str) -> syn::Error {
+        syn::Error::new(
+            self.key.span(),
+            format!("`{}` {what}\nhelp: write `{example}`", self.key),
+        )
+    }
+
+    fn fill<T>(self, slot: &mut Slot<T>, value: syn::Result<T>) {
+        let Self { key, input, errors } = self;
+        if !matches!(slot, Slot::Absent) {
+            errors.at(key.span(), format!("`{key}` is given twice\nhelp: keep one of the two"));
+        }
+        *slot = match value {
+            Ok(value) => Slot::Given(value),
+            Err(error) => {
+                errors.push(error);
+                skip_to_comma(input);
+                Slot::Wrong
+            }
+        };
+    }
+}
+
+/// Reads everything that is left of `input` as elements separated by commas. After a mistake in one of them the reading
+/// goes on with the next.
+pub(crate) fn separated(
+    input: ParseStream<'_>,
+    errors: &mut Errors,
+    mut element: impl FnMut(ParseStream<'_>, &mut Errors) -> syn::Result<()>,
+) {
+    while !input.is_empty() {
+        if let Err(error) = element(input, errors) {
+            errors.push(error);
+            skip_to_comma(input);
+        }
+        if !input.is_empty() && input.parse::<Token![,]>().is_err() {
+            errors.at(input.span(), "expected `,`");
+            skip_to_comma(input);
+            // There is one, or the input is at its end.
+            let _ = input.parse::<Token![,]>();
+        }
+    }
+}
+
+/// Reads `(value, value, ...)`.
+pub(crate) fn in_parentheses<T>(
+    input: ParseStream<'_>,
+    parse: fn(ParseStream<'_>) -> syn::Result<T>,
+) -> syn::Result<Vec<T>> {
+    let content;
+    syn::parenthesized!(content in input);
+    let values = Punctuated::<T, Token![,]>::parse_terminated_with(&content, parse);
+    if values.is_err() {
+        // What is left unread would be a second mistake.
+        content.parse::<TokenStream>()?;
+    }
+    Ok(values?.into_iter().collect())
+}
+
+/// Reads all of `tokens` with `parser`, which puts mistakes into the errors it is given.
+pub(crate) fn read_all(tokens: TokenStream, errors: &mut Errors, parser: impl FnOnce(ParseStream<'_>, &mut Errors)) {
+    let read = |input: ParseStream<'_>| {
+        parser(input, errors);
+        Ok(())
+    };
+    // Usually a repetition: that a value with a mistake in it was not read to its end.
+    if let Err(error) = read.parse2(tokens)
+        && errors.is_empty()
+    {
+        errors.push(error);
+    }
+}
+
+fn skip_to_comma(input: ParseStream<'_>) {
+    while !input.peek(Token![,]) && input.parse::<TokenTree>().is_ok() {}
+}
+
+/// `name` or `name = expr`: a scope value.
+pub(crate) struct ScopeExpr {
+    pub(crate) name: Ident,
+    pub(crate) value: Option<Expr>,
+}
+
+impl Parse for ScopeExpr {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name: Ident = input.parse()?;
+        let value = input.parse::<Option<Token![=]>>()?.map(|_| input.parse()).transpose()?;
+        Ok(Self { name, value })
+    }
+}

@@ -1,0 +1,105 @@
+//! How attributes name resources and groups: a text that is looked up in `crate::cache_resources`, or a path.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::quote_spanned;
+use syn::{
+    LitStr, Path, Token,
+    parse::{Parse, ParseStream},
+    spanned::Spanned,
+};
+
+/// `"invoices_list"`, `"dashboard_*"` or `some::path::name`.
+pub(crate) enum Reference {
+    Text(LitStr),
+    /// A single word means the same as its text: what the compiler offers for a misspelt text is a word.
+    Word(Ident),
+    /// More than one word.
+    Path(Path),
+}
+
+impl Parse for Reference {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if input.peek(LitStr) {
+            return input.parse().map(Self::Text);
+        }
+        let refuse = |span| {
+            syn::Error::new(
+                span,
+                "expected the name of a resource\nhelp: write it in quotes (`\"invoices_list\"`), or give the path of a \
+                 declared one (`some::module::invoices_list`)",
+            )
+        };
+        let is_path = input.peek(syn::Ident)
+            || input.peek(Token![crate])
+            || input.peek(Token![self])
+            || input.peek(Token![super])
+            || input.peek(Token![::]);
+        if !is_path {
+            return Err(refuse(input.span()));
+        }
+        let path = input
+            .call(Path::parse_mod_style)
+            .map_err(|error| refuse(error.span()))?;
+        Ok(path.get_ident().cloned().map_or(Self::Path(path), Self::Word))
+    }
+}
+
+impl Reference {
+    pub(crate) fn span(&self) -> Span {
+        match self {
+            Self::Text(text) => text.span(),
+            Self::Word(word) => word.span(),
+            Self::Path(path) => path.span(),
+        }
+    }
+
+    /// The text, if it is one and holds a `*`.
+    pub(crate) fn pattern(&self) -> Option<&LitStr> {
+        match self {
+            Self::Text(text) if text.value().contains('*') => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The path of the declared resource or group, every token of it on the user's own span.
+    pub(crate) fn item(&self) -> syn::Result<TokenStream> {
+        match self {
+            Self::Path(path) => Ok(quote_spanned!(path.span()=> #path)),
+            Self::Text(text) => {
+                let name = resource_ident(&text.value(), text.span())?;
+                Ok(quote_spanned!(text.span()=> crate::cache_resources::#name))
+            }
+            Self::Word(word) => Ok(quote_spanned!(word.span()=> crate::cache_resources::#word)),
+        }
+    }
+
+    /// The path of another item of the registry that declares it, its tokens on `span`.
+    pub(crate) fn sibling(&self, item: &TokenStream, span: Span) -> TokenStream {
+        match self {
+            Self::Text(_) | Self::Word(_) => quote_spanned!(span=> crate::cache_resources::#item),
+            Self::Path(path) => {
+                let leading = path.leading_colon;
+                let modules = path.segments.iter().take(path.segments.len() - 1);
+                quote_spanned!(span=> #leading #(#modules::)* #item)
+            }
+        }
+    }
+}
+
+/// `name` as an identifier, if it can be the name of a resource or a group.
+pub(crate) fn resource_ident(name: &str, span: Span) -> syn::Result<Ident> {
+    let ascii = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    match syn::parse_str::<Ident>(name) {
+        Ok(mut ident) if ascii => {
+            ident.set_span(span);
+            Ok(ident)
+        }
+        _ => Err(syn::Error::new(
+            span,
+            format!(
+                "`{name}` cannot name a resource or a group\nhelp: a name is a Rust identifier of ASCII letters, digits \
+                 and `_`, such as `invoices_list`"
+            ),
+        )),
+    }
+}

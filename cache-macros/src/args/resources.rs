@@ -1,0 +1,222 @@
+//! The declarations of `resources!`.
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use syn::{
+    Attribute, LitStr, Meta, Token, Type,
+    ext::IdentExt,
+    parse::{Parse, ParseStream},
+    token,
+};
+
+use super::options::{Opt, Slot, read_all, separated};
+use crate::{diag::Errors, ttl::Ttl};
+
+/// The names of the options, for messages.
+const OPTIONS: &[&str] = &["ttl", "scope", "tenant"];
+
+/// What stands in `resources! { ... }`.
+pub(crate) struct ResourcesArgs {
+    pub(crate) declarations: Vec<Declaration>,
+}
+
+pub(crate) enum Declaration {
+    Resource(Box<ResourceArgs>),
+    Group(GroupArgs),
+}
+
+/// `name { options }`.
+pub(crate) struct ResourceArgs {
+    pub(crate) docs: Vec<Attribute>,
+    pub(crate) name: Ident,
+    pub(crate) ttl: Slot<Ttl>,
+    pub(crate) scope: Slot<Vec<ScopeArg>>,
+    /// `tenant = shared`.
+    pub(crate) shared: Slot<()>,
+}
+
+/// `name: Type` of a scope.
+pub(crate) struct ScopeArg {
+    pub(crate) name: Ident,
+    pub(crate) ty: Type,
+}
+
+/// `group name = members;`.
+pub(crate) struct GroupArgs {
+    pub(crate) docs: Vec<Attribute>,
+    pub(crate) name: Ident,
+    pub(crate) members: Vec<Member>,
+}
+
+/// A resource or group by its name, or resources by a pattern.
+pub(crate) enum Member {
+    Name(Ident),
+    Pattern(LitStr),
+}
+
+impl ResourcesArgs {
+    /// Reads the declarations. What is wrong goes to `errors`, what is right is kept.
+    pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
+        let mut declarations = Vec::new();
+        read_all(tokens, errors, |input, errors| {
+            while !input.is_empty() {
+                match declaration(input, errors) {
+                    Ok(declaration) => declarations.push(declaration),
+                    Err(error) => {
+                        errors.push(error);
+                        skip_declaration(input);
+                    }
+                }
+            }
+        });
+        Self { declarations }
+    }
+}
+
+impl Declaration {
+    pub(crate) fn name(&self) -> &Ident {
+        match self {
+            Self::Resource(resource) => &resource.name,
+            Self::Group(group) => &group.name,
+        }
+    }
+}
+
+impl Member {
+    pub(crate) fn span(&self) -> Span {
+        match self {
+            Self::Name(name) => name.span(),
+            Self::Pattern(pattern) => pattern.span(),
+        }
+    }
+}
+
+impl Parse for ScopeArg {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name: Ident = input.parse()?;
+        if !input.peek(Token![:]) {
+            return Err(syn::Error::new(
+                name.span(),
+                format!("the scope `{name}` is given without a type\nhelp: write `scope({name}: i64)`"),
+            ));
+        }
+        input.parse::<Token![:]>()?;
+        Ok(Self {
+            name,
+            ty: input.parse()?,
+        })
+    }
+}
+
+fn declaration(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Declaration> {
+    let docs = docs(input, errors)?;
+    let expected = "expected `name { ttl = \"5m\" }` or `group name = member, member;`";
+    let name = input
+        .call(Ident::parse_any)
+        .map_err(|error| syn::Error::new(error.span(), expected))?;
+    if name == "group" && !input.peek(token::Brace) {
+        return group(docs, input).map(Declaration::Group);
+    }
+    if !input.peek(token::Brace) {
+        return Err(syn::Error::new(
+            name.span(),
+            format!(
+                "the resource `{name}` is declared without braces\nhelp: write `{name} {{}}` or `{name} {{ ttl = \"5m\" }}`"
+            ),
+        ));
+    }
+    let content;
+    syn::braced!(content in input);
+    let mut resource = ResourceArgs {
+        docs,
+        name,
+        ttl: Slot::Absent,
+        scope: Slot::Absent,
+        shared: Slot::Absent,
+    };
+    separated(&content, errors, |input, errors| {
+        resource.option(Opt::parse(input, errors)?);
+        Ok(())
+    });
+    Ok(Declaration::Resource(Box::new(resource)))
+}
+
+impl ResourceArgs {
+    fn option(&mut self, option: Opt<'_, '_>) {
+        match option.key.to_string().as_str() {
+            "ttl" => option.assign(&mut self.ttl, "ttl = \"5m\""),
+            "scope" => option.list(&mut self.scope, "scope(company: i64)"),
+            "tenant" => option.assign_with(&mut self.shared, "tenant = shared", shared),
+            _ => option.refuse(OPTIONS),
+        }
+    }
+}
+
+fn group(docs: Vec<Attribute>, input: ParseStream<'_>) -> syn::Result<GroupArgs> {
+    let name: Ident = input.parse()?;
+    let refuse = |span| {
+        syn::Error::new(
+            span,
+            format!(
+                "expected the members of the group\nhelp: write `group {name} = resource_a, resource_b, \"pattern_*\";`"
+            ),
+        )
+    };
+    input.parse::<Token![=]>().map_err(|_| refuse(name.span()))?;
+    let mut members = Vec::new();
+    while !input.peek(Token![;]) {
+        members.push(if input.peek(LitStr) {
+            Member::Pattern(input.parse()?)
+        } else {
+            Member::Name(input.parse().map_err(|error: syn::Error| refuse(error.span()))?)
+        });
+        if !input.peek(Token![;]) {
+            input.parse::<Token![,]>().map_err(|error| {
+                syn::Error::new(
+                    error.span(),
+                    "expected `,` before the next member, or `;` after the last",
+                )
+            })?;
+        }
+    }
+    input.parse::<Token![;]>()?;
+    Ok(GroupArgs { docs, name, members })
+}
+
+fn docs(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Vec<Attribute>> {
+    let (docs, others): (Vec<_>, Vec<_>) = input
+        .call(Attribute::parse_outer)?
+        .into_iter()
+        .partition(|attribute| matches!(&attribute.meta, Meta::NameValue(meta) if meta.path.is_ident("doc")));
+    for other in others {
+        errors.push(syn::Error::new_spanned(
+            other,
+            "a declaration takes doc comments and no other attribute",
+        ));
+    }
+    Ok(docs)
+}
+
+fn shared(input: ParseStream<'_>) -> syn::Result<()> {
+    let refuse = |span| {
+        syn::Error::new(
+            span,
+            "the only value of `tenant` here is `shared`: one copy for all tenants\nhelp: leave it out for one copy for each tenant",
+        )
+    };
+    let word: Ident = input.call(Ident::parse_any).map_err(|error| refuse(error.span()))?;
+    if word == "shared" {
+        Ok(())
+    } else {
+        Err(refuse(word.span()))
+    }
+}
+
+/// Goes on after the `}` of a resource or the `;` of a group.
+fn skip_declaration(input: ParseStream<'_>) {
+    while !input.is_empty() {
+        let ends_here = input.peek(Token![;]) || input.peek(token::Brace);
+        if input.parse::<TokenTree>().is_err() || ends_here {
+            return;
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! `resources!`: a static for each name, and the registry of them.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::{Attribute, spanned::Spanned};
+
+use super::private;
+use crate::{
+    model::{Group, Registry, Resource, ScopeType},
+    ttl::Ttl,
+};
+
+/// The items that `model` stands for.
+pub(crate) fn registry(model: &Registry) -> TokenStream {
+    let Registry {
+        resources,
+        groups,
+        scopes,
+    } = model;
+    let scopes = scope_module(scopes);
+    let resource_items = resources.iter().map(resource);
+    let group_items = groups.iter().map(group);
+    let resource_names = resources.iter().map(|resource| &resource.name);
+    let group_names = groups.iter().map(|group| &group.name);
+    quote! {
+        #(#resource_items)*
+        #(#group_items)*
+        #scopes
+
+        /// The resources and groups of this module.
+        pub static REGISTRY: ::cache_runtime::__private::Registry = ::cache_runtime::__private::Registry::__new(
+            ::core::module_path!(),
+            &[#(&#resource_names),*],
+            &[#(&#group_names),*],
+        );
+
+        ::cache_runtime::__private::inventory::submit! {
+            ::cache_runtime::__private::Declared(&REGISTRY)
+        }
+    }
+}
+
+fn resource(model: &Resource) -> TokenStream {
+    let Resource {
+        docs,
+        name,
+        ttl,
+        scopes,
+        shared,
+    } = model;
+    let docs = docs_or(docs, &format!(" The resource `{name}`."));
+    let text = name.to_string();
+    let ttl = match ttl {
+        None => quote!(::core::option::Option::None),
+        Some(Ttl::Expr(expr)) => {
+            let check = private("Resource", expr.span());
+            quote_spanned!(expr.span()=> #check::__ttl(#expr))
+        }
+        Some(fixed) => quote!(::core::option::Option::Some(#fixed)),
+    };
+    let scopes = scopes.iter().map(ToString::to_string);
+    let tenancy = if *shared { quote!(Shared) } else { quote!(PerTenant) };
+    quote! {
+        #docs
+        #[allow(non_upper_case_globals, unused_qualifications, reason = "it is named as it stands in keys")]
+        pub static #name: ::cache_runtime::__private::Resource = ::cache_runtime::__private::Resource::__new(
+            #text,
+            #ttl,
+            &[#(#scopes),*],
+            ::cache_runtime::__private::Tenancy::#tenancy,
+        );
+    }
+}
+
+fn group(model: &Group) -> TokenStream {
+    let Group { docs, name, members } = model;
+    let docs = docs_or(docs, &format!(" The group `{name}`."));
+    let text = name.to_string();
+    quote! {
+        #docs
+        #[allow(non_upper_case_globals, reason = "it is named as it stands in attributes")]
+        pub static #name: ::cache_runtime::__private::Group =
+            ::cache_runtime::__private::Group::__new(#text, &[#(&#members),*]);
+    }
+}
+
+/// The types of the scopes, by name. They are written in the module that the user is in, where the names in them mean
+/// what the user meant, and looked up in a module of their own, so that a scope may be called like a resource.
+fn scope_module(scopes: &[ScopeType]) -> TokenStream {
+    let aliases = scopes.iter().map(|ScopeType { name, ty }| {
+        let alias = format_ident!("__cache_scope_{}", name, span = name.span());
+        let check = private("Resource", ty.span());
+        let check = quote_spanned!(ty.span()=> #check::__scope_type::<#ty>());
+        quote! {
+            #[doc(hidden)]
+            #[allow(non_camel_case_types, dead_code, unused_qualifications, reason = "it is named as the scope is")]
+            pub type #alias = #ty;
+            #[allow(unused_qualifications, reason = "the user's module may have imported it")]
+            const _: () = #check;
+        }
+    });
+    let exports = scopes.iter().map(|ScopeType { name, .. }| {
+        let alias = format_ident!("__cache_scope_{}", name, span = name.span());
+        quote! {
+            #[doc(inline)]
+            pub use super::#alias as #name;
+        }
+    });
+    quote! {
+        #(#aliases)*
+
+        /// The types of the scopes.
+        pub mod scopes {
+            #(
+                #[allow(unused_imports, reason = "a scope may not be used in this crate")]
+                #exports
+            )*
+        }
+    }
+}
+
+fn docs_or(docs: &[Attribute], otherwise: &str) -> TokenStream {
+    if docs.is_empty() {
+        quote!(#[doc = #otherwise])
+    } else {
+        quote!(#(#docs)*)
+    }
+}

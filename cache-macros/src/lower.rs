@@ -1,0 +1,87 @@
+//! From what the user wrote to what it means: every check that needs no more than the macro's own input.
+
+mod cached;
+mod invalidates;
+mod registry;
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Expr, spanned::Spanned};
+
+pub(crate) use self::{cached::cached, invalidates::invalidates, registry::registry};
+use crate::{
+    args::{Reference, ScopeExpr, Slot},
+    diag::{Errors, did_you_mean},
+    model::{Scope, Tenant},
+    target::Target,
+};
+
+/// The argument that is the tenant unless the attribute says otherwise.
+const TENANT_ARGUMENT: &str = "tenant_id";
+
+/// The tenant of the attribute, or the argument `tenant_id`.
+fn tenant(given: &Slot<Expr>, target: &Target) -> Option<Tenant> {
+    if let Some(expr) = given.value() {
+        return Some(Tenant {
+            cfg: Vec::new(),
+            value: target.adapt_operand(expr),
+            span: expr.span(),
+        });
+    }
+    let argument = target
+        .arguments
+        .iter()
+        .find(|argument| argument.ident == TENANT_ARGUMENT)?;
+    let ident = &argument.ident;
+    Some(Tenant {
+        cfg: argument.cfg.clone(),
+        value: quote!(#ident),
+        span: ident.span(),
+    })
+}
+
+/// Refuses scope values that have no value, or two.
+fn check_scopes(given: &[ScopeExpr], target: &Target, errors: &mut Errors) {
+    for (i, ScopeExpr { name, value }) in given.iter().enumerate() {
+        if given[..i].iter().any(|earlier| earlier.name == *name) {
+            let text = format!("the scope `{name}` is given twice\nhelp: keep one of the two");
+            errors.at(name.span(), text);
+        } else if value.is_none() && target.argument(name).is_none() {
+            let text = no_argument(name, target);
+            let text = format!("{text}\nhelp: write `{name} = ...` to take the value from elsewhere");
+            errors.at(name.span(), text);
+        }
+    }
+}
+
+/// The scope values of one resource or target.
+fn scopes(given: &[ScopeExpr], of: &Reference, target: &Target) -> Vec<Scope> {
+    let scope = |ScopeExpr { name, value }: &ScopeExpr| {
+        let (value, span) = match value {
+            Some(expr) => (target.adapt_operand(expr), expr.span()),
+            None => (name.to_token_stream(), name.span()),
+        };
+        let ty = of.sibling(&quote_spanned!(name.span()=> scopes::#name), name.span());
+        Scope {
+            name: name.clone(),
+            ty,
+            value,
+            span,
+        }
+    };
+    given.iter().map(scope).collect()
+}
+
+fn no_argument(name: &Ident, target: &Target) -> String {
+    let arguments: Vec<String> = target
+        .arguments
+        .iter()
+        .map(|argument| argument.ident.to_string())
+        .collect();
+    let near = did_you_mean(&name.to_string(), arguments.iter().map(String::as_str));
+    format!("no argument is named `{name}`{near}")
+}
+
+fn adapted(slot: &Slot<Expr>, target: &Target) -> Option<TokenStream> {
+    slot.value().map(|expr| target.adapt(expr))
+}

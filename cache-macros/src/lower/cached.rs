@@ -1,0 +1,201 @@
+//! What a `#[cached]` function's key is made of.
+
+use proc_macro2::{Ident, Span};
+use quote::ToTokens;
+use syn::{Expr, Type, spanned::Spanned};
+
+use super::{TENANT_ARGUMENT, adapted, check_scopes, no_argument, scopes, tenant};
+use crate::{
+    args::{CachedArgs, KeyExpr, Reference, Slot},
+    diag::Errors,
+    model::{Cached, KeyPart, UserArgument},
+    target::{Argument, Target},
+    uses::{compact, mentions, uses},
+};
+
+/// Arguments that say who is asking. They are left out of the key, and so the body must not look at them.
+const USER_ARGUMENTS: [&str; 2] = ["username", "current_user"];
+
+/// What `args` mean for `target`; `None` if something is wrong that leaves nothing to go on with.
+pub(crate) fn cached(args: &CachedArgs, target: &Target, errors: &mut Errors) -> Option<Cached> {
+    check_skip(args, target, errors);
+    check_scopes(args.scope.values(), target, errors);
+    check_user_arguments(args, target, errors);
+    check_result(target, errors);
+    let key = key(args, target, errors);
+    let reference = reference(args, errors)?;
+    let resource = errors.keep(reference.item())?;
+    Some(Cached {
+        resource,
+        resource_span: reference.span(),
+        function: target.name(),
+        version: args.version.value().copied().unwrap_or(0),
+        ttl: args.ttl.value().map(|ttl| target.adapt(ttl)),
+        when: adapted(&args.when, target),
+        unless: adapted(&args.unless, target),
+        tenant: tenant(&args.tenant, target),
+        cache: args.cache.value().map(|cache| target.adapt_operand(cache)),
+        scopes: scopes(args.scope.values(), reference, target),
+        key,
+        user_arguments: target
+            .arguments
+            .iter()
+            .filter(|argument| is_user(argument))
+            .map(|argument| UserArgument {
+                ident: argument.ident.clone(),
+                cfg: argument.cfg.clone(),
+            })
+            .collect(),
+        output: target.output.clone(),
+    })
+}
+
+fn reference<'a>(args: &'a CachedArgs, errors: &mut Errors) -> Option<&'a Reference> {
+    if let Slot::Absent = args.resource {
+        errors.at(
+            Span::call_site(),
+            "`#[cached]` does not say of which resource the result is\nhelp: add `resource = \"...\"` with a name that \
+             `resources!` declares",
+        );
+    }
+    let reference = args.resource.value()?;
+    if let Some(pattern) = reference.pattern() {
+        errors.at(
+            pattern.span(),
+            "a result is of one resource, and this is a pattern\nhelp: name the resource; patterns are for `#[invalidates]`",
+        );
+        return None;
+    }
+    Some(reference)
+}
+
+/// Every part of the key, sorted by name.
+fn key(args: &CachedArgs, target: &Target, errors: &mut Errors) -> Vec<KeyPart> {
+    let mut parts = Vec::new();
+    for argument in target.arguments.iter().filter(|argument| in_key(argument, args)) {
+        let ident = &argument.ident;
+        if let Some(Type::Reference(reference)) = &argument.ty
+            && reference.mutability.is_some()
+        {
+            let text = format!(
+                "`{ident}` is part of the cache key, and what is borrowed mutably may change while the function runs\nhelp: \
+                 leave it out with `skip({ident})`, or take it by value or by `&`"
+            );
+            errors.push(syn::Error::new_spanned(reference, text));
+        }
+        parts.push(KeyPart {
+            name: unraw(ident),
+            cfg: argument.cfg.clone(),
+            value: ident.to_token_stream(),
+            span: ident.span(),
+        });
+    }
+    for KeyExpr { name, value } in args.key.values() {
+        let span = name.as_ref().map_or_else(|| value.span(), Ident::span);
+        let name = name.as_ref().map_or_else(|| compact(value.to_token_stream()), unraw);
+        if parts.iter().any(|part| part.name == name) {
+            let text = format!(
+                "`{name}` is in the key already: every argument is that is not skipped\nhelp: remove it here; to replace \
+                 the argument, add `skip({name})` and write `key({name} = ...)`"
+            );
+            errors.at(span, text);
+            continue;
+        }
+        parts.push(KeyPart {
+            name,
+            cfg: Vec::new(),
+            value: target.adapt_operand(value),
+            span: value.span(),
+        });
+    }
+    parts.sort_by(|a, b| a.name.cmp(&b.name));
+    parts
+}
+
+fn in_key(argument: &Argument, args: &CachedArgs) -> bool {
+    !is_user(argument) && !is_tenant(&argument.ident, args) && !args.skip.values().contains(&argument.ident)
+}
+
+fn is_user(argument: &Argument) -> bool {
+    USER_ARGUMENTS.iter().any(|name| argument.ident == name)
+}
+
+/// Whether the argument is the tenant, which has a place of its own in the key.
+fn is_tenant(argument: &Ident, args: &CachedArgs) -> bool {
+    match args.tenant.value() {
+        None => argument == TENANT_ARGUMENT,
+        Some(Expr::Path(path)) => path.path.is_ident(argument),
+        Some(_) => false,
+    }
+}
+
+fn check_skip(args: &CachedArgs, target: &Target, errors: &mut Errors) {
+    let skipped = args.skip.values();
+    for (i, name) in skipped.iter().enumerate() {
+        let text = if name == "self" {
+            "`self` is never part of the key\nhelp: remove it here".to_owned()
+        } else if target.argument(name).is_none() {
+            no_argument(name, target)
+        } else if is_tenant(name, args) {
+            format!(
+                "`{name}` is the tenant, which always takes part in the key\nhelp: remove it here, or give another tenant with `tenant = ...`"
+            )
+        } else if skipped[..i].contains(name) {
+            format!("`{name}` is skipped twice\nhelp: keep one of the two")
+        } else if args
+            .key
+            .values()
+            .iter()
+            .any(|part| part.name.is_none() && is_plain(&part.value, name))
+        {
+            format!("`{name}` is both skipped and in `key(...)`\nhelp: keep one of the two")
+        } else {
+            continue;
+        };
+        errors.at(name.span(), text);
+    }
+}
+
+fn check_result(target: &Target, errors: &mut Errors) {
+    if let Some(borrowed) = target.borrowed_value() {
+        let text = "a cached result outlives the call, and this one is borrowed\nhelp: return owned data, such as `String` for \
+                    `&str`, `Vec<T>` for `&[T]` or `Arc<T>` for `&T`";
+        errors.push(syn::Error::new_spanned(borrowed, text));
+    }
+}
+
+/// A body that looks at a user argument which is not in the key gives one user's result to another.
+fn check_user_arguments(args: &CachedArgs, target: &Target, errors: &mut Errors) {
+    for argument in target.arguments.iter().filter(|argument| is_user(argument)) {
+        let name = unraw(&argument.ident);
+        let in_key = args
+            .key
+            .values()
+            .iter()
+            .any(|part| mentions(&part.value.to_token_stream(), &name));
+        if in_key || args.skip.values().contains(&argument.ident) {
+            continue;
+        }
+        let by_user = |span: &Span| !target.is_generated(*span, &argument.ident);
+        if let Some(used) = uses(target.user_code(), &name).into_iter().find(by_user) {
+            errors.at(
+                used,
+                format!(
+                    "the body looks at `{name}`, which is not part of the cache key: two users would share one result, and \
+                     a permission check in this body would be skipped on a hit\nhelp: if the result depends on the user, \
+                     add `key({name})` to keep one for each\nhelp: if it does not, add `skip({name})`, and check \
+                     permissions before this function is called"
+                ),
+            );
+        }
+    }
+}
+
+fn is_plain(expr: &Expr, name: &Ident) -> bool {
+    matches!(expr, Expr::Path(path) if path.path.is_ident(name))
+}
+
+fn unraw(ident: &Ident) -> String {
+    let name = ident.to_string();
+    name.strip_prefix("r#").map_or_else(|| name.clone(), str::to_owned)
+}

@@ -1,0 +1,121 @@
+//! The second phase: what the three macros mean. A value of these types cannot be wrong; what only the compiler can
+//! know (does the resource exist, has the scope that type) is checked by constants in the expansion.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use syn::{Attribute, Type};
+
+use crate::{args::OnArg, ttl::Ttl};
+
+/// A `#[cached]` function.
+pub(crate) struct Cached {
+    /// The path of the declared resource.
+    pub(crate) resource: TokenStream,
+    pub(crate) resource_span: Span,
+    pub(crate) function: String,
+    pub(crate) version: u32,
+    pub(crate) ttl: Option<TokenStream>,
+    pub(crate) when: Option<TokenStream>,
+    pub(crate) unless: Option<TokenStream>,
+    pub(crate) tenant: Option<Tenant>,
+    pub(crate) cache: Option<TokenStream>,
+    pub(crate) scopes: Vec<Scope>,
+    /// In ascending order of the names.
+    pub(crate) key: Vec<KeyPart>,
+    /// The user arguments, which nothing else may name.
+    pub(crate) user_arguments: Vec<UserArgument>,
+    pub(crate) output: Type,
+}
+
+/// Where the tenant comes from.
+pub(crate) struct Tenant {
+    pub(crate) cfg: Vec<Attribute>,
+    pub(crate) value: TokenStream,
+    pub(crate) span: Span,
+}
+
+/// A value for a scope.
+#[derive(Clone)]
+pub(crate) struct Scope {
+    pub(crate) name: Ident,
+    /// The path of the type that the registry gives the scope.
+    pub(crate) ty: TokenStream,
+    pub(crate) value: TokenStream,
+    pub(crate) span: Span,
+}
+
+/// A named part of the key.
+pub(crate) struct KeyPart {
+    pub(crate) name: String,
+    pub(crate) cfg: Vec<Attribute>,
+    pub(crate) value: TokenStream,
+    pub(crate) span: Span,
+}
+
+/// `username` or `current_user`.
+pub(crate) struct UserArgument {
+    pub(crate) ident: Ident,
+    pub(crate) cfg: Vec<Attribute>,
+}
+
+/// An `#[invalidates]` function.
+pub(crate) struct Invalidates {
+    pub(crate) function: String,
+    pub(crate) on: OnArg,
+    pub(crate) tenant: Option<Tenant>,
+    pub(crate) cache: Option<TokenStream>,
+    pub(crate) targets: Vec<Target>,
+    /// The word `result` as the user wrote it, if any target needs the result.
+    pub(crate) result: Option<Ident>,
+    pub(crate) output: Type,
+}
+
+/// What one target of `#[invalidates]` stands for.
+pub(crate) struct Target {
+    /// A constant expression of type `Selection`.
+    pub(crate) selection: TokenStream,
+    pub(crate) span: Span,
+    pub(crate) scopes: Vec<TargetScope>,
+}
+
+/// When the value of a target's scope is known.
+pub(crate) enum TargetScope {
+    OnEntry(Scope),
+    FromResult(Scope),
+}
+
+impl Target {
+    pub(crate) fn needs_result(&self) -> bool {
+        self.scopes
+            .iter()
+            .any(|scope| matches!(scope, TargetScope::FromResult(_)))
+    }
+}
+
+/// What `resources!` declares.
+pub(crate) struct Registry {
+    pub(crate) resources: Vec<Resource>,
+    pub(crate) groups: Vec<Group>,
+    /// The types of the scopes, each name once.
+    pub(crate) scopes: Vec<ScopeType>,
+}
+
+pub(crate) struct Resource {
+    pub(crate) docs: Vec<Attribute>,
+    pub(crate) name: Ident,
+    pub(crate) ttl: Option<Ttl>,
+    pub(crate) scopes: Vec<Ident>,
+    pub(crate) shared: bool,
+}
+
+pub(crate) struct Group {
+    pub(crate) docs: Vec<Attribute>,
+    pub(crate) name: Ident,
+    /// Resources only, each once.
+    pub(crate) members: Vec<Ident>,
+}
+
+#[derive(Clone)]
+pub(crate) struct ScopeType {
+    pub(crate) name: Ident,
+    pub(crate) ty: Type,
+}

@@ -1,0 +1,250 @@
+//! The annotated function: its arguments, what it returns, and where its body is.
+
+mod boxed;
+mod output;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{
+    Attribute, Expr, FnArg, Pat, Signature, Token, Type, Visibility,
+    parse::{Parse, ParseStream},
+    spanned::Spanned,
+    token::Brace,
+    visit::Visit,
+};
+
+use self::boxed::Boxed;
+use crate::{diag::Errors, uses::rename};
+
+/// A function as it is written, its body unparsed.
+pub(crate) struct Function {
+    attrs: Vec<Attribute>,
+    vis: Visibility,
+    sig: Signature,
+    brace: Brace,
+    inner_attrs: Vec<Attribute>,
+    body: TokenStream,
+}
+
+/// A function whose body can be wrapped.
+pub(crate) struct Target {
+    function: Function,
+    form: Form,
+    /// In the order of the signature.
+    pub(crate) arguments: Vec<Argument>,
+    /// What the future gives.
+    pub(crate) output: Type,
+}
+
+/// Where the body is.
+enum Form {
+    /// An `async fn`.
+    Async,
+    /// A function that returns a boxed future.
+    Boxed(Boxed),
+}
+
+/// A name that the parameters bind: the argument of a plain `name: Type`, or one of those in a pattern.
+pub(crate) struct Argument {
+    pub(crate) ident: Ident,
+    /// The `#[cfg]`s of the parameter.
+    pub(crate) cfg: Vec<Attribute>,
+    /// The whole type, if the parameter is nothing but this name.
+    pub(crate) ty: Option<Type>,
+}
+
+impl Parse for Function {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let attrs = input.call(Attribute::parse_outer)?;
+        let vis = input.parse()?;
+        let sig: Signature = input.parse()?;
+        if input.peek(Token![;]) {
+            return Err(input.error("this one has none\nhelp: annotate the implementations"));
+        }
+        let content;
+        let brace = syn::braced!(content in input);
+        Ok(Self {
+            attrs,
+            vis,
+            sig,
+            brace,
+            inner_attrs: content.call(Attribute::parse_inner)?,
+            body: content.parse()?,
+        })
+    }
+}
+
+impl Target {
+    /// Looks at `function`, which carries the attribute `#[attribute]`. `None` without a mistake: the body of a boxed
+    /// function is only half typed yet, and the compiler says so.
+    pub(crate) fn new(function: Function, attribute: &str, errors: &mut Errors) -> Option<Self> {
+        let sig = &function.sig;
+        let (form, output) = match output::of_boxed_future(&sig.output) {
+            Some(output) if sig.asyncness.is_none() => (
+                Form::Boxed(Boxed::find(sig, &function.body, attribute, errors)?),
+                output,
+            ),
+            _ => {
+                if sig.asyncness.is_none() {
+                    errors.push(output::not_async(sig, attribute));
+                }
+                (Form::Async, output::of_async_fn(&sig.output))
+            }
+        };
+        if let (Some(opaque), Some(_)) = (output::find_impl_trait(&output), sig.asyncness) {
+            errors.push(output::is_opaque(opaque, attribute));
+        }
+        let arguments = arguments(sig, &form);
+        Some(Self {
+            function,
+            form,
+            arguments,
+            output,
+        })
+    }
+
+    pub(crate) fn name(&self) -> String {
+        let name = self.function.sig.ident.to_string();
+        name.strip_prefix("r#").map_or(name.clone(), str::to_owned)
+    }
+
+    pub(crate) fn argument(&self, name: &Ident) -> Option<&Argument> {
+        self.arguments.iter().find(|argument| argument.ident == *name)
+    }
+
+    /// The reference that the function would have to store, if it returns one.
+    pub(crate) fn borrowed_value(&self) -> Option<&Type> {
+        output::borrowed_value(&self.output)
+    }
+
+    /// An expression of the attribute, as it has to be written where the key is computed: `#[async_trait]` has moved
+    /// `self` away there.
+    pub(crate) fn adapt(&self, expr: impl ToTokens) -> TokenStream {
+        let tokens = expr.into_token_stream();
+        match &self.form {
+            Form::Boxed(boxed) if boxed.by_async_trait => rename(tokens, "self", "__self"),
+            _ => tokens,
+        }
+    }
+
+    /// The same, for an expression that is borrowed there: `a + b` becomes `(a + b)`.
+    pub(crate) fn adapt_operand(&self, expr: &Expr) -> TokenStream {
+        let tokens = self.adapt(expr);
+        let binds_tighter = matches!(
+            expr,
+            Expr::Path(_)
+                | Expr::Field(_)
+                | Expr::Index(_)
+                | Expr::Call(_)
+                | Expr::MethodCall(_)
+                | Expr::Macro(_)
+                | Expr::Lit(_)
+                | Expr::Unary(_)
+                | Expr::Reference(_)
+                | Expr::Paren(_)
+                | Expr::Tuple(_)
+                | Expr::Array(_)
+                | Expr::Try(_)
+                | Expr::Await(_)
+        );
+        if binds_tighter {
+            tokens
+        } else {
+            quote_spanned!(expr.span()=> (#tokens))
+        }
+    }
+
+    /// Everything that runs when the function is called and that may be the user's own.
+    pub(crate) fn user_code(&self) -> &TokenStream {
+        match &self.form {
+            Form::Boxed(boxed) if boxed.by_async_trait => &boxed.user_code,
+            _ => &self.function.body,
+        }
+    }
+
+    /// Whether a use of `argument` in the body was not written by the user but generated by another attribute, such as
+    /// `#[instrument]`, which records all arguments. What is generated has the place of the parameter, or that of the
+    /// attribute, which stands before the function.
+    pub(crate) fn is_generated(&self, used_at: Span, argument: &Ident) -> bool {
+        let Function { brace, sig, .. } = &self.function;
+        let (open, close) = (brace.span.open(), brace.span.close());
+        let in_body = same_file(used_at, open) && (open.start()..close.end()).contains(&used_at.start());
+        let before_function = same_file(used_at, sig.fn_token.span) && used_at.start() < sig.fn_token.span.start();
+        let at_parameter = same_file(used_at, argument.span()) && used_at.start() == argument.span().start();
+        at_parameter || (before_function && !in_body)
+    }
+
+    /// The function, with `wrap` applied to its body (a block) to make the new one (statements).
+    pub(crate) fn into_tokens(self, wrap: impl FnOnce(TokenStream) -> TokenStream) -> TokenStream {
+        let Function {
+            attrs,
+            vis,
+            sig,
+            brace,
+            inner_attrs,
+            body,
+        } = self.function;
+        let body = match self.form {
+            Form::Async => {
+                let mut block = TokenStream::new();
+                brace.surround(&mut block, |tokens| *tokens = body);
+                wrap(block)
+            }
+            Form::Boxed(boxed) => boxed.into_tokens(wrap),
+        };
+        let mut tokens = quote!(#(#attrs)* #vis #sig);
+        brace.surround(&mut tokens, |tokens| tokens.extend(quote!(#(#inner_attrs)* #body)));
+        tokens
+    }
+}
+
+fn same_file(a: Span, b: Span) -> bool {
+    a.file() == b.file()
+}
+
+fn arguments(sig: &Signature, form: &Form) -> Vec<Argument> {
+    let mut arguments: Vec<Argument> = Vec::new();
+    for input in &sig.inputs {
+        let FnArg::Typed(input) = input else { continue };
+        let pattern = match form {
+            Form::Boxed(boxed) => boxed.pattern_behind(&input.pat),
+            Form::Async => Some(&*input.pat),
+        };
+        let Some(pattern) = pattern else { continue };
+        let mut bindings = Bindings(Vec::new());
+        bindings.visit_pat(pattern);
+        let plain = matches!(pattern, Pat::Ident(pattern) if pattern.subpat.is_none());
+        arguments.extend(bindings.0.into_iter().map(|ident| {
+            Argument {
+                ident,
+                cfg: input
+                    .attrs
+                    .iter()
+                    .filter(|attribute| attribute.path().is_ident("cfg"))
+                    .cloned()
+                    .collect(),
+                ty: plain.then(|| (*input.ty).clone()),
+            }
+        }));
+    }
+    arguments
+}
+
+/// Collects the names that a pattern binds.
+struct Bindings(Vec<Ident>);
+
+impl<'ast> Visit<'ast> for Bindings {
+    fn visit_pat_ident(&mut self, pattern: &'ast syn::PatIdent) {
+        // In a pattern that cannot fail, a bare word in upper case is a unit struct.
+        let bare = pattern.by_ref.is_none() && pattern.mutability.is_none() && pattern.subpat.is_none();
+        let upper = pattern.ident.to_string().starts_with(char::is_uppercase);
+        // The alternatives of an or-pattern bind the same names.
+        if !(self.0.contains(&pattern.ident) || bare && upper) {
+            self.0.push(pattern.ident.clone());
+        }
+        syn::visit::visit_pat_ident(self, pattern);
+    }
+
+    // A pattern may hold expressions (paths, constants); they bind nothing.
+    fn visit_expr(&mut self, _: &'ast Expr) {}
+}

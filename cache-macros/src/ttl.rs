@@ -1,0 +1,115 @@
+//! A time-to-live as users write it: `60`, `"5m"` or an expression.
+
+use std::time::Duration;
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{
+    Expr, ExprLit, ExprUnary, Lit, UnOp,
+    parse::{Parse, ParseStream},
+    spanned::Spanned,
+};
+
+/// What is accepted, for messages.
+const ACCEPTED: &str =
+    "write whole seconds (`60`), a text with units (`\"90s\"`, `\"5m\"`, `\"1h 30m\"`, `\"250ms\"`) or a `Duration`";
+
+/// A time-to-live of at least one millisecond, or an expression of type `Duration`.
+#[derive(Clone)]
+pub(crate) enum Ttl {
+    Fixed(Duration),
+    Expr(Box<Expr>),
+}
+
+impl Parse for Ttl {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let expr: Expr = input.parse()?;
+        let refuse = |message: String| Err(syn::Error::new(expr.span(), message));
+        let duration = match &expr {
+            Expr::Lit(ExprLit { lit: Lit::Int(int), .. }) if int.suffix().is_empty() => {
+                Duration::from_secs(int.base10_parse()?)
+            }
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(text), ..
+            }) => match humantime::parse_duration(&text.value()) {
+                Ok(duration) => duration,
+                Err(error) => {
+                    return refuse(format!(
+                        "`{}` is not a duration: {error}\nhelp: {ACCEPTED}",
+                        text.value()
+                    ));
+                }
+            },
+            Expr::Lit(literal) => {
+                return refuse(format!(
+                    "`{}` is not a duration\nhelp: {ACCEPTED}",
+                    literal.to_token_stream()
+                ));
+            }
+            Expr::Unary(ExprUnary { op: UnOp::Neg(_), .. }) => {
+                return refuse(format!("a TTL is not negative\nhelp: {ACCEPTED}"));
+            }
+            _ => return Ok(Self::Expr(Box::new(expr))),
+        };
+        if duration.as_millis() == 0 {
+            return refuse(format!(
+                "a TTL is at least one millisecond\nhelp: {ACCEPTED}, or leave `ttl` out"
+            ));
+        }
+        Ok(Self::Fixed(duration))
+    }
+}
+
+impl ToTokens for Ttl {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        tokens.extend(match self {
+            Self::Fixed(duration) => {
+                let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
+                quote!(::core::time::Duration::new(#seconds, #nanos))
+            }
+            Self::Expr(expr) => quote_spanned!(expr.span()=> #expr),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Ttl;
+
+    fn fixed(code: &str) -> Duration {
+        match syn::parse_str(code) {
+            Ok(Ttl::Fixed(duration)) => duration,
+            Ok(Ttl::Expr(_)) => panic!("{code} is an expression"),
+            Err(error) => panic!("{code}: {error}"),
+        }
+    }
+
+    #[test]
+    fn whole_seconds_and_texts_are_durations() {
+        assert_eq!(fixed("60"), Duration::from_mins(1));
+        assert_eq!(fixed("1_000"), Duration::from_secs(1000));
+        assert_eq!(fixed("\"5m\""), Duration::from_mins(5));
+        assert_eq!(fixed("\"1h 30m\""), Duration::from_mins(90));
+        assert_eq!(fixed("\"250ms\""), Duration::from_millis(250));
+    }
+
+    #[test]
+    fn anything_else_but_a_literal_is_left_to_the_compiler() {
+        assert!(matches!(syn::parse_str("TTL"), Ok(Ttl::Expr(_))));
+        assert!(matches!(syn::parse_str("Duration::from_secs(1)"), Ok(Ttl::Expr(_))));
+    }
+
+    #[test]
+    fn what_is_no_ttl_is_refused_with_what_is_accepted() {
+        for code in [
+            "0", "\"0s\"", "\"1ns\"", "1.5", "true", "60u64", "\"soon\"", "\"\"", "-1", "-TTL",
+        ] {
+            let Err(error) = syn::parse_str::<Ttl>(code) else {
+                panic!("{code} was accepted")
+            };
+            assert!(error.to_string().contains("\"5m\""), "{code}: {error}");
+        }
+    }
+}

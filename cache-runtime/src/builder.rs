@@ -1,0 +1,156 @@
+//! Putting a cache together in code.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    Cache,
+    store::{MemoryStore, RedisConfig, RedisStore, Store},
+};
+
+/// Settings of a [`Cache`], each with a default. Every one can also come from the environment, see
+/// [`Cache::from_env`].
+///
+/// ```
+/// use std::time::Duration;
+/// let cache = cache_runtime::Cache::builder() // in this process, 64 MiB, unless a store is given
+///     .default_ttl(Duration::from_secs(120))
+///     .read_timeout(Duration::from_millis(80))
+///     .build();
+/// ```
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct Builder {
+    store: StoreChoice,
+    settings: Settings,
+}
+
+#[derive(Debug)]
+enum StoreChoice {
+    Memory { capacity: u64 },
+    Given(Arc<dyn Store>),
+    Disabled,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) default_ttl: Duration,
+    pub(crate) read_timeout: Duration,
+    pub(crate) fill_timeout: Duration,
+    pub(crate) invalidate_timeout: Duration,
+    pub(crate) breaker_failures: u32,
+    pub(crate) max_value_size: usize,
+    pub(crate) require_tenant: bool,
+    pub(crate) sweep: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            default_ttl: Duration::from_mins(5),
+            read_timeout: Duration::from_millis(50),
+            fill_timeout: Duration::from_millis(100),
+            invalidate_timeout: Duration::from_millis(250),
+            breaker_failures: 5,
+            max_value_size: 16 << 20,
+            require_tenant: false,
+            sweep: true,
+        }
+    }
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
+            store: StoreChoice::Memory { capacity: 64 << 20 },
+            settings: Settings::default(),
+        }
+    }
+
+    /// Keeps entries in this process, at most this many bytes of them. The default, with 64 MiB.
+    pub fn memory(mut self, capacity: u64) -> Self {
+        self.store = StoreChoice::Memory { capacity };
+        self
+    }
+
+    /// Keeps entries in Redis.
+    pub fn redis(self, config: RedisConfig) -> Self {
+        self.store(RedisStore::new(config))
+    }
+
+    /// Keeps entries in a store of your own.
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = StoreChoice::Given(Arc::new(store));
+        self
+    }
+
+    /// `false` for a cache that does nothing. Default: `true`.
+    pub fn enabled(mut self, enabled: bool) -> Self {
+        if !enabled {
+            self.store = StoreChoice::Disabled;
+        }
+        self
+    }
+
+    /// The time-to-live where neither the attribute nor the resource gives one; with 0 nothing is stored then. Default: 5
+    /// minutes.
+    pub fn default_ttl(mut self, ttl: Duration) -> Self {
+        self.settings.default_ttl = ttl;
+        self
+    }
+
+    /// How long a call waits for the store before it runs its body. Default: 50 ms.
+    pub fn read_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.read_timeout = timeout;
+        self
+    }
+
+    /// How long a call that has loaded waits for its result to be stored. Default: 100 ms.
+    pub fn fill_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.fill_timeout = timeout;
+        self
+    }
+
+    /// How long a mutation waits for its invalidation to be acknowledged; after that it is sent in the background until it
+    /// is. Default: 250 ms.
+    pub fn invalidate_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.invalidate_timeout = timeout;
+        self
+    }
+
+    /// After how many failures in a row the breaker opens, at least 1; half of at least 20 operations within 10 s open it,
+    /// too. Default: 5.
+    pub fn breaker_failures(mut self, failures: u32) -> Self {
+        self.settings.breaker_failures = failures;
+        self
+    }
+
+    /// The largest encoded result that is stored, in bytes. A larger one is returned and counted. Default: 16 MiB.
+    pub fn max_value_size(mut self, bytes: usize) -> Self {
+        self.settings.max_value_size = bytes;
+        self
+    }
+
+    /// With `true`, a call without a tenant runs uncached; with `false`, it belongs to the tenant `default`. Default:
+    /// `false`.
+    pub fn require_tenant(mut self, require: bool) -> Self {
+        self.settings.require_tenant = require;
+        self
+    }
+
+    /// Whether invalidated entries are removed in the background. Without, they stay, unusable, until their time is over.
+    /// Default: `true`.
+    pub fn sweep(mut self, sweep: bool) -> Self {
+        self.settings.sweep = sweep;
+        self
+    }
+
+    /// The cache. Nothing is contacted here.
+    pub fn build(self) -> Cache {
+        let store: Option<Arc<dyn Store>> = match self.store {
+            StoreChoice::Memory { capacity } => Some(Arc::new(MemoryStore::new(capacity))),
+            StoreChoice::Given(store) => Some(store),
+            StoreChoice::Disabled => None,
+        };
+        Cache::new(store, self.settings)
+    }
+}

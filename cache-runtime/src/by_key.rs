@@ -1,0 +1,78 @@
+//! Values by key, for what annotations cannot express.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    Cache, context,
+    envelope::{Identity, Meta},
+    identity,
+    invalidate::{Invalidated, Invalidation},
+    key::{self, Address, ScopeValue, escape},
+    protocol::Reading,
+};
+
+/// The resource segment of values by key. No declared resource can have this name.
+pub(crate) const RESOURCE: &str = "~";
+
+impl Cache {
+    /// The value set under `key` for the current tenant; `None` if there is none, if it is of another type, if the store
+    /// does not answer in time, or if a tenant is required and missing.
+    pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
+        let (address, identity) = self.locate::<T>(key)?;
+        match self.inner.read(&address, &identity).await? {
+            Reading::Hit { envelope, .. } => serde_json::from_slice(&envelope.payload()).ok(),
+            Reading::Miss { .. } => None,
+        }
+    }
+
+    /// Sets a value under `key` for the current tenant, for `ttl`. Returns whether it was stored: not if the store does not
+    /// answer in time, if the value cannot be encoded or is too large, or if a tenant is required and missing.
+    ///
+    /// Concurrent calls for one key: the last one stored stays, unless [`delete`](Self::delete) was called after it began.
+    pub async fn set<T: Serialize + DeserializeOwned>(&self, key: &str, value: &T, ttl: Duration) -> bool {
+        self.try_set(key, value, ttl).await.unwrap_or(false)
+    }
+
+    /// Deletes the value under `key` for the current tenant. Like every invalidation, it happens even if the store does not
+    /// answer now.
+    pub async fn delete(&self, key: &str) -> Invalidated {
+        let mut invalidation = Invalidation::default();
+        if let Some(tenant) = self.tenant() {
+            invalidation.add_stamp(key::stamp_key(&tenant, RESOURCE, &[scope(key)]));
+        }
+        self.inner.apply(invalidation).await
+    }
+
+    async fn try_set<T: Serialize + DeserializeOwned>(&self, key: &str, value: &T, ttl: Duration) -> Option<bool> {
+        let (address, identity) = self.locate::<T>(key)?;
+        let ticket = match self.inner.read(&address, &identity).await? {
+            Reading::Hit { ticket, .. } => ticket,
+            Reading::Miss { ticket, .. } => ticket?,
+        };
+        let payload = serde_json::to_vec(value).ok()?;
+        let meta = Meta {
+            identity,
+            ttl,
+            load_duration: Duration::ZERO,
+        };
+        Some(self.inner.fill(&ticket, meta, &payload).await)
+    }
+
+    fn locate<T: DeserializeOwned>(&self, key: &str) -> Option<(Arc<Address>, Identity)> {
+        let address = Address::from_escaped(&self.tenant()?, RESOURCE, &[scope(key)], "value");
+        let fingerprint = identity::fingerprint(&address, &[]);
+        let shape = identity::shape_of::<T>(RESOURCE, 0);
+        Some((Arc::new(address), Identity { fingerprint, shape }))
+    }
+
+    fn tenant(&self) -> Option<String> {
+        context::tenant_or_default(&self.inner.settings)
+    }
+}
+
+/// A key is a scope of its own, so that deleting it is an invalidation like any other.
+fn scope(key: &str) -> ScopeValue {
+    ("key", escape(key))
+}

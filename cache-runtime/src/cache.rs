@@ -1,0 +1,170 @@
+//! The handle that everything hangs on, and what can be done with it by hand.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+
+use crate::{
+    builder::{Builder, Settings},
+    config::{self, ConfigError},
+    context,
+    envelope::LoggedRejections,
+    flight::Flights,
+    health::Health,
+    invalidate::Invalidate,
+    journal::Journal,
+    keeper::Keeper,
+    stats::{Counters, Stats},
+    store::Store,
+    sweeper::Sweeper,
+};
+
+/// A cache: a store, and everything this process knows about it. Cheap to clone; clones are the same cache.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let cache = cache_runtime::Cache::from_env()?; // REDIS_URL, CACHE_DEFAULT_TTL, ...; the process alone without REDIS_URL
+/// cache.install(); // what every annotated function uses from now on
+/// // ... serve ...
+/// cache.close().await; // at shutdown: sends the invalidations that are still waiting
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Cache {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What all clones of a cache share.
+pub(crate) struct Inner {
+    pub(crate) store: Option<Arc<dyn Store>>,
+    pub(crate) settings: Settings,
+    pub(crate) health: Health,
+    pub(crate) flights: Arc<Flights>,
+    pub(crate) journal: Journal,
+    pub(crate) sweeper: Sweeper,
+    pub(crate) keeper: Keeper,
+    pub(crate) counters: Counters,
+    pub(crate) rejections: LoggedRejections,
+}
+
+impl Cache {
+    /// Starts to put a cache together in code.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// A cache as the environment says: `REDIS_URL`, `CACHE_DEFAULT_TTL` and the other variables of `docs/options.md`.
+    ///
+    /// Without `REDIS_URL` entries are kept in this process. Redis is not contacted here, so an unreachable one is no error.
+    ///
+    /// # Errors
+    ///
+    /// A variable whose value cannot be used. The error names the variable, the value unless it is secret, and what is
+    /// accepted.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        config::from_env(std::env::var_os).map(Builder::build)
+    }
+
+    /// A cache that does nothing: every annotated function runs its body.
+    pub fn disabled() -> Self {
+        Self::new(None, Settings::default())
+    }
+
+    pub(crate) fn new(store: Option<Arc<dyn Store>>, settings: Settings) -> Self {
+        let inner = Inner {
+            store,
+            health: Health::new(settings.breaker_failures),
+            flights: Arc::default(),
+            journal: Journal::default(),
+            sweeper: Sweeper::default(),
+            keeper: Keeper::default(),
+            counters: Counters::default(),
+            rejections: LoggedRejections::default(),
+            settings,
+        };
+        // A store in this process answers at once and can be used at once; any other is reached for in the background.
+        if let Some(Some(Ok(()))) = inner.store.as_ref().map(|store| store.probe().now_or_never()) {
+            inner.health.probed(Ok(()));
+        }
+        let cache = Self { inner: Arc::new(inner) };
+        cache.inner.keeper.ensure(&cache.inner);
+        cache
+    }
+
+    /// Makes this the cache of the process: what annotated functions use outside of [`with_cache`](crate::with_cache).
+    /// Replaces the one installed before.
+    pub fn install(&self) {
+        context::install(self);
+    }
+
+    /// Whether calls ask the store now: it was reached, and the breaker is closed. Always false for a disabled cache.
+    pub fn is_available(&self) -> bool {
+        self.inner.store.is_some() && self.inner.health.is_trusted()
+    }
+
+    /// Waits until the store can be used, at most `within`. Returns whether it can.
+    ///
+    /// Nothing needs to wait for this: calls made before run uncached. It is for programs that want a warm cache before
+    /// they take traffic, and for tests.
+    pub async fn ready(&self, within: Duration) -> bool {
+        self.inner.keeper.ensure(&self.inner);
+        let became_ready = async {
+            while !self.is_available() {
+                if self.inner.store.is_none() {
+                    std::future::pending::<()>().await;
+                }
+                self.inner.keeper.next_look().await;
+            }
+        };
+        tokio::time::timeout(within, became_ready).await.is_ok()
+    }
+
+    /// Makes everything cached for a resource, group or pattern unusable; see [`Invalidate`] for the options.
+    ///
+    /// The names are those that this program declares with [`resources!`](crate::resources).
+    ///
+    /// ```
+    /// # mod cache_resources { cache_runtime::resources! { dashboard_summary { ttl = 60, scope(company: i64) } } }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cache = cache_runtime::Cache::builder().build();
+    /// cache.invalidate("dashboard_*").tenant("client-a").scope("company", 123).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn invalidate(&self, pattern: impl Into<String>) -> Invalidate {
+        Invalidate::of_pattern(self, pattern.into())
+    }
+
+    /// Makes everything cached for a tenant unusable: every resource that this program declares, and what was set by key.
+    /// What tenants share stays.
+    pub fn invalidate_tenant(&self, tenant: impl fmt::Display) -> Invalidate {
+        Invalidate::of_tenant(self, &tenant)
+    }
+
+    /// What the cache has done so far.
+    pub fn stats(&self) -> Stats {
+        self.inner.counters.snapshot()
+    }
+
+    /// Sends the invalidations that are still waiting for an acknowledgement, for at most a second, and stops the
+    /// background work. Returns whether all of them were acknowledged. Calls made afterwards run uncached.
+    pub async fn close(&self) -> bool {
+        self.inner.keeper.close(&self.inner).await
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache")
+            .field("store", &self.inner.store)
+            .field("available", &self.is_available())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}

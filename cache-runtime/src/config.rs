@@ -1,0 +1,259 @@
+//! Settings from the environment. Each variable becomes a type here, at the edge, or an error that says what to write.
+
+use std::{ffi::OsString, time::Duration};
+
+use crate::{builder::Builder, store::RedisConfig};
+
+/// A setting that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{variable}={value} cannot be used: {accepted}")]
+pub struct ConfigError {
+    variable: &'static str,
+    /// The value, or a placeholder where it may be secret.
+    value: String,
+    accepted: String,
+}
+
+impl ConfigError {
+    /// The environment variable.
+    pub fn variable(&self) -> &str {
+        self.variable
+    }
+}
+
+/// Reads every variable through `get`, so that tests need not touch the process's environment.
+pub(crate) fn from_env(get: impl Fn(&'static str) -> Option<OsString>) -> Result<Builder, ConfigError> {
+    let env = Env(get);
+    let mut builder = Builder::new();
+    if let Some(bytes) = env.number("CACHE_MEMORY_CAPACITY")? {
+        builder = builder.memory(bytes);
+    }
+    if let Some(url) = env.text("REDIS_URL", Secrecy::Secret)? {
+        builder = builder.redis(redis(&env, &url)?);
+    }
+    if let Some(ttl) = env.duration("CACHE_DEFAULT_TTL")? {
+        builder = builder.default_ttl(ttl);
+    }
+    if let Some(timeout) = env.duration("CACHE_READ_TIMEOUT")? {
+        builder = builder.read_timeout(timeout);
+    }
+    if let Some(timeout) = env.duration("CACHE_FILL_TIMEOUT")? {
+        builder = builder.fill_timeout(timeout);
+    }
+    if let Some(timeout) = env.duration("CACHE_INVALIDATE_TIMEOUT")? {
+        builder = builder.invalidate_timeout(timeout);
+    }
+    if let Some(failures) = env.number("CACHE_BREAKER_FAILURES")? {
+        builder = builder.breaker_failures(failures);
+    }
+    if let Some(bytes) = env.number("CACHE_MAX_VALUE_SIZE")? {
+        builder = builder.max_value_size(bytes);
+    }
+    if let Some(require) = env.flag("CACHE_REQUIRE_TENANT")? {
+        builder = builder.require_tenant(require);
+    }
+    if let Some(sweep) = env.flag("CACHE_SWEEP")? {
+        builder = builder.sweep(sweep);
+    }
+    if let Some(enabled) = env.flag("REDIS_ENABLED")? {
+        builder = builder.enabled(enabled);
+    }
+    Ok(builder)
+}
+
+fn redis<G: Fn(&'static str) -> Option<OsString>>(env: &Env<G>, url: &str) -> Result<RedisConfig, ConfigError> {
+    let mut config = RedisConfig::new(url).map_err(|cause| ConfigError {
+        variable: "REDIS_URL",
+        value: "(not shown)".to_owned(),
+        accepted: format!(
+            "{cause}; write redis://[user:password@]host[:port][/database] or redis+unix:///path/to/socket"
+        ),
+    })?;
+    if let Some(password) = env.text("REDIS_PASSWORD", Secrecy::Secret)? {
+        config = config.password(&password);
+    }
+    if let Some(connections) = env.number("REDIS_MAX_CONNECTIONS")? {
+        config = config.max_connections(connections);
+    }
+    if let Some(timeout) = env.duration("REDIS_SOCKET_CONNECT_TIMEOUT")? {
+        config = config.connect_timeout(timeout);
+    }
+    if let Some(keepalive) = env.flag("REDIS_SOCKET_KEEPALIVE")?
+        && !keepalive
+    {
+        config = config.keepalive(None);
+    }
+    Ok(config)
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Secrecy {
+    Secret,
+    Open,
+}
+
+struct Env<G>(G);
+
+impl<G: Fn(&'static str) -> Option<OsString>> Env<G> {
+    /// The value, if the variable is set to anything but nothing.
+    fn text(&self, variable: &'static str, secrecy: Secrecy) -> Result<Option<String>, ConfigError> {
+        let Some(value) = (self.0)(variable).filter(|value| !value.is_empty()) else {
+            return Ok(None);
+        };
+        value.into_string().map(Some).map_err(|value| {
+            let value = match secrecy {
+                Secrecy::Secret => "(not shown)".to_owned(),
+                Secrecy::Open => value.to_string_lossy().into_owned(),
+            };
+            ConfigError {
+                variable,
+                value,
+                accepted: "it must be UTF-8".to_owned(),
+            }
+        })
+    }
+
+    fn parse<T>(
+        &self,
+        variable: &'static str,
+        accepted: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, ConfigError> {
+        let Some(value) = self.text(variable, Secrecy::Open)? else {
+            return Ok(None);
+        };
+        match parse(value.trim()) {
+            Some(parsed) => Ok(Some(parsed)),
+            None => Err(ConfigError {
+                variable,
+                value,
+                accepted: accepted.to_owned(),
+            }),
+        }
+    }
+
+    /// A whole number above 0.
+    fn number<T: TryFrom<u64>>(&self, variable: &'static str) -> Result<Option<T>, ConfigError> {
+        self.parse(variable, "write a whole number above 0, such as 64", |text| {
+            text.parse().ok().filter(|&number: &u64| number > 0)?.try_into().ok()
+        })
+    }
+
+    /// Seconds, or a number with a unit; above 0.
+    fn duration(&self, variable: &'static str) -> Result<Option<Duration>, ConfigError> {
+        self.parse(
+            variable,
+            "write seconds, such as 300, or a time with its unit, such as 5m or 50ms; not 0",
+            |text| {
+                let duration = match text.parse() {
+                    Ok(seconds) => Duration::from_secs(seconds),
+                    Err(_) => humantime::parse_duration(text).ok()?,
+                };
+                (!duration.is_zero()).then_some(duration)
+            },
+        )
+    }
+
+    fn flag(&self, variable: &'static str) -> Result<Option<bool>, ConfigError> {
+        self.parse(
+            variable,
+            "write true or false (or 1, 0, on, off, yes, no)",
+            |text| match text.to_ascii_lowercase().as_str() {
+                "true" | "1" | "on" | "yes" => Some(true),
+                "false" | "0" | "off" | "no" => Some(false),
+                _ => None,
+            },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(variables: &'static [(&'static str, &'static str)]) -> Result<Builder, ConfigError> {
+        from_env(|name| {
+            variables
+                .iter()
+                .find(|(variable, _)| *variable == name)
+                .map(|(_, value)| value.into())
+        })
+    }
+
+    #[test]
+    fn nothing_set_is_the_process_alone() {
+        assert!(format!("{:?}", with(&[]).unwrap()).contains("Memory"));
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_not_set() {
+        assert!(format!("{:?}", with(&[("REDIS_URL", ""), ("CACHE_DEFAULT_TTL", "")]).unwrap()).contains("Memory"));
+    }
+
+    #[test]
+    fn every_variable_is_taken_into_account() {
+        let builder = with(&[
+            ("REDIS_URL", "redis://user:hush@cache.example:6380/2"),
+            ("REDIS_PASSWORD", "hush-too"),
+            ("REDIS_MAX_CONNECTIONS", "7"),
+            ("REDIS_SOCKET_CONNECT_TIMEOUT", "3"),
+            ("REDIS_SOCKET_KEEPALIVE", "off"),
+            ("CACHE_DEFAULT_TTL", "90s"),
+            ("CACHE_READ_TIMEOUT", "20ms"),
+            ("CACHE_FILL_TIMEOUT", "40ms"),
+            ("CACHE_INVALIDATE_TIMEOUT", "80ms"),
+            ("CACHE_BREAKER_FAILURES", "9"),
+            ("CACHE_MAX_VALUE_SIZE", "1024"),
+            ("CACHE_REQUIRE_TENANT", "true"),
+            ("CACHE_SWEEP", "off"),
+        ]);
+        let shown = format!("{:?}", builder.unwrap());
+        for part in [
+            "cache.example:6380",
+            "database: 2",
+            "connections: 7",
+            "connect_timeout: 3s",
+            "keepalive: None",
+            "90s",
+            "20ms",
+            "40ms",
+            "80ms",
+            "breaker_failures: 9",
+            "1024",
+            "require_tenant: true",
+            "sweep: false",
+        ] {
+            assert!(shown.contains(part), "{part} in {shown}");
+        }
+        assert!(!shown.contains("hush"), "no password in {shown}");
+    }
+
+    #[test]
+    fn a_disabled_cache_needs_no_other_setting_to_be_left_out() {
+        let builder = with(&[("REDIS_URL", "redis://localhost"), ("REDIS_ENABLED", "false")]).unwrap();
+        assert!(format!("{builder:?}").contains("Disabled"));
+    }
+
+    #[test]
+    fn a_bad_value_names_the_variable_the_value_and_what_is_accepted() {
+        let message = |variables| with(variables).unwrap_err().to_string();
+        let ttl = message(&[("CACHE_DEFAULT_TTL", "soon")]);
+        assert!(
+            ttl.starts_with("CACHE_DEFAULT_TTL=soon cannot be used: write seconds"),
+            "{ttl}"
+        );
+        assert!(message(&[("CACHE_DEFAULT_TTL", "0")]).contains("not 0"));
+        assert!(message(&[("REDIS_ENABLED", "maybe")]).contains("true or false"));
+        assert!(message(&[("CACHE_MEMORY_CAPACITY", "-1")]).contains("above 0"));
+    }
+
+    #[test]
+    fn a_bad_url_is_refused_without_showing_its_password() {
+        let message = with(&[("REDIS_URL", "http://user:hush@host")]).unwrap_err().to_string();
+        assert!(
+            message.contains("REDIS_URL") && message.contains("redis://"),
+            "{message}"
+        );
+        assert!(!message.contains("hush"), "{message}");
+    }
+}

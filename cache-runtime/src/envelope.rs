@@ -1,0 +1,311 @@
+//! The binary form of an entry: a fixed header, the stamps, the payload. See `docs/keys.md` for the layout.
+
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use zerocopy::{
+    FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
+    byteorder::little_endian::{U32, U64},
+};
+
+use crate::stamp::Stamp;
+
+const MAGIC: [u8; 3] = *b"CRE";
+const VERSION: u8 = 1;
+const CODEC_JSON: u8 = 1;
+const UNCOMPRESSED: u8 = 0;
+
+/// The fixed part. Little-endian, no padding.
+#[derive(Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Header {
+    magic: [u8; 3],
+    version: u8,
+    codec: u8,
+    compression: u8,
+    stamp_count: u8,
+    reserved: u8,
+    /// Milliseconds since the Unix epoch. Informative: nothing depends on it being right.
+    created_at: U64,
+    /// Milliseconds.
+    ttl: U64,
+    /// Microseconds, saturating.
+    load_duration: U32,
+    payload_len: U32,
+    fingerprint: [u8; 16],
+    shape: U64,
+}
+
+/// The bytes before the stamps.
+const HEADER_LEN: usize = size_of::<Header>();
+
+const STAMP_LEN: usize = size_of::<u64>();
+
+/// What an entry must prove before its payload is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// 128 bits of BLAKE3 over the address and the canonical arguments.
+    pub fingerprint: [u8; 16],
+    /// The function, the structure of its result, and its `version`.
+    pub shape: u64,
+}
+
+/// Why an entry was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// Not an envelope at all.
+    Magic,
+    /// An envelope of another release.
+    Version,
+    /// Truncated, or longer than it says.
+    Length,
+    /// A codec or compression that this build does not have.
+    Codec,
+    /// Another argument set with the same 12 hex digits.
+    Fingerprint,
+    /// Another function, or another build whose type differs.
+    Shape,
+    /// The payload did not decode.
+    Decode,
+}
+
+impl Rejection {
+    /// The cause in one word, as it stands in logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Magic => "magic",
+            Self::Version => "version",
+            Self::Length => "length",
+            Self::Codec => "codec",
+            Self::Fingerprint => "fingerprint",
+            Self::Shape => "shape",
+            Self::Decode => "decode",
+        }
+    }
+}
+
+/// Which causes have been logged: each is, once.
+#[derive(Debug, Default)]
+pub(crate) struct LoggedRejections(AtomicU32);
+
+impl LoggedRejections {
+    /// Whether this is the first time.
+    pub(crate) fn is_first(&self, cause: Rejection) -> bool {
+        let bit = 1 << cause as u32;
+        self.0.fetch_or(bit, Ordering::Relaxed) & bit == 0
+    }
+}
+
+/// An entry that checked out as far as its header goes.
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    bytes: Bytes,
+    stamp_count: usize,
+}
+
+/// What `Envelope::seal` writes beside the payload.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Meta {
+    pub(crate) identity: Identity,
+    pub(crate) ttl: Duration,
+    pub(crate) load_duration: Duration,
+}
+
+impl Envelope {
+    /// Puts an entry together.
+    ///
+    /// `None` if there are more stamps or payload bytes than the header can count.
+    pub(crate) fn seal(meta: Meta, stamps: &[Stamp], payload: &[u8]) -> Option<Bytes> {
+        let header = Header {
+            magic: MAGIC,
+            version: VERSION,
+            codec: CODEC_JSON,
+            compression: UNCOMPRESSED,
+            stamp_count: u8::try_from(stamps.len()).ok()?,
+            reserved: 0,
+            created_at: U64::new(unix_millis()),
+            ttl: U64::new(u64::try_from(meta.ttl.as_millis()).unwrap_or(u64::MAX)),
+            load_duration: U32::new(u32::try_from(meta.load_duration.as_micros()).unwrap_or(u32::MAX)),
+            payload_len: U32::new(u32::try_from(payload.len()).ok()?),
+            fingerprint: meta.identity.fingerprint,
+            shape: U64::new(meta.identity.shape),
+        };
+        let mut bytes = Vec::with_capacity(HEADER_LEN + stamps.len() * STAMP_LEN + payload.len());
+        bytes.extend_from_slice(header.as_bytes());
+        for stamp in stamps {
+            bytes.extend_from_slice(&stamp.bits().to_le_bytes());
+        }
+        bytes.extend_from_slice(payload);
+        Some(bytes.into())
+    }
+
+    /// Checks everything that can be checked without decoding the payload, in an order that never allocates.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Rejection`] found.
+    pub fn open(bytes: Bytes, identity: &Identity) -> Result<Self, Rejection> {
+        let (header, rest) = parse_header(&bytes)?;
+        if header.codec != CODEC_JSON || header.compression != UNCOMPRESSED {
+            return Err(Rejection::Codec);
+        }
+        let stamp_count = usize::from(header.stamp_count);
+        let payload_len = header.payload_len.get() as usize;
+        if rest.len() != stamp_count * STAMP_LEN + payload_len {
+            return Err(Rejection::Length);
+        }
+        if header.fingerprint != identity.fingerprint {
+            return Err(Rejection::Fingerprint);
+        }
+        if header.shape.get() != identity.shape {
+            return Err(Rejection::Shape);
+        }
+        Ok(Self { bytes, stamp_count })
+    }
+
+    /// The stamps that the entry was loaded under.
+    pub fn stamps(&self) -> impl ExactSizeIterator<Item = Stamp> + '_ {
+        stamps(&self.bytes[HEADER_LEN..], self.stamp_count)
+    }
+
+    /// How many bytes of an entry a sweep must read to see all of `stamps` stamps.
+    pub const fn head_len(stamps: usize) -> usize {
+        HEADER_LEN + stamps * STAMP_LEN
+    }
+
+    /// The stamps of an entry of which at least the head was read. `None` if this is no envelope of this version, which a
+    /// sweep leaves alone: another release may still read it.
+    pub fn stamps_of_head(head: &[u8]) -> Option<Vec<Stamp>> {
+        let (header, rest) = parse_header(head).ok()?;
+        let count = usize::from(header.stamp_count);
+        (rest.len() >= count * STAMP_LEN).then(|| stamps(rest, count).collect())
+    }
+
+    /// The encoded value.
+    pub fn payload(&self) -> Bytes {
+        self.bytes.slice(HEADER_LEN + self.stamp_count * STAMP_LEN..)
+    }
+}
+
+fn parse_header(bytes: &[u8]) -> Result<(&Header, &[u8]), Rejection> {
+    if !bytes.starts_with(&MAGIC) {
+        return Err(Rejection::Magic);
+    }
+    let (header, rest) = Header::ref_from_prefix(bytes).map_err(|_| Rejection::Length)?;
+    if header.version != VERSION {
+        return Err(Rejection::Version);
+    }
+    Ok((header, rest))
+}
+
+fn stamps(rest: &[u8], count: usize) -> impl ExactSizeIterator<Item = Stamp> + '_ {
+    rest.as_chunks::<STAMP_LEN>()
+        .0
+        .iter()
+        .take(count)
+        .map(|bytes| Stamp::from_bits(u64::from_le_bytes(*bytes)))
+}
+
+fn unix_millis() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDENTITY: Identity = Identity {
+        fingerprint: [7; 16],
+        shape: 9,
+    };
+
+    fn sealed() -> Bytes {
+        let meta = Meta {
+            identity: IDENTITY,
+            ttl: Duration::from_mins(1),
+            load_duration: Duration::from_millis(12),
+        };
+        Envelope::seal(meta, &[Stamp::from_bits(1), Stamp::from_bits(2)], b"{\"a\":1}").unwrap()
+    }
+
+    fn altered(at: usize, value: u8) -> Bytes {
+        let mut bytes = sealed().to_vec();
+        bytes[at] = value;
+        bytes.into()
+    }
+
+    #[test]
+    fn an_envelope_opens_to_what_was_sealed() {
+        let envelope = Envelope::open(sealed(), &IDENTITY).unwrap();
+        assert_eq!(envelope.payload(), "{\"a\":1}");
+        assert_eq!(
+            envelope.stamps().collect::<Vec<_>>(),
+            [Stamp::from_bits(1), Stamp::from_bits(2)]
+        );
+    }
+
+    #[test]
+    fn the_wire_format_of_version_1_does_not_change() {
+        // created_at (bytes 8..16) is the only part that varies.
+        let mut bytes = sealed().to_vec();
+        bytes[8..16].fill(0);
+        let golden = include_bytes!("../tests/golden/envelope-v1.bin");
+        assert_eq!(
+            bytes, golden,
+            "the layout of released envelopes is frozen: a new layout needs a new version"
+        );
+    }
+
+    #[test]
+    fn whatever_does_not_check_out_is_refused_by_name() {
+        let other = Identity {
+            fingerprint: [8; 16],
+            shape: 9,
+        };
+        assert_eq!(Envelope::open(sealed(), &other).unwrap_err(), Rejection::Fingerprint);
+        let other = Identity {
+            fingerprint: [7; 16],
+            shape: 10,
+        };
+        assert_eq!(Envelope::open(sealed(), &other).unwrap_err(), Rejection::Shape);
+        assert_eq!(
+            Envelope::open(altered(0, b'x'), &IDENTITY).unwrap_err(),
+            Rejection::Magic
+        );
+        assert_eq!(
+            Envelope::open(altered(3, 2), &IDENTITY).unwrap_err(),
+            Rejection::Version
+        );
+        assert_eq!(Envelope::open(altered(4, 9), &IDENTITY).unwrap_err(), Rejection::Codec);
+        assert_eq!(Envelope::open(altered(5, 9), &IDENTITY).unwrap_err(), Rejection::Codec);
+        assert_eq!(
+            Envelope::open(altered(6, 200), &IDENTITY).unwrap_err(),
+            Rejection::Length
+        );
+        assert_eq!(Envelope::open(Bytes::new(), &IDENTITY).unwrap_err(), Rejection::Magic);
+    }
+
+    #[test]
+    fn every_truncation_is_refused() {
+        let bytes = sealed();
+        for len in 0..bytes.len() {
+            assert!(Envelope::open(bytes.slice(..len), &IDENTITY).is_err(), "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn a_head_shows_its_stamps_to_a_sweep() {
+        let bytes = sealed();
+        assert_eq!(
+            Envelope::stamps_of_head(&bytes[..Envelope::head_len(2)]),
+            Some(vec![Stamp::from_bits(1), Stamp::from_bits(2)])
+        );
+        assert_eq!(Envelope::stamps_of_head(&bytes[..Envelope::head_len(1)]), None);
+        assert_eq!(Envelope::stamps_of_head(b"plain text"), None);
+    }
+}

@@ -1,0 +1,237 @@
+//! Invalidation: what is named, what becomes of it.
+
+use std::{fmt, pin::Pin, sync::Arc};
+
+use tokio::{runtime::Handle, time::Instant};
+
+use crate::{
+    Cache,
+    cache::Inner,
+    context, declared,
+    journal::Position,
+    key::{self, DEFAULT_TENANT, SHARED_TENANT, ScopeValue, escape},
+    resource::{Resource, Tenancy},
+    store::{StoreError, StoreErrorKind},
+    sweeper::Sweeper,
+};
+
+/// Stamps to remove, and the patterns to sweep afterwards.
+#[derive(Debug, Default)]
+pub(crate) struct Invalidation {
+    stamps: Vec<String>,
+    patterns: Vec<String>,
+}
+
+impl Invalidation {
+    /// Adds a resource of a tenant (escaped), or only what has these scope values. Without a tenant only a resource that
+    /// tenants share can be meant.
+    pub(crate) fn add(&mut self, tenant: Option<&str>, resource: &Resource, scopes: &[ScopeValue]) {
+        let tenant = match resource.tenancy() {
+            Tenancy::Shared => SHARED_TENANT,
+            Tenancy::PerTenant => match tenant {
+                Some(tenant) => tenant,
+                None => return,
+            },
+        };
+        let mut scopes = scopes.to_vec();
+        scopes.sort_by_key(|(name, _)| resource.scopes().iter().position(|declared| declared == name));
+        // There is a stamp for each scope value and one for all of them together. For some of several, the stamp of the
+        // first covers them, and more.
+        let stamped = if scopes.len() == resource.scopes().len() {
+            &scopes[..]
+        } else {
+            &scopes[..scopes.len().min(1)]
+        };
+        self.stamps.push(key::stamp_key(tenant, resource.name(), stamped));
+        self.patterns.push(key::sweep_pattern(tenant, resource.name(), stamped));
+    }
+
+    pub(crate) fn add_stamp(&mut self, stamp: String) {
+        self.stamps.push(stamp);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.stamps.is_empty()
+    }
+}
+
+/// What became of an invalidation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Invalidated {
+    /// No call that starts from now on, in any process, is given what was loaded before.
+    Acknowledged,
+    /// The store did not answer in time. No call in *this* process is given what was loaded before; for the others the
+    /// invalidation is sent in the background until the store has acknowledged it.
+    Pending,
+}
+
+impl Inner {
+    /// Writes the invalidation down: from here on it happens, whatever becomes of the caller.
+    fn enqueue(self: &Arc<Self>, invalidation: &mut Invalidation) -> Position {
+        invalidation.stamps.sort();
+        invalidation.stamps.dedup();
+        let position = self.journal.write(&invalidation.stamps);
+        self.flights.detach(&invalidation.stamps);
+        self.counters.invalidations.add(1);
+        self.keeper.ensure(self);
+        position
+    }
+
+    /// As [`apply`](Self::apply), for callers that cannot wait.
+    pub(crate) fn apply_later(self: &Arc<Self>, mut invalidation: Invalidation) {
+        if self.store.is_some() && !invalidation.is_empty() {
+            self.enqueue(&mut invalidation);
+            self.keeper.wake();
+            Sweeper::request(self, invalidation.patterns);
+        }
+    }
+
+    /// Invalidates, and waits for the acknowledgement within the deadline.
+    pub(crate) async fn apply(self: &Arc<Self>, mut invalidation: Invalidation) -> Invalidated {
+        let Some(store) = &self.store else {
+            return Invalidated::Acknowledged;
+        };
+        if invalidation.is_empty() {
+            return Invalidated::Acknowledged;
+        }
+        let started = Instant::now();
+        let position = self.enqueue(&mut invalidation);
+        let Invalidation { stamps, patterns } = invalidation;
+        // Dropped half-way, or without an answer, the rest is the keeper's.
+        let mut unfinished = WakeKeeper(Some(self));
+        let result = if self.health.is_trusted() && Handle::try_current().is_ok() {
+            self.remove_stamps(store.as_ref(), &stamps).await
+        } else {
+            Err(StoreError::new(StoreErrorKind::Unavailable, "the store is unavailable"))
+        };
+        let invalidated = if result.is_ok() {
+            self.journal.acknowledge(&stamps, position);
+            unfinished.0 = None;
+            Invalidated::Acknowledged
+        } else {
+            Invalidated::Pending
+        };
+        let acknowledged = invalidated == Invalidated::Acknowledged;
+        tracing::info!(?stamps, acknowledged, elapsed = ?started.elapsed(), "invalidated");
+        Sweeper::request(self, patterns);
+        invalidated
+    }
+}
+
+/// Hands what is unfinished to the keeper.
+struct WakeKeeper<'a>(Option<&'a Arc<Inner>>);
+
+impl Drop for WakeKeeper<'_> {
+    fn drop(&mut self) {
+        if let Some(inner) = self.0 {
+            inner.keeper.wake();
+        }
+    }
+}
+
+/// An invalidation by hand, made by [`Cache::invalidate`]: add to it, then `.await` it.
+#[derive(Debug)]
+#[must_use = "an invalidation does nothing until it is awaited"]
+pub struct Invalidate {
+    cache: Cache,
+    what: What,
+    tenant: Option<String>,
+    scopes: Vec<(String, String)>,
+}
+
+#[derive(Debug)]
+enum What {
+    Pattern(String),
+    Tenant,
+}
+
+impl Invalidate {
+    pub(crate) fn of_pattern(cache: &Cache, pattern: String) -> Self {
+        Self {
+            cache: cache.clone(),
+            what: What::Pattern(pattern),
+            tenant: None,
+            scopes: Vec::new(),
+        }
+    }
+
+    pub(crate) fn of_tenant(cache: &Cache, tenant: &dyn fmt::Display) -> Self {
+        Self {
+            cache: cache.clone(),
+            what: What::Tenant,
+            tenant: Some(escape(tenant)),
+            scopes: Vec::new(),
+        }
+    }
+
+    /// The tenant. Default: the task's current one, else `default`.
+    pub fn tenant(mut self, tenant: impl fmt::Display) -> Self {
+        self.tenant = Some(escape(&tenant));
+        self
+    }
+
+    /// Only what has this scope value. Every matched resource must declare the scope.
+    pub fn scope(mut self, name: impl Into<String>, value: impl fmt::Display) -> Self {
+        self.scopes.push((name.into(), escape(&value)));
+        self
+    }
+
+    fn resolve(&self) -> Result<Invalidation, InvalidateError> {
+        let tenant = self
+            .tenant
+            .clone()
+            .or_else(|| context::tenant().map(|tenant| tenant.to_string()));
+        let tenant = tenant.as_deref().unwrap_or(DEFAULT_TENANT);
+        let mut invalidation = Invalidation::default();
+        match &self.what {
+            What::Tenant => {
+                for resource in declared::resources().filter(|resource| resource.tenancy() == Tenancy::PerTenant) {
+                    invalidation.add(Some(tenant), resource, &[]);
+                }
+                invalidation.add_stamp(key::stamp_key(tenant, crate::by_key::RESOURCE, &[]));
+            }
+            What::Pattern(pattern) => {
+                for resource in declared::find(pattern).map_err(InvalidateError)? {
+                    let scopes = self.scopes_of(resource)?;
+                    invalidation.add(Some(tenant), resource, &scopes);
+                }
+            }
+        }
+        Ok(invalidation)
+    }
+
+    fn scopes_of(&self, resource: &Resource) -> Result<Vec<ScopeValue>, InvalidateError> {
+        let scope = |(name, value): &(String, String)| {
+            let declared = resource.scopes().iter().find(|declared| *declared == name);
+            declared.map(|&name| (name, value.clone())).ok_or_else(|| {
+                let offered = match resource.scopes() {
+                    [] => "it declares none".to_owned(),
+                    scopes => format!("it declares {}", scopes.join(", ")),
+                };
+                InvalidateError(format!(
+                    "resource `{}` has no scope `{name}`: {offered}",
+                    resource.name()
+                ))
+            })
+        };
+        self.scopes.iter().map(scope).collect()
+    }
+}
+
+impl IntoFuture for Invalidate {
+    type Output = Result<Invalidated, InvalidateError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let invalidation = self.resolve()?;
+            Ok(self.cache.inner.apply(invalidation).await)
+        })
+    }
+}
+
+/// A name, pattern or scope that this program does not declare. A store that cannot be reached is no error, see
+/// [`Invalidated::Pending`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidateError(String);

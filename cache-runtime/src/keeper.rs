@@ -1,0 +1,150 @@
+//! The background work of a cache: probing the store, sending what the journal holds.
+
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, sync::Notify, time::timeout};
+
+use crate::{
+    cache::Inner,
+    store::{Store, StoreError},
+};
+
+/// How often a trusted store is probed: how long a server that stops taking writes may go unnoticed.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often one that is not trusted is probed, at the most and at the least; in between at random, so that processes that
+/// lost a server together do not return to it together.
+const RETRY: std::ops::Range<u64> = 25..250;
+
+/// How long `close` goes on sending.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
+
+/// The one task that looks after a cache. It is started by the first call inside a runtime, ends with the cache, and is
+/// started again by the next call if its runtime was shut down.
+#[derive(Debug, Default)]
+pub(crate) struct Keeper {
+    running: AtomicBool,
+    closed: AtomicBool,
+    /// Wakes the task: there is something to send.
+    work: Arc<Notify>,
+    /// Wakes those who wait for the task to have looked.
+    looked: Notify,
+}
+
+impl Keeper {
+    /// Starts the task unless it runs.
+    pub(crate) fn ensure(&self, inner: &Arc<Inner>) {
+        if self.running.load(Ordering::Relaxed) || self.is_closed() {
+            return;
+        }
+        let (Some(store), Ok(runtime)) = (&inner.store, Handle::try_current()) else {
+            return;
+        };
+        if !self.running.swap(true, Ordering::AcqRel) {
+            let task = Running(Arc::downgrade(inner));
+            runtime.spawn(keep(task, Arc::clone(store), Arc::clone(&self.work)));
+        }
+    }
+
+    /// Makes the task look at the journal now.
+    pub(crate) fn wake(&self) {
+        self.work.notify_one();
+    }
+
+    /// Waits until the task has looked at the store once more.
+    pub(crate) async fn next_look(&self) {
+        let looked = self.looked.notified();
+        self.wake();
+        looked.await;
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    pub(crate) async fn close(&self, inner: &Arc<Inner>) -> bool {
+        self.closed.store(true, Ordering::Relaxed);
+        self.wake();
+        let Some(store) = &inner.store else {
+            return true;
+        };
+        let send_all = async {
+            while !inner.journal.is_empty() {
+                if inner.send_pending(store.as_ref()).await.is_err() {
+                    tokio::time::sleep(retry_delay()).await;
+                }
+            }
+        };
+        timeout(CLOSE_DEADLINE, send_all).await.is_ok()
+    }
+}
+
+async fn keep(task: Running, store: Arc<dyn Store>, work: Arc<Notify>) {
+    loop {
+        let wait = {
+            let Some(inner) = task.0.upgrade() else {
+                return;
+            };
+            if inner.keeper.is_closed() {
+                return;
+            }
+            inner.look(store.as_ref()).await;
+            inner.keeper.looked.notify_waiters();
+            if inner.health.is_trusted() && inner.journal.is_empty() {
+                PROBE_INTERVAL
+            } else {
+                retry_delay()
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = work.notified() => {}
+        }
+    }
+}
+
+impl Inner {
+    /// One look at the store: does it take writes, and what the journal holds is sent.
+    async fn look(&self, store: &dyn Store) {
+        // The deadline of a read, not a longer one: a server that is too slow for callers must not be trusted by the probe.
+        let deadline = self.settings.read_timeout;
+        let probed = match timeout(deadline, store.probe()).await {
+            Ok(result) => result,
+            Err(_) => Err(StoreError::timeout("a probe", deadline)),
+        };
+        // What waits is sent before reads are admitted.
+        if probed.is_ok() && !self.journal.is_empty() && self.send_pending(store).await.is_err() {
+            return;
+        }
+        self.health.probed(probed.as_ref().map(|&()| ()));
+    }
+
+    async fn send_pending(&self, store: &dyn Store) -> Result<(), StoreError> {
+        let (stamps, position) = self.journal.batch();
+        self.remove_stamps(store, &stamps).await?;
+        self.journal.acknowledge(&stamps, position);
+        tracing::info!(stamps = stamps.len(), "delayed invalidations are acknowledged");
+        Ok(())
+    }
+}
+
+fn retry_delay() -> Duration {
+    Duration::from_millis(fastrand::u64(RETRY))
+}
+
+/// The claim to be the task of a cache; given up even when the runtime is shut down.
+struct Running(Weak<Inner>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(inner) = self.0.upgrade() {
+            inner.keeper.running.store(false, Ordering::Release);
+        }
+    }
+}

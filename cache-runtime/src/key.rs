@@ -1,0 +1,187 @@
+//! Where things stand in the store: entry keys, stamp keys, sweep patterns.
+//!
+//! `cache:{tenant}:{resource}[:{scope}-{value}]:{hash}` and `cachestamp:{tenant}:{resource}[:{scope}-{value}]`. Tenants
+//! and scope values are escaped, so a `:` or `*` in one of them never reaches a key or a pattern.
+
+use std::fmt::{Display, Write as _};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// Everything but `[A-Za-z0-9_.-]` is written as `%XX`.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-');
+
+/// An escaped segment longer than this many bytes is replaced by `~` and its digest. `~` is never the outcome of
+/// escaping, so such a segment cannot equal another tenant's or value's.
+const LONGEST_SEGMENT: usize = 128;
+
+const ENTRY: &str = "cache:";
+const STAMP: &str = "cachestamp:";
+
+/// The tenant segment of resources declared `tenant = shared`.
+pub(crate) const SHARED_TENANT: &str = "~shared";
+
+/// The tenant when none is set.
+pub(crate) const DEFAULT_TENANT: &str = "default";
+
+/// A tenant or scope value as it stands in keys.
+pub(crate) fn escape(value: &(impl Display + ?Sized)) -> String {
+    let text = value.to_string();
+    let escaped = utf8_percent_encode(&text, ESCAPED).to_string();
+    if escaped.len() > LONGEST_SEGMENT {
+        let digest = blake3::hash(text.as_bytes()).to_hex();
+        format!("~{}", &digest[..32])
+    } else {
+        escaped
+    }
+}
+
+/// One escaped scope value.
+pub(crate) type ScopeValue = (&'static str, String);
+
+/// Where one entry and the stamps that it depends on stand in a store.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Address {
+    entry: String,
+    stamps: Vec<String>,
+}
+
+impl Address {
+    /// The address of one entry. `scopes` are in the order of the resource's declaration; tenant and scope values are
+    /// escaped here. `suffix` is the hash of the arguments and must hold no `:`.
+    pub fn new(tenant: &str, resource: &str, scopes: &[(&'static str, &str)], suffix: &str) -> Self {
+        let scopes: Vec<ScopeValue> = scopes.iter().map(|(name, value)| (*name, escape(value))).collect();
+        Self::from_escaped(&escape(tenant), resource, &scopes, suffix)
+    }
+
+    /// As [`new`](Self::new), of parts that are escaped already.
+    pub(crate) fn from_escaped(tenant: &str, resource: &str, scopes: &[ScopeValue], suffix: &str) -> Self {
+        let mut entry = format!("{ENTRY}{tenant}:{resource}");
+        push_scopes(&mut entry, scopes);
+        entry.push(':');
+        entry.push_str(suffix);
+        let mut stamps = vec![stamp_key(tenant, resource, &[])];
+        stamps.extend(scopes.chunks(1).map(|scope| stamp_key(tenant, resource, scope)));
+        if scopes.len() > 1 {
+            stamps.push(stamp_key(tenant, resource, scopes));
+        }
+        Self { entry, stamps }
+    }
+
+    /// The entry's key.
+    pub fn entry(&self) -> &str {
+        &self.entry
+    }
+
+    /// The keys of the stamps that the entry depends on, the resource's own first.
+    pub fn stamps(&self) -> &[String] {
+        &self.stamps
+    }
+
+    /// The number of keys that one read asks for: the stamps and the entry.
+    pub fn key_count(&self) -> usize {
+        self.stamps.len() + 1
+    }
+
+    /// Reads the address back from an entry key that a sweep came across. `None` for keys of another form.
+    pub fn parse(entry: &str) -> Option<Self> {
+        let mut segments = entry.strip_prefix(ENTRY)?.split(':');
+        let (tenant, resource) = (segments.next()?, segments.next()?);
+        let mut scopes: Vec<&str> = segments.collect();
+        scopes.pop()?;
+        let base = format!("{STAMP}{tenant}:{resource}");
+        let mut stamps = vec![base.clone()];
+        stamps.extend(scopes.iter().map(|scope| format!("{base}:{scope}")));
+        if scopes.len() > 1 {
+            stamps.push(format!("{base}:{}", scopes.join(":")));
+        }
+        Some(Self {
+            entry: entry.to_owned(),
+            stamps,
+        })
+    }
+}
+
+/// The key of the stamp of a resource, or of some scope values of it.
+pub(crate) fn stamp_key(tenant: &str, resource: &str, scopes: &[ScopeValue]) -> String {
+    let mut key = format!("{STAMP}{tenant}:{resource}");
+    push_scopes(&mut key, scopes);
+    key
+}
+
+/// The glob that matches every entry of a resource with these scope values, and now and then one of another value: the
+/// sweep looks at stamps before it removes anything.
+pub(crate) fn sweep_pattern(tenant: &str, resource: &str, scopes: &[ScopeValue]) -> String {
+    let mut pattern = format!("{ENTRY}{tenant}:{resource}:");
+    for (name, value) in scopes {
+        // Writing to a String cannot fail.
+        let _ = write!(pattern, "*{name}-{value}:");
+    }
+    pattern.push('*');
+    pattern
+}
+
+fn push_scopes(key: &mut String, scopes: &[ScopeValue]) {
+    for (name, value) in scopes {
+        key.push(':');
+        key.push_str(name);
+        key.push('-');
+        key.push_str(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_stands_under_its_tenant_resource_scope_and_hash() {
+        let address = Address::new("default", "invoices_list", &[("company", "123")], "9f1c2ab34d56");
+        assert_eq!(address.entry(), "cache:default:invoices_list:company-123:9f1c2ab34d56");
+        assert_eq!(
+            address.stamps(),
+            [
+                "cachestamp:default:invoices_list",
+                "cachestamp:default:invoices_list:company-123"
+            ]
+        );
+    }
+
+    #[test]
+    fn several_scopes_have_a_stamp_each_and_one_together() {
+        let scopes = [("company", "1"), ("region", "eu")];
+        let address = Address::new("t", "r", &scopes, "h");
+        assert_eq!(
+            address.stamps(),
+            [
+                "cachestamp:t:r",
+                "cachestamp:t:r:company-1",
+                "cachestamp:t:r:region-eu",
+                "cachestamp:t:r:company-1:region-eu"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_address_can_be_read_back_from_its_entry_key() {
+        for scopes in [vec![], vec![("a", "1")], vec![("a", "x-y"), ("b", "2"), ("c", "3")]] {
+            let address = Address::new("t", "r", &scopes, "0123456789ab");
+            assert_eq!(Address::parse(address.entry()), Some(address));
+        }
+        assert_eq!(Address::parse("session:1"), None);
+        assert_eq!(Address::parse("cache:only"), None);
+    }
+
+    #[test]
+    fn hostile_values_never_reach_a_key_unescaped() {
+        assert_eq!(escape("a:b*?[c]{d}\n\0é"), "a%3Ab%2A%3F%5Bc%5D%7Bd%7D%0A%00%C3%A9");
+        assert_eq!(escape("~shared"), "%7Eshared");
+        assert_eq!(escape("A-z_0.9"), "A-z_0.9");
+    }
+
+    #[test]
+    fn long_values_are_replaced_by_a_digest_that_no_escaping_yields() {
+        let (one, other) = (escape(&"x".repeat(1_000_000)), escape(&"x".repeat(1_000_001)));
+        assert!(one.starts_with('~') && one.len() == 33);
+        assert_ne!(one, other);
+    }
+}

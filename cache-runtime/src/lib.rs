@@ -1,0 +1,80 @@
+//! Declarative caching of async methods over Redis: race-free O(1) invalidation, names checked by the compiler, and a
+//! service that goes on when Redis does not.
+//!
+//! - [`resources!`] declares what is cached, once, in `src/cache_resources.rs`.
+//! - [`#[cached]`](macro@cached) on an async function keeps its result.
+//! - [`#[invalidates]`](macro@invalidates) on a mutation makes results unusable once it has returned.
+//! - [`Cache`] is the handle: built at start-up, installed, closed at shutdown.
+//!
+//! ```
+//! mod cache_resources {
+//!     cache_runtime::resources! {
+//!         /// The invoices of one company.
+//!         invoices_list { ttl = "1m", scope(company: i64) }
+//!     }
+//! }
+//! # use cache_resources as _;
+//! # fn main() {}
+//! ```
+//!
+//! The guide, the options, the key and envelope formats and the protocol are in the repository's `docs/`.
+
+mod builder;
+mod by_key;
+mod cache;
+mod call;
+mod canonical;
+mod config;
+mod context;
+mod declared;
+mod engine;
+mod envelope;
+mod flight;
+mod glob;
+mod health;
+mod identity;
+mod invalidate;
+mod journal;
+mod keeper;
+mod key;
+mod mutation;
+mod observe;
+mod resource;
+mod returns;
+mod shape;
+mod stamp;
+mod stats;
+mod sweeper;
+
+pub mod protocol;
+pub mod store;
+
+pub use cache_macros::{cached, invalidates, resources};
+
+pub use crate::{
+    builder::Builder,
+    cache::Cache,
+    config::ConfigError,
+    context::{with_cache, with_tenant},
+    envelope::{Envelope, Identity, Rejection},
+    invalidate::{Invalidate, InvalidateError, Invalidated},
+    key::Address,
+    observe::{Observed, Outcome, Outcomes, observe},
+    resource::{Group, Registry, Resource, Tenancy},
+    stamp::{Stamp, Ticket},
+    stats::Stats,
+};
+
+/// What the macros expand to. Not part of the public API: anything here may change in any release.
+#[doc(hidden)]
+pub mod __private {
+    pub use ::inventory;
+
+    pub use crate::{
+        call::{CacheValue, Call, KeyArg, Site, cached, never},
+        canonical::{canonical_json, key_hash},
+        mutation::{On, Plan, ScopeValues, invalidating, scope_value},
+        resource::{Declared, Group, Registry, Resource, Selection, Tenancy},
+        returns::{Returns, Shape},
+    };
+}

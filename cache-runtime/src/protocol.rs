@@ -1,0 +1,106 @@
+//! What makes a read valid: stamps, tickets, and the envelope's checks. See `docs/protocol.md`.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use crate::{
+    envelope::{Envelope, Identity, Meta, Rejection},
+    key::Address,
+    stamp::{Stamp, Ticket},
+    store::{Snapshot, Store, StoreError, StoreErrorKind},
+};
+
+/// What a read came to.
+#[derive(Debug, Clone)]
+pub enum Reading {
+    /// A valid entry. The ticket is for the case that its payload does not decode.
+    Hit {
+        /// The entry.
+        envelope: Envelope,
+        /// The right to replace it.
+        ticket: Ticket,
+    },
+    /// No valid entry.
+    Miss {
+        /// The right to fill; `None` if a stamp could not be had: then load without filling.
+        ticket: Option<Ticket>,
+        /// Why an entry that was there was refused; `None` if there was none, or if it had been invalidated.
+        rejected: Option<Rejection>,
+    },
+}
+
+/// Reads an address: one round trip for a hit or a miss, a second one to create missing stamps after an invalidation or an
+/// eviction.
+///
+/// # Errors
+///
+/// What the store's `read` or `create_stamps` returned.
+pub async fn read(store: &dyn Store, address: &Arc<Address>, identity: &Identity) -> Result<Reading, StoreError> {
+    let Snapshot { stamps, entry } = store.read(address).await?;
+    let Some(stamps) = stamps.iter().copied().collect::<Option<Vec<Stamp>>>() else {
+        // A missing stamp is a miss, whatever the entry says.
+        let ticket = complete(store, address, &stamps).await?;
+        return Ok(Reading::Miss { ticket, rejected: None });
+    };
+    let ticket = Ticket::new(Arc::clone(address), stamps);
+    Ok(match entry.map(|bytes| Envelope::open(bytes, identity)) {
+        Some(Ok(envelope)) if envelope.stamps().eq(ticket.stamps().iter().copied()) => {
+            Reading::Hit { envelope, ticket }
+        }
+        Some(Err(cause)) => Reading::Miss {
+            ticket: Some(ticket),
+            rejected: Some(cause),
+        },
+        Some(Ok(_)) | None => Reading::Miss {
+            ticket: Some(ticket),
+            rejected: None,
+        },
+    })
+}
+
+/// Puts an entry together that a store may [fill](Store::fill) on this ticket: the ticket's stamps are inside.
+///
+/// `None` if the payload is larger than an envelope can say (4 GiB).
+pub fn seal(
+    ticket: &Ticket,
+    identity: &Identity,
+    ttl: Duration,
+    load_duration: Duration,
+    payload: &[u8],
+) -> Option<Bytes> {
+    let meta = Meta {
+        identity: *identity,
+        ttl,
+        load_duration,
+    };
+    Envelope::seal(meta, ticket.stamps(), payload)
+}
+
+/// Creates the missing stamps, before the load that will be stored under them.
+async fn complete(
+    store: &dyn Store,
+    address: &Arc<Address>,
+    found: &[Option<Stamp>],
+) -> Result<Option<Ticket>, StoreError> {
+    let mut fresh = Vec::with_capacity(found.len());
+    for (key, stamp) in address.stamps().iter().zip(found) {
+        if stamp.is_none() {
+            let random = Stamp::random().map_err(|cause| {
+                StoreError::new(StoreErrorKind::Other, format!("no random numbers for a stamp: {cause}"))
+            })?;
+            fresh.push((key.as_str(), random));
+        }
+    }
+    let mut created = match store.create_stamps(&fresh).await {
+        Ok(created) => created.into_iter(),
+        // Reads and invalidations go on without memory; only fills cannot.
+        Err(error) if error.kind() == StoreErrorKind::OutOfMemory => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let stamps: Option<Vec<Stamp>> = found
+        .iter()
+        .map(|stamp| stamp.or_else(|| created.next().flatten()))
+        .collect();
+    Ok(stamps.map(|stamps| Ticket::new(Arc::clone(address), stamps)))
+}

@@ -1,0 +1,191 @@
+//! What [`resources!`](crate::resources) declares: resources, groups, and the registry that holds them.
+
+use std::{fmt::Display, time::Duration};
+
+pub use self::selection::Selection;
+
+mod message;
+mod nearest;
+mod selection;
+
+/// A named kind of cached result: `dashboard_summary`.
+///
+/// Declared once with [`resources!`](crate::resources); never built by hand.
+#[derive(Debug)]
+pub struct Resource {
+    name: &'static str,
+    ttl: Option<Duration>,
+    scopes: &'static [&'static str],
+    tenancy: Tenancy,
+}
+
+/// Whether each tenant has entries of its own, or all share one copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tenancy {
+    /// One copy for each tenant: the default.
+    PerTenant,
+    /// One copy for all tenants: `tenant = shared`.
+    Shared,
+}
+
+impl Resource {
+    #[doc(hidden)]
+    pub const fn __new(
+        name: &'static str,
+        ttl: Option<Duration>,
+        scopes: &'static [&'static str],
+        tenancy: Tenancy,
+    ) -> Self {
+        Self {
+            name,
+            ttl,
+            scopes,
+            tenancy,
+        }
+    }
+
+    /// The name, as it stands in keys.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The declared time-to-live, if the declaration gives one.
+    pub const fn ttl(&self) -> Option<Duration> {
+        self.ttl
+    }
+
+    /// The names of the declared scopes, in the order of the declaration, which is their order in keys.
+    pub const fn scopes(&self) -> &'static [&'static str] {
+        self.scopes
+    }
+
+    /// Whether tenants share one copy.
+    pub const fn tenancy(&self) -> Tenancy {
+        self.tenancy
+    }
+
+    #[doc(hidden)]
+    pub const fn __selection(&'static self) -> Selection {
+        Selection::One(self)
+    }
+
+    /// The declared TTL, given as an expression, checked where the registry is compiled.
+    #[doc(hidden)]
+    #[track_caller]
+    pub const fn __ttl(ttl: Duration) -> Option<Duration> {
+        assert!(
+            ttl.as_millis() > 0,
+            "a TTL is at least one millisecond\nhelp: leave `ttl` out to use the default of the cache"
+        );
+        Some(ttl)
+    }
+
+    /// Compiles only if values of type `T` can be part of a key.
+    #[doc(hidden)]
+    pub const fn __scope_type<T: ScopeValue + ?Sized>() {}
+
+    /// Compiles only if this resource declares the scope `name`.
+    #[doc(hidden)]
+    #[track_caller]
+    pub const fn __require_scope(&'static self, name: &str) {
+        Selection::One(self).__require_scope(name);
+    }
+
+    /// Compiles only if every scope that this resource declares is in `given`.
+    #[doc(hidden)]
+    #[track_caller]
+    pub const fn __require_all_scopes(&'static self, given: &[&str]) {
+        let mut i = 0;
+        while i < self.scopes.len() {
+            if !message::contains(given, self.scopes[i]) {
+                message::scope_not_given(self.name, self.scopes[i]);
+            }
+            i += 1;
+        }
+    }
+}
+
+/// What a scope value can be.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the type of a scope: it does not implement `std::fmt::Display`",
+    label = "a scope value is written into keys",
+    note = "use an integer, a `String` or a `Uuid`, or implement `Display` for it"
+)]
+pub trait ScopeValue: Display {}
+#[diagnostic::do_not_recommend]
+impl<T: Display + ?Sized> ScopeValue for T {}
+
+/// A declared name for several resources.
+#[derive(Debug)]
+pub struct Group {
+    name: &'static str,
+    members: &'static [&'static Resource],
+}
+
+impl Group {
+    #[doc(hidden)]
+    pub const fn __new(name: &'static str, members: &'static [&'static Resource]) -> Self {
+        Self { name, members }
+    }
+
+    /// The name.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The resources of the group, those of nested groups and patterns included, each once.
+    pub const fn members(&self) -> &'static [&'static Resource] {
+        self.members
+    }
+
+    #[doc(hidden)]
+    pub const fn __selection(&'static self) -> Selection {
+        Selection::Many(self.members)
+    }
+}
+
+/// Everything that one [`resources!`](crate::resources) declares.
+#[derive(Debug)]
+pub struct Registry {
+    module: &'static str,
+    resources: &'static [&'static Resource],
+    groups: &'static [&'static Group],
+}
+
+impl Registry {
+    #[doc(hidden)]
+    pub const fn __new(
+        module: &'static str,
+        resources: &'static [&'static Resource],
+        groups: &'static [&'static Group],
+    ) -> Self {
+        Self {
+            module,
+            resources,
+            groups,
+        }
+    }
+
+    /// The path of the module that declares the registry.
+    pub const fn module(&self) -> &'static str {
+        self.module
+    }
+
+    /// The resources, in the order of their declaration.
+    pub const fn resources(&self) -> &'static [&'static Resource] {
+        self.resources
+    }
+
+    /// The groups, in the order of their declaration.
+    pub const fn groups(&self) -> &'static [&'static Group] {
+        self.groups
+    }
+}
+
+/// Every registry linked into this program, for names and patterns given at run time.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Declared(pub &'static Registry);
+
+inventory::collect!(Declared);

@@ -1,0 +1,139 @@
+//! What the compiler prints when a name in an attribute does not fit the registry. Written as `const fn`, because the
+//! attribute cannot see the declaration: the check is a constant in the expansion, evaluated where both are known.
+
+use super::{Resource, nearest::nearest};
+
+/// Ends the compilation: `scope` is declared by `resource`, and the attribute does not give it.
+#[track_caller]
+pub(super) const fn scope_not_given(resource: &str, scope: &str) -> ! {
+    let text = Text::new("the resource `")
+        .push(resource)
+        .push("` is scoped by `")
+        .push(scope)
+        .push("`, and no value is given for it\nhelp: add `scope(")
+        .push(scope)
+        .push(")` if an argument has that name, else `scope(")
+        .push(scope)
+        .push(" = ...)`");
+    panic!("{}", text.as_str())
+}
+
+/// Ends the compilation: `resource` does not declare `scope`.
+#[track_caller]
+pub(super) const fn scope_not_declared(resource: &Resource, scope: &str) -> ! {
+    let mut text = Text::new("the resource `")
+        .push(resource.name)
+        .push("` has no scope `")
+        .push(scope)
+        .push("`");
+    if resource.scopes.is_empty() {
+        text = text
+            .push(": it declares none\nhelp: leave it out, or declare it with the resource: `scope(")
+            .push(scope)
+            .push(": ...)`");
+    } else {
+        text = text.push("; it declares ").push_list(resource.scopes);
+        if let Some(near) = nearest(scope, resource.scopes) {
+            text = text.push("\nhelp: did you mean `").push(near).push("`?");
+        }
+    }
+    panic!("{}", text.as_str())
+}
+
+/// Ends the compilation: `pattern` matches none of `resources`.
+#[track_caller]
+pub(super) const fn nothing_matches(pattern: &str, resources: &[&Resource]) -> ! {
+    let mut text = Text::new("no resource matches `").push(pattern).push("`");
+    let mut names = [""; MOST_NAMES];
+    let mut count = 0;
+    while count < resources.len() && count < MOST_NAMES {
+        names[count] = resources[count].name;
+        count += 1;
+    }
+    let names = names.split_at(count).0;
+    text = match nearest(pattern, names) {
+        Some(near) => text.push("\nhelp: the nearest name is `").push(near).push("`"),
+        None if count == 0 => text.push(": the registry is empty"),
+        None => text.push("\nhelp: declared are ").push_list(names),
+    };
+    panic!("{}", text.as_str())
+}
+
+/// Whether `names` holds `name`.
+pub(super) const fn contains(names: &[&str], name: &str) -> bool {
+    let mut i = 0;
+    while i < names.len() {
+        if equal(names[i], name) {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
+/// How many names a registry is searched for a suggestion; more are checked all the same, only not suggested.
+const MOST_NAMES: usize = 256;
+
+/// A text put together in a constant. What does not fit is left out: the end of a message is its least part.
+struct Text {
+    bytes: [u8; Self::CAPACITY],
+    len: usize,
+}
+
+impl Text {
+    const CAPACITY: usize = 1024;
+
+    const fn new(start: &str) -> Self {
+        Self {
+            bytes: [0; Self::CAPACITY],
+            len: 0,
+        }
+        .push(start)
+    }
+
+    const fn push(mut self, part: &str) -> Self {
+        let part = part.as_bytes();
+        let mut i = 0;
+        while i < part.len() && self.len < Self::CAPACITY {
+            self.bytes[self.len] = part[i];
+            self.len += 1;
+            i += 1;
+        }
+        self
+    }
+
+    const fn push_list(mut self, names: &[&str]) -> Self {
+        let mut i = 0;
+        while i < names.len() {
+            if i > 0 {
+                self = self.push(", ");
+            }
+            self = self.push("`").push(names[i]).push("`");
+            i += 1;
+        }
+        self
+    }
+
+    const fn as_str(&self) -> &str {
+        // Names are ASCII identifiers, so only a foreign text that was cut can fail to be UTF-8.
+        match str::from_utf8(self.bytes.split_at(self.len).0) {
+            Ok(text) => text,
+            Err(_) => "a name in this attribute is not declared",
+        }
+    }
+}
+
+const fn equal(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut i = 0;
+    while i < a.len() {
+        if a[i] != b[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}

@@ -1,0 +1,108 @@
+//! Stamps and tickets: what makes an entry valid, and the proof that a load may be stored.
+
+use std::{fmt, sync::Arc};
+
+use crate::key::Address;
+
+/// A random 64-bit token. An entry is valid only while every stamp it was loaded under is still the current one.
+///
+/// Random and never reused: a counter that restarts after an eviction would bring old entries back to life.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stamp(u64);
+
+impl Stamp {
+    /// The number of bytes of the text form.
+    pub const TEXT_LEN: usize = 16;
+
+    /// A new stamp from the operating system's random numbers.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system gives no random numbers.
+    pub fn random() -> Result<Self, getrandom::Error> {
+        getrandom::u64().map(Self)
+    }
+
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    pub(crate) const fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// The form that stands in a store: 16 lower-case hex digits.
+    pub fn to_text(self) -> String {
+        format!("{:016x}", self.0)
+    }
+
+    /// Reads the text form; `None` for anything else.
+    pub fn from_text(text: &[u8]) -> Option<Self> {
+        let digits = text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if text.len() != Self::TEXT_LEN || !digits {
+            return None;
+        }
+        let text = std::str::from_utf8(text).ok()?;
+        u64::from_str_radix(text, 16).ok().map(Self)
+    }
+}
+
+impl fmt::Debug for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stamp({:016x})", self.0)
+    }
+}
+
+/// Proof that the stamps of an address were read *before* a load began.
+///
+/// [`Store::fill`](crate::store::Store::fill) takes one, and only a [read](crate::protocol::read) hands one out, so
+/// nothing can be stored under stamps that are younger than the load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ticket {
+    address: Arc<Address>,
+    stamps: Vec<Stamp>,
+}
+
+impl Ticket {
+    pub(crate) fn new(address: Arc<Address>, stamps: Vec<Stamp>) -> Self {
+        debug_assert_eq!(address.stamps().len(), stamps.len());
+        Self { address, stamps }
+    }
+
+    /// The address that the ticket admits a fill to.
+    pub fn address(&self) -> &Arc<Address> {
+        &self.address
+    }
+
+    /// The stamps, in the order of [`Address::stamps`].
+    pub fn stamps(&self) -> &[Stamp] {
+        &self.stamps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_form_reads_back_and_nothing_else_does() {
+        let stamp = Stamp::from_bits(0x00ff_1234_5678_9abc);
+        assert_eq!(stamp.to_text(), "00ff123456789abc");
+        assert_eq!(Stamp::from_text(stamp.to_text().as_bytes()), Some(stamp));
+        for other in [
+            "",
+            "00ff123456789ab",
+            "00FF123456789ABC",
+            "+0ff123456789abc",
+            "00ff123456789abc0",
+            "zzzzzzzzzzzzzzzz",
+        ] {
+            assert_eq!(Stamp::from_text(other.as_bytes()), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn random_stamps_differ() {
+        assert_ne!(Stamp::random().unwrap(), Stamp::random().unwrap());
+    }
+}

@@ -1,0 +1,136 @@
+//! The shared tier, behind one small trait.
+//!
+//! A store knows nothing of tenants, resources or values: it is given keys, stamps and sealed entries. What makes a read
+//! valid is decided in [`protocol`](crate::protocol). Every store must pass the contract suite of `cache-testkit`.
+
+mod memory;
+mod none;
+pub(crate) mod redis;
+
+use std::{fmt, pin::Pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+pub use self::{
+    memory::MemoryStore,
+    none::NoStore,
+    redis::{RedisConfig, RedisStore},
+};
+use crate::{
+    key::Address,
+    stamp::{Stamp, Ticket},
+};
+
+/// What a store's methods return.
+pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// The shared tier: Redis, memory, or one of your own.
+///
+/// The methods may take as long as they like: the caller bounds them, and drops the future at the deadline.
+pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// Reads the stamps and the entry of an address, in one round trip.
+    ///
+    /// The reply must have been produced after the call began. A key of the wrong type reads as `None`.
+    fn read<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Snapshot>;
+
+    /// Creates each stamp that is missing, atomically, and returns the current ones in the same order.
+    ///
+    /// `None` where a stamp could not be had, for example because the store is out of memory.
+    fn create_stamps<'a>(&'a self, fresh: &'a [(&'a str, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>>;
+
+    /// Stores a sealed entry for `ttl`.
+    ///
+    /// The ticket names the address. It is not checked against the store: an entry whose stamps are no longer current is
+    /// dead on arrival, because every read compares them.
+    fn fill<'a>(&'a self, ticket: &'a Ticket, entry: Bytes, ttl: Duration) -> StoreFuture<'a, ()>;
+
+    /// Removes the stamps, all in one round trip, and returns when that is done: from then on no read finds them.
+    ///
+    /// Must work when the store is out of memory.
+    fn remove_stamps<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, ()>;
+
+    /// Gives memory back: removes the entries that match `pattern` and whose stamps are no longer the current ones.
+    ///
+    /// `*` in the pattern matches any run of characters; no other character is special. A store that holds keys and bytes
+    /// alone finds the stamps of an entry with [`Address::parse`] and [`Envelope::stamps_of_head`].
+    ///
+    /// [`Envelope::stamps_of_head`]: crate::Envelope::stamps_of_head
+    fn sweep<'a>(&'a self, pattern: &'a str) -> StoreFuture<'a, Swept>;
+
+    /// Finds out whether an invalidation would be accepted now, by a write that changes nothing.
+    ///
+    /// Not a ping: a server that answers reads but refuses writes must not be trusted.
+    fn probe(&self) -> StoreFuture<'_, ()>;
+}
+
+/// What one read found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The stamps, in the order of [`Address::stamps`].
+    pub stamps: Vec<Option<Stamp>>,
+    /// The entry's bytes.
+    pub entry: Option<Bytes>,
+}
+
+/// What one sweep did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Swept {
+    /// Entries that matched the pattern.
+    pub matched: u64,
+    /// Entries removed.
+    pub removed: u64,
+}
+
+impl Swept {
+    /// The figures of one sweep.
+    pub const fn new(matched: u64, removed: u64) -> Self {
+        Self { matched, removed }
+    }
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    message: String,
+}
+
+/// What a [`StoreError`] means for the calls that follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StoreErrorKind {
+    /// No connection, a lost one, or a server that is not ready.
+    Unavailable,
+    /// No answer within the deadline.
+    Timeout,
+    /// The server takes no writes: a replica, a full disk, too few replicas. Nobody can invalidate on it, so it must not
+    /// be read either.
+    RefusesWrites,
+    /// Out of memory: reads and invalidations go on, fills do not.
+    OutOfMemory,
+    /// The credentials are wrong, or a right is missing.
+    Denied,
+    /// Anything else that the server answered.
+    Other,
+}
+
+impl StoreError {
+    /// An error of this kind. The message must not contain secrets.
+    pub fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+        }
+    }
+
+    pub(crate) fn timeout(what: &str, after: Duration) -> Self {
+        Self::new(StoreErrorKind::Timeout, format!("{what} took longer than {after:?}"))
+    }
+
+    /// What it means for the calls that follow.
+    pub const fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+}

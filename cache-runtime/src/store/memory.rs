@@ -1,0 +1,147 @@
+//! The store of one process.
+
+use std::{
+    cell::Cell,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use quick_cache::{Weighter, sync::Cache};
+use tokio::time::Instant;
+
+use super::{Snapshot, Store, StoreFuture, Swept};
+use crate::{
+    envelope::Envelope,
+    glob,
+    key::Address,
+    stamp::{Stamp, Ticket},
+};
+
+/// How many stamps are kept. One that is evicted makes its entries misses, nothing worse.
+const STAMPS: usize = 65_536;
+
+/// What an entry takes beside its key and its bytes, roughly: the slot, the hash table, the reference counts.
+const ENTRY_OVERHEAD: u64 = 128;
+
+/// Keeps entries in this process, bounded by their size: what a program without Redis uses.
+///
+/// Expiry is measured with [`tokio::time::Instant`], so a test that pauses tokio's clock can let entries expire.
+#[derive(Debug)]
+pub struct MemoryStore {
+    entries: Cache<String, Slot, SlotWeight>,
+    stamps: Cache<String, Stamp>,
+    /// Held while a stamp is created, so that concurrent creators agree on one.
+    creating: Mutex<()>,
+}
+
+#[derive(Debug, Clone)]
+struct Slot {
+    expires_at: Instant,
+    entry: Bytes,
+}
+
+#[derive(Debug, Clone)]
+struct SlotWeight;
+
+impl Weighter<String, Slot> for SlotWeight {
+    fn weight(&self, key: &String, slot: &Slot) -> u64 {
+        (key.len() + slot.entry.len()) as u64 + ENTRY_OVERHEAD
+    }
+}
+
+impl MemoryStore {
+    /// A store of at most `capacity` bytes of entries.
+    pub fn new(capacity: u64) -> Self {
+        // A typical entry is about a kilobyte; the estimate only sizes the first allocation.
+        let estimated_items = usize::try_from(capacity / 1024).unwrap_or(usize::MAX).clamp(64, 16_384);
+        Self {
+            entries: Cache::with_weighter(estimated_items, capacity, SlotWeight),
+            stamps: Cache::new(STAMPS),
+            creating: Mutex::new(()),
+        }
+    }
+
+    fn entry(&self, key: &str) -> Option<Bytes> {
+        let slot = self.entries.get(key)?;
+        if slot.expires_at > Instant::now() {
+            return Some(slot.entry);
+        }
+        self.entries.remove_if(key, |slot| slot.expires_at <= Instant::now());
+        None
+    }
+
+    /// Whether every stamp that `entry` was loaded under is still the current one.
+    fn is_alive(&self, key: &str, slot: &Slot) -> bool {
+        let Some((address, stamps)) = Address::parse(key).zip(Envelope::stamps_of_head(&slot.entry)) else {
+            return false;
+        };
+        slot.expires_at > Instant::now()
+            && address.stamps().len() == stamps.len()
+            && address
+                .stamps()
+                .iter()
+                .zip(stamps)
+                .all(|(key, stamp)| self.stamps.peek(key) == Some(stamp))
+    }
+}
+
+impl Store for MemoryStore {
+    fn read<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Snapshot> {
+        // The stamps before the entry: an entry found under stamps that were current a moment earlier is one that a read
+        // at that moment would have been given.
+        let stamps = address.stamps().iter().map(|key| self.stamps.get(key)).collect();
+        let entry = self.entry(address.entry());
+        Box::pin(async { Ok(Snapshot { stamps, entry }) })
+    }
+
+    fn create_stamps<'a>(&'a self, fresh: &'a [(&'a str, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
+        let _creating = self.creating.lock().unwrap_or_else(PoisonError::into_inner);
+        let create = |&(key, fresh): &(&str, Stamp)| {
+            let current = self.stamps.get(key).unwrap_or_else(|| {
+                self.stamps.insert(key.to_owned(), fresh);
+                fresh
+            });
+            Some(current)
+        };
+        let stamps = fresh.iter().map(create).collect();
+        Box::pin(async { Ok(stamps) })
+    }
+
+    fn fill<'a>(&'a self, ticket: &'a Ticket, entry: Bytes, ttl: Duration) -> StoreFuture<'a, ()> {
+        // `None` is a time beyond what the clock can express: as good as never.
+        if let Some(expires_at) = Instant::now().checked_add(ttl) {
+            self.entries
+                .insert(ticket.address().entry().to_owned(), Slot { expires_at, entry });
+        }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn remove_stamps<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, ()> {
+        let _creating = self.creating.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in stamps {
+            self.stamps.remove(key);
+        }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn sweep<'a>(&'a self, pattern: &'a str) -> StoreFuture<'a, Swept> {
+        // `retain` calls a shared closure.
+        let (matched, removed) = (Cell::new(0), Cell::new(0));
+        self.entries.retain(|key, slot| {
+            if !glob::matches(pattern, key) {
+                return true;
+            }
+            matched.update(|count| count + 1);
+            let alive = self.is_alive(key, slot);
+            removed.update(|count| count + u64::from(!alive));
+            alive
+        });
+        let swept = Swept::new(matched.get(), removed.get());
+        Box::pin(async move { Ok(swept) })
+    }
+
+    fn probe(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+}

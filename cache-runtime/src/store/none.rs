@@ -1,0 +1,46 @@
+//! The store that keeps nothing.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use super::{Snapshot, Store, StoreFuture, Swept};
+use crate::{
+    key::Address,
+    stamp::{Stamp, Ticket},
+};
+
+/// Keeps nothing: every call loads, and concurrent calls of one key still share a load.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoStore;
+
+impl Store for NoStore {
+    fn read<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Snapshot> {
+        Box::pin(async {
+            Ok(Snapshot {
+                stamps: vec![None; address.stamps().len()],
+                entry: None,
+            })
+        })
+    }
+
+    fn create_stamps<'a>(&'a self, fresh: &'a [(&'a str, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
+        Box::pin(async { Ok(vec![None; fresh.len()]) })
+    }
+
+    fn fill<'a>(&'a self, _ticket: &'a Ticket, _entry: Bytes, _ttl: Duration) -> StoreFuture<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn remove_stamps<'a>(&'a self, _stamps: &'a [String]) -> StoreFuture<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn sweep<'a>(&'a self, _pattern: &'a str) -> StoreFuture<'a, Swept> {
+        Box::pin(async { Ok(Swept::default()) })
+    }
+
+    fn probe(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+}

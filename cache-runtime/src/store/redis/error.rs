@@ -1,0 +1,58 @@
+//! What an error of the client or the server means for the calls that follow.
+
+use deadpool_redis::PoolError;
+use redis::{ErrorKind, RedisError, ServerError, ServerErrorKind};
+
+use crate::store::{StoreError, StoreErrorKind};
+
+pub(super) fn from_redis(error: &RedisError) -> StoreError {
+    let kind = match error.kind() {
+        _ if error.is_timeout() => StoreErrorKind::Timeout,
+        ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm) => StoreErrorKind::Denied,
+        ErrorKind::Server(kind) => of_server_kind(kind, error.code()),
+        ErrorKind::Extension => of_code(error.code()),
+        ErrorKind::Io | ErrorKind::Parse => StoreErrorKind::Unavailable,
+        _ if error.is_unrecoverable_error() => StoreErrorKind::Unavailable,
+        _ => StoreErrorKind::Other,
+    };
+    StoreError::new(kind, error.to_string())
+}
+
+pub(super) fn from_server(error: &ServerError) -> StoreError {
+    from_redis(&RedisError::from(error.clone()))
+}
+
+pub(super) fn from_pool(error: &PoolError) -> StoreError {
+    match error {
+        PoolError::Backend(error) => from_redis(error),
+        other => StoreError::new(StoreErrorKind::Unavailable, other.to_string()),
+    }
+}
+
+/// A reply of a shape that the command never has.
+pub(super) fn unexpected(command: &str, reply: impl std::fmt::Display) -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Unavailable,
+        format!("unexpected reply to {command}: {reply}"),
+    )
+}
+
+fn of_server_kind(kind: ServerErrorKind, code: Option<&str>) -> StoreErrorKind {
+    match kind {
+        ServerErrorKind::ReadOnly => StoreErrorKind::RefusesWrites,
+        ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown | ServerErrorKind::ClusterDown => {
+            StoreErrorKind::Unavailable
+        }
+        _ => of_code(code),
+    }
+}
+
+fn of_code(code: Option<&str>) -> StoreErrorKind {
+    match code {
+        Some("OOM") => StoreErrorKind::OutOfMemory,
+        Some("MISCONF" | "NOREPLICAS" | "READONLY") => StoreErrorKind::RefusesWrites,
+        Some("NOAUTH" | "WRONGPASS" | "NOPERM") => StoreErrorKind::Denied,
+        Some("LOADING" | "BUSY" | "MASTERDOWN" | "CLUSTERDOWN") => StoreErrorKind::Unavailable,
+        _ => StoreErrorKind::Other,
+    }
+}

@@ -1,0 +1,185 @@
+//! One connection: who owns it, when it is replaced, who may use it.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwapOption;
+use backon::{BackoffBuilder, ExponentialBuilder};
+use deadpool_redis::{Connection, Pool};
+use redis::{RedisResult, aio::MultiplexedConnection};
+use tokio::{runtime::Handle, time::Instant};
+
+use super::{RedisConfig, error};
+use crate::store::{StoreError, StoreErrorKind};
+
+/// After so many operations in a row that got no answer the connection is replaced: a half-open one never heals.
+const TIMEOUTS_TO_REPLACE: u32 = 3;
+
+/// An operation that was given up after at least this long counts as one that got no answer; given up earlier, its caller
+/// went away. Shorter than any sensible deadline: counted in error, it costs a connection that nobody was answered on.
+const SILENCE: Duration = Duration::from_millis(5);
+
+/// One connection of the store and its replacement in the background.
+///
+/// The lane owns the connection; callers clone its multiplexed handle. While there is none, every operation fails at once.
+pub(super) struct Lane {
+    pool: Pool,
+    connect_timeout: Duration,
+    link: ArcSwapOption<Link>,
+    connecting: AtomicBool,
+    silent: AtomicU32,
+    /// Why there is no connection, for the calls that find none.
+    down: Mutex<StoreError>,
+}
+
+/// An established connection.
+struct Link {
+    handle: MultiplexedConnection,
+    /// Keeps the pool's place; taken out of the pool when the link is dropped, never recycled.
+    owned: Option<Connection>,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if let Some(connection) = self.owned.take() {
+            drop(Connection::take(connection));
+        }
+    }
+}
+
+impl Lane {
+    pub(super) fn new(pool: Pool, config: &RedisConfig) -> Self {
+        Self {
+            pool,
+            connect_timeout: config.connect_deadline(),
+            link: ArcSwapOption::empty(),
+            connecting: AtomicBool::new(false),
+            silent: AtomicU32::new(0),
+            down: Mutex::new(StoreError::new(StoreErrorKind::Unavailable, "not connected yet")),
+        }
+    }
+
+    /// Runs one operation on the connection and learns from what becomes of it.
+    pub(super) async fn run<T>(
+        self: &Arc<Self>,
+        operation: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>,
+    ) -> Result<T, StoreError> {
+        let Some(link) = self.link.load_full() else {
+            self.connect();
+            return Err(self.down.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        };
+        let watch = Watch {
+            lane: self,
+            link: &link,
+            started: Instant::now(),
+            answered: false,
+        };
+        let result = operation(link.handle.clone()).await;
+        watch.answered(result)
+    }
+
+    /// Lets go of a connection, unless it has been replaced already, and starts to connect.
+    fn replace(self: &Arc<Self>, broken: &Arc<Link>, reason: StoreError) {
+        let current = self.link.load();
+        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, broken)) {
+            self.link.store(None);
+            self.silent.store(0, Ordering::Relaxed);
+            *self.down.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+        }
+        drop(current);
+        self.connect();
+    }
+
+    /// Starts the background task that connects, unless it runs already.
+    fn connect(self: &Arc<Self>) {
+        // Without a runtime there is nobody to connect; the next operation inside one tries again.
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        if !self.connecting.swap(true, Ordering::AcqRel) {
+            let task = Connecting(Arc::clone(self));
+            runtime.spawn(async move { task.0.connect_with_backoff().await });
+        }
+    }
+
+    async fn connect_with_backoff(&self) {
+        let schedule = || {
+            ExponentialBuilder::new()
+                .with_min_delay(Duration::from_millis(50))
+                .with_max_delay(Duration::from_secs(5))
+                .without_max_times()
+                .build()
+        };
+        for longest in schedule() {
+            match self.open().await {
+                Ok(link) => {
+                    self.link.store(Some(Arc::new(link)));
+                    return;
+                }
+                Err(error) => *self.down.lock().unwrap_or_else(PoisonError::into_inner) = error,
+            }
+            // Full jitter: processes that lost the server together do not come back together.
+            tokio::time::sleep(longest.mul_f32(fastrand::f32())).await;
+        }
+    }
+
+    async fn open(&self) -> Result<Link, StoreError> {
+        let connection = match tokio::time::timeout(self.connect_timeout, self.pool.get()).await {
+            Ok(connection) => connection.map_err(|error| error::from_pool(&error))?,
+            Err(_) => return Err(StoreError::timeout("connecting", self.connect_timeout)),
+        };
+        Ok(Link {
+            handle: MultiplexedConnection::clone(&connection),
+            owned: Some(connection),
+        })
+    }
+}
+
+/// The background task's claim to be the only one; given up even when its runtime is shut down.
+struct Connecting(Arc<Lane>);
+
+impl Drop for Connecting {
+    fn drop(&mut self) {
+        self.0.connecting.store(false, Ordering::Release);
+    }
+}
+
+/// Notices operations that never got an answer.
+struct Watch<'a> {
+    lane: &'a Arc<Lane>,
+    link: &'a Arc<Link>,
+    started: Instant,
+    answered: bool,
+}
+
+impl Watch<'_> {
+    fn answered<T>(mut self, result: RedisResult<T>) -> Result<T, StoreError> {
+        self.answered = true;
+        self.lane.silent.store(0, Ordering::Relaxed);
+        result.map_err(|error| {
+            let meaning = error::from_redis(&error);
+            // A server that refuses writes may have been demoted: the address may lead to another one by now.
+            if error.is_unrecoverable_error() || meaning.kind() == StoreErrorKind::RefusesWrites {
+                self.lane.replace(self.link, meaning.clone());
+            }
+            meaning
+        })
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if self.answered || self.started.elapsed() < SILENCE {
+            return;
+        }
+        if self.lane.silent.fetch_add(1, Ordering::Relaxed) + 1 >= TIMEOUTS_TO_REPLACE {
+            let reason = StoreError::new(StoreErrorKind::Timeout, "the server stopped answering");
+            self.lane.replace(self.link, reason);
+        }
+    }
+}

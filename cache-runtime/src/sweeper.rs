@@ -1,0 +1,102 @@
+//! Gives memory back after invalidations: in the background, coalesced, one sweep at a time.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use tokio::runtime::Handle;
+
+use crate::{cache::Inner, glob};
+
+/// How long invalidations are gathered before they are swept together. The entries are unusable already.
+const GATHER: Duration = Duration::from_millis(500);
+
+/// The patterns that wait for a sweep.
+#[derive(Debug, Default)]
+pub(crate) struct Sweeper(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    pending: BTreeSet<String>,
+    /// Whether a task is on its way to them.
+    running: bool,
+}
+
+impl Sweeper {
+    /// Has the patterns swept soon. Does nothing outside of a runtime: the entries then go when their time is over.
+    pub(crate) fn request(inner: &Arc<Inner>, patterns: Vec<String>) {
+        let (true, Ok(runtime)) = (inner.settings.sweep, Handle::try_current()) else {
+            return;
+        };
+        let start = {
+            let mut state = inner.sweeper.state();
+            for pattern in patterns {
+                state.add(pattern);
+            }
+            !std::mem::replace(&mut state.running, true)
+        };
+        if start {
+            runtime.spawn(sweep_all(Running(Arc::downgrade(inner))));
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn add(&mut self, pattern: String) {
+        if !self.pending.iter().any(|wider| glob::matches(wider, &pattern)) {
+            self.pending.retain(|narrower| !glob::matches(&pattern, narrower));
+            self.pending.insert(pattern);
+        }
+    }
+
+    /// The next pattern; without one the task is over, and a later request starts another.
+    fn next(&mut self) -> Option<String> {
+        let next = self.pending.pop_first();
+        self.running = next.is_some();
+        next
+    }
+}
+
+async fn sweep_all(task: Running) {
+    tokio::time::sleep(GATHER).await;
+    while let Some(inner) = task.0.upgrade() {
+        let Some(store) = &inner.store else { return };
+        let next = inner.sweeper.state().next();
+        let Some(pattern) = next else {
+            task.done();
+            return;
+        };
+        match store.sweep(&pattern).await {
+            Ok(swept) => {
+                inner.counters.swept.add(swept.removed);
+                tracing::debug!(pattern, matched = swept.matched, removed = swept.removed, "swept");
+            }
+            // Their time-to-live removes what the sweep did not.
+            Err(error) => tracing::debug!(pattern, cause = %error, "a sweep was given up"),
+        }
+    }
+}
+
+/// The claim to be the sweeping task; given up even when the runtime is shut down.
+struct Running(Weak<Inner>);
+
+impl Running {
+    /// The claim was given up already, under the lock that showed that there is nothing left to do.
+    fn done(mut self) {
+        self.0 = Weak::new();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(inner) = self.0.upgrade() {
+            inner.sweeper.state().running = false;
+        }
+    }
+}

@@ -1,0 +1,86 @@
+use std::time::Duration;
+
+use cache_runtime::{Group, Resource, Tenancy, cached, invalidates};
+
+use crate::cache_resources::{self, REGISTRY};
+
+mod other {
+    use uuid_like::Id as Uuid;
+
+    mod uuid_like {
+        pub(crate) type Id = u128;
+    }
+
+    cache_runtime::resources! {
+        sessions { ttl = "250ms", scope(id: Uuid, name: str, sessions: uuid_like::Id) }
+        group every_session = "sess*";
+    }
+}
+
+#[cached(resource = other::sessions, scope(id, name, sessions = 1))]
+async fn session(id: u128, name: &str) -> String {
+    format!("{name}-{id}")
+}
+
+#[invalidates(other::every_session(id), self::other::sessions(name = "n"))]
+async fn log_out(id: u128) -> u128 {
+    id
+}
+
+fn names(resources: &[&'static Resource]) -> Vec<&'static str> {
+    resources.iter().map(|resource| resource.name()).collect()
+}
+
+#[test]
+fn a_registry_knows_what_was_declared() {
+    assert_eq!(REGISTRY.module(), "annotations::cache_resources");
+    assert_eq!(
+        names(REGISTRY.resources()),
+        [
+            "dashboard_summary",
+            "dashboard_trends",
+            "invoices_list",
+            "sales",
+            "companies_list",
+            "exchange_rates"
+        ]
+    );
+    let groups: Vec<_> = REGISTRY.groups().iter().map(|group| Group::name(group)).collect();
+    assert_eq!(groups, ["invoice_data", "everything"]);
+
+    let ttls: Vec<_> = REGISTRY
+        .resources()
+        .iter()
+        .map(|resource| resource.ttl().map(|ttl| ttl.as_secs()))
+        .collect();
+    assert_eq!(ttls, [Some(300), Some(180), Some(60), Some(5400), None, Some(3600)]);
+    assert_eq!(other::sessions.ttl(), Some(Duration::from_millis(250)));
+    assert_eq!(cache_resources::sales.scopes(), ["company", "region"]);
+    assert_eq!(cache_resources::sales.tenancy(), Tenancy::PerTenant);
+    assert_eq!(cache_resources::exchange_rates.tenancy(), Tenancy::Shared);
+}
+
+#[test]
+fn groups_are_resolved_down_to_resources_each_once() {
+    assert_eq!(
+        names(cache_resources::invoice_data.members()),
+        ["invoices_list", "dashboard_summary", "dashboard_trends"]
+    );
+    assert_eq!(
+        names(cache_resources::everything.members()),
+        [
+            "invoices_list",
+            "dashboard_summary",
+            "dashboard_trends",
+            "companies_list",
+            "sales",
+            "exchange_rates"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_second_registry_is_used_by_path() {
+    assert_eq!(session(7, "anna").await, "anna-7");
+    assert_eq!(log_out(7).await, 7);
+}

@@ -1,0 +1,60 @@
+use std::{collections::BTreeMap, sync::Arc};
+
+use cache_runtime::cached;
+
+use crate::{AppError, Filter};
+
+type Answer<T> = Result<T, AppError>;
+
+#[cached(resource = "companies_list")]
+async fn nothing() {}
+
+#[cached(resource = "companies_list")]
+async fn unit_or_error(n: i32) -> Result<(), AppError> {
+    if n < 0 {
+        return Err(AppError("negative"));
+    }
+    Ok(())
+}
+
+#[cached(resource = "companies_list")]
+async fn alias(n: i32) -> Answer<i32> {
+    Ok(n)
+}
+
+#[cached(resource = "companies_list")]
+async fn option(n: i32) -> Option<Filter> {
+    (n > 0).then(Filter::default)
+}
+
+#[cached(resource = "companies_list")]
+async fn nested(n: u8) -> Result<Option<BTreeMap<String, Vec<u8>>>, AppError> {
+    Ok(Some(BTreeMap::from([("n".to_owned(), vec![n])])))
+}
+
+#[cached(resource = "companies_list")]
+async fn shared(n: i32) -> Arc<Vec<i32>> {
+    Arc::new(vec![n])
+}
+
+#[cached(resource = "companies_list")]
+async fn boxed_error(n: i32) -> Result<i32, Box<dyn std::error::Error + Send + Sync>> {
+    if n < 0 {
+        return Err("negative".into());
+    }
+    let parsed: i32 = n.to_string().parse()?;
+    Ok(parsed)
+}
+
+#[tokio::test]
+async fn every_kind_of_return_type_works() {
+    nothing().await;
+    assert_eq!(unit_or_error(1).await, Ok(()));
+    assert_eq!(unit_or_error(-1).await, Err(AppError("negative")));
+    assert_eq!(alias(2).await, Ok(2));
+    assert_eq!(option(0).await, None);
+    assert_eq!(nested(3).await, Ok(Some(BTreeMap::from([("n".to_owned(), vec![3])]))));
+    assert_eq!(*shared(4).await, [4]);
+    assert_eq!(boxed_error(5).await.unwrap(), 5);
+    assert!(boxed_error(-5).await.is_err());
+}

@@ -1,0 +1,59 @@
+mod names {
+    cache_runtime::resources! {
+        invoices {}
+        invoices {}
+        group companies = invoices;
+        companies {}
+        group invoices = companies;
+        scopes {}
+        REGISTRY {}
+        fn {}
+        größe {}
+    }
+}
+
+mod groups {
+    cache_runtime::resources! {
+        dashboard_summary {}
+        invoices_list {}
+        group empty = ;
+        group unknown = invoice_list;
+        group pattern = "dashbord_*", "weather_*";
+        group quoted = "invoices_list";
+        group selfish = invoices_list, selfish;
+        group first = second;
+        group second = third;
+        group third = first, invoices_list;
+    }
+}
+
+mod options {
+    cache_runtime::resources! {
+        unknown { tll = 60 }
+        repeated { ttl = 60, ttl = 61 }
+        ill_typed { ttl = "soon", tenant = mine, scope = company }
+        not_yet { crash_safe }
+        zero { ttl = 0 }
+        untyped { scope(company) }
+        #[cfg(test)]
+        attribute {}
+        without_braces;
+        after_all_that { ttl = 60 }
+    }
+
+    fn is_still_declared() -> &'static str {
+        after_all_that.name()
+    }
+}
+
+mod scope_declarations {
+    cache_runtime::resources! {
+        first { scope(company: i64) }
+        other_type { scope(company: u64) }
+        twice { scope(company: i64, company: i64) }
+        borrowed { scope(region: &str) }
+        many { scope(a: i8, b: i8, c: i8, d: i8, e: i8) }
+    }
+}
+
+fn main() {}

@@ -1,0 +1,49 @@
+#[path = "common/mod.rs"]
+mod cache_resources;
+
+use cache_runtime::{cached, invalidates};
+
+#[cached(resource = 5)]
+async fn resource() -> i64 {
+    1
+}
+
+#[cached(resource = "dashboard_*")]
+async fn resource_pattern() -> i64 {
+    1
+}
+
+#[cached(resource = "companies list")]
+async fn resource_name() -> i64 {
+    1
+}
+
+#[cached(resource = "companies_list", ttl = "soon", version = "two", skip = db, unless = true)]
+async fn several(db: i64) -> i64 {
+    1
+}
+
+#[cached(resource = "companies_list", ttl, when(true), key())]
+async fn without_a_value() -> i64 {
+    1
+}
+
+#[cached(resource = "companies_list", ttl = 1.5)]
+async fn fraction() -> i64 {
+    1
+}
+
+#[cached(resource = "companies_list" ttl = 60)]
+async fn without_a_comma() -> i64 {
+    1
+}
+
+#[cached(resource = "companies_list", key(f(1 2)), skip(a.b))]
+async fn half_typed(a: i64) -> i64 {
+    1
+}
+
+#[invalidates("companies_list", on = "error")]
+async fn on() {}
+
+fn main() {}

@@ -1,0 +1,19 @@
+#[path = "common/mod.rs"]
+mod cache_resources;
+
+use cache_runtime::{cached, invalidates};
+
+#[cached(resource = "companies_list", tll = 60)]
+async fn misspelt() -> i64 {
+    1
+}
+
+#[cached(resource = "companies_list", stale_while_revalidate = "5m", colour(red))]
+async fn several() -> i64 {
+    1
+}
+
+#[invalidates("companies_list", scope = 1)]
+async fn of_invalidates() {}
+
+fn main() {}
