@@ -1,0 +1,108 @@
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use cache_runtime::{
+    Address, Identity, Stamp, Ticket,
+    protocol::{self, Reading},
+    store::{Snapshot, Store, StoreError},
+};
+
+/// Long enough never to pass during a test.
+pub(super) const LONG: Duration = Duration::from_hours(1);
+
+/// What the rules expect of the entries that they store themselves.
+pub(super) const IDENTITY: Identity = Identity {
+    fingerprint: [0x5a; 16],
+    shape: 7,
+};
+
+/// A rule is broken: what was seen.
+#[derive(Debug)]
+pub(super) struct Broken(pub(super) String);
+
+impl From<StoreError> for Broken {
+    fn from(error: StoreError) -> Self {
+        Self(format!("an operation failed: {error}"))
+    }
+}
+
+/// Returns [`Broken`] from a rule unless a condition holds.
+macro_rules! ensure {
+    ($condition:expr, $($message:tt)+) => {
+        if !$condition {
+            return Err(Broken(format!($($message)+)));
+        }
+    };
+}
+pub(super) use ensure;
+
+/// A store, and keys in it that nobody else uses.
+pub(super) struct Bench {
+    pub(super) store: Arc<dyn Store>,
+    tenant: String,
+}
+
+impl Bench {
+    pub(super) fn new(store: Arc<dyn Store>) -> Result<Self, Broken> {
+        Ok(Self {
+            store,
+            tenant: format!("contract-{}", random_stamp()?.to_text()),
+        })
+    }
+
+    pub(super) fn address(&self, resource: &str, hash: &str) -> Arc<Address> {
+        self.scoped(resource, &[], hash)
+    }
+
+    pub(super) fn scoped(&self, resource: &str, scopes: &[(&'static str, &str)], hash: &str) -> Arc<Address> {
+        Arc::new(Address::new(&self.tenant, resource, scopes, hash))
+    }
+
+    /// A sweep pattern for what this rule has stored: `rest` follows the tenant.
+    pub(super) fn pattern(&self, rest: &str) -> String {
+        format!("cache:{}:{rest}", self.tenant)
+    }
+
+    pub(super) async fn snapshot(&self, address: &Arc<Address>) -> Result<Snapshot, Broken> {
+        Ok(self.store.read(address).await?)
+    }
+
+    pub(super) async fn entry(&self, address: &Arc<Address>) -> Result<Option<Bytes>, Broken> {
+        Ok(self.snapshot(address).await?.entry)
+    }
+
+    /// The right to fill. Creates the stamps that are missing.
+    pub(super) async fn ticket(&self, address: &Arc<Address>) -> Result<Ticket, Broken> {
+        match protocol::read(&*self.store, address, &IDENTITY).await? {
+            Reading::Hit { ticket, .. }
+            | Reading::Miss {
+                ticket: Some(ticket), ..
+            } => Ok(ticket),
+            Reading::Miss { ticket: None, .. } => Err(Broken("no stamps could be created".to_owned())),
+        }
+    }
+
+    /// Stores an entry as the cache does.
+    pub(super) async fn fill(&self, address: &Arc<Address>, payload: &[u8]) -> Result<Ticket, Broken> {
+        let ticket = self.ticket(address).await?;
+        self.store.fill(&ticket, sealed(&ticket, payload)?, LONG).await?;
+        Ok(ticket)
+    }
+
+    /// The payload of a valid entry.
+    pub(super) async fn hit(&self, address: &Arc<Address>) -> Result<Option<Bytes>, Broken> {
+        Ok(match protocol::read(&*self.store, address, &IDENTITY).await? {
+            Reading::Hit { envelope, .. } => Some(envelope.payload()),
+            Reading::Miss { .. } => None,
+        })
+    }
+}
+
+pub(super) fn sealed(ticket: &Ticket, payload: &[u8]) -> Result<Bytes, Broken> {
+    protocol::seal(ticket, &IDENTITY, LONG, Duration::ZERO, payload)
+        .ok_or_else(|| Broken("the entry is too large for an envelope".to_owned()))
+}
+
+pub(super) fn random_stamp() -> Result<Stamp, Broken> {
+    Stamp::random().map_err(|error| Broken(format!("no random numbers: {error}")))
+}

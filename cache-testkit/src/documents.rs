@@ -1,0 +1,13 @@
+//! Compiles and runs the Rust blocks of the repository's documents. `cargo xtask test` checks that none is missing here.
+
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
+#[doc = include_str!("../../docs/guide.md")]
+struct Guide;
+
+#[doc = include_str!("../../docs/options.md")]
+struct Options;
+
+#[doc = include_str!("../../CONTRIBUTING.md")]
+struct Contributing;

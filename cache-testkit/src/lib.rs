@@ -1,0 +1,32 @@
+//! Test kit for code that caches with `cache-runtime`, and for stores of your own.
+//!
+//! - [`isolated`]: a cache of its own for a test; the functions under test need no change.
+//! - [`LoadCounter`], [`expect_outcomes`]: how often a body ran, and what became of each call.
+//! - [`SpyStore`], [`Gate`]: what was asked of the store; failures and pauses at the moment that a test is about.
+//! - [`RedisServer`]: a real server of its own, to be killed, paused, filled up and restarted.
+//! - [`contract`]: the rules that every store must keep.
+//!
+//! Nothing here sleeps to wait for something: each wait is for an event, and says what it waited for if that does not come
+//! within ten seconds.
+
+mod assertions;
+pub mod contract;
+#[cfg(doctest)]
+mod documents;
+mod gate;
+mod isolated;
+mod loads;
+mod patience;
+mod redis_server;
+mod spy;
+
+pub use redis;
+
+pub use crate::{
+    assertions::{assert_loads, assert_outcomes, expect_outcomes},
+    gate::Gate,
+    isolated::{isolated, isolated_in, isolated_on, reaching},
+    loads::LoadCounter,
+    redis_server::{RedisServer, RedisServerBuilder, StartError},
+    spy::{Ended, Operation, OperationKind, SpyStore},
+};

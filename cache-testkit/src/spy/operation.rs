@@ -1,0 +1,98 @@
+use std::sync::Arc;
+
+use cache_runtime::store::StoreErrorKind;
+use tokio::sync::watch;
+
+/// Which method of [`Store`](cache_runtime::store::Store) was called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OperationKind {
+    /// `read`
+    Read,
+    /// `create_stamps`
+    CreateStamps,
+    /// `fill`
+    Fill,
+    /// `remove_stamps`
+    RemoveStamps,
+    /// `sweep`
+    Sweep,
+    /// `probe`
+    Probe,
+}
+
+impl OperationKind {
+    pub(super) const ALL: [Self; 6] = [
+        Self::Read,
+        Self::CreateStamps,
+        Self::Fill,
+        Self::RemoveStamps,
+        Self::Sweep,
+        Self::Probe,
+    ];
+}
+
+/// One call of a store's method.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Operation {
+    /// The method.
+    pub kind: OperationKind,
+    /// The keys, or for a sweep the pattern. Of a read: the stamps, then the entry.
+    pub keys: Vec<String>,
+    /// How it ended; `None` while it is under way.
+    pub ended: Option<Ended>,
+}
+
+/// How an operation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Well.
+    Done,
+    /// With an error.
+    Failed(StoreErrorKind),
+    /// The caller lost patience and dropped it.
+    Dropped,
+}
+
+/// Writes down how an operation ends, also when it is dropped.
+#[must_use]
+pub(super) struct Recording {
+    operations: Arc<watch::Sender<Vec<Operation>>>,
+    index: usize,
+    ended: Ended,
+}
+
+impl Recording {
+    pub(super) fn begin(
+        operations: &Arc<watch::Sender<Vec<Operation>>>,
+        kind: OperationKind,
+        keys: Vec<String>,
+    ) -> Self {
+        let mut index = 0;
+        operations.send_modify(|operations| {
+            index = operations.len();
+            operations.push(Operation {
+                kind,
+                keys,
+                ended: None,
+            });
+        });
+        Self {
+            operations: Arc::clone(operations),
+            index,
+            ended: Ended::Dropped,
+        }
+    }
+
+    pub(super) fn end(mut self, error: Option<StoreErrorKind>) {
+        self.ended = error.map_or(Ended::Done, Ended::Failed);
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        self.operations
+            .send_modify(|operations| operations[self.index].ended = Some(self.ended));
+    }
+}

@@ -1,0 +1,265 @@
+//! A store of a third party's own making, right but for one flaw.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use cache_runtime::{
+    Address, Stamp, Ticket,
+    store::{Snapshot, Store, StoreError, StoreErrorKind, StoreFuture, Swept},
+};
+use tokio::time::Instant;
+
+/// What is wrong with a [`FlawedStore`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    None,
+    InventsStamps,
+    CreatesNothing,
+    ReplacesStamps,
+    ReversesStamps,
+    KeepsRemovedStamps,
+    RemovesOneStamp,
+    RemovingNothingIsAnError,
+    ProbeRemovesStamps,
+    CutsEntries(usize),
+    KeepsTheFirstEntry,
+    FillRemovesStamps,
+    FillRestoresStamps,
+    ExpiresAtOnce,
+    NeverExpires,
+    RefusesLongTtl,
+    IgnoresCase,
+    CutsKeys(usize),
+    SweepsNothing,
+    SweepsTheLiving,
+    SweepsEverything,
+    SweepsByPrefix,
+    SweepsByGlob,
+    MixesUpReaders,
+    SharesEarlierReads,
+    DroppedReadBreaksTheStore,
+    Panics,
+}
+
+#[derive(Debug)]
+pub(crate) struct FlawedStore {
+    flaw: Flaw,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    stamps: HashMap<String, Stamp>,
+    entries: HashMap<String, Entry>,
+    /// What reads that have not ended yet will answer.
+    under_way: HashMap<String, Snapshot>,
+    last_entry: Option<Bytes>,
+    broken: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    bytes: Bytes,
+    expires_at: Option<Instant>,
+    loaded_under: Vec<(String, Stamp)>,
+}
+
+impl FlawedStore {
+    pub(crate) fn new(flaw: Flaw) -> Self {
+        Self {
+            flaw,
+            state: Mutex::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nobody panics under the lock")
+    }
+
+    fn has(&self, flaw: Flaw) -> bool {
+        self.flaw == flaw
+    }
+
+    fn key(&self, key: &str) -> String {
+        match self.flaw {
+            Flaw::IgnoresCase => key.to_lowercase(),
+            Flaw::CutsKeys(length) => key.chars().take(length).collect(),
+            _ => key.to_owned(),
+        }
+    }
+
+    fn look(&self, address: &Address) -> Snapshot {
+        let mut state = self.state();
+        if self.has(Flaw::SharesEarlierReads)
+            && let Some(earlier) = state.under_way.get(address.entry())
+        {
+            return earlier.clone();
+        }
+        let invented = self
+            .has(Flaw::InventsStamps)
+            .then(|| Stamp::random().expect("random numbers"));
+        let mut stamps: Vec<_> = address
+            .stamps()
+            .iter()
+            .map(|key| state.stamps.get(key).copied().or(invented))
+            .collect();
+        if self.has(Flaw::ReversesStamps) {
+            stamps.reverse();
+        }
+        let entry = state.entries.get(&self.key(address.entry()));
+        let entry = entry.filter(|entry| entry.expires_at.is_none_or(|at| at > Instant::now()));
+        let mut entry = entry.map(|entry| entry.bytes.clone());
+        if self.has(Flaw::MixesUpReaders) && entry.is_none() {
+            entry.clone_from(&state.last_entry);
+        }
+        state.last_entry.clone_from(&entry);
+        let snapshot = Snapshot { stamps, entry };
+        state.under_way.insert(address.entry().to_owned(), snapshot.clone());
+        snapshot
+    }
+}
+
+impl Store for FlawedStore {
+    fn read<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Snapshot> {
+        Box::pin(async move {
+            let snapshot = self.look(address);
+            let mut reading = Reading {
+                store: self,
+                address,
+                ended: false,
+            };
+            // As long as the answer is on the wire.
+            tokio::task::yield_now().await;
+            reading.ended = true;
+            if self.state().broken {
+                return Err(StoreError::new(StoreErrorKind::Other, "broken by an earlier read"));
+            }
+            Ok(snapshot)
+        })
+    }
+
+    fn create_stamps<'a>(&'a self, fresh: &'a [(&'a str, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
+        let mut state = self.state();
+        let create = |&(key, fresh): &(&str, Stamp)| {
+            if self.has(Flaw::CreatesNothing) {
+                return Some(fresh);
+            }
+            if self.has(Flaw::ReplacesStamps) {
+                state.stamps.remove(key);
+            }
+            Some(*state.stamps.entry(key.to_owned()).or_insert(fresh))
+        };
+        let created = fresh.iter().map(create).collect();
+        Box::pin(async { Ok(created) })
+    }
+
+    fn fill<'a>(&'a self, ticket: &'a Ticket, mut entry: Bytes, mut ttl: Duration) -> StoreFuture<'a, ()> {
+        let address = ticket.address();
+        let loaded_under: Vec<_> = address
+            .stamps()
+            .iter()
+            .cloned()
+            .zip(ticket.stamps().iter().copied())
+            .collect();
+        let key = self.key(address.entry());
+        let mut state = self.state();
+        match self.flaw {
+            Flaw::Panics if entry.len() > 1 << 16 => return Box::pin(async { panic!("too large to bear") }),
+            Flaw::RefusesLongTtl if ttl > Duration::from_hours(24 * 365) => {
+                return Box::pin(async { Err(StoreError::new(StoreErrorKind::Other, "invalid expire time")) });
+            }
+            Flaw::KeepsTheFirstEntry if state.entries.contains_key(&key) => return Box::pin(async { Ok(()) }),
+            Flaw::CutsEntries(length) => entry.truncate(length),
+            Flaw::ExpiresAtOnce => ttl = Duration::ZERO,
+            Flaw::NeverExpires => ttl = Duration::MAX,
+            Flaw::FillRemovesStamps => state.stamps.retain(|key, _| !address.stamps().contains(key)),
+            Flaw::FillRestoresStamps => state.stamps.extend(loaded_under.iter().cloned()),
+            _ => {}
+        }
+        let expires_at = Instant::now().checked_add(ttl);
+        state.entries.insert(
+            key,
+            Entry {
+                bytes: entry,
+                expires_at,
+                loaded_under,
+            },
+        );
+        Box::pin(async { Ok(()) })
+    }
+
+    fn remove_stamps<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, ()> {
+        let mut state = self.state();
+        let removed = match self.flaw {
+            Flaw::RemovingNothingIsAnError if stamps.is_empty() => {
+                return Box::pin(async { Err(StoreError::new(StoreErrorKind::Other, "wrong number of arguments")) });
+            }
+            Flaw::KeepsRemovedStamps => &[],
+            Flaw::RemovesOneStamp => &stamps[..stamps.len().min(1)],
+            _ => stamps,
+        };
+        for key in removed {
+            state.stamps.remove(key);
+        }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn sweep<'a>(&'a self, pattern: &'a str) -> StoreFuture<'a, Swept> {
+        let mut state = self.state();
+        let State { stamps, entries, .. } = &mut *state;
+        let (mut matched, mut removed) = (0, 0);
+        entries.retain(|key, entry| {
+            let fits = match self.flaw {
+                Flaw::SweepsNothing => false,
+                Flaw::SweepsEverything => true,
+                Flaw::SweepsByPrefix => pattern.strip_suffix('*').is_some_and(|prefix| key.starts_with(prefix)),
+                flaw => glob(pattern.as_bytes(), key.as_bytes(), flaw == Flaw::SweepsByGlob),
+            };
+            let alive = entry
+                .loaded_under
+                .iter()
+                .all(|(key, stamp)| stamps.get(key) == Some(stamp));
+            let dead = fits && (!alive || self.has(Flaw::SweepsTheLiving));
+            matched += u64::from(fits);
+            removed += u64::from(dead);
+            !dead
+        });
+        Box::pin(async move { Ok(Swept::new(matched, removed)) })
+    }
+
+    fn probe(&self) -> StoreFuture<'_, ()> {
+        if self.has(Flaw::ProbeRemovesStamps) {
+            self.state().stamps.clear();
+        }
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// A read that has not ended.
+struct Reading<'a> {
+    store: &'a FlawedStore,
+    address: &'a Address,
+    ended: bool,
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        let mut state = self.store.state();
+        state.under_way.remove(self.address.entry());
+        state.broken |= !self.ended && self.store.has(Flaw::DroppedReadBreaksTheStore);
+    }
+}
+
+fn glob(pattern: &[u8], text: &[u8], question_mark: bool) -> bool {
+    match (pattern, text) {
+        ([], []) => true,
+        ([b'*', rest @ ..], _) => (0..=text.len()).any(|skipped| glob(rest, &text[skipped..], question_mark)),
+        ([b'?', rest @ ..], [_, text @ ..]) if question_mark => glob(rest, text, question_mark),
+        ([one, rest @ ..], [other, text @ ..]) => one == other && glob(rest, text, question_mark),
+        _ => false,
+    }
+}

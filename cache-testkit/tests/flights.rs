@@ -1,0 +1,303 @@
+//! One load for concurrent callers of the same key, and what becomes of it when the leader does not land.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use cache_runtime::{
+    Cache,
+    Outcome::Hit,
+    cached, invalidates,
+    store::{MemoryStore, NoStore, StoreErrorKind},
+    with_cache,
+};
+use cache_testkit::{Gate, LoadCounter, SpyStore, assert_loads, expect_outcomes, isolated, isolated_in};
+use tokio::task::JoinSet;
+
+mod cache_resources {
+    cache_runtime::resources! {
+        slow { ttl = 60 }
+    }
+}
+
+/// A function whose loads stand at a gate.
+#[derive(Debug, Clone)]
+struct Slow {
+    loads: LoadCounter,
+    gate: Gate,
+    fails: Arc<AtomicBool>,
+}
+
+impl Slow {
+    fn new() -> Self {
+        Self {
+            loads: LoadCounter::new(),
+            gate: Gate::closed(),
+            fails: Arc::default(),
+        }
+    }
+
+    #[cached(resource = "slow")]
+    async fn load(&self, id: u32) -> Result<u64, String> {
+        let load = self.loads.record();
+        self.gate.pass().await;
+        if self.fails.load(Ordering::Relaxed) {
+            Err(format!("load {load} failed"))
+        } else {
+            Ok(load)
+        }
+    }
+
+    #[cached(resource = "slow")]
+    async fn find(&self, id: u32) -> Option<u64> {
+        self.loads.record();
+        self.gate.pass().await;
+        None
+    }
+
+    #[cached(resource = "slow")]
+    async fn panics_first(&self, id: u32) -> u64 {
+        let load = self.loads.record();
+        self.gate.pass().await;
+        assert!(load > 1, "by order of the test");
+        load
+    }
+
+    #[invalidates("slow")]
+    async fn change(&self) {}
+
+    /// So many concurrent callers of one key, all of them under way.
+    async fn callers(&self, cache: &Cache, count: usize) -> JoinSet<Result<u64, String>> {
+        let mut callers = JoinSet::new();
+        for _ in 0..count {
+            let slow = self.clone();
+            callers.spawn(with_cache(cache.clone(), async move { slow.load(1).await }));
+        }
+        self.gate.until_waiting(1).await;
+        until_all_have_read(cache, count as u64).await;
+        callers
+    }
+}
+
+/// A caller counts its outcome when it has read, right before it joins or starts the flight.
+async fn until_all_have_read(cache: &Cache, count: u64) {
+    while cache.stats().misses + cache.stats().bypasses < count {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_callers_of_a_cold_key_share_one_load() {
+    isolated(async |cache| {
+        let slow = Slow::new();
+        let callers = slow.callers(&cache, 10_000).await;
+        slow.gate.open();
+        assert_eq!(callers.join_all().await, vec![Ok(1); 10_000]);
+        assert_loads(&slow.loads, 1);
+        assert_eq!(cache.stats().loads, 1);
+        assert_eq!(cache.stats().shared_loads, 9_999);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn waiters_of_an_option_are_given_its_none() {
+    isolated(async |cache| {
+        let slow = Slow::new();
+        let mut callers = JoinSet::new();
+        for _ in 0..5 {
+            let slow = slow.clone();
+            callers.spawn(with_cache(cache.clone(), async move { slow.find(1).await }));
+        }
+        until_all_have_read(&cache, 5).await;
+        slow.gate.open();
+        assert_eq!(callers.join_all().await, vec![None; 5]);
+        assert_loads(&slow.loads, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn when_the_leader_is_cancelled_one_waiter_takes_over() {
+    isolated(async |cache| {
+        let slow = Slow::new();
+        let leader = tokio::spawn(with_cache(cache.clone(), {
+            let slow = slow.clone();
+            async move { slow.load(1).await }
+        }));
+        slow.loads.until(1).await;
+        let waiters = slow.callers(&cache, 3).await;
+        until_all_have_read(&cache, 4).await;
+        leader.abort();
+        slow.loads.until(2).await;
+        slow.gate.open();
+        assert_eq!(waiters.join_all().await, vec![Ok(2); 3]);
+        assert_loads(&slow.loads, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn when_the_leader_panics_its_own_caller_alone_sees_the_panic() {
+    isolated(async |cache| {
+        let slow = Slow::new();
+        let caller = || {
+            let slow = slow.clone();
+            with_cache(cache.clone(), async move { slow.panics_first(1).await })
+        };
+        let leader = tokio::spawn(caller());
+        slow.loads.until(1).await;
+        let waiter = tokio::spawn(caller());
+        until_all_have_read(&cache, 2).await;
+        slow.gate.open();
+        assert!(leader.await.unwrap_err().is_panic());
+        assert_eq!(waiter.await.unwrap(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn when_the_load_fails_waiters_load_side_by_side_and_return_their_own_errors() {
+    isolated(async |cache| {
+        let slow = Slow::new();
+        slow.fails.store(true, Ordering::Relaxed);
+        let callers = slow.callers(&cache, 5).await;
+        // The leader lands, and the four waiters stand at the gate together: they are not queued behind one another.
+        slow.gate.open();
+        let mut errors: Vec<String> = callers.join_all().await.into_iter().map(Result::unwrap_err).collect();
+        errors.sort();
+        let expected: Vec<String> = (1..=5).map(|load| format!("load {load} failed")).collect();
+        assert_eq!(errors, expected);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn failed_waiters_do_not_queue_behind_one_another() {
+    isolated(async |cache| {
+        let (slow, second) = (Slow::new(), Gate::closed());
+        slow.fails.store(true, Ordering::Relaxed);
+        let mut callers = JoinSet::new();
+        for _ in 0..5 {
+            let (slow, second) = (slow.clone(), second.clone());
+            callers.spawn(with_cache(cache.clone(), async move {
+                fails_in_two_steps(&slow, &second).await
+            }));
+        }
+        until_all_have_read(&cache, 5).await;
+        slow.gate.open();
+        // All four waiters are inside their own load at the same time.
+        second.until_waiting(4).await;
+        second.open();
+        assert!(callers.join_all().await.iter().all(Result::is_err));
+    })
+    .await;
+}
+
+#[cached(resource = "slow", skip(slow, second))]
+async fn fails_in_two_steps(slow: &Slow, second: &Gate) -> Result<u64, ()> {
+    let load = slow.loads.record();
+    slow.gate.pass().await;
+    if load > 1 {
+        second.pass().await;
+    }
+    Err(())
+}
+
+#[tokio::test]
+async fn a_caller_that_started_after_an_invalidation_never_joins_a_load_that_started_before_it() {
+    isolated(async |cache| {
+        let slow = Slow::new();
+        let mut before = slow.callers(&cache, 2).await;
+        slow.change().await;
+        let after = tokio::spawn(with_cache(cache.clone(), {
+            let slow = slow.clone();
+            async move { slow.load(1).await }
+        }));
+        slow.loads.until(2).await;
+        slow.gate.open();
+        assert_eq!(after.await.unwrap(), Ok(2));
+        assert_eq!(before.join_next().await.unwrap().unwrap(), Ok(1));
+        assert_eq!(
+            expect_outcomes(&[Hit], slow.load(1)).await,
+            Ok(2),
+            "load 1 was overtaken and is not stored"
+        );
+    })
+    .await;
+}
+
+/// Without stamps nobody may join a load that began before them: it may have been overtaken by an invalidation that this
+/// process cannot see. They wait for it, so that the database is spared, and share the next one.
+async fn a_hundred_callers_cause_two_loads(cache: Cache) {
+    let (slow, second) = (Slow::new(), Gate::closed());
+    let mut callers = JoinSet::new();
+    for _ in 0..100 {
+        let (slow, second) = (slow.clone(), second.clone());
+        callers.spawn(with_cache(cache.clone(), async move {
+            loads_in_two_steps(&slow, &second).await
+        }));
+    }
+    until_all_have_read(&cache, 100).await;
+    slow.gate.open();
+    second.until_waiting(1).await;
+    // The others were woken together with the one that stands at the gate, and wait for it again.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    second.open();
+    let mut values = callers.join_all().await;
+    values.sort_unstable();
+    assert_eq!((values[0], &values[1..]), (1, &[2; 99][..]));
+    assert_loads(&slow.loads, 2);
+}
+
+#[cached(resource = "slow", skip(slow, second))]
+async fn loads_in_two_steps(slow: &Slow, second: &Gate) -> u64 {
+    let load = slow.loads.record();
+    slow.gate.pass().await;
+    if load > 1 {
+        second.pass().await;
+    }
+    load
+}
+
+#[tokio::test]
+async fn flights_protect_the_database_while_the_store_is_away() {
+    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    isolated_in(Cache::builder().store(spy.clone()).build(), async |cache| {
+        spy.fail_all(StoreErrorKind::Unavailable);
+        a_hundred_callers_cause_two_loads(cache).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn flights_protect_the_database_behind_a_store_that_keeps_nothing() {
+    isolated_in(
+        Cache::builder().store(NoStore).build(),
+        a_hundred_callers_cause_two_loads,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_invalidation_detaches_the_flights_of_a_store_that_is_away() {
+    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    isolated_in(Cache::builder().store(spy.clone()).build(), async |cache| {
+        spy.fail_all(StoreErrorKind::Unavailable);
+        let slow = Slow::new();
+        let before = slow.callers(&cache, 1).await;
+        slow.change().await;
+        let after = tokio::spawn(with_cache(cache.clone(), {
+            let slow = slow.clone();
+            async move { slow.load(1).await }
+        }));
+        slow.loads.until(2).await;
+        slow.gate.open();
+        assert_eq!(after.await.unwrap(), Ok(2));
+        assert_eq!(before.join_all().await, [Ok(1)]);
+    })
+    .await;
+}
