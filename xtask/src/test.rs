@@ -1,0 +1,60 @@
+//! `cargo xtask test`: every check of the repository.
+
+use std::{path::Path, process::ExitCode};
+
+use crate::{cargo::cargo, docs, features, setup, steps::Steps};
+
+/// Runs every check, the quick ones first, and reports all that failed at the end.
+pub(crate) fn run(root: &Path) -> ExitCode {
+    let mut steps = Steps::default();
+    steps.run("setup", setup::run);
+    steps.command("formatting", &mut cargo(root, ["fmt", "--all", "--check"]));
+    steps.run("documents are compiled", || docs::check(root));
+    lints(root, &mut steps);
+    tests(root, &mut steps);
+    steps.command(
+        "doc tests",
+        &mut cargo(root, ["test", "--workspace", "--doc", "--all-features"]),
+    );
+    steps.command(
+        "documentation",
+        cargo(root, ["doc", "--workspace", "--no-deps", "--all-features"]).env("RUSTDOCFLAGS", "-D warnings"),
+    );
+    if which::which("cargo-deny").is_ok() {
+        steps.command("dependencies", &mut cargo(root, ["deny", "check"]));
+    } else {
+        steps.skip(
+            "dependencies",
+            "cargo-deny is not installed: `cargo install cargo-deny --locked`",
+        );
+    }
+    steps.finish()
+}
+
+// The flags of each command stay the same from step to step (no RUSTFLAGS, one profile), so that nothing is built twice.
+
+fn lints(root: &Path, steps: &mut Steps) {
+    let mut clippy = |name, features: &[&str]| {
+        let mut command = cargo(root, ["clippy", "--workspace", "--all-targets"]);
+        steps.command(name, command.args(features).args(["--", "-D", "warnings"]));
+    };
+    clippy("lints", &["--all-features"]);
+    match features::exist(root) {
+        Ok(false) => {}
+        Ok(true) => {
+            clippy("lints, default features", &[]);
+            clippy("lints, no features", &["--no-default-features"]);
+        }
+        Err(error) => steps.run("lints, other features", || Err(error)),
+    }
+}
+
+fn tests(root: &Path, steps: &mut Steps) {
+    let nextest = which::which("cargo-nextest").is_ok();
+    let runner: &[&str] = if nextest { &["nextest", "run"] } else { &["test"] };
+    let mut command = cargo(root, []);
+    command
+        .args(runner)
+        .args(["--workspace", "--all-targets", "--all-features"]);
+    steps.command("tests", command.arg("--no-fail-fast"));
+}
