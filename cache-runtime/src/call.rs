@@ -95,7 +95,9 @@ impl Call {
     /// Starts a call; `cache` is what the attribute's `cache = expr` named.
     pub fn begin(site: &'static Site, cache: Option<&Cache>) -> Self {
         let cache = cache.cloned().or_else(context::cache);
-        let active = cache.as_ref().is_some_and(|cache| cache.inner.store().is_some());
+        // What is read inside a transaction may be seen by nobody else yet.
+        let active =
+            cache.as_ref().is_some_and(|cache| cache.inner.store().is_some()) && context::transaction().is_none();
         let key = active.then(|| Key {
             tenant: None,
             scopes: Vec::new(),

@@ -10,6 +10,7 @@ use crate::{
     cache::Inner,
     key::{DEFAULT_TENANT, escape},
     observe::Observer,
+    transaction::TransactionLog,
 };
 
 tokio::task_local! {
@@ -25,6 +26,7 @@ pub(crate) struct Context {
     /// Escaped.
     pub(crate) tenant: Option<Arc<str>>,
     pub(crate) observer: Option<Observer>,
+    pub(crate) transaction: Option<TransactionLog>,
 }
 
 pub(crate) fn current() -> Context {
@@ -64,6 +66,11 @@ pub(crate) fn tenant_or_default(settings: &Settings) -> Option<String> {
 
 pub(crate) fn observer() -> Option<Observer> {
     CONTEXT.try_with(|context| context.observer.clone()).ok().flatten()
+}
+
+/// The transaction that the task is in.
+pub(crate) fn transaction() -> Option<TransactionLog> {
+    CONTEXT.try_with(|context| context.transaction.clone()).ok().flatten()
 }
 
 /// Runs a future in which `tenant` is the current tenant: what `#[cached]` and `#[invalidates]` use when neither the

@@ -50,6 +50,11 @@ impl Invalidation {
         self.stamps.push(stamp);
     }
 
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.stamps.extend(other.stamps);
+        self.patterns.extend(other.patterns);
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.stamps.is_empty()
     }

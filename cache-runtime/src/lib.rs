@@ -45,6 +45,7 @@ mod shape;
 mod stamp;
 mod stats;
 mod sweeper;
+mod transaction;
 
 pub mod protocol;
 pub mod store;
@@ -63,6 +64,7 @@ pub use crate::{
     resource::{Group, Registry, Resource, Tenancy},
     stamp::{Stamp, Ticket},
     stats::Stats,
+    transaction::transaction,
 };
 
 /// What the macros expand to. Not part of the public API: anything here may change in any release.

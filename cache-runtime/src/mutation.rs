@@ -8,6 +8,7 @@ use crate::{
     key::{ScopeValue, escape},
     resource::Selection,
     returns::Shape,
+    transaction::TransactionLog,
 };
 
 /// When an invalidation happens.
@@ -37,6 +38,8 @@ pub struct Plan {
     targets: Vec<Target>,
     /// `None` without an enabled cache, and once the plan is done.
     cache: Option<Cache>,
+    /// Where to note the invalidation instead of applying it.
+    transaction: Option<TransactionLog>,
 }
 
 #[derive(Debug)]
@@ -63,6 +66,7 @@ impl Plan {
             tenant: None,
             targets: Vec::new(),
             cache,
+            transaction: context::transaction(),
         }
     }
 
@@ -118,9 +122,13 @@ impl Plan {
     }
 
     async fn apply(mut self, from_result: Option<Vec<ScopeValues>>) {
-        if let Some((cache, invalidation)) = self.take(from_result) {
+        let Some((cache, invalidation)) = self.take(from_result) else {
+            return;
+        };
+        match self.transaction.take() {
+            Some(transaction) => transaction.note(cache, invalidation),
             // Pending or not, the mutation's own result is what its caller gets.
-            let _ = cache.inner.apply(invalidation).await;
+            None => drop(cache.inner.apply(invalidation).await),
         }
     }
 
@@ -131,8 +139,12 @@ impl Plan {
 
 impl Drop for Plan {
     fn drop(&mut self) {
-        if let Some((cache, invalidation)) = self.take(None) {
-            Arc::clone(&cache.inner).apply_later(invalidation);
+        let Some((cache, invalidation)) = self.take(None) else {
+            return;
+        };
+        match self.transaction.take() {
+            Some(transaction) => transaction.note(cache, invalidation),
+            None => Arc::clone(&cache.inner).apply_later(invalidation),
         }
     }
 }
