@@ -26,7 +26,8 @@ fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
 
-/// The user's block as a future of `output`.
+/// The user's block as a pinned future of `output`. Pinned where it is made: passed by value it would stand in the caller's
+/// future twice.
 ///
 /// The return that never happens pins the type, so that a mismatch in the body points at the user's code and not at the
 /// call around it.
@@ -40,11 +41,11 @@ fn future(block: &TokenStream, output: &Type) -> TokenStream {
         let #returned: #output = #block;
     };
     quote! {
-        async move {
+        ::core::pin::pin!(async move {
             #pin
             #[allow(unreachable_code, reason = "the body may always return early")]
             #returned
-        }
+        })
     }
 }
 

@@ -99,7 +99,11 @@ impl Cache {
 
     /// Whether calls ask the store now: it was reached, and the breaker is closed. Always false for a disabled cache.
     pub fn is_available(&self) -> bool {
-        self.inner.store.is_some() && self.inner.health.is_trusted()
+        let inner = &self.inner;
+        inner
+            .store
+            .as_ref()
+            .is_some_and(|store| inner.health.is_trusted() && inner.keeper.is_replayed(store.generation()))
     }
 
     /// Waits until the store can be used, at most `within`. Returns whether it can.

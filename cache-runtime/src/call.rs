@@ -3,6 +3,7 @@
 use std::{
     any::type_name,
     fmt::Display,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -274,7 +275,7 @@ pub trait CacheValue: Serialize + DeserializeOwned {}
 impl<T: Serialize + DeserializeOwned> CacheValue for T {}
 
 /// Answers from the cache, or runs `body` and fills.
-pub async fn cached<R, S, U, F>(call: Call, _shape: S, unless: U, body: F) -> R
+pub async fn cached<R, S, U, F>(call: Call, _shape: S, unless: U, body: Pin<&mut F>) -> R
 where
     S: Shape<R>,
     S::Value: CacheValue,

@@ -1,8 +1,15 @@
 //! What a task carries with it: its cache, its tenant, its observer.
 
-use std::{fmt::Display, sync::Arc};
+use std::{
+    fmt::Display,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::{self, Poll},
+};
 
 use arc_swap::ArcSwapOption;
+use pin_project_lite::pin_project;
+use tokio::task::futures::TaskLocalFuture;
 
 use crate::{
     Cache,
@@ -14,7 +21,7 @@ use crate::{
 };
 
 tokio::task_local! {
-    static CONTEXT: Context;
+    static CONTEXT: Arc<OnceLock<Context>>;
 }
 
 static INSTALLED: ArcSwapOption<Inner> = ArcSwapOption::const_empty();
@@ -29,12 +36,45 @@ pub(crate) struct Context {
     pub(crate) transaction: Option<TransactionLog>,
 }
 
-pub(crate) fn current() -> Context {
-    CONTEXT.try_with(Clone::clone).unwrap_or_default()
+fn get<T>(part: impl FnOnce(&Context) -> Option<T>) -> Option<T> {
+    CONTEXT.try_with(|context| context.get().and_then(part)).ok().flatten()
 }
 
-pub(crate) async fn scope<F: Future>(context: Context, future: F) -> F::Output {
-    CONTEXT.scope(context, future).await
+pin_project! {
+    /// A future with a context that differs from the one around it. The difference is applied when it is first polled, to
+    /// the context that is around it *then*. It adds nothing to the size of the future but a few words.
+    pub(crate) struct Scoped<F, C> {
+        change: Option<C>,
+        context: Arc<OnceLock<Context>>,
+        #[pin]
+        inner: TaskLocalFuture<Arc<OnceLock<Context>>, F>,
+    }
+}
+
+/// Runs a future in a context changed by `change`.
+pub(crate) fn scope<F: Future, C: FnOnce(&mut Context)>(future: F, change: C) -> Scoped<F, C> {
+    let context: Arc<OnceLock<Context>> = Arc::default();
+    Scoped {
+        change: Some(change),
+        inner: CONTEXT.scope(Arc::clone(&context), future),
+        context,
+    }
+}
+
+impl<F: Future, C: FnOnce(&mut Context)> Future for Scoped<F, C> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        if let Some(change) = this.change.take() {
+            this.context.get_or_init(|| {
+                let mut context = get(|around| Some(around.clone())).unwrap_or_default();
+                change(&mut context);
+                context
+            });
+        }
+        this.inner.poll(cx)
+    }
 }
 
 pub(crate) fn install(cache: &Cache) {
@@ -43,16 +83,12 @@ pub(crate) fn install(cache: &Cache) {
 
 /// The task's cache, else the installed one.
 pub(crate) fn cache() -> Option<Cache> {
-    CONTEXT
-        .try_with(|context| context.cache.clone())
-        .ok()
-        .flatten()
-        .or_else(|| INSTALLED.load_full().map(|inner| Cache { inner }))
+    get(|context| context.cache.clone()).or_else(|| INSTALLED.load_full().map(|inner| Cache { inner }))
 }
 
 /// The task's tenant, escaped.
 pub(crate) fn tenant() -> Option<Arc<str>> {
-    CONTEXT.try_with(|context| context.tenant.clone()).ok().flatten()
+    get(|context| context.tenant.clone())
 }
 
 /// As [`tenant`], else the default one; `None` where a tenant is required.
@@ -65,12 +101,12 @@ pub(crate) fn tenant_or_default(settings: &Settings) -> Option<String> {
 }
 
 pub(crate) fn observer() -> Option<Observer> {
-    CONTEXT.try_with(|context| context.observer.clone()).ok().flatten()
+    get(|context| context.observer.clone())
 }
 
 /// The transaction that the task is in.
 pub(crate) fn transaction() -> Option<TransactionLog> {
-    CONTEXT.try_with(|context| context.transaction.clone()).ok().flatten()
+    get(|context| context.transaction.clone())
 }
 
 /// Runs a future in which `tenant` is the current tenant: what `#[cached]` and `#[invalidates]` use when neither the
@@ -83,28 +119,15 @@ pub(crate) fn transaction() -> Option<TransactionLog> {
 /// let answer = cache_runtime::with_tenant("client-a", async { 42 }).await;
 /// # assert_eq!(answer, 42); }
 /// ```
-pub async fn with_tenant<F: Future>(tenant: impl Display, future: F) -> F::Output {
-    scope(
-        Context {
-            tenant: Some(escape(&tenant).into()),
-            ..current()
-        },
-        future,
-    )
-    .await
+pub fn with_tenant<F: Future>(tenant: impl Display, future: F) -> impl Future<Output = F::Output> {
+    let tenant: Arc<str> = escape(&tenant).into();
+    scope(future, move |context| context.tenant = Some(tenant))
 }
 
 /// Runs a future in which `cache` is the cache, whatever is installed: so that tests run in parallel, each with a cache of
 /// its own, and functions under test need no change.
 ///
 /// Tasks that the future spawns do not inherit it.
-pub async fn with_cache<F: Future>(cache: Cache, future: F) -> F::Output {
-    scope(
-        Context {
-            cache: Some(cache),
-            ..current()
-        },
-        future,
-    )
-    .await
+pub fn with_cache<F: Future>(cache: Cache, future: F) -> impl Future<Output = F::Output> {
+    scope(future, move |context| context.cache = Some(cache))
 }

@@ -30,15 +30,22 @@ impl Inner {
             Ok(reading) => reading,
             Err(_) => Err(StoreError::timeout("a read", deadline)),
         };
-        match &reading {
-            Ok(Reading::Miss {
-                rejected: Some(cause), ..
-            }) => self.note_rejection(address, *cause),
-            Ok(_) => {}
-            Err(error) => self.health.failed(error),
+        if let Err(error) = &reading {
+            self.health.failed(error);
         }
         let reading = reading.ok()?;
         self.health.succeeded();
+        // Asked after the answer: a new connection is counted before anything can be read on it.
+        if !self.keeper.is_replayed(store.generation()) {
+            self.keeper.wake();
+            return None;
+        }
+        if let Reading::Miss {
+            rejected: Some(cause), ..
+        } = reading
+        {
+            self.note_rejection(address, cause);
+        }
         Some(reading)
     }
 

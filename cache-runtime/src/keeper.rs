@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -31,6 +31,8 @@ const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 pub(crate) struct Keeper {
     running: AtomicBool,
     closed: AtomicBool,
+    /// The store's generation for which acknowledged invalidations have been sent again.
+    replayed: AtomicU64,
     /// Wakes the task: there is something to send.
     work: Arc<Notify>,
     /// Wakes those who wait for the task to have looked.
@@ -62,6 +64,11 @@ impl Keeper {
         let looked = self.looked.notified();
         self.wake();
         looked.await;
+    }
+
+    /// Whether the store has everything that was acknowledged, as far as this process is concerned.
+    pub(crate) fn is_replayed(&self, generation: u64) -> bool {
+        self.replayed.load(Ordering::SeqCst) == generation
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -118,9 +125,22 @@ impl Inner {
             Ok(result) => result,
             Err(_) => Err(StoreError::timeout("a probe", deadline)),
         };
+        let generation = store.generation();
+        if probed.is_ok() && !self.keeper.is_replayed(generation) {
+            let replayed = self.journal.replay();
+            if replayed > 0 {
+                tracing::info!(
+                    stamps = replayed,
+                    "the store may have lost invalidations: they are sent again"
+                );
+            }
+        }
         // What waits is sent before reads are admitted.
         if probed.is_ok() && !self.journal.is_empty() && self.send_pending(store).await.is_err() {
             return;
+        }
+        if probed.is_ok() {
+            self.keeper.replayed.store(generation, Ordering::SeqCst);
         }
         self.health.probed(probed.as_ref().map(|&()| ()));
     }

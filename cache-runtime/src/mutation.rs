@@ -1,6 +1,6 @@
 //! What `#[invalidates]` expands to.
 
-use std::{fmt::Display, sync::Arc};
+use std::{fmt::Display, pin::Pin, sync::Arc};
 
 use crate::{
     Cache, context,
@@ -151,7 +151,7 @@ impl Drop for Plan {
 
 /// Runs `body` and applies the plan. `scopes` is called with the value after success, once, and gives one element for each
 /// [`Plan::target_from_result`].
-pub async fn invalidating<R, S, C, F>(mut plan: Plan, _shape: S, scopes: C, body: F) -> R
+pub async fn invalidating<R, S, C, F>(mut plan: Plan, _shape: S, scopes: C, body: Pin<&mut F>) -> R
 where
     S: Shape<R>,
     C: FnOnce(&S::Value) -> Vec<ScopeValues>,

@@ -5,7 +5,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::context::{self, Context};
+use futures_util::FutureExt;
+
+use crate::context;
 
 /// What became of one call of a `#[cached]` function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -83,29 +85,25 @@ impl Outcomes {
 /// # assert_eq!((page, header.as_str()), ("", ""));
 /// # }
 /// ```
-pub async fn observe<F: Future>(future: F) -> (F::Output, Outcomes) {
-    let context = context::current();
-    let observer = Observer {
-        seen: Arc::default(),
-        outer: context.observer.clone().map(Arc::new),
-    };
-    let seen = Arc::clone(&observer.seen);
-    let output = context::scope(
-        Context {
-            observer: Some(observer),
-            ..context
-        },
-        future,
-    )
-    .await;
-    let outcomes = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
-    (output, Outcomes(outcomes))
+pub fn observe<F: Future>(future: F) -> impl Future<Output = (F::Output, Outcomes)> {
+    let seen: Seen = Arc::default();
+    let noted = Arc::clone(&seen);
+    let observed = context::scope(future, move |context| {
+        let outer = context.observer.take().map(Arc::new);
+        context.observer = Some(Observer { seen, outer });
+    });
+    observed.map(move |output| {
+        let outcomes = std::mem::take(&mut *noted.lock().unwrap_or_else(PoisonError::into_inner));
+        (output, Outcomes(outcomes))
+    })
 }
+
+type Seen = Arc<Mutex<Vec<Observed>>>;
 
 /// Where outcomes are noted. An outer `observe` sees what an inner one sees.
 #[derive(Debug, Clone)]
 pub(crate) struct Observer {
-    seen: Arc<Mutex<Vec<Observed>>>,
+    seen: Seen,
     outer: Option<Arc<Observer>>,
 }
 

@@ -57,6 +57,15 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// [`Envelope::stamps_of_head`]: crate::Envelope::stamps_of_head
     fn sweep<'a>(&'a self, pattern: &'a str) -> StoreFuture<'a, Swept>;
 
+    /// How often the store has begun to talk to what may be another server, or the same one after a restart: a new
+    /// connection, a failover. Whenever this number changes, what was acknowledged last may have been lost, so the
+    /// invalidations of the last minute are sent again before anything is read.
+    ///
+    /// Default: always 0, for stores that lose nothing they have acknowledged.
+    fn generation(&self) -> u64 {
+        0
+    }
+
     /// Finds out whether an invalidation would be accepted now, by a write that changes nothing.
     ///
     /// Not a ping: a server that answers reads but refuses writes must not be trusted.

@@ -2,11 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::{
-    Cache,
-    context::{self, Context},
-    invalidate::Invalidation,
-};
+use crate::{Cache, context, invalidate::Invalidation};
 
 /// Runs a future in which mutations only note what they invalidate, and applies all of it, once, when the future has
 /// returned `Ok`: after the commit, and not at all after a rollback.
@@ -43,20 +39,12 @@ use crate::{
 ///
 /// Those of the future.
 pub async fn transaction<T, E>(future: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    let outer = context::current();
     let log = TransactionLog::default();
     let unfinished = Unfinished {
         log: log.clone(),
-        outer: outer.transaction.clone(),
+        outer: context::transaction(),
     };
-    let result = context::scope(
-        Context {
-            transaction: Some(log),
-            ..outer
-        },
-        future,
-    )
-    .await;
+    let result = context::scope(future, move |context| context.transaction = Some(log)).await;
     if result.is_ok() {
         unfinished.committed().await;
     } else {

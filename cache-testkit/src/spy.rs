@@ -183,6 +183,10 @@ impl Store for SpyStore {
         })
     }
 
+    fn generation(&self) -> u64 {
+        self.store.generation()
+    }
+
     fn probe(&self) -> StoreFuture<'_, ()> {
         self.call(OperationKind::Probe, Vec::new(), |store| store.probe())
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cache_runtime::{
     Address, Cache, Identity, Invalidated,
     Outcome::{Bypass, Hit, Miss, Rejected},
-    cached, invalidates,
+    cached, invalidates, observe,
     protocol::{self, Reading},
     store::{MemoryStore, RedisConfig, RedisStore, Store, StoreErrorKind},
     with_cache,
@@ -221,6 +221,31 @@ async fn an_invalidation_that_the_store_has_not_acknowledged_is_bypassed_by_this
         gate.open();
         deposit.await.unwrap();
         assert_eq!(expect_outcomes(&[Miss], bank.balance(1)).await, 100);
+    })
+    .await;
+}
+
+/// A server that restarts from an old snapshot has lost acknowledged writes: the old stamp and the old entry are back.
+#[tokio::test]
+async fn what_was_invalidated_before_a_restart_with_an_old_snapshot_stays_invalidated() {
+    let server = RedisServer::start().unwrap();
+    isolated_on(&server, async |_| {
+        let bank = Bank::new();
+        bank.balance(1).await;
+        expect_outcomes(&[Hit], bank.balance(1)).await;
+        let () = server.command(["SAVE"]).unwrap();
+        bank.deposit(1, 100).await;
+        server.kill();
+        server.restart().unwrap();
+        let keys: Vec<String> = server.command(["KEYS", "cache*account-1*"]).unwrap();
+        assert_eq!(keys.len(), 2, "the old stamp and the old entry are back: {keys:?}");
+        loop {
+            let (balance, outcomes) = observe(bank.balance(1)).await;
+            assert_eq!(balance, 100, "{outcomes:?}");
+            if outcomes.iter().any(|call| call.outcome == Hit) {
+                break;
+            }
+        }
     })
     .await;
 }

@@ -171,6 +171,10 @@ impl Store for RedisStore {
         Box::pin(sweep::sweep(self.write_lane(), pattern))
     }
 
+    fn generation(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.generation()).sum()
+    }
+
     fn probe(&self) -> StoreFuture<'_, ()> {
         // Every lane is asked, so that one that has lost its connection gets a new one before a call needs it.
         let probes = self

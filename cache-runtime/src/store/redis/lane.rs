@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -32,6 +32,8 @@ pub(super) struct Lane {
     connect_timeout: Duration,
     link: ArcSwapOption<Link>,
     connecting: AtomicBool,
+    /// How many connections there have been.
+    connected: AtomicU64,
     silent: AtomicU32,
     /// Why there is no connection, for the calls that find none.
     down: Mutex<StoreError>,
@@ -59,9 +61,14 @@ impl Lane {
             connect_timeout: config.connect_deadline(),
             link: ArcSwapOption::empty(),
             connecting: AtomicBool::new(false),
+            connected: AtomicU64::new(0),
             silent: AtomicU32::new(0),
             down: Mutex::new(StoreError::new(StoreErrorKind::Unavailable, "not connected yet")),
         }
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.connected.load(Ordering::SeqCst)
     }
 
     /// Runs one operation on the connection and learns from what becomes of it.
@@ -118,6 +125,8 @@ impl Lane {
         for longest in schedule() {
             match self.open().await {
                 Ok(link) => {
+                    // Counted before the first command can be sent on it.
+                    self.connected.fetch_add(1, Ordering::SeqCst);
                     self.link.store(Some(Arc::new(link)));
                     return;
                 }
