@@ -19,12 +19,17 @@ impl Inner {
         self.store.as_ref().filter(|_| !self.keeper.is_closed())
     }
 
-    /// Asks the store. `None` if it is not to be asked now, or does not answer in time.
-    pub(crate) async fn read(self: &Arc<Self>, address: &Arc<Address>, identity: &Identity) -> Option<Reading> {
+    /// Whether the store can be asked now.
+    pub(crate) fn may_read(self: &Arc<Self>) -> bool {
         self.keeper.ensure(self);
         // Without tokio there is no clock for the deadline.
-        let trusted = Handle::try_current().is_ok() && self.health.is_trusted() && !self.journal.blocks(address);
-        let store = self.store().filter(|_| trusted)?;
+        self.store().is_some() && self.health.is_trusted() && Handle::try_current().is_ok()
+    }
+
+    /// Asks the store. `None` if it is not to be asked now, or does not answer in time.
+    pub(crate) async fn read(self: &Arc<Self>, address: &Arc<Address>, identity: &Identity) -> Option<Reading> {
+        let asked = self.may_read() && !self.journal.blocks(address);
+        let store = self.store().filter(|_| asked)?;
         let deadline = self.settings.read_timeout;
         let reading = match timeout(deadline, protocol::read(store.as_ref(), address, identity)).await {
             Ok(reading) => reading,

@@ -16,36 +16,64 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
 use bytes::Bytes;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::{
+    call::{Arguments, Located},
     envelope::Identity,
     key::Address,
     stamp::{Stamp, Ticket},
 };
 
-/// A flight is keyed by entry *and* stamps: after an invalidation the stamps are others, so a caller that started after it
-/// never joins a load that started before it.
+/// What a flight is found by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct FlightKey {
-    address: Arc<Address>,
-    identity: Identity,
-    /// Empty for loads without a ticket.
-    stamps: Vec<Stamp>,
+pub(crate) enum FlightKey {
+    /// By entry *and* stamps: after an invalidation the stamps are others, so a caller that started after it never joins a
+    /// load that started before it.
+    Stamped {
+        address: Arc<Address>,
+        identity: Identity,
+        stamps: Vec<Stamp>,
+    },
+    /// By the call alone, for loads without a ticket.
+    Unstamped {
+        function: &'static str,
+        resource: &'static str,
+        arguments: Arguments,
+    },
 }
 
 impl FlightKey {
-    pub(crate) fn new(address: &Arc<Address>, identity: Identity, ticket: Option<&Ticket>) -> Self {
-        let stamps = ticket.map(|ticket| ticket.stamps().to_vec()).unwrap_or_default();
-        Self {
-            address: Arc::clone(address),
-            identity,
-            stamps,
+    pub(crate) fn stamped(located: &Located, ticket: &Ticket) -> Self {
+        Self::Stamped {
+            address: Arc::clone(&located.address),
+            identity: located.identity,
+            stamps: ticket.stamps().to_vec(),
+        }
+    }
+
+    pub(crate) fn unstamped(function: &'static str, resource: &'static str, arguments: &Arguments) -> Self {
+        Self::Unstamped {
+            function,
+            resource,
+            arguments: arguments.clone(),
+        }
+    }
+
+    fn depends_on(&self, stamps: &[String]) -> bool {
+        let any_of = |address: &Address| address.stamps().iter().any(|stamp| stamps.contains(stamp));
+        match self {
+            Self::Stamped { address, .. } => any_of(address),
+            Self::Unstamped {
+                resource,
+                arguments: Arguments { tenant, scopes, .. },
+                ..
+            } => any_of(&Address::from_escaped(tenant, resource, scopes, "")),
         }
     }
 }
@@ -61,7 +89,7 @@ pub(crate) enum Landed {
     Failed,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 enum State {
     Flying,
     Landed(Landed),
@@ -77,12 +105,55 @@ pub(crate) struct Flights {
     last: AtomicU64,
 }
 
-type Table = HashMap<FlightKey, Flight>;
+type Table = HashMap<FlightKey, Arc<Flight>>;
 
-#[derive(Debug, Clone)]
+/// One load, as its leader and its waiters share it.
+#[derive(Debug)]
 struct Flight {
     number: u64,
-    state: watch::Receiver<State>,
+    waiters: AtomicUsize,
+    state: Mutex<State>,
+    ended: Notify,
+}
+
+impl Flight {
+    fn new(number: u64) -> Self {
+        Self {
+            number,
+            waiters: AtomicUsize::new(0),
+            state: Mutex::new(State::Flying),
+            ended: Notify::new(),
+        }
+    }
+
+    /// Waits for the end; `None` if the leader was cancelled or panicked.
+    async fn wait(&self) -> Option<Landed> {
+        self.waiters.fetch_add(1, Ordering::SeqCst);
+        loop {
+            // Made before the look at the state, so that an end in between is not missed.
+            let ended = self.ended.notified();
+            match &*self.state() {
+                State::Flying => {}
+                State::Landed(landed) => return Some(landed.clone()),
+                State::Abandoned => return None,
+            }
+            ended.await;
+        }
+    }
+
+    /// The first end counts.
+    fn end(&self, end: State) {
+        let mut state = self.state();
+        if matches!(*state, State::Flying) {
+            *state = end;
+            drop(state);
+            self.ended.notify_waiters();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A point in the order of flights.
@@ -106,41 +177,32 @@ impl Flights {
     /// Joins the flight of this key, or starts it. Waits until it has landed. `began` is when the call did.
     pub(crate) async fn join(self: &Arc<Self>, key: FlightKey, began: Moment) -> Joined {
         loop {
-            let mut flight = {
+            let flight = {
                 let mut table = self.table();
                 if let Some(flight) = table.get(&key) {
-                    flight.clone()
+                    Arc::clone(flight)
                 } else {
-                    let number = self.last.fetch_add(1, Ordering::SeqCst) + 1;
-                    let (sender, state) = watch::channel(State::Flying);
-                    table.insert(key.clone(), Flight { number, state });
+                    let flight = Arc::new(Flight::new(self.last.fetch_add(1, Ordering::SeqCst) + 1));
+                    table.insert(key.clone(), Arc::clone(&flight));
                     return Joined::Leader(Leader {
                         flights: Arc::clone(self),
                         key,
-                        state: sender,
+                        flight,
                     });
                 }
             };
-            let may_share = !key.stamps.is_empty() || flight.number > began.0;
-            // An error means that the leader is gone, as does `Abandoned`.
-            match flight
-                .state
-                .wait_for(|state| !matches!(state, State::Flying))
-                .await
-                .as_deref()
-            {
-                Ok(State::Landed(landed)) if may_share => return Joined::Waiter(landed.clone()),
-                Ok(_) | Err(_) => {}
+            let may_share = matches!(key, FlightKey::Stamped { .. }) || flight.number > began.0;
+            match flight.wait().await {
+                Some(landed) if may_share => return Joined::Waiter(landed),
+                // The leader may not have left yet; nobody needs this flight any more.
+                Some(_) | None => self.remove(&key, &flight),
             }
-            // The leader may not have left yet; nobody needs this flight any more.
-            self.remove(&key, &flight.state);
         }
     }
 
     /// Takes the flights that depend on one of these stamps out of the table: who is aboard stays, nobody joins.
     pub(crate) fn detach(&self, stamps: &[String]) {
-        self.table()
-            .retain(|key, _| !key.address.stamps().iter().any(|stamp| stamps.contains(stamp)));
+        self.table().retain(|key, _| !key.depends_on(stamps));
     }
 
     /// How many flights are in the table.
@@ -149,9 +211,9 @@ impl Flights {
         self.table().len()
     }
 
-    fn remove(&self, key: &FlightKey, state: &watch::Receiver<State>) {
+    fn remove(&self, key: &FlightKey, flight: &Arc<Flight>) {
         let mut table = self.table();
-        if table.get(key).is_some_and(|flight| flight.state.same_channel(state)) {
+        if table.get(key).is_some_and(|current| Arc::ptr_eq(current, flight)) {
             table.remove(key);
         }
     }
@@ -166,13 +228,13 @@ impl Flights {
 pub(crate) struct Leader {
     flights: Arc<Flights>,
     key: FlightKey,
-    state: watch::Sender<State>,
+    flight: Arc<Flight>,
 }
 
 impl Leader {
-    /// Whether anybody waits. The table holds one receiver, unless the flight was detached.
+    /// Whether anybody has waited so far.
     pub(crate) fn has_waiters(&self) -> bool {
-        self.state.receiver_count() > 1
+        self.flight.waiters.load(Ordering::SeqCst) > 0
     }
 
     /// Tells the waiters. Until the leader is dropped, callers that still find the flight are given the same; drop it when
@@ -180,36 +242,25 @@ impl Leader {
     pub(crate) fn land(&self, landed: Landed) {
         // With a failure nobody may join any more; with a value, callers whose read came before the fill still may.
         if matches!(landed, Landed::Failed) {
-            self.leave();
+            self.flights.remove(&self.key, &self.flight);
         }
-        self.state.send_replace(State::Landed(landed));
+        self.flight.end(State::Landed(landed));
     }
 
     /// Whether an invalidation has overtaken the load: its entry would be dead on arrival, and would overwrite a live one.
     pub(crate) fn is_detached(&self) -> bool {
-        let mine = self.state.subscribe();
         !self
             .flights
             .table()
             .get(&self.key)
-            .is_some_and(|flight| flight.state.same_channel(&mine))
-    }
-
-    fn leave(&self) {
-        self.flights.remove(&self.key, &self.state.subscribe());
+            .is_some_and(|current| Arc::ptr_eq(current, &self.flight))
     }
 }
 
 impl Drop for Leader {
     fn drop(&mut self) {
-        self.leave();
-        self.state.send_if_modified(|state| {
-            let flying = matches!(state, State::Flying);
-            if flying {
-                *state = State::Abandoned;
-            }
-            flying
-        });
+        self.flights.remove(&self.key, &self.flight);
+        self.flight.end(State::Abandoned);
     }
 }
 
@@ -224,7 +275,7 @@ mod tests {
             fingerprint: [0; 16],
             shape: 0,
         };
-        FlightKey::new(&address, identity, Some(&ticket))
+        FlightKey::stamped(&Located { address, identity }, &ticket)
     }
 
     async fn lead(flights: &Arc<Flights>, hash: &str) -> Leader {

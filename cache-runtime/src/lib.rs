@@ -22,6 +22,7 @@
 mod builder;
 mod by_key;
 mod cache;
+mod cached;
 mod call;
 mod canonical;
 mod config;
@@ -73,7 +74,8 @@ pub mod __private {
     pub use ::inventory;
 
     pub use crate::{
-        call::{CacheValue, Call, KeyArg, Site, cached, never},
+        cached::{CacheValue, cached, never},
+        call::{Call, KeyArg, Site},
         canonical::{canonical_json, key_hash},
         mutation::{On, Plan, ScopeValues, invalidating, scope_value},
         resource::{Declared, Group, Registry, Resource, Selection, Tenancy},
