@@ -106,18 +106,25 @@ impl Cache {
             .is_some_and(|store| inner.health.is_trusted() && inner.keeper.is_replayed(store.generation()))
     }
 
-    /// Waits until the store can be used, at most `within`. Returns whether it can.
+    /// Waits until the store can be used, at most `within`. Returns whether it can; `false` at once if the cache is disabled
+    /// or closed.
     ///
     /// Nothing needs to wait for this: calls made before run uncached. It is for programs that want a warm cache before
     /// they take traffic, and for tests.
     pub async fn ready(&self, within: Duration) -> bool {
-        self.inner.keeper.ensure(&self.inner);
+        if self.inner.store().is_none() {
+            return false;
+        }
+        let keeper = &self.inner.keeper;
+        keeper.ensure(&self.inner);
+        keeper.wake();
         let became_ready = async {
-            while !self.is_available() {
-                if self.inner.store.is_none() {
-                    std::future::pending::<()>().await;
+            loop {
+                let looked = keeper.looked();
+                if self.is_available() {
+                    return;
                 }
-                self.inner.keeper.next_look().await;
+                looked.await;
             }
         };
         tokio::time::timeout(within, became_ready).await.is_ok()

@@ -62,7 +62,7 @@ impl Health {
     /// Takes a failed operation into account. Being out of memory is none: reads and invalidations go on.
     pub(crate) fn failed(&self, error: &StoreError) {
         match error.kind() {
-            StoreErrorKind::OutOfMemory | StoreErrorKind::Other => return,
+            StoreErrorKind::OutOfMemory | StoreErrorKind::Other | StoreErrorKind::Connecting => return,
             // Who cannot invalidate must not read; who may not read need not try.
             StoreErrorKind::RefusesWrites | StoreErrorKind::Denied => return self.open(error),
             StoreErrorKind::Unavailable | StoreErrorKind::Timeout => {}
@@ -84,16 +84,13 @@ impl Health {
             }
             Err(error) if self.is_trusted() => self.failed(error),
             // The first connection takes a moment: that is no change of state to report.
-            Err(error) if self.is_starting() && error.kind() == StoreErrorKind::Unavailable => {
-                if self.consecutive.fetch_add(1, Ordering::Relaxed) + 1 >= self.opens_after {
-                    self.open(error);
-                }
-            }
+            Err(error) if error.kind() == StoreErrorKind::Connecting => {}
             Err(error) => self.open(error),
         }
     }
 
-    fn is_starting(&self) -> bool {
+    /// Whether the store has been neither reached nor found to be unreachable yet.
+    pub(crate) fn is_starting(&self) -> bool {
         self.state.load(Ordering::Acquire) == STARTING
     }
 

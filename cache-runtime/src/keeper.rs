@@ -22,6 +22,9 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 /// lost a server together do not return to it together.
 const RETRY: std::ops::Range<u64> = 25..250;
 
+/// How often a store is probed that is being connected to for the first time.
+const FIRST_RETRY: Duration = Duration::from_millis(5);
+
 /// How long `close` goes on sending.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -59,11 +62,9 @@ impl Keeper {
         self.work.notify_one();
     }
 
-    /// Waits until the task has looked at the store once more.
-    pub(crate) async fn next_look(&self) {
-        let looked = self.looked.notified();
-        self.wake();
-        looked.await;
+    /// Waits until the task has looked at the store once more, from the call of this function on.
+    pub(crate) fn looked(&self) -> impl Future<Output = ()> + '_ {
+        self.looked.notified()
     }
 
     /// Whether the store has everything that was acknowledged, as far as this process is concerned.
@@ -105,6 +106,8 @@ async fn keep(task: Running, store: Arc<dyn Store>, work: Arc<Notify>) {
             inner.keeper.looked.notify_waiters();
             if inner.health.is_trusted() && inner.journal.is_empty() {
                 PROBE_INTERVAL
+            } else if inner.health.is_starting() {
+                FIRST_RETRY
             } else {
                 retry_delay()
             }

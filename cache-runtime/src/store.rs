@@ -110,6 +110,8 @@ pub struct StoreError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
+    /// The first attempt to connect has not ended yet.
+    Connecting,
     /// No connection, a lost one, or a server that is not ready.
     Unavailable,
     /// No answer within the deadline.

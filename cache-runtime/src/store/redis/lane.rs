@@ -63,7 +63,7 @@ impl Lane {
             connecting: AtomicBool::new(false),
             connected: AtomicU64::new(0),
             silent: AtomicU32::new(0),
-            down: Mutex::new(StoreError::new(StoreErrorKind::Unavailable, "not connected yet")),
+            down: Mutex::new(StoreError::new(StoreErrorKind::Connecting, "not connected yet")),
         }
     }
 
@@ -118,7 +118,7 @@ impl Lane {
         let schedule = || {
             ExponentialBuilder::new()
                 .with_min_delay(Duration::from_millis(50))
-                .with_max_delay(Duration::from_secs(5))
+                .with_max_delay(Duration::from_secs(1))
                 .without_max_times()
                 .build()
         };
