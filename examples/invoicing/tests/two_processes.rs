@@ -1,0 +1,113 @@
+//! Two processes of the real program on one database and one Redis, as behind a load balancer.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on is to stop; the helpers too")]
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use cache_testkit::RedisServer;
+use serde_json::{Value, json};
+
+const SUMMARY: &str = "/api/dashboard/summary?company=1";
+
+/// `invoicing serve`, killed on drop.
+struct Process {
+    child: Child,
+    address: String,
+}
+
+impl Process {
+    /// Starts the program; it may still be making its data.
+    fn spawn(database: &Path, redis: &RedisServer) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_invoicing"))
+            .args([
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--companies",
+                "2",
+                "--invoices",
+                "2000",
+                "--database",
+            ])
+            .arg(database)
+            .env("REDIS_URL", redis.url())
+            // A machine that is busy with something else is not to cost an entry.
+            .envs(["CACHE_READ_TIMEOUT", "CACHE_FILL_TIMEOUT", "CACHE_INVALIDATE_TIMEOUT"].map(|name| (name, "10s")))
+            .env_remove("DATABASE_URL")
+            .env_remove("JWT_SECRET")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Waits until the program says where it listens.
+    fn ready(mut child: Child) -> Self {
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let address = lines
+            .find_map(|line| Some(line.strip_prefix("listening on ")?.split(' ').next()?.to_owned()))
+            .expect("the program says where it listens");
+        Self { child, address }
+    }
+
+    async fn get(&self, client: &reqwest::Client, path: &str) -> (Value, String) {
+        let response = client.get(format!("{}{path}", self.address)).send().await.unwrap();
+        let x_cache = response.headers()["x-cache"].to_str().unwrap().to_owned();
+        (response.error_for_status().unwrap().json().await.unwrap(), x_cache)
+    }
+
+    async fn post(&self, client: &reqwest::Client, path: &str, body: Value) {
+        let request = client.post(format!("{}{path}", self.address)).json(&body);
+        request.send().await.unwrap().error_for_status().unwrap();
+    }
+
+    /// Asks until the cache is in use: a process begins to serve before it has reached Redis.
+    async fn warm(&self, client: &reqwest::Client) {
+        while self.get(client, SUMMARY).await.1 != "hit" {}
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself, which the test has noticed then.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mutation_through_one_is_seen_by_the_next_read_through_the_other() {
+    let redis = RedisServer::start().unwrap_or_else(|error| panic!("{error}"));
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("shared.db");
+    // Both at once: one makes the data, the other waits for it.
+    let (first, second) = (Process::spawn(&database, &redis), Process::spawn(&database, &redis));
+    let (first, second) = (Process::ready(first), Process::ready(second));
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    first.warm(&client).await;
+    second.warm(&client).await;
+
+    for round in 0..50 {
+        let (writer, reader) = if round % 2 == 0 {
+            (&first, &second)
+        } else {
+            (&second, &first)
+        };
+        let (before, _) = reader.get(&client, SUMMARY).await;
+        assert_eq!(writer.get(&client, SUMMARY).await.0, before, "both read the same entry");
+        let invoice = json!({
+            "company": 1, "partner": 1, "amount": 1, "issued_on": "2025-12-31", "due_on": "2025-12-31"
+        });
+        writer.post(&client, "/api/invoices", invoice).await;
+        let (after, _) = reader.get(&client, SUMMARY).await;
+        assert_eq!(
+            after["invoices"].as_i64(),
+            before["invoices"].as_i64().map(|count| count + 1),
+            "round {round}"
+        );
+        let (_, x_cache) = writer.get(&client, SUMMARY).await;
+        assert_eq!(x_cache, "hit", "what the other one loaded");
+    }
+}
