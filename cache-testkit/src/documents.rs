@@ -9,5 +9,8 @@ struct Guide;
 #[doc = include_str!("../../docs/options.md")]
 struct Options;
 
+#[doc = include_str!("../../docs/consistency.md")]
+struct Consistency;
+
 #[doc = include_str!("../../CONTRIBUTING.md")]
 struct Contributing;

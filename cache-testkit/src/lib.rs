@@ -4,6 +4,8 @@
 //! - [`LoadCounter`], [`expect_outcomes`]: how often a body ran, and what became of each call.
 //! - [`SpyStore`], [`Gate`]: what was asked of the store; failures and pauses at the moment that a test is about.
 //! - [`RedisServer`]: a real server of its own, to be killed, paused, filled up and restarted.
+//! - [`FaultProxy`]: a bad network in front of it.
+//! - [`oracle`]: whether an old value was served, judged from the history of a run.
 //! - [`contract`]: the rules that every store must keep.
 //!
 //! Nothing here sleeps to wait for something: each wait is for an event, and says what it waited for if that does not come
@@ -13,9 +15,11 @@ mod assertions;
 pub mod contract;
 #[cfg(doctest)]
 mod documents;
+mod fault_proxy;
 mod gate;
 mod isolated;
 mod loads;
+pub mod oracle;
 mod patience;
 mod redis_server;
 mod spy;
@@ -24,6 +28,7 @@ pub use redis;
 
 pub use crate::{
     assertions::{assert_loads, assert_outcomes, expect_outcomes},
+    fault_proxy::{Direction, FaultProxy},
     gate::Gate,
     isolated::{isolated, isolated_in, isolated_on, reaching},
     loads::LoadCounter,

@@ -1,6 +1,7 @@
 //! The repository's own commands. Run one with `cargo xtask <command>`.
 
 mod cargo;
+mod consistency;
 mod docs;
 mod features;
 mod setup;
@@ -28,12 +29,21 @@ enum Command {
     Setup,
     /// Run every check of the repository: formatting, lints, tests, doc tests, documentation, dependencies.
     Test,
+    /// Prove that no old value is served: several processes, real Redis servers, faults, and an oracle.
+    ///
+    /// Exits 1 if a read was given what docs/guarantees.md says it is not. docs/consistency.md has the details.
+    Consistency(consistency::Options),
+    /// One process of such a run.
+    #[command(hide = true)]
+    ConsistencyNode(consistency::NodeOptions),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Setup => setup::run().map(|()| ExitCode::SUCCESS),
         Command::Test => Ok(test::run(&root())),
+        Command::Consistency(options) => consistency::run(&options),
+        Command::ConsistencyNode(options) => consistency::run_node(&options).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

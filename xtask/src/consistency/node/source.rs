@@ -1,0 +1,61 @@
+use anyhow::Result;
+use fastrand::Rng;
+use serde::{Deserialize, Serialize};
+
+use super::{Subject, pace::Pace};
+use crate::consistency::database::{Committed, Database};
+
+/// What is cached. It says what it is of, so that somebody else's is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Value {
+    pub(super) subject: Subject,
+    /// Which view of it; 0 for the total.
+    pub(super) view: u32,
+    pub(super) version: u64,
+}
+
+/// What the bodies of the service do: the same under every protocol.
+#[derive(Debug)]
+pub(super) struct Source {
+    database: Database,
+    pace: Pace,
+}
+
+impl Source {
+    pub(super) fn new(database: Database, random: Rng) -> Self {
+        Self {
+            database,
+            pace: Pace::new(random),
+        }
+    }
+
+    pub(super) async fn item(&self, item: u32, view: u32) -> Result<Value> {
+        self.pace.pause().await;
+        let version = self.database.read(item).await?;
+        // Between load and fill: what makes an old value arrive late.
+        self.pace.pause().await;
+        Ok(Value {
+            subject: Subject::Item(item),
+            view,
+            version,
+        })
+    }
+
+    pub(super) async fn total(&self) -> Result<Value> {
+        self.pace.pause().await;
+        let version = self.database.total().await?;
+        self.pace.pause().await;
+        Ok(Value {
+            subject: Subject::Total,
+            view: 0,
+            version,
+        })
+    }
+
+    pub(super) async fn write(&self, item: u32) -> Result<Committed> {
+        self.pace.pause().await;
+        let committed = self.database.write(item).await?;
+        self.pace.pause().await;
+        Ok(committed)
+    }
+}

@@ -1,0 +1,190 @@
+use std::{collections::BTreeSet, fmt, str::FromStr};
+
+use clap::{Args, ValueEnum, builder::TypedValueParser as _};
+
+/// `cargo xtask consistency`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Options {
+    /// How long to go on, in seconds.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) seconds: u64,
+
+    /// What is done, how long it takes and what goes wrong is drawn from this number.
+    #[arg(long, default_value_t = 1)]
+    pub(super) seed: u64,
+
+    /// How many processes serve.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=32))]
+    pub(super) nodes: u64,
+
+    /// What goes wrong: `all`, `none`, or a list such as `kill,stop`.
+    ///
+    /// kill: Redis is killed and comes back, empty.
+    /// stop: Redis stands still for a while (SIGSTOP).
+    /// evict: keys are deleted at random, or Redis runs out of memory.
+    /// partition: one node's connections to Redis go silent, slow, one-way, or away, some of them or all.
+    /// node: a node is killed, and another one starts in its place.
+    ///
+    /// Not in `all`, because what they bring back is bounded by the time-to-live only (docs/guarantees.md):
+    ///
+    /// failover: a replica is promoted that has missed the last writes.
+    /// snapshot: Redis is killed and comes back with what it had saved a while before.
+    #[arg(long, default_value = "all", verbatim_doc_comment)]
+    pub(super) faults: Faults,
+
+    /// What is tested: this framework's protocol, or one of those that are known to be wrong, for comparison.
+    #[arg(long, value_enum, default_value_t = Protocol::Stamps)]
+    pub(super) protocol: Protocol,
+
+    /// Which near cache the nodes have.
+    #[arg(long, default_value = "off", value_parser = near())]
+    pub(super) near: Near,
+}
+
+/// How results are cached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Protocol {
+    /// `#[cached]` and `#[invalidates]` of cache-runtime.
+    Stamps,
+    /// SET after a load, DEL after a write.
+    Delete,
+    /// SET after a load; DEL before and after a write, and once more half a second later.
+    DoubleDelete,
+    /// Entries carry a number that a write increments.
+    Counter,
+}
+
+/// Which near cache the nodes have. There is none in this version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Near {
+    Off,
+}
+
+fn near() -> impl clap::builder::TypedValueParser<Value = Near> {
+    clap::builder::NonEmptyStringValueParser::new().try_map(|name| match name.as_str() {
+        "off" => Ok(Near::Off),
+        "tracked" | "checked" => Err(format!("near = {name:?} is not in this version; write off")),
+        _ => Err("write off".to_owned()),
+    })
+}
+
+impl fmt::Display for Near {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("off")
+    }
+}
+
+/// One kind of fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fault {
+    Kill,
+    Stop,
+    Evict,
+    Partition,
+    Node,
+    Failover,
+    Snapshot,
+}
+
+impl Fault {
+    const EVERY: [Self; 7] = [
+        Self::Kill,
+        Self::Stop,
+        Self::Evict,
+        Self::Partition,
+        Self::Node,
+        Self::Failover,
+        Self::Snapshot,
+    ];
+
+    /// Whether acknowledged writes are lost: then old values may be back until their time-to-live is over.
+    pub(super) fn loses_writes(self) -> bool {
+        matches!(self, Self::Failover | Self::Snapshot)
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Kill => "kill",
+            Self::Stop => "stop",
+            Self::Evict => "evict",
+            Self::Partition => "partition",
+            Self::Node => "node",
+            Self::Failover => "failover",
+            Self::Snapshot => "snapshot",
+        }
+    }
+}
+
+/// The kinds of faults of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Faults(BTreeSet<Fault>);
+
+impl Faults {
+    pub(super) fn contain(&self, fault: Fault) -> bool {
+        self.0.contains(&fault)
+    }
+
+    /// Those of `kinds` that were asked for.
+    pub(super) fn among(&self, kinds: &[Fault]) -> Vec<Fault> {
+        kinds.iter().copied().filter(|&fault| self.contain(fault)).collect()
+    }
+
+    pub(super) fn lose_writes(&self) -> bool {
+        self.0.iter().any(|fault| fault.loses_writes())
+    }
+}
+
+impl FromStr for Faults {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut faults = BTreeSet::new();
+        for word in text.split(',') {
+            match (word, Fault::EVERY.into_iter().find(|fault| fault.name() == word)) {
+                ("all", _) => faults.extend(Fault::EVERY.into_iter().filter(|fault| !fault.loses_writes())),
+                ("none", _) => {}
+                (_, Some(fault)) => {
+                    faults.insert(fault);
+                }
+                (_, None) => {
+                    let names = Fault::EVERY.map(Fault::name).join(", ");
+                    return Err(format!("`{word}` is no fault: write all, none, or some of {names}"));
+                }
+            }
+        }
+        Ok(Self(faults))
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.0.iter().map(|fault| fault.name()).collect();
+        f.write_str(if names.is_empty() { "none" } else { "" })?;
+        f.write_str(&names.join(","))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_is_what_the_strict_guarantee_covers() {
+        let all: Faults = "all".parse().unwrap();
+        assert_eq!(all.to_string(), "kill,stop,evict,partition,node");
+        assert!(!all.lose_writes());
+    }
+
+    #[test]
+    fn lists_add_up() {
+        let faults: Faults = "all,failover".parse().unwrap();
+        assert!(faults.contain(Fault::Kill) && faults.lose_writes());
+        assert_eq!("none".parse::<Faults>().unwrap().to_string(), "none");
+    }
+
+    #[test]
+    fn an_unknown_fault_is_named_with_the_known_ones() {
+        let error = "kill,fire".parse::<Faults>().unwrap_err();
+        assert!(error.contains("`fire`") && error.contains("partition"), "{error}");
+    }
+}

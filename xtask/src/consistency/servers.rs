@@ -1,0 +1,177 @@
+//! The Redis servers of a run: one that all nodes use, and for failovers a replica of it.
+
+use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result};
+use cache_testkit::{Direction, FaultProxy, RedisServer};
+use tokio::time::{sleep, timeout};
+
+/// How long a replica may take to be one.
+const REPLICATING: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(10);
+
+/// The servers, and the nodes' ways to them.
+pub(super) struct Servers {
+    primary: Arc<RedisServer>,
+    standby: Option<Standby>,
+    ways: Vec<Arc<FaultProxy>>,
+}
+
+/// A replica that can be cut off.
+struct Standby {
+    server: Arc<RedisServer>,
+    /// Its way to the primary.
+    way: FaultProxy,
+}
+
+impl Servers {
+    /// Starts a server, `ways` to it, and if asked a replica.
+    pub(super) async fn start(ways: u64, with_standby: bool) -> Result<Self> {
+        let primary = server()?;
+        let standby = if with_standby {
+            let standby = Standby {
+                server: server()?,
+                way: FaultProxy::start(address(&primary)?)?,
+            };
+            standby.follow().await?;
+            timeout(REPLICATING, standby.until_in_step())
+                .await
+                .context("the replica did not follow")??;
+            Some(standby)
+        } else {
+            None
+        };
+        let address = address(&primary)?;
+        let ways = (0..ways).map(|_| FaultProxy::start(address).map(Arc::new));
+        Ok(Self {
+            ways: ways.collect::<Result<_, _>>()?,
+            primary,
+            standby,
+        })
+    }
+
+    pub(super) fn ways(&self) -> &[Arc<FaultProxy>] {
+        &self.ways
+    }
+
+    pub(super) async fn kill(&self) -> Result<()> {
+        blocking(&self.primary, |server| {
+            server.kill();
+            Ok(())
+        })
+        .await
+    }
+
+    pub(super) async fn restart(&self) -> Result<()> {
+        blocking(&self.primary, |server| Ok(server.restart()?)).await
+    }
+
+    pub(super) fn pause(&self) {
+        self.primary.pause();
+    }
+
+    pub(super) fn resume(&self) {
+        self.primary.resume();
+    }
+
+    /// Sends one command to the server that the nodes use. Its answer does not matter.
+    pub(super) async fn command(&self, words: &[&str]) -> Result<()> {
+        let words: Vec<_> = words.iter().map(|&word| word.to_owned()).collect();
+        blocking(&self.primary, move |server| {
+            server.command::<cache_testkit::redis::Value>(words)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// A key at random; `None` if there is none.
+    pub(super) async fn random_key(&self) -> Result<Option<String>> {
+        blocking(&self.primary, |server| Ok(server.command(["RANDOMKEY"])?)).await
+    }
+
+    /// Saves what there is, to be found by the next restart.
+    pub(super) async fn save(&self) -> Result<()> {
+        self.command(&["SAVE"]).await
+    }
+
+    /// Forgets what was saved.
+    pub(super) fn forget_saved(&self) -> Result<()> {
+        let saved = self.primary.folder().join("dump.rdb");
+        fs::remove_file(&saved).with_context(|| format!("{} is not there", saved.display()))
+    }
+
+    /// From here on the replica misses what is written.
+    pub(super) fn cut_off_standby(&self) {
+        if let Some(standby) = &self.standby {
+            standby.way.black_hole(Direction::Both);
+        }
+    }
+
+    /// The primary is gone and the replica takes its place; the old primary comes back as a replica.
+    pub(super) async fn fail_over(&mut self) -> Result<()> {
+        self.kill().await?;
+        let standby = self.standby.as_mut().context("there is no replica to promote")?;
+        // What is still held in the black hole is lost for good, as it was never sent.
+        standby.way.reset();
+        standby.command(["REPLICAOF", "NO", "ONE"]).await?;
+        std::mem::swap(&mut self.primary, &mut standby.server);
+        let address = address(&self.primary)?;
+        for way in &self.ways {
+            way.redirect(address);
+            way.reset();
+        }
+        standby.way.redirect(address);
+        standby.way.heal();
+        blocking(&standby.server, |server| Ok(server.restart()?)).await?;
+        standby.follow().await
+    }
+}
+
+impl Standby {
+    async fn follow(&self) -> Result<()> {
+        let address = self.way.address();
+        self.command([
+            "REPLICAOF".to_owned(),
+            address.ip().to_string(),
+            address.port().to_string(),
+        ])
+        .await
+    }
+
+    async fn until_in_step(&self) -> Result<()> {
+        loop {
+            let info = blocking(&self.server, |server| {
+                Ok(server.command::<String>(["INFO", "replication"])?)
+            });
+            if info.await?.contains("master_link_status:up") {
+                return Ok(());
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    async fn command<const N: usize>(&self, words: [impl Into<String>; N]) -> Result<()> {
+        let words = words.map(Into::into);
+        blocking(&self.server, move |server| Ok(server.command(words)?)).await
+    }
+}
+
+fn server() -> Result<Arc<RedisServer>> {
+    // A replica is to have what its primary had a moment ago, not five seconds ago.
+    let server = RedisServer::builder().config("repl-diskless-sync-delay", "0").start()?;
+    Ok(Arc::new(server))
+}
+
+fn address(server: &RedisServer) -> Result<SocketAddr> {
+    let port = server.port().context("the server listens on a port")?;
+    Ok(SocketAddr::from(([127, 0, 0, 1], port)))
+}
+
+/// The methods of a server block.
+async fn blocking<T: Send + 'static>(
+    server: &Arc<RedisServer>,
+    call: impl FnOnce(&RedisServer) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let server = Arc::clone(server);
+    tokio::task::spawn_blocking(move || call(&server)).await?
+}
