@@ -9,7 +9,7 @@ use crate::{
     envelope::{Identity, Meta},
     identity,
     invalidate::{Invalidated, Invalidation},
-    key::{self, Address, ScopeValue, escape},
+    key::{Address, ScopeValue, escape},
     protocol::Reading,
 };
 
@@ -40,7 +40,7 @@ impl Cache {
     pub async fn delete(&self, key: &str) -> Invalidated {
         let mut invalidation = Invalidation::default();
         if let Some(tenant) = self.tenant() {
-            invalidation.add_stamp(key::stamp_key(&tenant, RESOURCE, &[scope(key)]));
+            invalidation.add_by_key(&tenant, &[scope(key)]);
         }
         self.inner.apply(invalidation).await
     }

@@ -1,11 +1,11 @@
 //! Invalidation: what is named, what becomes of it.
 
-use std::{fmt, pin::Pin, sync::Arc};
+use std::{collections::BTreeSet, fmt, pin::Pin, sync::Arc};
 
 use tokio::{runtime::Handle, time::Instant};
 
 use crate::{
-    Cache,
+    Cache, by_key,
     cache::Inner,
     context, declared,
     journal::Position,
@@ -20,6 +20,9 @@ use crate::{
 pub(crate) struct Invalidation {
     stamps: Vec<String>,
     patterns: Vec<String>,
+    /// For the log.
+    resources: BTreeSet<&'static str>,
+    tenants: BTreeSet<String>,
 }
 
 impl Invalidation {
@@ -42,22 +45,60 @@ impl Invalidation {
         } else {
             &scopes[..scopes.len().min(1)]
         };
+        self.resources.insert(resource.name());
+        self.tenants.insert(tenant.to_owned());
         self.stamps.push(key::stamp_key(tenant, resource.name(), stamped));
         self.patterns.push(key::sweep_pattern(tenant, resource.name(), stamped));
     }
 
-    pub(crate) fn add_stamp(&mut self, stamp: String) {
-        self.stamps.push(stamp);
+    /// Adds what was set by key: under these scope values, or all of it.
+    pub(crate) fn add_by_key(&mut self, tenant: &str, scopes: &[ScopeValue]) {
+        self.resources.insert(by_key::RESOURCE);
+        self.tenants.insert(tenant.to_owned());
+        self.stamps.push(key::stamp_key(tenant, by_key::RESOURCE, scopes));
     }
 
     pub(crate) fn merge(&mut self, other: Self) {
         self.stamps.extend(other.stamps);
         self.patterns.extend(other.patterns);
+        self.resources.extend(other.resources);
+        self.tenants.extend(other.tenants);
+    }
+
+    /// What it is about, for the log.
+    fn subject(&self) -> Subject {
+        let tenants: Vec<&str> = self.tenants.iter().map(String::as_str).collect();
+        let resources: Vec<&str> = self.resources.iter().copied().collect();
+        Subject {
+            resource: resources.join(","),
+            tenant: tenants.join(","),
+            stamps: self.stamps.len(),
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.stamps.is_empty()
     }
+}
+
+/// The resources, the tenants, and the number of stamps of an invalidation.
+struct Subject {
+    resource: String,
+    tenant: String,
+    stamps: usize,
+}
+
+/// One line for each invalidation. `acknowledged` is false while the keeper still has to send it.
+fn log(
+    Subject {
+        resource,
+        tenant,
+        stamps,
+    }: &Subject,
+    acknowledged: bool,
+    started: Instant,
+) {
+    tracing::info!(resource, tenant, stamps, acknowledged, elapsed = ?started.elapsed(), "invalidated");
 }
 
 /// What became of an invalidation.
@@ -85,8 +126,10 @@ impl Inner {
     /// As [`apply`](Self::apply), for callers that cannot wait.
     pub(crate) fn apply_later(self: &Arc<Self>, mut invalidation: Invalidation) {
         if self.store.is_some() && !invalidation.is_empty() {
+            let started = Instant::now();
             self.enqueue(&mut invalidation);
             self.keeper.wake();
+            log(&invalidation.subject(), false, started);
             Sweeper::request(self, invalidation.patterns);
         }
     }
@@ -101,7 +144,8 @@ impl Inner {
         }
         let started = Instant::now();
         let position = self.enqueue(&mut invalidation);
-        let Invalidation { stamps, patterns } = invalidation;
+        let subject = invalidation.subject();
+        let Invalidation { stamps, patterns, .. } = invalidation;
         // Dropped half-way, or without an answer, the rest is the keeper's.
         let mut unfinished = WakeKeeper(Some(self));
         let result = if self.health.is_trusted() && Handle::try_current().is_ok() {
@@ -116,8 +160,7 @@ impl Inner {
         } else {
             Invalidated::Pending
         };
-        let acknowledged = invalidated == Invalidated::Acknowledged;
-        tracing::info!(?stamps, acknowledged, elapsed = ?started.elapsed(), "invalidated");
+        log(&subject, invalidated == Invalidated::Acknowledged, started);
         Sweeper::request(self, patterns);
         invalidated
     }
@@ -193,7 +236,7 @@ impl Invalidate {
                 for resource in declared::resources().filter(|resource| resource.tenancy() == Tenancy::PerTenant) {
                     invalidation.add(Some(tenant), resource, &[]);
                 }
-                invalidation.add_stamp(key::stamp_key(tenant, crate::by_key::RESOURCE, &[]));
+                invalidation.add_by_key(tenant, &[]);
             }
             What::Pattern(pattern) => {
                 for resource in declared::find(pattern).map_err(InvalidateError)? {

@@ -1,0 +1,184 @@
+//! What the runtime says in the log: which events, at which level, with which fields, and how often.
+
+use std::{
+    fmt::{Debug, Write as _},
+    sync::{Arc, Mutex},
+};
+
+use cache_runtime::{
+    Cache, cached, invalidates,
+    store::{MemoryStore, RedisConfig, StoreErrorKind},
+    with_tenant,
+};
+use cache_testkit::{SpyStore, isolated_in};
+use tracing::{
+    Event, Level, Subscriber,
+    field::{Field, Visit},
+};
+use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt, registry};
+
+mod cache_resources {
+    cache_runtime::resources! {
+        rows { ttl = 60 }
+    }
+}
+
+#[cached(resource = "rows")]
+async fn row(id: u32) -> u32 {
+    id
+}
+
+#[invalidates("rows")]
+async fn change() {}
+
+/// Every event as `field=value` words.
+#[derive(Debug, Clone, Default)]
+struct Log(Arc<Mutex<Vec<(Level, String)>>>);
+
+impl<S: Subscriber> Layer<S> for Log {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        if event.metadata().target().starts_with("cache_runtime") {
+            let mut words = Words::default();
+            event.record(&mut words);
+            self.0
+                .lock()
+                .expect("no panic holds it")
+                .push((*event.metadata().level(), words.0));
+        }
+    }
+}
+
+#[derive(Default)]
+struct Words(String);
+
+impl Visit for Words {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        write!(self.0, "{}={value:?} ", field.name()).expect("a String takes everything");
+    }
+}
+
+impl Log {
+    /// Collects what this thread logs, for as long as the guard lives.
+    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
+        let log = Self::default();
+        let guard = tracing::subscriber::set_default(registry().with(log.clone()));
+        (log, guard)
+    }
+
+    fn at(&self, level: Level) -> Vec<String> {
+        let log = self.0.lock().expect("no panic holds it");
+        log.iter()
+            .filter(|(at, _)| *at == level)
+            .map(|(_, words)| words.clone())
+            .collect()
+    }
+}
+
+#[track_caller]
+fn assert_has(words: &str, expected: &[&str]) {
+    for word in expected {
+        assert!(words.contains(word), "{word} in {words}");
+    }
+}
+
+#[tokio::test]
+async fn a_read_says_at_debug_which_resource_and_tenant_and_what_became_of_it() {
+    let (log, _guard) = Log::start();
+    isolated_in(Cache::builder().build(), async |_| {
+        with_tenant("client-a", row(1)).await;
+        with_tenant("client-a", row(1)).await;
+    })
+    .await;
+    let reads: Vec<String> = log
+        .at(Level::DEBUG)
+        .into_iter()
+        .filter(|words| words.contains("outcome"))
+        .collect();
+    let [miss, hit] = &reads[..] else {
+        panic!("two reads, not {reads:#?}")
+    };
+    assert_has(
+        miss,
+        &[
+            "resource=\"rows\"",
+            "tenant=\"client-a\"",
+            "outcome=\"miss\"",
+            "elapsed=",
+        ],
+    );
+    assert_has(hit, &["outcome=\"hit\""]);
+}
+
+#[tokio::test]
+async fn an_invalidation_says_at_info_what_it_was_about_and_whether_it_was_acknowledged() {
+    let (log, _guard) = Log::start();
+    isolated_in(Cache::builder().build(), async |_| {
+        with_tenant("client-a", change()).await;
+    })
+    .await;
+    let lines = log.at(Level::INFO);
+    let [line] = &lines[..] else {
+        panic!("one invalidation, not {lines:#?}")
+    };
+    assert_has(
+        line,
+        &[
+            "resource=\"rows\"",
+            "tenant=\"client-a\"",
+            "stamps=1",
+            "acknowledged=true",
+            "elapsed=",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn a_change_of_health_is_said_at_warn_once_and_its_end_once() {
+    let (log, _guard) = Log::start();
+    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    isolated_in(Cache::builder().store(spy.clone()).build(), async |cache| {
+        row(1).await;
+        assert_eq!(
+            log.at(Level::WARN),
+            Vec::<String>::new(),
+            "the start is no change of health"
+        );
+        spy.fail_all(StoreErrorKind::Unavailable);
+        for id in 0..100 {
+            row(id).await;
+        }
+        let warnings = log.at(Level::WARN);
+        let [down] = &warnings[..] else {
+            panic!("one warning for a hundred calls, not {warnings:#?}")
+        };
+        assert_has(down, &["unavailable", "cause=", "by order of the test"]);
+        spy.heal();
+        assert!(cache.ready(std::time::Duration::from_secs(10)).await);
+        row(1).await;
+        let warnings = log.at(Level::WARN);
+        let [_, up] = &warnings[..] else {
+            panic!("one more when it is back, not {warnings:#?}")
+        };
+        assert_has(up, &["answers again"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_password_reaches_neither_the_log_nor_an_error() {
+    let (log, _guard) = Log::start();
+    let config = RedisConfig::new("redis://service:hush-hush@127.0.0.1:1/0").unwrap();
+    isolated_in(Cache::builder().redis(config).build(), async |cache| {
+        for id in 0..20 {
+            row(id).await;
+        }
+        assert!(!cache.ready(std::time::Duration::from_millis(300)).await);
+        assert!(!format!("{cache:?}").contains("hush"));
+    })
+    .await;
+    let everything = format!("{:?}", log.0.lock().unwrap());
+    assert!(
+        everything.contains("unavailable") && !everything.contains("hush"),
+        "{everything}"
+    );
+}
