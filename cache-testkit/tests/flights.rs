@@ -21,19 +21,23 @@ mod cache_resources {
     }
 }
 
-/// A function whose loads stand at a gate.
+/// A function whose loads stand at a gate, and all but the first at a second one, which is open unless a test closes it.
 #[derive(Debug, Clone)]
 struct Slow {
     loads: LoadCounter,
     gate: Gate,
+    again: Gate,
     fails: Arc<AtomicBool>,
 }
 
 impl Slow {
     fn new() -> Self {
+        let again = Gate::closed();
+        again.open();
         Self {
             loads: LoadCounter::new(),
             gate: Gate::closed(),
+            again,
             fails: Arc::default(),
         }
     }
@@ -42,6 +46,9 @@ impl Slow {
     async fn load(&self, id: u32) -> Result<u64, String> {
         let load = self.loads.record();
         self.gate.pass().await;
+        if load > 1 {
+            self.again.pass().await;
+        }
         if self.fails.load(Ordering::Relaxed) {
             Err(format!("load {load} failed"))
         } else {
@@ -162,47 +169,18 @@ async fn when_the_load_fails_waiters_load_side_by_side_and_return_their_own_erro
     isolated(async |cache| {
         let slow = Slow::new();
         slow.fails.store(true, Ordering::Relaxed);
+        slow.again.close();
         let callers = slow.callers(&cache, 5).await;
-        // The leader lands, and the four waiters stand at the gate together: they are not queued behind one another.
         slow.gate.open();
+        // All four waiters are inside their own load at the same time: they are not queued behind one another.
+        slow.again.until_waiting(4).await;
+        slow.again.open();
         let mut errors: Vec<String> = callers.join_all().await.into_iter().map(Result::unwrap_err).collect();
         errors.sort();
         let expected: Vec<String> = (1..=5).map(|load| format!("load {load} failed")).collect();
         assert_eq!(errors, expected);
     })
     .await;
-}
-
-#[tokio::test]
-async fn failed_waiters_do_not_queue_behind_one_another() {
-    isolated(async |cache| {
-        let (slow, second) = (Slow::new(), Gate::closed());
-        slow.fails.store(true, Ordering::Relaxed);
-        let mut callers = JoinSet::new();
-        for _ in 0..5 {
-            let (slow, second) = (slow.clone(), second.clone());
-            callers.spawn(with_cache(cache.clone(), async move {
-                fails_in_two_steps(&slow, &second).await
-            }));
-        }
-        until_all_have_read(&cache, 5).await;
-        slow.gate.open();
-        // All four waiters are inside their own load at the same time.
-        second.until_waiting(4).await;
-        second.open();
-        assert!(callers.join_all().await.iter().all(Result::is_err));
-    })
-    .await;
-}
-
-#[cached(resource = "slow", skip(slow, second))]
-async fn fails_in_two_steps(slow: &Slow, second: &Gate) -> Result<u64, ()> {
-    let load = slow.loads.record();
-    slow.gate.pass().await;
-    if load > 1 {
-        second.pass().await;
-    }
-    Err(())
 }
 
 #[tokio::test]
@@ -231,36 +209,20 @@ async fn a_caller_that_started_after_an_invalidation_never_joins_a_load_that_sta
 /// Without stamps nobody may join a load that began before them: it may have been overtaken by an invalidation that this
 /// process cannot see. They wait for it, so that the database is spared, and share the next one.
 async fn a_hundred_callers_cause_two_loads(cache: Cache) {
-    let (slow, second) = (Slow::new(), Gate::closed());
-    let mut callers = JoinSet::new();
-    for _ in 0..100 {
-        let (slow, second) = (slow.clone(), second.clone());
-        callers.spawn(with_cache(cache.clone(), async move {
-            loads_in_two_steps(&slow, &second).await
-        }));
-    }
-    until_all_have_read(&cache, 100).await;
+    let slow = Slow::new();
+    slow.again.close();
+    let callers = slow.callers(&cache, 100).await;
     slow.gate.open();
-    second.until_waiting(1).await;
+    slow.again.until_waiting(1).await;
     // The others were woken together with the one that stands at the gate, and wait for it again.
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
-    second.open();
-    let mut values = callers.join_all().await;
+    slow.again.open();
+    let mut values: Vec<u64> = callers.join_all().await.into_iter().flatten().collect();
     values.sort_unstable();
     assert_eq!((values[0], &values[1..]), (1, &[2; 99][..]));
     assert_loads(&slow.loads, 2);
-}
-
-#[cached(resource = "slow", skip(slow, second))]
-async fn loads_in_two_steps(slow: &Slow, second: &Gate) -> u64 {
-    let load = slow.loads.record();
-    slow.gate.pass().await;
-    if load > 1 {
-        second.pass().await;
-    }
-    load
 }
 
 #[tokio::test]
