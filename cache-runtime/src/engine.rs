@@ -31,10 +31,7 @@ impl Inner {
         let asked = self.may_read() && !self.journal.blocks(address);
         let store = self.store().filter(|_| asked)?;
         let deadline = self.settings.read_timeout;
-        let reading = match timeout(deadline, protocol::read(store.as_ref(), address, identity)).await {
-            Ok(reading) => reading,
-            Err(_) => Err(StoreError::timeout("a read", deadline)),
-        };
+        let reading = within(deadline, "a read", protocol::read(store.as_ref(), address, identity)).await;
         if let Err(error) = &reading {
             self.health.failed(error);
         }
@@ -74,10 +71,7 @@ impl Inner {
             return false;
         };
         let deadline = self.settings.fill_timeout;
-        let filled = match timeout(deadline, store.fill(ticket, entry, meta.ttl)).await {
-            Ok(filled) => filled,
-            Err(_) => Err(StoreError::timeout("a fill", deadline)),
-        };
+        let filled = within(deadline, "a fill", store.fill(ticket, entry, meta.ttl)).await;
         match &filled {
             Ok(()) => self.counters.fills.add(1),
             Err(error) => {
@@ -93,15 +87,24 @@ impl Inner {
 
     /// Removes stamps within the deadline of invalidations.
     pub(crate) async fn remove_stamps(&self, store: &dyn Store, stamps: &[String]) -> Result<(), StoreError> {
-        let deadline: Duration = self.settings.invalidate_timeout;
-        let removed = match timeout(deadline, store.remove_stamps(stamps)).await {
-            Ok(removed) => removed,
-            Err(_) => Err(StoreError::timeout("an invalidation", deadline)),
-        };
+        let deadline = self.settings.invalidate_timeout;
+        let removed = within(deadline, "an invalidation", store.remove_stamps(stamps)).await;
         match &removed {
             Ok(()) => self.health.succeeded(),
             Err(error) => self.health.failed(error),
         }
         removed
+    }
+}
+
+/// Bounds an operation of the store; `what` names it in the error.
+pub(crate) async fn within<T>(
+    deadline: Duration,
+    what: &str,
+    operation: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    match timeout(deadline, operation).await {
+        Ok(result) => result,
+        Err(_) => Err(StoreError::timeout(what, deadline)),
     }
 }

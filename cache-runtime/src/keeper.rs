@@ -12,6 +12,7 @@ use tokio::{runtime::Handle, sync::Notify, time::timeout};
 
 use crate::{
     cache::Inner,
+    engine::within,
     store::{Store, StoreError},
 };
 
@@ -124,10 +125,7 @@ impl Inner {
     async fn look(&self, store: &dyn Store) {
         // The deadline of a read, not a longer one: a server that is too slow for callers must not be trusted by the probe.
         let deadline = self.settings.read_timeout;
-        let probed = match timeout(deadline, store.probe()).await {
-            Ok(result) => result,
-            Err(_) => Err(StoreError::timeout("a probe", deadline)),
-        };
+        let probed = within(deadline, "a probe", store.probe()).await;
         let generation = store.generation();
         if probed.is_ok() && !self.keeper.is_replayed(generation) {
             let replayed = self.journal.replay();
