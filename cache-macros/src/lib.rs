@@ -7,12 +7,12 @@
 
 mod args;
 mod diag;
+mod duration;
 mod expand;
 mod fallback;
 mod lower;
 mod model;
 mod target;
-mod ttl;
 mod uses;
 
 #[cfg(test)]

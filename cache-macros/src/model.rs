@@ -4,7 +4,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::{Attribute, Type};
 
-use crate::{args::OnArg, ttl::Ttl};
+use crate::{args::OnArg, duration::DurationExpr};
 
 /// A `#[cached]` function.
 pub(crate) struct Cached {
@@ -16,6 +16,8 @@ pub(crate) struct Cached {
     pub(crate) ttl: Option<TokenStream>,
     pub(crate) when: Option<TokenStream>,
     pub(crate) unless: Option<TokenStream>,
+    pub(crate) near: Option<Near>,
+    pub(crate) lease: Option<DurationExpr>,
     pub(crate) tenant: Option<Tenant>,
     pub(crate) cache: Option<TokenStream>,
     pub(crate) scopes: Vec<Scope>,
@@ -24,6 +26,13 @@ pub(crate) struct Cached {
     /// The user arguments, which nothing else may name.
     pub(crate) user_arguments: Vec<UserArgument>,
     pub(crate) output: Type,
+}
+
+/// How values in the process are known to be valid.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Near {
+    Tracked,
+    Checked,
 }
 
 /// Where the tenant comes from.
@@ -102,9 +111,15 @@ pub(crate) struct Registry {
 pub(crate) struct Resource {
     pub(crate) docs: Vec<Attribute>,
     pub(crate) name: Ident,
-    pub(crate) ttl: Option<Ttl>,
+    pub(crate) ttl: Option<DurationExpr>,
     pub(crate) scopes: Vec<Ident>,
     pub(crate) shared: bool,
+    pub(crate) crash_safe: Option<CrashSafe>,
+}
+
+/// That a resource is `crash_safe`.
+pub(crate) struct CrashSafe {
+    pub(crate) settle: Option<DurationExpr>,
 }
 
 pub(crate) struct Group {

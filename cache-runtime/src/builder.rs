@@ -41,6 +41,23 @@ pub(crate) struct Settings {
     pub(crate) max_value_size: usize,
     pub(crate) require_tenant: bool,
     pub(crate) sweep: bool,
+    pub(crate) near_capacity: u64,
+    pub(crate) near_lease: Duration,
+    pub(crate) hold_lease: Duration,
+    pub(crate) on_failover: OnFailover,
+}
+
+/// What a process does when its store may have lost invalidations that it had acknowledged: over new connections, after a
+/// failover or a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnFailover {
+    /// Sends its own invalidations of the last minute again. Costs nothing else; what a process has invalidated that is gone
+    /// for good stays lost.
+    Replay,
+    /// Makes everything cached unusable, of all tenants, whoever stored it. Covers every process; every process that
+    /// connects anew does it, and looks at every key of the store for it.
+    Flush,
 }
 
 impl Default for Settings {
@@ -54,6 +71,10 @@ impl Default for Settings {
             max_value_size: 16 << 20,
             require_tenant: false,
             sweep: true,
+            near_capacity: 32 << 20,
+            near_lease: Duration::from_secs(1),
+            hold_lease: Duration::from_secs(5),
+            on_failover: OnFailover::Replay,
         }
     }
 }
@@ -141,6 +162,34 @@ impl Builder {
     /// Default: `true`.
     pub fn sweep(mut self, sweep: bool) -> Self {
         self.settings.sweep = sweep;
+        self
+    }
+
+    /// How many bytes the near cache takes at most: the values of functions with `near`, weighed by their encoded length and
+    /// about 200 bytes each. Nothing is reserved. Default: 32 MiB.
+    pub fn near_capacity(mut self, bytes: u64) -> Self {
+        self.settings.near_capacity = bytes;
+        self
+    }
+
+    /// How long values of functions with `near = "tracked"` are used after the store was asked last whether all changes have
+    /// been reported: the longest time for which a process that is cut off serves them. The store is asked four times as
+    /// often ([`RedisConfig::near_heartbeat`]). Default: 1 s.
+    pub fn near_lease(mut self, lease: Duration) -> Self {
+        self.settings.near_lease = lease;
+        self
+    }
+
+    /// How long results of `crash_safe` resources are not stored after a process was killed in the middle of a mutation of
+    /// them. Default: 5 s.
+    pub fn hold_lease(mut self, lease: Duration) -> Self {
+        self.settings.hold_lease = lease;
+        self
+    }
+
+    /// What to do when the store may have lost acknowledged invalidations. Default: [`OnFailover::Replay`].
+    pub fn on_failover(mut self, action: OnFailover) -> Self {
+        self.settings.on_failover = action;
         self
     }
 

@@ -14,6 +14,7 @@ use crate::{
     invalidate::Invalidate,
     journal::Journal,
     keeper::Keeper,
+    near::{Near, Watching},
     stats::{Counters, Stats},
     store::Store,
     sweeper::Sweeper,
@@ -43,6 +44,8 @@ pub(crate) struct Inner {
     pub(crate) journal: Journal,
     pub(crate) sweeper: Sweeper,
     pub(crate) keeper: Keeper,
+    pub(crate) near: Arc<Near>,
+    pub(crate) watching: Watching,
     pub(crate) counters: Counters,
     pub(crate) rejections: LoggedRejections,
 }
@@ -78,6 +81,8 @@ impl Cache {
             journal: Journal::default(),
             sweeper: Sweeper::default(),
             keeper: Keeper::default(),
+            near: Arc::new(Near::new(settings.near_capacity, settings.near_lease)),
+            watching: Watching::default(),
             counters: Counters::default(),
             rejections: LoggedRejections::default(),
             settings,
@@ -151,14 +156,21 @@ impl Cache {
         Invalidate::of_tenant(self, &tenant)
     }
 
-    /// What the cache has done so far.
+    /// What the cache has done so far, and what it holds in this process.
     pub fn stats(&self) -> Stats {
-        self.inner.counters.snapshot()
+        let Inner { near, journal, .. } = &*self.inner;
+        Stats {
+            near_entries: near.len() as u64,
+            near_bytes: near.weight(),
+            pending_invalidations: journal.len() as u64,
+            ..self.inner.counters.snapshot()
+        }
     }
 
     /// Sends the invalidations that are still waiting for an acknowledgement, for at most a second, and stops the
     /// background work. Returns whether all of them were acknowledged. Calls made afterwards run uncached.
     pub async fn close(&self) -> bool {
+        self.inner.watching.stop();
         self.inner.keeper.close(&self.inner).await
     }
 }

@@ -1,4 +1,5 @@
-//! What `#[cached]` expands to: the store is asked, then the body runs, if it must, and what it returned is stored.
+//! What `#[cached]` expands to: the near cache and the store are asked, then the body runs, if it must, and what it returned
+//! is stored.
 
 use std::{any::type_name, pin::Pin, time::Duration};
 
@@ -10,8 +11,10 @@ use crate::{
     Cache,
     call::{Call, Keyed, Located},
     context,
-    envelope::{Meta, Rejection},
-    flight::{FlightKey, Joined, Landed, Leader},
+    envelope::{Envelope, Meta, Rejection},
+    flight::{FlightKey, Joined, Landed, Leader, Moment},
+    lease::{self, Acquired, Lease},
+    near::{NearCall, tier::Tier},
     observe::Outcome,
     protocol::Reading,
     returns::Shape,
@@ -30,11 +33,12 @@ pub trait CacheValue: Serialize + DeserializeOwned {}
 impl<T: Serialize + DeserializeOwned> CacheValue for T {}
 
 /// Answers from the cache, or runs `body` and fills.
-pub async fn cached<R, S, U, F>(call: Call, _shape: S, unless: U, body: Pin<&mut F>) -> R
+pub async fn cached<R, S, U, N, F>(call: Call, _shape: S, unless: U, _tier: N, body: Pin<&mut F>) -> R
 where
     S: Shape<R>,
     S::Value: CacheValue,
     U: FnOnce(&S::Value) -> bool,
+    N: Tier<S::Value>,
     F: Future<Output = R>,
 {
     let resource = call.resource();
@@ -47,15 +51,19 @@ where
     };
     let inner = &keyed.cache.inner;
     let began = inner.flights.now();
-    // With the store out of reach nobody needs to know where the entry would stand.
-    let located = inner.may_read().then(|| keyed.locate::<S::Value>(type_name::<F>()));
-    let answer = match &located {
-        Some(located) => ask::<S::Value>(&keyed, located).await,
-        None => Answer::Load(None, Outcome::Bypass),
+    let function = type_name::<F>();
+    let mut asking = Asking {
+        keyed: &keyed,
+        near: if N::NEAR {
+            NearCall::begin(&keyed, function)
+        } else {
+            None
+        },
+        located: None,
     };
+    let answer = asking.answer::<S::Value, N>(function).await;
     let outcome = match &answer {
-        Answer::Hit(_) => Outcome::Hit,
-        Answer::Load(_, outcome) => *outcome,
+        Answer::Hit(_, outcome) | Answer::Load(_, outcome) => *outcome,
     };
     report(
         cache.as_ref(),
@@ -65,55 +73,226 @@ where
         started,
     );
     let ticket = match answer {
-        Answer::Hit(value) => return S::restore(value),
+        Answer::Hit(value, _) => return S::restore(value),
         Answer::Load(ticket, _) => ticket,
     };
-
-    let flight = match located.as_ref().zip(ticket.as_ref()) {
-        Some((located, ticket)) => FlightKey::stamped(located, ticket),
-        None => FlightKey::unstamped(type_name::<F>(), resource, &keyed.arguments),
-    };
-    let leader = match inner.flights.join(flight, began).await {
-        Joined::Leader(leader) => Some(leader),
-        Joined::Waiter(landed) => {
-            if let Some(shared) = share::<R, S>(landed) {
-                inner.counters.shared_loads.add(1);
-                return shared;
-            }
-            None
+    let Permit { ticket, leader, lease } = match asking.permit::<R, S, N>(function, ticket, began).await {
+        Turn::Load(permit) => permit,
+        Turn::Shared(shared) => {
+            inner.counters.shared_loads.add(1);
+            return shared;
         }
     };
     count_load(cache.as_ref());
     let load_began = Instant::now();
-    let returned = body.await;
+    let returned = match &lease {
+        Some(lease) => lease.during(body).await,
+        None => body.await,
+    };
     let store = S::value(&returned).is_some_and(|value| !unless(value));
-    let filling = located.zip(ticket).filter(|_| store);
-    land::<R, S>(&keyed, leader, filling, &returned, load_began.elapsed()).await;
+    let ticket = ticket.filter(|_| store);
+    asking
+        .land::<R, S, N>(leader, ticket, &returned, load_began.elapsed())
+        .await;
+    if let Some(lease) = lease {
+        lease.end().await;
+    }
     returned
 }
 
-/// What the store's answer makes of the call.
+/// What is known of the entry makes of the call.
 enum Answer<T> {
-    Hit(T),
+    Hit(T, Outcome),
     Load(Option<Ticket>, Outcome),
 }
 
-async fn ask<T: CacheValue>(keyed: &Keyed, located: &Located) -> Answer<T> {
-    let inner = &keyed.cache.inner;
-    match inner.read(&located.address, &located.identity).await {
-        Some(Reading::Hit { envelope, ticket }) => {
-            if let Ok(value) = serde_json::from_slice(&envelope.payload()) {
-                return Answer::Hit(value);
-            }
-            inner.note_rejection(&located.address, Rejection::Decode);
-            Answer::Load(Some(ticket), Outcome::Rejected)
-        }
-        Some(Reading::Miss { ticket, rejected: None }) => Answer::Load(ticket, Outcome::Miss),
-        Some(Reading::Miss {
+/// What waiting for others makes of a call that has to load.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
+enum Turn<R> {
+    Load(Permit),
+    /// Another call has loaded.
+    Shared(R),
+}
+
+/// What a call loads on.
+struct Permit {
+    ticket: Option<Ticket>,
+    /// The flight that others wait for; `None` if the call loads for itself alone.
+    leader: Option<Leader>,
+    lease: Option<Lease>,
+}
+
+impl Permit {
+    fn alone(ticket: Option<Ticket>) -> Self {
+        Self {
             ticket,
-            rejected: Some(_),
-        }) => Answer::Load(ticket, Outcome::Rejected),
-        None => Answer::Load(None, Outcome::Bypass),
+            leader: None,
+            lease: None,
+        }
+    }
+}
+
+/// One call while it asks, loads and fills.
+struct Asking<'a> {
+    keyed: &'a Keyed,
+    near: Option<NearCall<'a>>,
+    /// `None` as long as nobody needs to know where the entry stands: with the store out of reach, for a near hit.
+    located: Option<Located>,
+}
+
+impl Asking<'_> {
+    async fn answer<T: CacheValue, N: Tier<T>>(&mut self, function: &'static str) -> Answer<T> {
+        let kept = self.near.as_mut().and_then(NearCall::tracked);
+        if let Some(value) = kept.and_then(N::restore) {
+            return Answer::Hit(value, Outcome::NearHit);
+        }
+        let inner = &self.keyed.cache.inner;
+        if !inner.may_read() {
+            return Answer::Load(None, Outcome::Bypass);
+        }
+        let located = self.keyed.locate::<T>(function);
+        let answer = self.ask::<T, N>(&located).await;
+        self.located = Some(located);
+        answer
+    }
+
+    async fn ask<T: CacheValue, N: Tier<T>>(&mut self, located: &Located) -> Answer<T> {
+        let inner = &self.keyed.cache.inner;
+        if let Some(near) = &mut self.near {
+            near.mark(&located.address);
+            if near.has_unchecked() {
+                let Some(stamps) = inner.read_stamps(&located.address).await else {
+                    return Answer::Load(None, Outcome::Bypass);
+                };
+                if let Some(value) = near.checked(&stamps).and_then(N::restore) {
+                    return Answer::Hit(value, Outcome::NearHit);
+                }
+            }
+        }
+        match inner.read(&located.address, &located.identity).await {
+            Some(Reading::Hit { envelope, ticket }) => {
+                // A hit has not looked at the holds.
+                let ticket = Some(ticket).filter(|_| !located.address.has_holds());
+                match self.decode::<T, N>(located, &envelope) {
+                    Some(value) => Answer::Hit(value, Outcome::Hit),
+                    None => Answer::Load(ticket, Outcome::Rejected),
+                }
+            }
+            Some(Reading::Miss { ticket, rejected: None }) => Answer::Load(ticket, Outcome::Miss),
+            Some(Reading::Miss {
+                ticket,
+                rejected: Some(_),
+            }) => Answer::Load(ticket, Outcome::Rejected),
+            None => Answer::Load(None, Outcome::Bypass),
+        }
+    }
+
+    /// The value of an entry; it is kept in the process, if the function wants that.
+    fn decode<T: CacheValue, N: Tier<T>>(&self, located: &Located, envelope: &Envelope) -> Option<T> {
+        let payload = envelope.payload();
+        let Ok(value) = serde_json::from_slice(&payload) else {
+            let inner = &self.keyed.cache.inner;
+            inner.note_rejection(&located.address, Rejection::Decode);
+            return None;
+        };
+        if let Some((near, kept)) = self.near.as_ref().zip(N::keep(&value)) {
+            near.keep(kept, envelope.stamps(), envelope.remaining(), payload.len());
+        }
+        Some(value)
+    }
+
+    /// Waits for the load of another call in this process, or, with `lease`, in another one; or may load.
+    async fn permit<R, S: Shape<R>, N: Tier<S::Value>>(
+        &self,
+        function: &'static str,
+        mut ticket: Option<Ticket>,
+        began: Moment,
+    ) -> Turn<R>
+    where
+        S::Value: CacheValue,
+    {
+        let Keyed {
+            cache, site, arguments, ..
+        } = self.keyed;
+        loop {
+            let stamped = self.located.as_ref().zip(ticket.as_ref());
+            let flight = match stamped {
+                Some((located, ticket)) => FlightKey::stamped(located, ticket),
+                None => FlightKey::unstamped(function, site.resource(), arguments),
+            };
+            let leader = match cache.inner.flights.join(flight, began).await {
+                Joined::Leader(leader) => leader,
+                Joined::Waiter(landed) => {
+                    return share::<R, S>(landed).map_or_else(|| Turn::Load(Permit::alone(ticket)), Turn::Shared);
+                }
+            };
+            let mut permit = Permit {
+                ticket: None,
+                leader: Some(leader),
+                lease: None,
+            };
+            let (Some((located, asked)), Some(lasting)) = (stamped, site.lease_lasts()) else {
+                permit.ticket = ticket;
+                return Turn::Load(permit);
+            };
+            match lease::acquire(&cache.inner, located, asked, lasting).await {
+                Acquired::Lease(lease) => (permit.ticket, permit.lease) = (ticket, Some(lease)),
+                Acquired::Nothing(current) => permit.ticket = current,
+                // The stamps are others: so is the flight.
+                Acquired::Overtaken(current) => {
+                    ticket = Some(current);
+                    continue;
+                }
+                Acquired::Filled(envelope) => {
+                    if let Some(value) = self.decode::<S::Value, N>(located, &envelope) {
+                        if let Some(leader) = &permit.leader {
+                            leader.land(Landed::Value(envelope.payload()));
+                        }
+                        return Turn::Shared(S::restore(value));
+                    }
+                }
+            }
+            return Turn::Load(permit);
+        }
+    }
+
+    /// Tells the waiters and fills, if there is a ticket. Encodes only if there is somebody to encode for.
+    async fn land<R, S: Shape<R>, N: Tier<S::Value>>(
+        &self,
+        leader: Option<Leader>,
+        ticket: Option<Ticket>,
+        returned: &R,
+        load_duration: Duration,
+    ) where
+        S::Value: CacheValue,
+    {
+        let filling = self.located.as_ref().zip(ticket);
+        let waited_for = leader.as_ref().is_some_and(Leader::has_waiters);
+        let payload = match S::value(returned) {
+            Some(value) if waited_for || filling.is_some() => serde_json::to_vec(value).ok().map(Bytes::from),
+            _ => None,
+        };
+        if let Some(leader) = &leader {
+            leader.land(match (&payload, S::value(returned)) {
+                (Some(payload), _) => Landed::Value(payload.clone()),
+                (None, None) if S::succeeded(returned) => Landed::Absent,
+                (None, _) => Landed::Failed,
+            });
+        }
+        let overtaken = leader.as_ref().is_some_and(Leader::is_detached);
+        let (Some((located, ticket)), Some(payload), false) = (filling, payload, overtaken) else {
+            return;
+        };
+        let meta = Meta {
+            identity: located.identity,
+            ttl: self.keyed.ttl,
+            load_duration,
+        };
+        let filled = self.keyed.cache.inner.fill(&ticket, meta, &payload).await;
+        let kept = S::value(returned).filter(|_| filled).and_then(N::keep);
+        if let Some((near, kept)) = self.near.as_ref().zip(kept) {
+            near.keep(kept, ticket.stamps().iter().copied(), self.keyed.ttl, payload.len());
+        }
     }
 }
 
@@ -142,39 +321,6 @@ where
         Landed::Value(payload) => serde_json::from_slice(&payload).ok().map(S::restore),
         Landed::Absent => S::absent(),
         Landed::Failed => None,
-    }
-}
-
-/// Tells the waiters and fills. Encodes only if there is somebody to encode for.
-async fn land<R, S: Shape<R>>(
-    keyed: &Keyed,
-    leader: Option<Leader>,
-    filling: Option<(Located, Ticket)>,
-    returned: &R,
-    load_duration: Duration,
-) where
-    S::Value: CacheValue,
-{
-    let waited_for = leader.as_ref().is_some_and(Leader::has_waiters);
-    let payload = match S::value(returned) {
-        Some(value) if waited_for || filling.is_some() => serde_json::to_vec(value).ok().map(Bytes::from),
-        _ => None,
-    };
-    if let Some(leader) = &leader {
-        leader.land(match (&payload, S::value(returned)) {
-            (Some(payload), _) => Landed::Value(payload.clone()),
-            (None, None) if S::succeeded(returned) => Landed::Absent,
-            (None, _) => Landed::Failed,
-        });
-    }
-    let overtaken = leader.as_ref().is_some_and(Leader::is_detached);
-    if let (Some((located, ticket)), Some(payload), false) = (filling, payload, overtaken) {
-        let meta = Meta {
-            identity: located.identity,
-            ttl: keyed.ttl,
-            load_duration,
-        };
-        keyed.cache.inner.fill(&ticket, meta, &payload).await;
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
     envelope::Identity,
     identity::{self, ShapeOfSite},
     key::{Address, SHARED_TENANT, ScopeValue, escape},
+    near::Coherence,
     resource::{Resource, Tenancy},
 };
 
@@ -28,6 +29,8 @@ pub struct Site {
     module: &'static str,
     function: &'static str,
     version: u32,
+    coherence: Option<Coherence>,
+    lease: Option<Duration>,
     shape: ShapeOfSite,
     warned: AtomicBool,
 }
@@ -38,6 +41,20 @@ impl Site {
         self.resource.name()
     }
 
+    pub(crate) const fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// How values kept in the process are known to be valid; `None` if none are.
+    pub(crate) const fn coherence(&self) -> Option<Coherence> {
+        self.coherence
+    }
+
+    /// For how long a process that loads for all of them is waited for if it falls silent.
+    pub(crate) const fn lease_lasts(&self) -> Option<Duration> {
+        self.lease
+    }
+
     /// `version` is the attribute's, 0 without.
     pub const fn new(resource: &'static Resource, module: &'static str, function: &'static str, version: u32) -> Self {
         Self {
@@ -45,9 +62,39 @@ impl Site {
             module,
             function,
             version,
+            coherence: None,
+            lease: None,
             shape: ShapeOfSite::new(),
             warned: AtomicBool::new(false),
         }
+    }
+
+    /// The attribute's `near`.
+    #[must_use]
+    pub const fn near(mut self, coherence: Coherence) -> Self {
+        self.coherence = Some(coherence);
+        self
+    }
+
+    /// The attribute's `lease`, given as an expression, checked where the function is compiled.
+    ///
+    /// # Panics
+    ///
+    /// If it is shorter than a millisecond.
+    #[track_caller]
+    pub const fn checked_lease(lasting: Duration) -> Duration {
+        assert!(
+            lasting.as_millis() > 0,
+            "a lease is at least one millisecond\nhelp: write `lease` alone for 2 seconds"
+        );
+        lasting
+    }
+
+    /// The attribute's `lease`.
+    #[must_use]
+    pub const fn lease(mut self, lasting: Duration) -> Self {
+        self.lease = Some(lasting);
+        self
     }
 }
 
@@ -211,7 +258,8 @@ impl Keyed {
         let Arguments { tenant, scopes, json } = &self.arguments;
         let hash = canonical::hash12(json);
         let hash = str::from_utf8(&hash).expect("hex digits are ASCII");
-        let address = Address::from_escaped(tenant, self.site.resource.name(), scopes, hash);
+        let address = Address::from_escaped(tenant, self.site.resource.name(), scopes, hash)
+            .with_holds(self.site.resource.is_crash_safe());
         let identity = Identity {
             fingerprint: identity::fingerprint(&address, json),
             shape: self.site.shape.get::<T>(body, self.site.version),

@@ -2,7 +2,10 @@
 
 use std::{ffi::OsString, time::Duration};
 
-use crate::{builder::Builder, store::RedisConfig};
+use crate::{
+    builder::{Builder, OnFailover},
+    store::RedisConfig,
+};
 
 /// A setting that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +57,18 @@ pub(crate) fn from_env(get: impl Fn(&'static str) -> Option<OsString>) -> Result
     }
     if let Some(sweep) = env.flag("CACHE_SWEEP")? {
         builder = builder.sweep(sweep);
+    }
+    if let Some(bytes) = env.number("CACHE_NEAR_CAPACITY")? {
+        builder = builder.near_capacity(bytes);
+    }
+    if let Some(lease) = env.duration("CACHE_NEAR_LEASE")? {
+        builder = builder.near_lease(lease);
+    }
+    if let Some(lease) = env.duration("CACHE_HOLD_LEASE")? {
+        builder = builder.hold_lease(lease);
+    }
+    if let Some(action) = env.on_failover("CACHE_ON_FAILOVER")? {
+        builder = builder.on_failover(action);
     }
     if let Some(enabled) = env.flag("REDIS_ENABLED")? {
         builder = builder.enabled(enabled);
@@ -154,6 +169,16 @@ impl<G: Fn(&'static str) -> Option<OsString>> Env<G> {
         )
     }
 
+    fn on_failover(&self, variable: &'static str) -> Result<Option<OnFailover>, ConfigError> {
+        self.parse(variable, "write replay or flush", |text| {
+            match text.to_ascii_lowercase().as_str() {
+                "replay" => Some(OnFailover::Replay),
+                "flush" => Some(OnFailover::Flush),
+                _ => None,
+            }
+        })
+    }
+
     fn flag(&self, variable: &'static str) -> Result<Option<bool>, ConfigError> {
         self.parse(
             variable,
@@ -206,6 +231,10 @@ mod tests {
             ("CACHE_MAX_VALUE_SIZE", "1024"),
             ("CACHE_REQUIRE_TENANT", "true"),
             ("CACHE_SWEEP", "off"),
+            ("CACHE_NEAR_CAPACITY", "2048"),
+            ("CACHE_NEAR_LEASE", "70ms"),
+            ("CACHE_HOLD_LEASE", "7s"),
+            ("CACHE_ON_FAILOVER", "Flush"),
         ]);
         let shown = format!("{:?}", builder.unwrap());
         for part in [
@@ -222,6 +251,10 @@ mod tests {
             "1024",
             "require_tenant: true",
             "sweep: false",
+            "near_capacity: 2048",
+            "near_lease: 70ms",
+            "hold_lease: 7s",
+            "on_failover: Flush",
         ] {
             assert!(shown.contains(part), "{part} in {shown}");
         }
@@ -244,6 +277,7 @@ mod tests {
         );
         assert!(message(&[("CACHE_DEFAULT_TTL", "0")]).contains("not 0"));
         assert!(message(&[("REDIS_ENABLED", "maybe")]).contains("true or false"));
+        assert!(message(&[("CACHE_ON_FAILOVER", "panic")]).contains("replay or flush"));
         assert!(message(&[("CACHE_MEMORY_CAPACITY", "-1")]).contains("above 0"));
     }
 

@@ -9,7 +9,7 @@ use crate::{
     envelope::{Envelope, Identity, Meta, Rejection},
     key::Address,
     protocol::{self, Reading},
-    stamp::Ticket,
+    stamp::{Stamp, Ticket},
     store::{Store, StoreError, StoreErrorKind},
 };
 
@@ -26,22 +26,10 @@ impl Inner {
         self.store().is_some() && self.health.is_trusted() && Handle::try_current().is_ok()
     }
 
-    /// Asks the store. `None` if it is not to be asked now, or does not answer in time.
+    /// Asks the store for an entry. `None` if it is not to be asked now, or does not answer in time.
     pub(crate) async fn read(self: &Arc<Self>, address: &Arc<Address>, identity: &Identity) -> Option<Reading> {
-        let asked = self.may_read() && !self.journal.blocks(address);
-        let store = self.store().filter(|_| asked)?;
-        let deadline = self.settings.read_timeout;
-        let reading = within(deadline, "a read", protocol::read(store.as_ref(), address, identity)).await;
-        if let Err(error) = &reading {
-            self.health.failed(error);
-        }
-        let reading = reading.ok()?;
-        self.health.succeeded();
-        // Asked after the answer: a new connection is counted before anything can be read on it.
-        if !self.keeper.is_replayed(store.generation()) {
-            self.keeper.wake();
-            return None;
-        }
+        let store = self.store_for(address)?;
+        let reading = self.ask(&**store, protocol::read(&**store, address, identity)).await?;
         if let Reading::Miss {
             rejected: Some(cause), ..
         } = reading
@@ -49,6 +37,31 @@ impl Inner {
             self.note_rejection(address, cause);
         }
         Some(reading)
+    }
+
+    /// Asks the store for the stamps of an address alone. `None` as for [`read`](Self::read).
+    pub(crate) async fn read_stamps(self: &Arc<Self>, address: &Arc<Address>) -> Option<Vec<Option<Stamp>>> {
+        let store = self.store_for(address)?;
+        self.ask(&**store, store.read_stamps(address)).await
+    }
+
+    /// The store, if what depends on these stamps may be read from it now.
+    fn store_for(self: &Arc<Self>, address: &Address) -> Option<&Arc<dyn Store>> {
+        let asked = self.may_read() && !self.journal.blocks(address.stamps());
+        self.store().filter(|_| asked)
+    }
+
+    /// Reads within the deadline of reads.
+    async fn ask<T>(&self, store: &dyn Store, reading: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
+        let read = within(self.settings.read_timeout, "a read", reading).await;
+        self.learn(&read);
+        let read = read.ok()?;
+        // Asked after the answer: a new connection is counted before anything can be read on it.
+        if !self.keeper.is_replayed(store.generation()) {
+            self.keeper.wake();
+            return None;
+        }
+        Some(read)
     }
 
     /// Says once for each cause that an entry was refused.
@@ -85,15 +98,22 @@ impl Inner {
         filled.is_ok()
     }
 
-    /// Removes stamps within the deadline of invalidations.
-    pub(crate) async fn remove_stamps(&self, store: &dyn Store, stamps: &[String]) -> Result<(), StoreError> {
-        let deadline = self.settings.invalidate_timeout;
-        let removed = within(deadline, "an invalidation", store.remove_stamps(stamps)).await;
-        match &removed {
-            Ok(()) => self.health.succeeded(),
+    /// Does something of an invalidation within the deadline of invalidations.
+    pub(crate) async fn write<T>(
+        &self,
+        what: &str,
+        writing: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let written = within(self.settings.invalidate_timeout, what, writing).await;
+        self.learn(&written);
+        written
+    }
+
+    pub(crate) fn learn<T>(&self, result: &Result<T, StoreError>) {
+        match result {
+            Ok(_) => self.health.succeeded(),
             Err(error) => self.health.failed(error),
         }
-        removed
     }
 }
 

@@ -185,6 +185,16 @@ impl Envelope {
         (rest.len() >= count * STAMP_LEN).then(|| stamps(rest, count).collect())
     }
 
+    /// How much of its time-to-live is left, by the clock of the system: between zero and all of it, whatever the clocks of
+    /// the machines say.
+    pub(crate) fn remaining(&self) -> Duration {
+        let Ok((header, _)) = parse_header(&self.bytes) else {
+            return Duration::ZERO;
+        };
+        let age = unix_millis().saturating_sub(header.created_at.get());
+        Duration::from_millis(header.ttl.get().saturating_sub(age))
+    }
+
     /// The encoded value.
     pub fn payload(&self) -> Bytes {
         self.bytes.slice(HEADER_LEN + self.stamp_count * STAMP_LEN..)

@@ -62,7 +62,10 @@ impl Health {
     /// Takes a failed operation into account. Being out of memory is none: reads and invalidations go on.
     pub(crate) fn failed(&self, error: &StoreError) {
         match error.kind() {
-            StoreErrorKind::OutOfMemory | StoreErrorKind::Other | StoreErrorKind::Connecting => return,
+            StoreErrorKind::OutOfMemory
+            | StoreErrorKind::Other
+            | StoreErrorKind::Unsupported
+            | StoreErrorKind::Connecting => return,
             // Who cannot invalidate must not read; who may not read need not try.
             StoreErrorKind::RefusesWrites | StoreErrorKind::Denied => return self.open(error),
             StoreErrorKind::Unavailable | StoreErrorKind::Timeout => {}

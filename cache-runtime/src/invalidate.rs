@@ -11,14 +11,14 @@ use crate::{
     journal::Position,
     key::{self, DEFAULT_TENANT, SHARED_TENANT, ScopeValue, escape},
     resource::{Resource, Tenancy},
-    store::{StoreError, StoreErrorKind},
+    store::StoreError,
     sweeper::Sweeper,
 };
 
 /// Stamps to remove, and the patterns to sweep afterwards.
 #[derive(Debug, Default)]
 pub(crate) struct Invalidation {
-    stamps: Vec<String>,
+    stamps: BTreeSet<String>,
     patterns: Vec<String>,
     /// For the log.
     resources: BTreeSet<&'static str>,
@@ -47,7 +47,7 @@ impl Invalidation {
         };
         self.resources.insert(resource.name());
         self.tenants.insert(tenant.to_owned());
-        self.stamps.push(key::stamp_key(tenant, resource.name(), stamped));
+        self.stamps.insert(key::stamp_key(tenant, resource.name(), stamped));
         self.patterns.push(key::sweep_pattern(tenant, resource.name(), stamped));
     }
 
@@ -55,7 +55,7 @@ impl Invalidation {
     pub(crate) fn add_by_key(&mut self, tenant: &str, scopes: &[ScopeValue]) {
         self.resources.insert(by_key::RESOURCE);
         self.tenants.insert(tenant.to_owned());
-        self.stamps.push(key::stamp_key(tenant, by_key::RESOURCE, scopes));
+        self.stamps.insert(key::stamp_key(tenant, by_key::RESOURCE, scopes));
     }
 
     pub(crate) fn merge(&mut self, other: Self) {
@@ -79,6 +79,28 @@ impl Invalidation {
     pub(crate) fn is_empty(&self) -> bool {
         self.stamps.is_empty()
     }
+
+    /// The keys of the stamps.
+    pub(crate) fn stamps(&self) -> Vec<String> {
+        self.stamps.iter().cloned().collect()
+    }
+}
+
+/// Everything of a tenant that this program can have stored; of the shared one, what tenants share.
+pub(crate) fn all_of_tenant(tenant: &str) -> Invalidation {
+    let tenancy = if tenant == SHARED_TENANT {
+        Tenancy::Shared
+    } else {
+        Tenancy::PerTenant
+    };
+    let mut invalidation = Invalidation::default();
+    for resource in declared::resources().filter(|resource| resource.tenancy() == tenancy) {
+        invalidation.add(Some(tenant), resource, &[]);
+    }
+    if tenancy == Tenancy::PerTenant {
+        invalidation.add_by_key(tenant, &[]);
+    }
+    invalidation
 }
 
 /// The resources, the tenants, and the number of stamps of an invalidation.
@@ -112,22 +134,22 @@ pub enum Invalidated {
 }
 
 impl Inner {
-    /// Writes the invalidation down: from here on it happens, whatever becomes of the caller.
-    fn enqueue(self: &Arc<Self>, invalidation: &mut Invalidation) -> Position {
-        invalidation.stamps.sort();
-        invalidation.stamps.dedup();
-        let position = self.journal.write(&invalidation.stamps);
-        self.flights.detach(&invalidation.stamps);
-        self.counters.invalidations.add(1);
+    /// Writes the removal of these stamps down: from here on it happens, whatever becomes of the caller, and nobody in this
+    /// process is given what depends on them.
+    fn enqueue(self: &Arc<Self>, stamps: &[String]) -> Position {
+        let position = self.journal.write(stamps);
+        self.near.void(stamps);
+        self.flights.detach(stamps);
         self.keeper.ensure(self);
         position
     }
 
     /// As [`apply`](Self::apply), for callers that cannot wait.
-    pub(crate) fn apply_later(self: &Arc<Self>, mut invalidation: Invalidation) {
+    pub(crate) fn apply_later(self: &Arc<Self>, invalidation: Invalidation) {
         if self.store.is_some() && !invalidation.is_empty() {
             let started = Instant::now();
-            self.enqueue(&mut invalidation);
+            self.enqueue(&invalidation.stamps());
+            self.counters.invalidations.add(1);
             self.keeper.wake();
             log(&invalidation.subject(), false, started);
             Sweeper::request(self, invalidation.patterns);
@@ -135,34 +157,46 @@ impl Inner {
     }
 
     /// Invalidates, and waits for the acknowledgement within the deadline.
-    pub(crate) async fn apply(self: &Arc<Self>, mut invalidation: Invalidation) -> Invalidated {
-        let Some(store) = &self.store else {
-            return Invalidated::Acknowledged;
-        };
-        if invalidation.is_empty() {
+    pub(crate) async fn apply(self: &Arc<Self>, invalidation: Invalidation) -> Invalidated {
+        if self.store.is_none() || invalidation.is_empty() {
             return Invalidated::Acknowledged;
         }
         let started = Instant::now();
-        let position = self.enqueue(&mut invalidation);
-        let subject = invalidation.subject();
-        let Invalidation { stamps, patterns, .. } = invalidation;
+        self.counters.invalidations.add(1);
+        let invalidated = self.remove(&invalidation.stamps()).await;
+        log(
+            &invalidation.subject(),
+            invalidated == Invalidated::Acknowledged,
+            started,
+        );
+        Sweeper::request(self, invalidation.patterns);
+        invalidated
+    }
+
+    /// As [`apply`](Self::apply), before a mutation of `crash_safe` resources: what it is about is unusable already while the
+    /// body runs. The mutation's own invalidation follows.
+    pub(crate) async fn prepare(self: &Arc<Self>, invalidation: Invalidation) {
+        if self.store.is_some() {
+            self.remove(&invalidation.stamps()).await;
+        }
+    }
+
+    async fn remove(self: &Arc<Self>, stamps: &[String]) -> Invalidated {
+        let position = self.enqueue(stamps);
         // Dropped half-way, or without an answer, the rest is the keeper's.
         let mut unfinished = WakeKeeper(Some(self));
-        let result = if self.health.is_trusted() && Handle::try_current().is_ok() {
-            self.remove_stamps(store.as_ref(), &stamps).await
-        } else {
-            Err(StoreError::new(StoreErrorKind::Unavailable, "the store is unavailable"))
+        let removed = match &self.store {
+            Some(store) if self.health.is_trusted() && Handle::try_current().is_ok() => {
+                self.write("an invalidation", store.remove_stamps(stamps)).await
+            }
+            _ => Err(StoreError::unavailable()),
         };
-        let invalidated = if result.is_ok() {
-            self.journal.acknowledge(&stamps, position);
-            unfinished.0 = None;
-            Invalidated::Acknowledged
-        } else {
-            Invalidated::Pending
-        };
-        log(&subject, invalidated == Invalidated::Acknowledged, started);
-        Sweeper::request(self, patterns);
-        invalidated
+        if removed.is_err() {
+            return Invalidated::Pending;
+        }
+        self.journal.acknowledge(stamps, position);
+        unfinished.0 = None;
+        Invalidated::Acknowledged
     }
 }
 
@@ -230,22 +264,17 @@ impl Invalidate {
             .clone()
             .or_else(|| context::tenant().map(|tenant| tenant.to_string()));
         let tenant = tenant.as_deref().unwrap_or(DEFAULT_TENANT);
-        let mut invalidation = Invalidation::default();
         match &self.what {
-            What::Tenant => {
-                for resource in declared::resources().filter(|resource| resource.tenancy() == Tenancy::PerTenant) {
-                    invalidation.add(Some(tenant), resource, &[]);
-                }
-                invalidation.add_by_key(tenant, &[]);
-            }
+            What::Tenant => Ok(all_of_tenant(tenant)),
             What::Pattern(pattern) => {
+                let mut invalidation = Invalidation::default();
                 for resource in declared::find(pattern).map_err(InvalidateError)? {
                     let scopes = self.scopes_of(resource)?;
                     invalidation.add(Some(tenant), resource, &scopes);
                 }
+                Ok(invalidation)
             }
         }
-        Ok(invalidation)
     }
 
     fn scopes_of(&self, resource: &Resource) -> Result<Vec<ScopeValue>, InvalidateError> {

@@ -5,21 +5,19 @@
 //!
 //! What was acknowledged is remembered for a minute: after a failover or a restart the store may have lost it.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+mod lines;
+
+use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::key::Address;
+use self::lines::Lines;
+use crate::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
 
-/// With more stamps than this, the stamps of scope values are replaced by that of their whole resource: the journal then
-/// holds at most one line for each resource of each tenant.
+/// With more lines than this, they are widened.
 const LIMIT: usize = 65_536;
 
 /// How long an acknowledged invalidation is remembered. A server that comes back after longer than this without the writes
@@ -36,11 +34,11 @@ pub(crate) struct Journal {
 
 #[derive(Debug, Default)]
 struct Pending {
-    /// Each stamp with the number of the last invalidation that named it.
-    stamps: HashMap<String, u64>,
+    /// With the number of the last invalidation that named it.
+    lines: Lines<u64>,
     last: u64,
-    /// Each stamp whose removal was acknowledged, with the time when it was.
-    acknowledged: HashMap<String, Instant>,
+    /// What was acknowledged, with the time when it was.
+    acknowledged: Lines<Instant>,
     /// When the acknowledged ones were last looked through for what is too old.
     forgot: Option<Instant>,
 }
@@ -49,72 +47,116 @@ struct Pending {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Position(u64);
 
+/// What is pending at some position, to be sent.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) stamps: Vec<String>,
+    /// All stamps of these tenants.
+    pub(crate) tenants: Vec<String>,
+    /// All stamps.
+    pub(crate) everything: bool,
+    position: Position,
+}
+
+impl Batch {
+    /// The number of lines.
+    pub(crate) fn len(&self) -> usize {
+        self.stamps.len() + self.tenants.len() + usize::from(self.everything)
+    }
+}
+
 impl Journal {
     /// Writes an invalidation down. From here on this process does not read what depends on these stamps.
     pub(crate) fn write(&self, stamps: &[String]) -> Position {
-        let mut pending = self.pending();
-        pending.last += 1;
-        let number = pending.last;
-        for stamp in stamps {
-            pending.stamps.insert(stamp.clone(), number);
-        }
-        if pending.stamps.len() > LIMIT {
-            pending.widen();
-        }
-        self.len.store(pending.stamps.len(), Ordering::Release);
-        Position(number)
+        self.change(|pending| {
+            pending.last += 1;
+            for stamp in stamps {
+                pending.lines.write(stamp, pending.last);
+            }
+            Position(pending.last)
+        })
+    }
+
+    /// As [`write`](Self::write), for every stamp there is.
+    pub(crate) fn write_everything(&self) {
+        self.change(|pending| {
+            pending.last += 1;
+            pending.lines.write_everything(pending.last);
+        });
     }
 
     /// Strikes out what the store has acknowledged, but not what was written again since.
     pub(crate) fn acknowledge(&self, stamps: &[String], position: Position) {
-        let mut pending = self.pending();
         let now = Instant::now();
-        for stamp in stamps {
-            if pending.stamps.get(stamp).is_some_and(|&number| number <= position.0) {
-                pending.stamps.remove(stamp);
+        self.change(|pending| {
+            for stamp in stamps {
+                pending.lines.strike_out(stamp, |number| number > position.0);
+                pending.acknowledged.write(stamp, now);
             }
-            pending.acknowledged.insert(stamp.clone(), now);
-        }
-        pending.forget(now);
-        self.len.store(pending.stamps.len(), Ordering::Release);
+            pending.forget(now);
+        });
     }
 
-    /// Writes down again what was acknowledged within the last minute: the store may have lost it. Returns how many stamps
+    /// As [`acknowledge`](Self::acknowledge), for all of a batch.
+    pub(crate) fn acknowledge_batch(&self, batch: &Batch) {
+        let now = Instant::now();
+        self.change(|pending| {
+            let sent = pending.lines.take(|number| number <= batch.position.0);
+            pending.acknowledged.merge(sent.map(|_| now));
+            pending.forget(now);
+        });
+    }
+
+    /// Writes down again what was acknowledged within the last minute: the store may have lost it. Returns how many lines
     /// that are.
     pub(crate) fn replay(&self) -> usize {
         let now = Instant::now();
-        let mut pending = self.pending();
-        pending.last += 1;
-        let number = pending.last;
-        let acknowledged = std::mem::take(&mut pending.acknowledged);
-        let recent = acknowledged
-            .into_iter()
-            .filter(|(_, at)| now.duration_since(*at) <= REMEMBERED);
-        let before = pending.stamps.len();
-        for (stamp, _) in recent {
-            pending.stamps.insert(stamp, number);
-        }
-        self.len.store(pending.stamps.len(), Ordering::Release);
-        pending.stamps.len() - before
+        self.change(|pending| {
+            pending.last += 1;
+            let number = pending.last;
+            let mut acknowledged = std::mem::take(&mut pending.acknowledged);
+            acknowledged.retain(|at| is_recent(at, now));
+            let replayed = acknowledged.len();
+            pending.lines.merge(acknowledged.map(|_| number));
+            replayed
+        })
     }
 
-    /// Whether an invalidation of this address is still unacknowledged.
-    pub(crate) fn blocks(&self, address: &Address) -> bool {
+    /// Whether an invalidation of what depends on any of these stamps is still unacknowledged.
+    pub(crate) fn blocks(&self, stamps: &[String]) -> bool {
         if self.is_empty() {
             return false;
         }
         let pending = self.pending();
-        address.stamps().iter().any(|stamp| pending.stamps.contains_key(stamp))
+        stamps.iter().any(|stamp| pending.lines.cover(stamp))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.len.load(Ordering::Acquire) == 0
+        self.len() == 0
+    }
+
+    /// How many lines it has.
+    pub(crate) fn len(&self) -> usize {
+        self.len.load(Ordering::SeqCst)
     }
 
     /// Everything that is pending, to be sent again.
-    pub(crate) fn batch(&self) -> (Vec<String>, Position) {
+    pub(crate) fn batch(&self) -> Batch {
         let pending = self.pending();
-        (pending.stamps.keys().cloned().collect(), Position(pending.last))
+        Batch {
+            stamps: pending.lines.stamps().cloned().collect(),
+            tenants: pending.lines.tenants().cloned().collect(),
+            everything: pending.lines.has_everything(),
+            position: Position(pending.last),
+        }
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Pending) -> T) -> T {
+        let mut pending = self.pending();
+        let outcome = change(&mut pending);
+        pending.lines.bound(LIMIT);
+        self.len.store(pending.lines.len(), Ordering::SeqCst);
+        outcome
     }
 
     fn pending(&self) -> MutexGuard<'_, Pending> {
@@ -123,64 +165,70 @@ impl Journal {
 }
 
 impl Pending {
-    fn widen(&mut self) {
-        for (stamp, number) in std::mem::take(&mut self.stamps) {
-            let latest = self.stamps.entry(resource_stamp(&stamp)).or_insert(number);
-            *latest = number.max(*latest);
-        }
-    }
-
     /// Forgets the acknowledged ones that are too old, now and then; too many at once are widened.
     fn forget(&mut self, now: Instant) {
-        if self.acknowledged.len() > LIMIT {
-            let widened = std::mem::take(&mut self.acknowledged);
-            self.acknowledged = widened.into_keys().map(|stamp| (resource_stamp(&stamp), now)).collect();
-        }
-        if self.forgot.is_none_or(|last| now.duration_since(last) >= REMEMBERED) {
-            self.acknowledged.retain(|_, at| now.duration_since(*at) <= REMEMBERED);
+        self.acknowledged.bound(LIMIT);
+        if self.forgot.is_none_or(|last| !is_recent(last, now)) {
+            self.acknowledged.retain(|at| is_recent(at, now));
             self.forgot = Some(now);
         }
     }
 }
 
-/// `cachestamp:{tenant}:{resource}` of any stamp of that resource.
-fn resource_stamp(stamp: &str) -> String {
-    stamp.splitn(4, ':').take(3).collect::<Vec<_>>().join(":")
+fn is_recent(at: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(at) <= REMEMBERED
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn stamps(names: &[&str]) -> Vec<String> {
+        names.iter().map(ToString::to_string).collect()
+    }
+
     #[test]
     fn what_is_written_again_during_a_send_stays() {
         let journal = Journal::default();
-        let stamps = vec!["cachestamp:t:r".to_owned()];
+        let stamps = stamps(&["cachestamp:t:r"]);
         let first = journal.write(&stamps);
         journal.write(&stamps);
         journal.acknowledge(&stamps, first);
         assert!(!journal.is_empty());
-        let (batch, position) = journal.batch();
-        journal.acknowledge(&batch, position);
+        journal.acknowledge_batch(&journal.batch());
         assert!(journal.is_empty());
     }
 
     #[test]
-    fn a_pending_stamp_blocks_every_address_that_depends_on_it() {
+    fn a_pending_stamp_blocks_whatever_depends_on_it() {
         let journal = Journal::default();
-        journal.write(&["cachestamp:t:r:company-1".to_owned()]);
-        assert!(journal.blocks(&Address::new("t", "r", &[("company", "1")], "h")));
-        assert!(!journal.blocks(&Address::new("t", "r", &[("company", "2")], "h")));
-        assert!(!journal.blocks(&Address::new("u", "r", &[("company", "1")], "h")));
+        journal.write(&stamps(&["cachestamp:t:r:company-1"]));
+        assert!(journal.blocks(&stamps(&["cachestamp:t:r", "cachestamp:t:r:company-1"])));
+        assert!(!journal.blocks(&stamps(&["cachestamp:t:r", "cachestamp:t:r:company-2"])));
     }
 
     #[test]
     fn an_overflowing_journal_widens_and_forgets_nothing() {
         let journal = Journal::default();
-        for company in 0..=LIMIT {
-            journal.write(&[format!("cachestamp:t:r:company-{company}")]);
+        for tenant in 0..=LIMIT {
+            journal.write(&[format!("cachestamp:tenant-{tenant}:r")]);
+            assert!(journal.len() <= LIMIT);
         }
-        assert_eq!(journal.batch().0, ["cachestamp:t:r"]);
-        assert!(journal.blocks(&Address::new("t", "r", &[("company", "5")], "h")));
+        let batch = journal.batch();
+        assert!(batch.everything && journal.blocks(&stamps(&["cachestamp:any:r"])));
+        journal.acknowledge_batch(&batch);
+        assert!(journal.is_empty());
+        assert_eq!(journal.replay(), 1);
+        assert!(journal.batch().everything, "what was widened is replayed as wide");
+    }
+
+    #[test]
+    fn what_comes_during_the_send_of_a_batch_is_not_struck_out_with_it() {
+        let journal = Journal::default();
+        journal.write(&stamps(&["cachestamp:t:r", "cachestamp:t:s"]));
+        let batch = journal.batch();
+        journal.write(&stamps(&["cachestamp:t:s"]));
+        journal.acknowledge_batch(&batch);
+        assert_eq!(journal.batch().stamps, ["cachestamp:t:s"]);
     }
 }

@@ -11,8 +11,10 @@ use std::{
 use tokio::{runtime::Handle, sync::Notify, time::timeout};
 
 use crate::{
+    builder::OnFailover,
     cache::Inner,
     engine::within,
+    invalidate,
     store::{Store, StoreError},
 };
 
@@ -25,6 +27,9 @@ const RETRY: std::ops::Range<u64> = 25..250;
 
 /// How often a store is probed that is being connected to for the first time.
 const FIRST_RETRY: Duration = Duration::from_millis(5);
+
+/// How long the removal of all stamps may take: every key of the store is looked at.
+const REMOVE_ALL_DEADLINE: Duration = Duration::from_secs(30);
 
 /// How long `close` goes on sending.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
@@ -129,7 +134,11 @@ impl Inner {
         let generation = store.generation();
         if probed.is_ok() && !self.keeper.is_replayed(generation) {
             let replayed = self.journal.replay();
-            if replayed > 0 {
+            // Not over the first connection: the store has lost nothing that this process knew of.
+            if self.settings.on_failover == OnFailover::Flush && !self.keeper.is_replayed(0) {
+                tracing::warn!("the store may have lost invalidations: everything cached is made unusable");
+                self.journal.write_everything();
+            } else if replayed > 0 {
                 tracing::info!(
                     stamps = replayed,
                     "the store may have lost invalidations: they are sent again"
@@ -147,10 +156,26 @@ impl Inner {
     }
 
     async fn send_pending(&self, store: &dyn Store) -> Result<(), StoreError> {
-        let (stamps, position) = self.journal.batch();
-        self.remove_stamps(store, &stamps).await?;
-        self.journal.acknowledge(&stamps, position);
-        tracing::info!(stamps = stamps.len(), "delayed invalidations are acknowledged");
+        let batch = self.journal.batch();
+        if batch.everything {
+            let removed = within(
+                REMOVE_ALL_DEADLINE,
+                "the removal of all stamps",
+                store.remove_all_stamps(),
+            )
+            .await;
+            self.learn(&removed);
+            removed?;
+        } else {
+            let mut stamps = batch.stamps.clone();
+            for tenant in &batch.tenants {
+                stamps.extend(invalidate::all_of_tenant(tenant).stamps());
+            }
+            self.write("delayed invalidations", store.remove_stamps(&stamps))
+                .await?;
+        }
+        self.journal.acknowledge_batch(&batch);
+        tracing::info!(lines = batch.len(), "delayed invalidations are acknowledged");
         Ok(())
     }
 }

@@ -43,6 +43,7 @@ pub(crate) type ScopeValue = (&'static str, String);
 pub struct Address {
     entry: String,
     stamps: Vec<String>,
+    has_holds: bool,
 }
 
 impl Address {
@@ -64,7 +65,23 @@ impl Address {
         if scopes.len() > 1 {
             stamps.push(stamp_key(tenant, resource, scopes));
         }
-        Self { entry, stamps }
+        Self {
+            entry,
+            stamps,
+            has_holds: false,
+        }
+    }
+
+    /// Whether the resource is `crash_safe`: then nothing is stored while a writer is in the hold of one of the stamps.
+    #[must_use]
+    pub fn with_holds(mut self, has_holds: bool) -> Self {
+        self.has_holds = has_holds;
+        self
+    }
+
+    /// As given to [`with_holds`](Self::with_holds); false otherwise.
+    pub fn has_holds(&self) -> bool {
+        self.has_holds
     }
 
     /// The entry's key.
@@ -97,6 +114,7 @@ impl Address {
         Some(Self {
             entry: entry.to_owned(),
             stamps,
+            has_holds: false,
         })
     }
 }

@@ -33,12 +33,15 @@ mod envelope;
 mod flight;
 mod glob;
 mod health;
+mod hold;
 mod identity;
 mod invalidate;
 mod journal;
 mod keeper;
 mod key;
+mod lease;
 mod mutation;
+mod near;
 mod observe;
 mod resource;
 mod returns;
@@ -46,6 +49,7 @@ mod shape;
 mod stamp;
 mod stats;
 mod sweeper;
+mod sync;
 mod transaction;
 
 pub mod protocol;
@@ -54,7 +58,7 @@ pub mod store;
 pub use cache_macros::{cached, invalidates, resources};
 
 pub use crate::{
-    builder::Builder,
+    builder::{Builder, OnFailover},
     cache::Cache,
     config::ConfigError,
     context::{with_cache, with_tenant},
@@ -78,6 +82,7 @@ pub mod __private {
         call::{Call, KeyArg, Site},
         canonical::{canonical_json, key_hash},
         mutation::{On, Plan, ScopeValues, invalidating, scope_value},
+        near::{Coherence, NearToo, SharedOnly},
         resource::{Declared, Group, Registry, Resource, Selection, Tenancy},
         returns::{Returns, Shape},
     };

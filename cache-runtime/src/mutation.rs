@@ -1,9 +1,10 @@
 //! What `#[invalidates]` expands to.
 
-use std::{fmt::Display, pin::Pin, sync::Arc};
+use std::{fmt::Display, pin::Pin, sync::Arc, time::Duration};
 
 use crate::{
     Cache, context,
+    hold::Hold,
     invalidate::Invalidation,
     key::{ScopeValue, escape},
     resource::Selection,
@@ -40,6 +41,8 @@ pub struct Plan {
     cache: Option<Cache>,
     /// Where to note the invalidation instead of applying it.
     transaction: Option<TransactionLog>,
+    /// For `crash_safe` resources.
+    hold: Option<Hold>,
 }
 
 #[derive(Debug)]
@@ -67,6 +70,7 @@ impl Plan {
             targets: Vec::new(),
             cache,
             transaction: context::transaction(),
+            hold: None,
         }
     }
 
@@ -103,6 +107,30 @@ impl Plan {
         self.tenant = context::tenant_or_default(&cache.inner.settings);
     }
 
+    /// Brackets the body if a target is `crash_safe`: the writer enters the hold, *then* what is stored becomes unusable, and
+    /// nothing is stored until the hold is left. Scopes that are known only after the body are widened to the resource.
+    async fn enter_hold(&mut self) {
+        let Some(cache) = &self.cache else { return };
+        let mut before = Invalidation::default();
+        let mut settle = Duration::ZERO;
+        for Target { selection, scopes } in &self.targets {
+            let scopes = match scopes {
+                Scopes::Known(scopes) => &scopes[..],
+                Scopes::FromResult => &[],
+            };
+            for resource in selection.resources() {
+                if let Some(crash_safe) = resource.crash_safe() {
+                    before.add(self.tenant.as_deref(), resource, scopes);
+                    settle = settle.max(crash_safe.settle);
+                }
+            }
+        }
+        if !before.is_empty() {
+            self.hold = Hold::enter(cache, before.stamps(), settle).await;
+            cache.inner.prepare(before).await;
+        }
+    }
+
     /// `from_result` has one element for each target that waits for the result; without, these are widened to the whole
     /// resource.
     fn take(&mut self, from_result: Option<Vec<ScopeValues>>) -> Option<(Cache, Invalidation)> {
@@ -125,15 +153,23 @@ impl Plan {
         let Some((cache, invalidation)) = self.take(from_result) else {
             return;
         };
-        match self.transaction.take() {
-            Some(transaction) => transaction.note(cache, invalidation),
-            // Pending or not, the mutation's own result is what its caller gets.
-            None => drop(cache.inner.apply(invalidation).await),
+        let hold = self.hold.take();
+        if let Some(transaction) = self.transaction.take() {
+            transaction.note(cache, invalidation, hold);
+            return;
+        }
+        // Pending or not, the mutation's own result is what its caller gets.
+        cache.inner.apply(invalidation).await;
+        if let Some(hold) = hold {
+            hold.release().await;
         }
     }
 
-    fn dismiss(mut self) {
+    async fn dismiss(mut self) {
         self.cache = None;
+        if let Some(hold) = self.hold.take() {
+            hold.release().await;
+        }
     }
 }
 
@@ -143,7 +179,7 @@ impl Drop for Plan {
             return;
         };
         match self.transaction.take() {
-            Some(transaction) => transaction.note(cache, invalidation),
+            Some(transaction) => transaction.note(cache, invalidation, self.hold.take()),
             None => Arc::clone(&cache.inner).apply_later(invalidation),
         }
     }
@@ -158,6 +194,7 @@ where
     F: Future<Output = R>,
 {
     plan.settle_tenant();
+    plan.enter_hold().await;
     let returned = body.await;
     if S::succeeded(&returned) {
         let from_result = S::value(&returned).map(scopes);
@@ -165,7 +202,7 @@ where
     } else if plan.on == On::Always {
         plan.apply(None).await;
     } else {
-        plan.dismiss();
+        plan.dismiss().await;
     }
     returned
 }

@@ -23,7 +23,7 @@ pub enum Reading {
     },
     /// No valid entry.
     Miss {
-        /// The right to fill; `None` if a stamp could not be had: then load without filling.
+        /// The right to fill; `None` if a stamp could not be had, or if a writer is in a hold: then load without filling.
         ticket: Option<Ticket>,
         /// Why an entry that was there was refused; `None` if there was none, or if it had been invalidated.
         rejected: Option<Rejection>,
@@ -31,12 +31,26 @@ pub enum Reading {
 }
 
 /// Reads an address: one round trip for a hit or a miss, a second one to create missing stamps after an invalidation or an
-/// eviction.
+/// eviction; for a miss of a `crash_safe` resource one more, to look at the holds.
 ///
 /// # Errors
 ///
-/// What the store's `read` or `create_stamps` returned.
+/// What the store's `read`, `create_stamps` or `is_held` returned.
 pub async fn read(store: &dyn Store, address: &Arc<Address>, identity: &Identity) -> Result<Reading, StoreError> {
+    let mut reading = read_entry(store, address, identity).await?;
+    // After the stamps were read or created, never before. A writer enters the hold first and removes the stamps second: so
+    // it either removes those of this ticket yet, or is seen here.
+    if let Reading::Miss { ticket, .. } = &mut reading
+        && ticket.is_some()
+        && address.has_holds()
+        && store.is_held(address.stamps()).await?
+    {
+        *ticket = None;
+    }
+    Ok(reading)
+}
+
+async fn read_entry(store: &dyn Store, address: &Arc<Address>, identity: &Identity) -> Result<Reading, StoreError> {
     let Snapshot { stamps, entry } = store.read(address).await?;
     let Some(stamps) = stamps.iter().copied().collect::<Option<Vec<Stamp>>>() else {
         // A missing stamp is a miss, whatever the entry says.

@@ -17,6 +17,14 @@ pub struct Resource {
     ttl: Option<Duration>,
     scopes: &'static [&'static str],
     tenancy: Tenancy,
+    crash_safe: Option<CrashSafe>,
+}
+
+/// What `crash_safe` says of a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CrashSafe {
+    /// How long after a mutation nothing is stored yet.
+    pub(crate) settle: Duration,
 }
 
 /// Whether each tenant has entries of its own, or all share one copy.
@@ -41,7 +49,16 @@ impl Resource {
             ttl,
             scopes,
             tenancy,
+            crash_safe: None,
         }
+    }
+
+    /// `crash_safe`; `settle` is zero without the option.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __crash_safe(mut self, settle: Duration) -> Self {
+        self.crash_safe = Some(CrashSafe { settle });
+        self
     }
 
     /// The name, as it stands in keys.
@@ -64,9 +81,29 @@ impl Resource {
         self.tenancy
     }
 
+    /// Whether nothing old may be served even if a process is killed between a commit and its invalidation.
+    pub const fn is_crash_safe(&self) -> bool {
+        self.crash_safe.is_some()
+    }
+
+    pub(crate) const fn crash_safe(&self) -> Option<CrashSafe> {
+        self.crash_safe
+    }
+
     #[doc(hidden)]
     pub const fn __selection(&'static self) -> Selection {
         Selection::One(self)
+    }
+
+    /// `settle`, given as an expression, checked where the registry is compiled.
+    #[doc(hidden)]
+    #[track_caller]
+    pub const fn __settle(settle: Duration) -> Duration {
+        assert!(
+            settle.as_millis() > 0,
+            "`settle` is at least one millisecond\nhelp: leave it out if loads never read from a database replica that lags"
+        );
+        settle
     }
 
     /// The declared TTL, given as an expression, checked where the registry is compiled.

@@ -74,6 +74,17 @@ impl Ticket {
         &self.address
     }
 
+    /// The key of the lease of the load that the ticket was handed out for: of the entry *and* the stamps, so that nobody who
+    /// begins after an invalidation waits for a load that began before it.
+    pub(crate) fn lease_key(&self) -> String {
+        let mut stamps = blake3::Hasher::new();
+        for stamp in &self.stamps {
+            stamps.update(&stamp.bits().to_le_bytes());
+        }
+        let stamps = stamps.finalize().to_hex();
+        format!("cachelease:{}:{}", self.address.entry(), &stamps[..16])
+    }
+
     /// The stamps, in the order of [`Address::stamps`].
     pub fn stamps(&self) -> &[Stamp] {
         &self.stamps

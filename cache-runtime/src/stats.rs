@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::observe::Outcome;
 
-/// Counts since the cache was built. A call that waited for another one's load counts as a miss and as shared.
+/// Counts since the cache was built, and what is in this process now. A call that waited for another one's load counts as a miss and as shared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -33,6 +33,12 @@ pub struct Stats {
     pub invalidations: u64,
     /// Entries that sweeps removed.
     pub swept: u64,
+    /// Values in the near cache now.
+    pub near_entries: u64,
+    /// The bytes that they take, roughly.
+    pub near_bytes: u64,
+    /// Invalidations that wait for an acknowledgement now, in lines of the journal: at most 65,536.
+    pub pending_invalidations: u64,
 }
 
 impl Stats {
@@ -55,7 +61,7 @@ macro_rules! counters {
 
         impl Counters {
             pub(crate) fn snapshot(&self) -> Stats {
-                Stats { $($name: self.$name.0.load(Ordering::Relaxed),)+ }
+                Stats { $($name: self.$name.0.load(Ordering::Relaxed),)+ ..Stats::default() }
             }
         }
     };

@@ -7,9 +7,10 @@ mod memory;
 mod none;
 pub(crate) mod redis;
 
-use std::{fmt, pin::Pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, fmt, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 pub use self::{
     memory::MemoryStore,
@@ -33,6 +34,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// The reply must have been produced after the call began. A key of the wrong type reads as `None`.
     fn read<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Snapshot>;
 
+    /// Reads the stamps of an address without its entry, in one round trip. As [`read`](Self::read) otherwise.
+    fn read_stamps<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Vec<Option<Stamp>>>;
+
     /// Creates each stamp that is missing, atomically, and returns the current ones in the same order.
     ///
     /// `None` where a stamp could not be had, for example because the store is out of memory.
@@ -48,6 +52,47 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// Must work when the store is out of memory.
     fn remove_stamps<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, ()>;
+
+    /// Removes every stamp of every resource of every tenant, and returns when that is done. May take as long as looking at
+    /// every key does.
+    fn remove_all_stamps(&self) -> StoreFuture<'_, ()>;
+
+    /// Tells `watcher` of every stamp that is removed or replaced, by whomever, until that cannot be done any longer: then it
+    /// returns why. It may tell of others, too: of stamps that were created, have expired or were evicted. See
+    /// [`StampWatcher`] for what has to be said when.
+    ///
+    /// Default: an error of the kind [`Unsupported`](StoreErrorKind::Unsupported).
+    fn watch_stamps(&self, watcher: Arc<dyn StampWatcher>) -> StoreFuture<'_, Infallible> {
+        drop(watcher);
+        Box::pin(async {
+            Err(StoreError::new(
+                StoreErrorKind::Unsupported,
+                "this store does not report changes of stamps",
+            ))
+        })
+    }
+
+    /// Puts a writer into the hold of each of these stamps, or renews its stay, for `lease`. The holds of a stamp are a set
+    /// of their own beside it: a writer leaves it by [`release`](Self::release) or when its lease is over, and no other
+    /// writer's coming, renewing or leaving touches it.
+    ///
+    /// Returns when every reader that asks [`is_held`](Self::is_held) from now on sees it.
+    fn hold<'a>(&'a self, stamps: &'a [String], writer: u64, lease: Duration) -> StoreFuture<'a, ()>;
+
+    /// Takes a writer out of the hold of each of these stamps: now, or after `settle`, if that is not zero.
+    fn release<'a>(&'a self, stamps: &'a [String], writer: u64, settle: Duration) -> StoreFuture<'a, ()>;
+
+    /// Whether any writer is in the hold of any of these stamps.
+    fn is_held<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, bool>;
+
+    /// Takes the lease `key` for `holder`, for `lasting`, unless somebody has it. Returns whether `holder` has it.
+    fn acquire_lease<'a>(&'a self, key: &'a str, holder: u64, lasting: Duration) -> StoreFuture<'a, bool>;
+
+    /// Lets a lease that the caller has last from now for `lasting`. Does nothing if there is no such lease any more.
+    fn extend_lease<'a>(&'a self, key: &'a str, holder: u64, lasting: Duration) -> StoreFuture<'a, ()>;
+
+    /// Gives a lease back that the caller has.
+    fn drop_lease<'a>(&'a self, key: &'a str) -> StoreFuture<'a, ()>;
 
     /// Gives memory back: removes the entries that match `pattern` and whose stamps are no longer the current ones.
     ///
@@ -70,6 +115,33 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// Not a ping: a server that answers reads but refuses writes must not be trusted.
     fn probe(&self) -> StoreFuture<'_, ()>;
+}
+
+/// Who keeps copies of what depends on stamps, and has to hear of every change of a stamp: the near cache.
+///
+/// A store that [watches](Store::watch_stamps) calls these methods in the order of the events. They do not block.
+pub trait StampWatcher: fmt::Debug + Send + Sync {
+    /// From now on every change is reported. What came before is unknown: everything kept so far is void.
+    fn began(&self);
+
+    /// Every change that could have been seen by a read at this point has been reported. Without this, or once it is too
+    /// long ago, nothing that is kept is used.
+    fn coherent(&self, coherent: Coherent);
+
+    /// The stamp under this key may have changed.
+    fn changed(&self, stamp: &str);
+
+    /// Any stamp may have changed.
+    fn all_changed(&self);
+}
+
+/// Up to when a [`StampWatcher`] has heard of everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coherent {
+    /// Up to this moment: when the store was asked, not when it answered.
+    AsOf(Instant),
+    /// Always, as long as the watch goes on: a change is reported before whoever made it goes on.
+    Always,
 }
 
 /// What one read found.
@@ -123,6 +195,8 @@ pub enum StoreErrorKind {
     OutOfMemory,
     /// The credentials are wrong, or a right is missing.
     Denied,
+    /// The store cannot do this at all.
+    Unsupported,
     /// Anything else that the server answered.
     Other,
 }
@@ -134,6 +208,11 @@ impl StoreError {
             kind,
             message: message.into(),
         }
+    }
+
+    /// For operations that are not tried, because the breaker is open.
+    pub(crate) fn unavailable() -> Self {
+        Self::new(StoreErrorKind::Unavailable, "the store is unavailable")
     }
 
     pub(crate) fn timeout(what: &str, after: Duration) -> Self {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::{Cache, context, invalidate::Invalidation};
+use crate::{Cache, context, hold::Hold, invalidate::Invalidation};
 
 /// Runs a future in which mutations only note what they invalidate, and applies all of it, once, when the future has
 /// returned `Ok`: after the commit, and not at all after a rollback.
@@ -48,29 +48,45 @@ pub async fn transaction<T, E>(future: impl Future<Output = Result<T, E>>) -> Re
     if result.is_ok() {
         unfinished.committed().await;
     } else {
-        unfinished.rolled_back();
+        unfinished.rolled_back().await;
     }
     result
 }
 
-/// What the mutations of a transaction have noted, by cache.
+/// What the mutations of a transaction have noted.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct TransactionLog(Arc<Mutex<Vec<(Cache, Invalidation)>>>);
+pub(crate) struct TransactionLog(Arc<Mutex<Vec<Noted>>>);
+
+/// What was noted for one cache.
+#[derive(Debug)]
+struct Noted {
+    cache: Cache,
+    invalidation: Invalidation,
+    /// Of the mutations of `crash_safe` resources; left only after the invalidation.
+    holds: Vec<Hold>,
+}
 
 impl TransactionLog {
-    pub(crate) fn note(&self, cache: Cache, invalidation: Invalidation) {
+    pub(crate) fn note(&self, cache: Cache, invalidation: Invalidation, holds: impl IntoIterator<Item = Hold>) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match noted
             .iter_mut()
-            .find(|(other, _)| Arc::ptr_eq(&other.inner, &cache.inner))
+            .find(|noted| Arc::ptr_eq(&noted.cache.inner, &cache.inner))
         {
-            Some((_, all)) => all.merge(invalidation),
-            None => noted.push((cache, invalidation)),
+            Some(noted) => {
+                noted.invalidation.merge(invalidation);
+                noted.holds.extend(holds);
+            }
+            None => noted.push(Noted {
+                cache,
+                invalidation,
+                holds: holds.into_iter().collect(),
+            }),
         }
     }
 
     /// Takes out what was noted for one cache.
-    fn pop(&self) -> Option<(Cache, Invalidation)> {
+    fn pop(&self) -> Option<Noted> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 }
@@ -83,24 +99,39 @@ struct Unfinished {
 
 impl Unfinished {
     async fn committed(self) {
-        while let Some((cache, invalidation)) = self.log.pop() {
-            match &self.outer {
-                Some(outer) => outer.note(cache, invalidation),
-                // Pending or not, the transaction's own result is what its caller gets.
-                None => drop(cache.inner.apply(invalidation).await),
+        while let Some(Noted {
+            cache,
+            invalidation,
+            holds,
+        }) = self.log.pop()
+        {
+            if let Some(outer) = &self.outer {
+                outer.note(cache, invalidation, holds);
+                continue;
             }
+            // Pending or not, the transaction's own result is what its caller gets.
+            cache.inner.apply(invalidation).await;
+            release(holds).await;
         }
     }
 
-    fn rolled_back(self) {
-        while self.log.pop().is_some() {}
+    async fn rolled_back(self) {
+        while let Some(noted) = self.log.pop() {
+            release(noted.holds).await;
+        }
     }
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        while let Some((cache, invalidation)) = self.log.pop() {
-            cache.inner.apply_later(invalidation);
+        while let Some(noted) = self.log.pop() {
+            noted.cache.inner.apply_later(noted.invalidation);
         }
+    }
+}
+
+async fn release(holds: Vec<Hold>) {
+    for hold in holds {
+        hold.release().await;
     }
 }

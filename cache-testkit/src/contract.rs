@@ -49,7 +49,7 @@ impl<S: Store> From<S> for Subject {
 /// Runs every rule of the contract, each on a store of its own, and reports all that are broken.
 ///
 /// `make` is called once for each rule. The stores may share a server that holds other data: every rule works under keys
-/// that nobody else uses. A store may need a moment until it is connected; its `probe` says when. It must take entries
+/// that nobody else uses, but for the one that has all stamps removed. A store may need a moment until it is connected; its `probe` says when. It must take entries
 /// of 1 MiB, and 8 MiB altogether.
 ///
 /// ```

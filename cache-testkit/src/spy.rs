@@ -3,12 +3,12 @@
 mod operation;
 mod script;
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cache_runtime::{
     Address, Stamp, Ticket,
-    store::{Snapshot, Store, StoreError, StoreErrorKind, StoreFuture, Swept},
+    store::{Snapshot, StampWatcher, Store, StoreError, StoreErrorKind, StoreFuture, Swept},
 };
 use tokio::sync::watch;
 
@@ -159,6 +159,12 @@ impl Store for SpyStore {
         self.call(OperationKind::Read, keys, move |store| store.read(address))
     }
 
+    fn read_stamps<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Vec<Option<Stamp>>> {
+        self.call(OperationKind::ReadStamps, address.stamps().to_vec(), move |store| {
+            store.read_stamps(address)
+        })
+    }
+
     fn create_stamps<'a>(&'a self, fresh: &'a [(&'a str, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
         let keys = fresh.iter().map(|(key, _)| (*key).to_owned()).collect();
         self.call(OperationKind::CreateStamps, keys, move |store| {
@@ -174,6 +180,54 @@ impl Store for SpyStore {
     fn remove_stamps<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, ()> {
         self.call(OperationKind::RemoveStamps, stamps.to_vec(), move |store| {
             store.remove_stamps(stamps)
+        })
+    }
+
+    fn remove_all_stamps(&self) -> StoreFuture<'_, ()> {
+        self.call(OperationKind::RemoveAllStamps, Vec::new(), |store| {
+            store.remove_all_stamps()
+        })
+    }
+
+    fn watch_stamps(&self, watcher: Arc<dyn StampWatcher>) -> StoreFuture<'_, Infallible> {
+        self.call(OperationKind::WatchStamps, Vec::new(), |store| {
+            store.watch_stamps(watcher)
+        })
+    }
+
+    fn hold<'a>(&'a self, stamps: &'a [String], writer: u64, lease: Duration) -> StoreFuture<'a, ()> {
+        self.call(OperationKind::Hold, stamps.to_vec(), move |store| {
+            store.hold(stamps, writer, lease)
+        })
+    }
+
+    fn release<'a>(&'a self, stamps: &'a [String], writer: u64, settle: Duration) -> StoreFuture<'a, ()> {
+        self.call(OperationKind::Release, stamps.to_vec(), move |store| {
+            store.release(stamps, writer, settle)
+        })
+    }
+
+    fn is_held<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, bool> {
+        self.call(OperationKind::IsHeld, stamps.to_vec(), move |store| {
+            store.is_held(stamps)
+        })
+    }
+
+    fn acquire_lease<'a>(&'a self, key: &'a str, holder: u64, lasting: Duration) -> StoreFuture<'a, bool> {
+        self.call(OperationKind::AcquireLease, vec![key.to_owned()], move |store| {
+            store.acquire_lease(key, holder, lasting)
+        })
+    }
+
+    fn extend_lease<'a>(&'a self, key: &'a str, holder: u64, lasting: Duration) -> StoreFuture<'a, ()> {
+        self.call(OperationKind::ExtendLease, vec![key.to_owned()], move |store| {
+            store.extend_lease(key, holder, lasting)
+        })
+    }
+
+    fn drop_lease<'a>(&'a self, key: &'a str) -> StoreFuture<'a, ()> {
+        self.call(OperationKind::DropLease, vec![key.to_owned()], move |store| {
+            store.drop_lease(key)
         })
     }
 

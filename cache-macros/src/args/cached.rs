@@ -1,8 +1,10 @@
 //! The options of `#[cached]`.
 
+use std::time::Duration;
+
 use proc_macro2::{Ident, TokenStream};
 use syn::{
-    Expr, LitInt, Token,
+    Expr, LitInt, LitStr, Token,
     ext::IdentExt,
     parse::{Parse, ParseStream},
 };
@@ -11,17 +13,20 @@ use super::{
     Reference,
     options::{Opt, ScopeExpr, Slot, read_all, separated},
 };
-use crate::{diag::Errors, ttl::Ttl};
+use crate::{diag::Errors, duration::DurationExpr};
 
 /// The names of the options, for messages.
 const OPTIONS: &[&str] = &[
-    "resource", "ttl", "skip", "key", "scope", "tenant", "cache", "when", "unless", "version",
+    "resource", "ttl", "skip", "key", "scope", "tenant", "cache", "when", "unless", "near", "lease", "version",
 ];
+
+/// `lease` without a value.
+const LEASE: Duration = Duration::from_secs(2);
 
 /// What stands in `#[cached(...)]`.
 pub(crate) struct CachedArgs {
     pub(crate) resource: Slot<Reference>,
-    pub(crate) ttl: Slot<Ttl>,
+    pub(crate) ttl: Slot<DurationExpr>,
     pub(crate) skip: Slot<Vec<Ident>>,
     pub(crate) key: Slot<Vec<KeyExpr>>,
     pub(crate) scope: Slot<Vec<ScopeExpr>>,
@@ -29,6 +34,8 @@ pub(crate) struct CachedArgs {
     pub(crate) cache: Slot<Expr>,
     pub(crate) when: Slot<Expr>,
     pub(crate) unless: Slot<Expr>,
+    pub(crate) near: Slot<NearArg>,
+    pub(crate) lease: Slot<DurationExpr>,
     pub(crate) version: Slot<u32>,
 }
 
@@ -45,6 +52,8 @@ impl CachedArgs {
             cache: Slot::Absent,
             when: Slot::Absent,
             unless: Slot::Absent,
+            near: Slot::Absent,
+            lease: Slot::Absent,
             version: Slot::Absent,
         };
         read_all(tokens, errors, |input, errors| {
@@ -67,8 +76,37 @@ impl CachedArgs {
             "cache" => option.assign(&mut self.cache, "cache = self.cache"),
             "when" => option.assign(&mut self.when, "when = page < 10"),
             "unless" => option.assign_with(&mut self.unless, "unless = |value| value.is_empty()", closure),
+            "near" => option.assign(&mut self.near, "near = \"tracked\""),
+            "lease" => option.flag_or_assign(&mut self.lease, DurationExpr::Fixed(LEASE), "lease = \"2s\""),
             "version" => option.assign_with(&mut self.version, "version = 2", version),
             _ => option.refuse(OPTIONS),
+        }
+    }
+}
+
+/// The value of `near`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NearArg {
+    Tracked,
+    Checked,
+    Off,
+}
+
+impl Parse for NearArg {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let refuse = |span| {
+            syn::Error::new(
+                span,
+                "`near` is `\"tracked\"` (the store reports what changes, no round trip), `\"checked\"` (the stamps are asked \
+                 on every call) or `\"off\"`",
+            )
+        };
+        let value: LitStr = input.parse().map_err(|error: syn::Error| refuse(error.span()))?;
+        match value.value().as_str() {
+            "tracked" => Ok(Self::Tracked),
+            "checked" => Ok(Self::Checked),
+            "off" => Ok(Self::Off),
+            _ => Err(refuse(value.span())),
         }
     }
 }

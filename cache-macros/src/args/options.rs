@@ -74,6 +74,29 @@ impl<'a, 'b> Opt<'a, 'b> {
         self.fill(slot, value);
     }
 
+    /// Reads nothing more: the option is its name.
+    pub(crate) fn flag(self, slot: &mut Slot<()>) {
+        let value = if self.is_alone() {
+            Ok(())
+        } else {
+            Err(self.mistake("takes no value", &self.key.to_string()))
+        };
+        self.fill(slot, value);
+    }
+
+    /// Reads `= value`, or nothing more, which means `default`.
+    pub(crate) fn flag_or_assign<T: Parse>(self, slot: &mut Slot<T>, default: T, example: &str) {
+        if self.is_alone() {
+            self.fill(slot, Ok(default));
+        } else {
+            self.assign(slot, example);
+        }
+    }
+
+    fn is_alone(&self) -> bool {
+        self.input.is_empty() || self.input.peek(Token![,])
+    }
+
     /// Reads `(value, value, ...)`.
     pub(crate) fn list<T: Parse>(self, slot: &mut Slot<Vec<T>>, example: &str) {
         self.list_with(slot, example, T::parse);

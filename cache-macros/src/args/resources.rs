@@ -9,10 +9,10 @@ use syn::{
 };
 
 use super::options::{Opt, Slot, read_all, separated};
-use crate::{diag::Errors, ttl::Ttl};
+use crate::{diag::Errors, duration::DurationExpr};
 
 /// The names of the options, for messages.
-const OPTIONS: &[&str] = &["ttl", "scope", "tenant"];
+const OPTIONS: &[&str] = &["ttl", "scope", "tenant", "crash_safe", "settle"];
 
 /// What stands in `resources! { ... }`.
 pub(crate) struct ResourcesArgs {
@@ -28,10 +28,14 @@ pub(crate) enum Declaration {
 pub(crate) struct ResourceArgs {
     pub(crate) docs: Vec<Attribute>,
     pub(crate) name: Ident,
-    pub(crate) ttl: Slot<Ttl>,
+    pub(crate) ttl: Slot<DurationExpr>,
     pub(crate) scope: Slot<Vec<ScopeArg>>,
     /// `tenant = shared`.
     pub(crate) shared: Slot<()>,
+    pub(crate) crash_safe: Slot<()>,
+    pub(crate) settle: Slot<DurationExpr>,
+    /// Where the name of `settle` stands.
+    pub(crate) settle_span: Option<Span>,
 }
 
 /// `name: Type` of a scope.
@@ -132,6 +136,9 @@ fn declaration(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Decla
         ttl: Slot::Absent,
         scope: Slot::Absent,
         shared: Slot::Absent,
+        crash_safe: Slot::Absent,
+        settle: Slot::Absent,
+        settle_span: None,
     };
     separated(&content, errors, |input, errors| {
         resource.option(Opt::parse(input, errors)?);
@@ -146,6 +153,11 @@ impl ResourceArgs {
             "ttl" => option.assign(&mut self.ttl, "ttl = \"5m\""),
             "scope" => option.list(&mut self.scope, "scope(company: i64)"),
             "tenant" => option.assign_with(&mut self.shared, "tenant = shared", shared),
+            "crash_safe" => option.flag(&mut self.crash_safe),
+            "settle" => {
+                self.settle_span = Some(option.key.span());
+                option.assign(&mut self.settle, "settle = \"500ms\"");
+            }
             _ => option.refuse(OPTIONS),
         }
     }

@@ -5,7 +5,10 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{check, future, local, optional_cache, private, scope_type, shape};
-use crate::model::{Cached, KeyPart, Scope, Tenant, UserArgument};
+use crate::{
+    duration::DurationExpr,
+    model::{Cached, KeyPart, Near, Scope, Tenant, UserArgument},
+};
 
 /// The new body of the function, around `block`, its old one.
 //
@@ -14,7 +17,7 @@ use crate::model::{Cached, KeyPart, Scope, Tenant, UserArgument};
 //     let mut call = Call::begin(&__CACHE_SITE, None);
 //     Call::scope::<crate::cache_resources::scopes::company>(&mut call, "company", &company);
 //     Call::arg(&mut call, "company", &company);
-//     cached(call, Returns::<R>::new().shape(), never, async move { block }).await
+//     cached(call, Returns::<R>::new().shape(), never, SharedOnly, async move { block }).await
 pub(crate) fn cached(model: &Cached, block: &TokenStream) -> TokenStream {
     let call = local("__cache_call");
     let site = site(model);
@@ -35,7 +38,11 @@ pub(crate) fn cached(model: &Cached, block: &TokenStream) -> TokenStream {
         .iter()
         .map(|UserArgument { ident, cfg }| quote!(#(#cfg)* let _ = &#ident;));
     // All of the call on the return type: what the compiler has to say about it is that the result cannot be stored.
-    let run = quote_spanned!(model.output.span()=> #run(#call, #shape, #unless, #body).await);
+    let tier = private(
+        if model.near.is_some() { "NearToo" } else { "SharedOnly" },
+        model.output.span(),
+    );
+    let run = quote_spanned!(model.output.span()=> #run(#call, #shape, #unless, #tier, #body).await);
     quote! {
         #site
         let #mutability #call = ::cache_runtime::__private::Call::begin(&__CACHE_SITE, #cache);
@@ -53,8 +60,25 @@ fn site(model: &Cached) -> TokenStream {
         function,
         version,
         scopes,
+        near,
+        lease,
         ..
     } = model;
+    let near = near.map(|near| {
+        let coherence = match near {
+            Near::Tracked => quote!(Tracked),
+            Near::Checked => quote!(Checked),
+        };
+        quote!(.near(::cache_runtime::__private::Coherence::#coherence))
+    });
+    let lease = lease.as_ref().map(|lease| match lease {
+        DurationExpr::Expr(expr) => {
+            let site = private("Site", expr.span());
+            let lease = quote_spanned!(expr.span()=> #site::checked_lease(#expr));
+            quote!(.lease(#lease))
+        }
+        fixed @ DurationExpr::Fixed(_) => quote!(.lease(#fixed)),
+    });
     let aliases: Vec<Ident> = (0..scopes.len()).map(scope_alias).collect();
     let scope_types = scopes
         .iter()
@@ -84,7 +108,7 @@ fn site(model: &Cached) -> TokenStream {
             ::core::module_path!(),
             #function,
             #version,
-        );
+        )#near #lease;
     }
 }
 

@@ -6,8 +6,8 @@ use syn::{Attribute, spanned::Spanned};
 
 use super::private;
 use crate::{
-    model::{Group, Registry, Resource, ScopeType},
-    ttl::Ttl,
+    duration::DurationExpr,
+    model::{CrashSafe, Group, Registry, Resource, ScopeType},
 };
 
 /// The items that `model` stands for.
@@ -47,18 +47,30 @@ fn resource(model: &Resource) -> TokenStream {
         ttl,
         scopes,
         shared,
+        crash_safe,
     } = model;
     let docs = docs_or(docs, &format!(" The resource `{name}`."));
     let text = name.to_string();
     let ttl = match ttl {
         None => quote!(::core::option::Option::None),
-        Some(Ttl::Expr(expr)) => {
+        Some(DurationExpr::Expr(expr)) => {
             let check = private("Resource", expr.span());
             quote_spanned!(expr.span()=> #check::__ttl(#expr))
         }
         Some(fixed) => quote!(::core::option::Option::Some(#fixed)),
     };
     let scopes = scopes.iter().map(ToString::to_string);
+    let crash_safe = crash_safe.as_ref().map(|CrashSafe { settle }| {
+        let settle = match settle {
+            None => quote!(::core::time::Duration::ZERO),
+            Some(DurationExpr::Expr(expr)) => {
+                let check = private("Resource", expr.span());
+                quote_spanned!(expr.span()=> #check::__settle(#expr))
+            }
+            Some(fixed) => quote!(#fixed),
+        };
+        quote!(.__crash_safe(#settle))
+    });
     let tenancy = if *shared { quote!(Shared) } else { quote!(PerTenant) };
     quote! {
         #docs
@@ -68,7 +80,7 @@ fn resource(model: &Resource) -> TokenStream {
             #ttl,
             &[#(#scopes),*],
             ::cache_runtime::__private::Tenancy::#tenancy,
-        );
+        )#crash_safe;
     }
 }
 

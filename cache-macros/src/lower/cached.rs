@@ -6,9 +6,9 @@ use syn::{Expr, Type, spanned::Spanned};
 
 use super::{TENANT_ARGUMENT, adapted, check_scopes, no_argument, scopes, tenant};
 use crate::{
-    args::{CachedArgs, KeyExpr, Reference, Slot},
+    args::{CachedArgs, KeyExpr, NearArg, Reference, Slot},
     diag::Errors,
-    model::{Cached, KeyPart, UserArgument},
+    model::{Cached, KeyPart, Near, UserArgument},
     target::{Argument, Target},
     uses::{compact, mentions, uses},
 };
@@ -33,6 +33,12 @@ pub(crate) fn cached(args: &CachedArgs, target: &Target, errors: &mut Errors) ->
         ttl: args.ttl.value().map(|ttl| target.adapt(ttl)),
         when: adapted(&args.when, target),
         unless: adapted(&args.unless, target),
+        near: match args.near.value() {
+            Some(NearArg::Tracked) => Some(Near::Tracked),
+            Some(NearArg::Checked) => Some(Near::Checked),
+            Some(NearArg::Off) | None => None,
+        },
+        lease: args.lease.value().cloned(),
         tenant: tenant(&args.tenant, target),
         cache: args.cache.value().map(|cache| target.adapt_operand(cache)),
         scopes: scopes(args.scope.values(), reference, target),

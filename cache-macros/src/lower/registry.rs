@@ -7,9 +7,9 @@ use quote::ToTokens;
 use syn::{Type, spanned::Spanned};
 
 use crate::{
-    args::{Declaration, ResourceArgs, ResourcesArgs, ScopeArg, resource_ident},
+    args::{Declaration, ResourceArgs, ResourcesArgs, ScopeArg, Slot, resource_ident},
     diag::Errors,
-    model::{Registry, Resource, ScopeType},
+    model::{CrashSafe, Registry, Resource, ScopeType},
     uses::compact,
 };
 
@@ -32,6 +32,7 @@ pub(crate) fn registry(args: &ResourcesArgs, errors: &mut Errors) -> Registry {
                 ttl: declared.ttl.value().cloned(),
                 scopes: scope_names(declared, &mut scopes, errors),
                 shared: declared.shared.value().is_some(),
+                crash_safe: crash_safe(declared, errors),
             });
         }
     }
@@ -40,6 +41,18 @@ pub(crate) fn registry(args: &ResourcesArgs, errors: &mut Errors) -> Registry {
         groups: groups::resolve(&declarations, errors),
         scopes,
     }
+}
+
+fn crash_safe(declared: &ResourceArgs, errors: &mut Errors) -> Option<CrashSafe> {
+    if let (Slot::Absent, Some(span)) = (&declared.crash_safe, declared.settle_span) {
+        errors.at(
+            span,
+            "`settle` says how long nothing is stored after a mutation of a `crash_safe` resource\nhelp: add `crash_safe`",
+        );
+    }
+    declared.crash_safe.value().map(|()| CrashSafe {
+        settle: declared.settle.value().cloned(),
+    })
 }
 
 /// The declarations whose names can be declared, each name once.

@@ -46,6 +46,8 @@ fn a_cached_method_with_every_option() {
             cache = self.cache,
             when = filter.page < 10,
             unless = |page| page.items.is_empty(),
+            near = "checked",
+            lease = "5s",
             version = 3,
         "#,
         "async fn sales(&self, db: &Db, filter: Filter, region: &str, customer: Id, username: &str) -> Option<Page> {
@@ -157,7 +159,8 @@ fn declarations() {
         /// Totals shown on the home page.
         dashboard_summary { ttl = "5m", scope(company: i64) }
         sales { ttl = LIMITS.sales, scope(company: i64, region: String) }
-        exchange_rates { tenant = shared }
+        exchange_rates { tenant = shared, crash_safe }
+        treasury { crash_safe, settle = "500ms" }
 
         /// Everything.
         group all = figures, exchange_rates, "dash*";

@@ -1,7 +1,11 @@
 //! The store of one process.
 
+mod stays;
+mod watchers;
+
 use std::{
     cell::Cell,
+    convert::Infallible,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -10,7 +14,8 @@ use bytes::Bytes;
 use quick_cache::{Weighter, sync::Cache};
 use tokio::time::Instant;
 
-use super::{Snapshot, Store, StoreFuture, Swept};
+use self::{stays::Stays, watchers::Watchers};
+use super::{Snapshot, StampWatcher, Store, StoreFuture, Swept};
 use crate::{
     envelope::Envelope,
     glob,
@@ -33,6 +38,11 @@ pub struct MemoryStore {
     stamps: Cache<String, Stamp>,
     /// Held while a stamp is created, so that concurrent creators agree on one.
     creating: Mutex<()>,
+    /// Whose stamps are about to change, by stamp.
+    holds: Stays,
+    /// Who loads for all, by lease.
+    leases: Stays,
+    watchers: Watchers,
 }
 
 #[derive(Debug, Clone)]
@@ -59,6 +69,9 @@ impl MemoryStore {
             entries: Cache::with_weighter(estimated_items, capacity, SlotWeight),
             stamps: Cache::new(STAMPS),
             creating: Mutex::new(()),
+            holds: Stays::default(),
+            leases: Stays::default(),
+            watchers: Watchers::default(),
         }
     }
 
@@ -95,6 +108,11 @@ impl Store for MemoryStore {
         Box::pin(async { Ok(Snapshot { stamps, entry }) })
     }
 
+    fn read_stamps<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Vec<Option<Stamp>>> {
+        let stamps = address.stamps().iter().map(|key| self.stamps.get(key)).collect();
+        Box::pin(async { Ok(stamps) })
+    }
+
     fn create_stamps<'a>(&'a self, fresh: &'a [(&'a str, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
         let _creating = self.creating.lock().unwrap_or_else(PoisonError::into_inner);
         let create = |&(key, fresh): &(&str, Stamp)| {
@@ -121,7 +139,57 @@ impl Store for MemoryStore {
         let _creating = self.creating.lock().unwrap_or_else(PoisonError::into_inner);
         for key in stamps {
             self.stamps.remove(key);
+            // Whether or not it was there: an evicted stamp may live on in what a watcher keeps.
+            self.watchers.changed(key);
         }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn remove_all_stamps(&self) -> StoreFuture<'_, ()> {
+        let _creating = self.creating.lock().unwrap_or_else(PoisonError::into_inner);
+        self.stamps.clear();
+        self.watchers.all_changed();
+        Box::pin(async { Ok(()) })
+    }
+
+    fn watch_stamps(&self, watcher: Arc<dyn StampWatcher>) -> StoreFuture<'_, Infallible> {
+        Box::pin(async {
+            let _watching = self.watchers.add(watcher);
+            std::future::pending().await
+        })
+    }
+
+    fn hold<'a>(&'a self, stamps: &'a [String], writer: u64, lease: Duration) -> StoreFuture<'a, ()> {
+        for stamp in stamps {
+            self.holds.stay(stamp, writer, lease);
+        }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn release<'a>(&'a self, stamps: &'a [String], writer: u64, settle: Duration) -> StoreFuture<'a, ()> {
+        for stamp in stamps {
+            self.holds.stay(stamp, writer, settle);
+        }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn is_held<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, bool> {
+        let held = stamps.iter().any(|stamp| self.holds.anyone(stamp));
+        Box::pin(async move { Ok(held) })
+    }
+
+    fn acquire_lease<'a>(&'a self, key: &'a str, holder: u64, lasting: Duration) -> StoreFuture<'a, bool> {
+        let acquired = self.leases.stay_alone(key, holder, lasting);
+        Box::pin(async move { Ok(acquired) })
+    }
+
+    fn extend_lease<'a>(&'a self, key: &'a str, holder: u64, lasting: Duration) -> StoreFuture<'a, ()> {
+        self.leases.stay_longer(key, holder, lasting);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn drop_lease<'a>(&'a self, key: &'a str) -> StoreFuture<'a, ()> {
+        self.leases.end(key);
         Box::pin(async { Ok(()) })
     }
 

@@ -24,6 +24,10 @@ impl Store for NoStore {
         })
     }
 
+    fn read_stamps<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Vec<Option<Stamp>>> {
+        Box::pin(async { Ok(vec![None; address.stamps().len()]) })
+    }
+
     fn create_stamps<'a>(&'a self, fresh: &'a [(&'a str, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
         Box::pin(async { Ok(vec![None; fresh.len()]) })
     }
@@ -33,6 +37,34 @@ impl Store for NoStore {
     }
 
     fn remove_stamps<'a>(&'a self, _stamps: &'a [String]) -> StoreFuture<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn remove_all_stamps(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn hold<'a>(&'a self, _stamps: &'a [String], _writer: u64, _lease: Duration) -> StoreFuture<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn release<'a>(&'a self, _stamps: &'a [String], _writer: u64, _settle: Duration) -> StoreFuture<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn is_held<'a>(&'a self, _stamps: &'a [String]) -> StoreFuture<'a, bool> {
+        Box::pin(async { Ok(false) })
+    }
+
+    fn acquire_lease<'a>(&'a self, _key: &'a str, _holder: u64, _lasting: Duration) -> StoreFuture<'a, bool> {
+        Box::pin(async { Ok(true) })
+    }
+
+    fn extend_lease<'a>(&'a self, _key: &'a str, _holder: u64, _lasting: Duration) -> StoreFuture<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn drop_lease<'a>(&'a self, _key: &'a str) -> StoreFuture<'a, ()> {
         Box::pin(async { Ok(()) })
     }
 

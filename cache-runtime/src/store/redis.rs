@@ -3,11 +3,17 @@
 
 mod config;
 mod error;
+mod holds;
 mod lane;
+mod leases;
 mod reads;
+mod removals;
+mod stamps;
 mod sweep;
+mod watch;
 
 use std::{
+    convert::Infallible,
     fmt,
     sync::{
         Arc,
@@ -16,21 +22,21 @@ use std::{
     time::Duration,
 };
 
-use ::redis::{Pipeline, RedisResult, Value, aio::ConnectionLike, cmd, pipe};
+use ::redis::{Cmd, Pipeline, RedisResult, Value, aio::ConnectionLike, cmd};
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 
 pub use self::config::RedisConfig;
-use self::{error::unexpected, lane::Lane, reads::Reads};
-use super::{Snapshot, Store, StoreError, StoreFuture, Swept};
+use self::{
+    lane::Lane,
+    reads::{Reads, Wanted},
+    removals::Removals,
+};
+use super::{Snapshot, StampWatcher, Store, StoreFuture, Swept};
 use crate::{
     key::Address,
     stamp::{Stamp, Ticket},
 };
-
-/// How long a stamp is kept after its creation. An entry outlives its stamp as a miss, so this only has to be longer than
-/// any sensible time-to-live.
-const STAMP_LIFETIME: Duration = Duration::from_hours(30 * 24);
 
 /// The key that a probe removes. It never exists.
 const PROBE: &str = "cachestamp:~probe";
@@ -43,6 +49,8 @@ pub struct RedisStore {
     config: RedisConfig,
     lanes: Vec<Arc<Lane>>,
     reads: Vec<Arc<Reads>>,
+    /// `None` without replicas to wait for: then every lane that carries writes removes stamps.
+    removals: Option<Removals>,
     next_read: AtomicUsize,
     next_write: AtomicUsize,
 }
@@ -68,10 +76,13 @@ impl RedisStore {
             .iter()
             .map(|lane| Arc::new(Reads::new(Arc::clone(lane))))
             .collect();
+        let replicas = config.replicas_to_wait_for();
+        let removals = (replicas > 0).then(|| Removals::new(Arc::new(Lane::new(pool, &config)), replicas));
         Self {
             config,
             lanes,
             reads,
+            removals,
             next_read: AtomicUsize::new(0),
             next_write: AtomicUsize::new(reading),
         }
@@ -88,65 +99,30 @@ impl RedisStore {
         };
         &writing[self.next_write.fetch_add(1, Ordering::Relaxed) % writing.len()]
     }
+}
 
-    async fn unlink(&self, keys: &[impl AsRef<str>]) -> Result<(), StoreError> {
-        if keys.is_empty() {
-            return Ok(());
-        }
-        let mut command = cmd("UNLINK");
-        for key in keys {
-            command.arg(key.as_ref());
-        }
-        self.write_lane()
-            .run(async |mut connection| command.exec_async(&mut connection).await)
-            .await
+fn unlink(keys: &[impl AsRef<str>]) -> Cmd {
+    let mut command = cmd("UNLINK");
+    for key in keys {
+        command.arg(key.as_ref());
     }
+    command
 }
 
 impl Store for RedisStore {
     fn read<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Snapshot> {
-        Box::pin(self.read_lane().read(address))
+        Box::pin(self.read_lane().read(address, Wanted::StampsAndEntry))
+    }
+
+    fn read_stamps<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Vec<Option<Stamp>>> {
+        Box::pin(async {
+            let snapshot = self.read_lane().read(address, Wanted::Stamps).await?;
+            Ok(snapshot.stamps)
+        })
     }
 
     fn create_stamps<'a>(&'a self, fresh: &'a [(&'a str, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
-        Box::pin(async move {
-            let mut pipeline = pipe();
-            let lifetime = millis(STAMP_LIFETIME);
-            for (key, stamp) in fresh {
-                pipeline
-                    .cmd("SET")
-                    .arg(key)
-                    .arg(stamp.to_text())
-                    .arg("NX")
-                    .arg("PX")
-                    .arg(lifetime);
-                pipeline.cmd("GET").arg(key);
-            }
-            let lane = self.write_lane();
-            let replies = lane
-                .run(async |connection| replies(connection, &pipeline).await)
-                .await?;
-            if replies.len() != 2 * fresh.len() {
-                return Err(unexpected("SET NX and GET", format_args!("{} replies", replies.len())));
-            }
-            let mut stamps = Vec::with_capacity(fresh.len());
-            let mut foreign = Vec::new();
-            for ((key, _), [set, get]) in fresh.iter().zip(replies.as_chunks().0) {
-                let stamp = match get {
-                    Value::BulkString(text) => Stamp::from_text(text),
-                    _ => None,
-                };
-                match (stamp, set, get) {
-                    (None, Value::ServerError(error), Value::Nil) => return Err(error::from_server(error)),
-                    // Something that is no stamp stands under the key: it goes, so that the next read can create one.
-                    (None, _, Value::BulkString(_) | Value::ServerError(_)) => foreign.push(*key),
-                    _ => {}
-                }
-                stamps.push(stamp);
-            }
-            self.unlink(&foreign).await?;
-            Ok(stamps)
-        })
+        Box::pin(stamps::create(self.write_lane(), fresh))
     }
 
     fn fill<'a>(&'a self, ticket: &'a Ticket, entry: Bytes, ttl: Duration) -> StoreFuture<'a, ()> {
@@ -164,7 +140,45 @@ impl Store for RedisStore {
     }
 
     fn remove_stamps<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, ()> {
-        Box::pin(self.unlink(stamps))
+        match &self.removals {
+            Some(removals) => Box::pin(removals.remove(stamps)),
+            None => Box::pin(stamps::remove(self.write_lane(), stamps)),
+        }
+    }
+
+    fn remove_all_stamps(&self) -> StoreFuture<'_, ()> {
+        match &self.removals {
+            Some(removals) => Box::pin(removals.remove_all()),
+            None => Box::pin(stamps::remove_all(self.write_lane())),
+        }
+    }
+
+    fn watch_stamps(&self, watcher: Arc<dyn StampWatcher>) -> StoreFuture<'_, Infallible> {
+        Box::pin(watch::watch(self, watcher))
+    }
+
+    fn hold<'a>(&'a self, stamps: &'a [String], writer: u64, lease: Duration) -> StoreFuture<'a, ()> {
+        Box::pin(holds::enter(self.write_lane(), stamps, writer, lease))
+    }
+
+    fn release<'a>(&'a self, stamps: &'a [String], writer: u64, settle: Duration) -> StoreFuture<'a, ()> {
+        Box::pin(holds::leave(self.write_lane(), stamps, writer, settle))
+    }
+
+    fn is_held<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, bool> {
+        Box::pin(holds::anyone(self.read_lane().lane(), stamps))
+    }
+
+    fn acquire_lease<'a>(&'a self, key: &'a str, holder: u64, lasting: Duration) -> StoreFuture<'a, bool> {
+        Box::pin(leases::acquire(self.write_lane(), key, holder, lasting))
+    }
+
+    fn extend_lease<'a>(&'a self, key: &'a str, holder: u64, lasting: Duration) -> StoreFuture<'a, ()> {
+        Box::pin(leases::extend(self.write_lane(), key, holder, lasting))
+    }
+
+    fn drop_lease<'a>(&'a self, key: &'a str) -> StoreFuture<'a, ()> {
+        Box::pin(leases::end(self.write_lane(), key))
     }
 
     fn sweep<'a>(&'a self, pattern: &'a str) -> StoreFuture<'a, Swept> {
@@ -172,7 +186,8 @@ impl Store for RedisStore {
     }
 
     fn generation(&self) -> u64 {
-        self.lanes.iter().map(|lane| lane.generation()).sum()
+        let removing = self.removals.as_ref().map_or(0, Removals::generation);
+        self.lanes.iter().map(|lane| lane.generation()).sum::<u64>() + removing
     }
 
     fn probe(&self) -> StoreFuture<'_, ()> {
@@ -181,7 +196,12 @@ impl Store for RedisStore {
             .lanes
             .iter()
             .map(|lane| lane.run(async |mut connection| cmd("UNLINK").arg(PROBE).exec_async(&mut connection).await));
-        Box::pin(async { try_join_all(probes).await.map(drop) })
+        // Not by a command, which would stand behind a `WAIT`.
+        let removing = self.removals.as_ref().map_or(Ok(()), Removals::is_connected);
+        Box::pin(async {
+            try_join_all(probes).await?;
+            removing
+        })
     }
 }
 

@@ -32,7 +32,11 @@ mod options {
         unknown { tll = 60 }
         repeated { ttl = 60, ttl = 61 }
         ill_typed { ttl = "soon", tenant = mine, scope = company }
-        not_yet { crash_safe }
+        forgetful { crash_save }
+        sized { max_size = 5 }
+        with_a_value { crash_safe = true }
+        settled_alone { settle = "500ms" }
+        settled_at_once { crash_safe, settle = 0 }
         zero { ttl = 0 }
         untyped { scope(company) }
         #[cfg(test)]

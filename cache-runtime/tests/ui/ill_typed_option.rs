@@ -23,6 +23,21 @@ async fn several(db: i64) -> i64 {
     1
 }
 
+#[cached(resource = "companies_list", near = "trakced", lease = "0s")]
+async fn tiers() -> i64 {
+    1
+}
+
+#[cached(resource = "companies_list", near = true, lease("2s"))]
+async fn tiers_ill_typed() -> i64 {
+    1
+}
+
+#[cached(resource = "companies_list", near)]
+async fn near_without_a_value() -> i64 {
+    1
+}
+
 #[cached(resource = "companies_list", ttl, when(true), key())]
 async fn without_a_value() -> i64 {
     1

@@ -7,6 +7,9 @@ use cache_runtime::{
     store::{Snapshot, Store, StoreError},
 };
 
+/// How long anything may take that a rule waits for.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Long enough never to pass during a test.
 pub(super) const LONG: Duration = Duration::from_hours(1);
 
@@ -36,6 +39,23 @@ macro_rules! ensure {
 }
 pub(super) use ensure;
 
+/// Asks until it is so.
+macro_rules! until {
+    ($what:literal, $is_so:expr) => {{
+        let deadline = tokio::time::Instant::now() + $crate::contract::bench::PATIENCE;
+        while !$is_so {
+            ensure!(
+                tokio::time::Instant::now() < deadline,
+                "waited {:?} for this: {}",
+                $crate::contract::bench::PATIENCE,
+                $what
+            );
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    }};
+}
+pub(super) use until;
+
 /// A store, and keys in it that nobody else uses.
 pub(super) struct Bench {
     pub(super) store: Arc<dyn Store>,
@@ -61,6 +81,10 @@ impl Bench {
     /// A sweep pattern for what this rule has stored: `rest` follows the tenant.
     pub(super) fn pattern(&self, rest: &str) -> String {
         format!("cache:{}:{rest}", self.tenant)
+    }
+
+    pub(super) fn lease(&self, name: &str) -> String {
+        format!("cachelease:{}:{name}", self.tenant)
     }
 
     pub(super) async fn snapshot(&self, address: &Arc<Address>) -> Result<Snapshot, Broken> {

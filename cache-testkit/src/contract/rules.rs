@@ -2,8 +2,11 @@
 
 mod concurrency;
 mod entries;
+mod holds;
+mod leases;
 mod stamps;
 mod sweeps;
+mod watch;
 
 use super::Rule;
 
@@ -24,6 +27,8 @@ rules![
     stamps::several_stamps_are_removed_together_and_the_others_stay,
     stamps::removing_what_is_missing_is_no_error,
     stamps::a_probe_succeeds_and_changes_nothing,
+    stamps::stamps_read_alone_are_the_same,
+    stamps::all_stamps_are_removed_at_once_if_need_be,
     entries::an_entry_reads_back_byte_for_byte,
     entries::an_entry_of_a_mebibyte_reads_back,
     entries::a_fill_replaces_the_entry_before,
@@ -42,4 +47,14 @@ rules![
     concurrency::concurrent_readers_get_their_own_entries,
     concurrency::a_read_sees_what_was_acknowledged_before_it,
     concurrency::a_dropped_call_harms_nobody,
+    holds::a_hold_is_seen_until_its_writer_leaves,
+    holds::writers_come_and_go_independently,
+    holds::a_writer_that_does_not_renew_is_gone_when_its_lease_is_over,
+    holds::a_renewed_hold_lasts,
+    holds::a_hold_that_settles_ends_by_itself,
+    leases::a_lease_has_one_holder,
+    leases::a_lease_that_was_given_back_is_free,
+    leases::a_lease_that_is_not_extended_runs_out,
+    leases::an_extended_lease_lasts,
+    watch::a_change_is_reported_before_the_store_says_that_all_have_been,
 ];

@@ -15,6 +15,24 @@ pub enum OperationKind {
     Fill,
     /// `remove_stamps`
     RemoveStamps,
+    /// `read_stamps`
+    ReadStamps,
+    /// `remove_all_stamps`
+    RemoveAllStamps,
+    /// `watch_stamps`
+    WatchStamps,
+    /// `hold`
+    Hold,
+    /// `release`
+    Release,
+    /// `is_held`
+    IsHeld,
+    /// `acquire_lease`
+    AcquireLease,
+    /// `extend_lease`
+    ExtendLease,
+    /// `drop_lease`
+    DropLease,
     /// `sweep`
     Sweep,
     /// `probe`
@@ -22,11 +40,20 @@ pub enum OperationKind {
 }
 
 impl OperationKind {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Read,
+        Self::ReadStamps,
         Self::CreateStamps,
         Self::Fill,
         Self::RemoveStamps,
+        Self::RemoveAllStamps,
+        Self::WatchStamps,
+        Self::Hold,
+        Self::Release,
+        Self::IsHeld,
+        Self::AcquireLease,
+        Self::ExtendLease,
+        Self::DropLease,
         Self::Sweep,
         Self::Probe,
     ];

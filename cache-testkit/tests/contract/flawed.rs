@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -9,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use cache_runtime::{
     Address, Stamp, Ticket,
-    store::{Snapshot, Store, StoreError, StoreErrorKind, StoreFuture, Swept},
+    store::{Coherent, Snapshot, StampWatcher, Store, StoreError, StoreErrorKind, StoreFuture, Swept},
 };
 use tokio::time::Instant;
 
@@ -43,6 +44,18 @@ pub(crate) enum Flaw {
     SharesEarlierReads,
     DroppedReadBreaksTheStore,
     Panics,
+    MixesUpStampsReadAlone,
+    RemovesSomeOfAllStamps,
+    HoldsOneWriter,
+    ReleaseFreesEverybody,
+    HoldsTheDead,
+    RenewsNothing,
+    SettlesNever,
+    LeasesToEverybody,
+    LeasesForEver,
+    KeepsLeases,
+    ExtendsNothing,
+    ReportsNothing,
 }
 
 #[derive(Debug)]
@@ -59,6 +72,9 @@ struct State {
     under_way: HashMap<String, Snapshot>,
     last_entry: Option<Bytes>,
     broken: bool,
+    holds: HashMap<String, HashMap<u64, Instant>>,
+    leases: HashMap<String, (u64, Instant)>,
+    watchers: Vec<Arc<dyn StampWatcher>>,
 }
 
 #[derive(Debug)]
@@ -142,6 +158,15 @@ impl Store for FlawedStore {
         })
     }
 
+    fn read_stamps<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Vec<Option<Stamp>>> {
+        let mut stamps = self.look(address).stamps;
+        self.state().under_way.remove(address.entry());
+        if self.has(Flaw::MixesUpStampsReadAlone) {
+            stamps.reverse();
+        }
+        Box::pin(async { Ok(stamps) })
+    }
+
     fn create_stamps<'a>(&'a self, fresh: &'a [(&'a str, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
         let mut state = self.state();
         let create = |&(key, fresh): &(&str, Stamp)| {
@@ -204,6 +229,93 @@ impl Store for FlawedStore {
         };
         for key in removed {
             state.stamps.remove(key);
+            for watcher in state.watchers.iter().filter(|_| !self.has(Flaw::ReportsNothing)) {
+                watcher.changed(key);
+            }
+        }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn remove_all_stamps(&self) -> StoreFuture<'_, ()> {
+        let some = self.has(Flaw::RemovesSomeOfAllStamps);
+        let mut kept = 0;
+        self.state().stamps.retain(|_, _| {
+            kept += 1;
+            some && kept > 512
+        });
+        Box::pin(async { Ok(()) })
+    }
+
+    fn watch_stamps(&self, watcher: Arc<dyn StampWatcher>) -> StoreFuture<'_, Infallible> {
+        watcher.began();
+        watcher.coherent(Coherent::Always);
+        self.state().watchers.push(watcher);
+        Box::pin(std::future::pending())
+    }
+
+    fn hold<'a>(&'a self, stamps: &'a [String], writer: u64, lease: Duration) -> StoreFuture<'a, ()> {
+        let mut state = self.state();
+        for stamp in stamps {
+            let writers = state.holds.entry(stamp.clone()).or_default();
+            if self.has(Flaw::HoldsOneWriter) {
+                writers.clear();
+            }
+            if !(self.has(Flaw::RenewsNothing) && writers.contains_key(&writer)) {
+                writers.insert(writer, Instant::now() + lease);
+            }
+            if self.has(Flaw::HoldsTheDead) {
+                for until in writers.values_mut() {
+                    *until += lease;
+                }
+            }
+        }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn release<'a>(&'a self, stamps: &'a [String], writer: u64, settle: Duration) -> StoreFuture<'a, ()> {
+        let mut state = self.state();
+        for stamp in stamps {
+            let writers = state.holds.entry(stamp.clone()).or_default();
+            if self.has(Flaw::ReleaseFreesEverybody) {
+                writers.clear();
+            } else if settle.is_zero() || !self.has(Flaw::SettlesNever) {
+                writers.insert(writer, Instant::now() + settle);
+            }
+        }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn is_held<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, bool> {
+        let (state, now) = (self.state(), Instant::now());
+        let writers = stamps.iter().filter_map(|stamp| state.holds.get(stamp));
+        let held = writers.flat_map(HashMap::values).any(|until| *until > now);
+        Box::pin(async move { Ok(held) })
+    }
+
+    fn acquire_lease<'a>(&'a self, key: &'a str, holder: u64, lasting: Duration) -> StoreFuture<'a, bool> {
+        let (mut state, now) = (self.state(), Instant::now());
+        let current = state
+            .leases
+            .get(key)
+            .filter(|(_, until)| *until > now || self.has(Flaw::LeasesForEver));
+        let acquired = self.has(Flaw::LeasesToEverybody) || current.is_none_or(|(current, _)| *current == holder);
+        if acquired {
+            state.leases.insert(key.to_owned(), (holder, now + lasting));
+        }
+        Box::pin(async move { Ok(acquired) })
+    }
+
+    fn extend_lease<'a>(&'a self, key: &'a str, holder: u64, lasting: Duration) -> StoreFuture<'a, ()> {
+        let mut state = self.state();
+        if let Some(lease) = state.leases.get_mut(key).filter(|_| !self.has(Flaw::ExtendsNothing)) {
+            *lease = (holder, Instant::now() + lasting);
+        }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn drop_lease<'a>(&'a self, key: &'a str) -> StoreFuture<'a, ()> {
+        if !self.has(Flaw::KeepsLeases) {
+            self.state().leases.remove(key);
         }
         Box::pin(async { Ok(()) })
     }

@@ -121,6 +121,27 @@ async fn each_flaw_is_found_by_the_rule_that_is_about_it() {
         (Flaw::SharesEarlierReads, "a_read_sees_what_was_acknowledged_before_it"),
         (Flaw::DroppedReadBreaksTheStore, "a_dropped_call_harms_nobody"),
         (Flaw::Panics, "an_entry_of_a_mebibyte_reads_back"),
+        (Flaw::MixesUpStampsReadAlone, "stamps_read_alone_are_the_same"),
+        (
+            Flaw::RemovesSomeOfAllStamps,
+            "all_stamps_are_removed_at_once_if_need_be",
+        ),
+        (Flaw::HoldsOneWriter, "writers_come_and_go_independently"),
+        (Flaw::ReleaseFreesEverybody, "writers_come_and_go_independently"),
+        (
+            Flaw::HoldsTheDead,
+            "a_writer_that_does_not_renew_is_gone_when_its_lease_is_over",
+        ),
+        (Flaw::RenewsNothing, "a_renewed_hold_lasts"),
+        (Flaw::SettlesNever, "a_hold_that_settles_ends_by_itself"),
+        (Flaw::LeasesToEverybody, "a_lease_has_one_holder"),
+        (Flaw::LeasesForEver, "a_lease_that_is_not_extended_runs_out"),
+        (Flaw::KeepsLeases, "a_lease_that_was_given_back_is_free"),
+        (Flaw::ExtendsNothing, "an_extended_lease_lasts"),
+        (
+            Flaw::ReportsNothing,
+            "a_change_is_reported_before_the_store_says_that_all_have_been",
+        ),
     ] {
         let broken = broken_rules(flaw).await;
         assert!(

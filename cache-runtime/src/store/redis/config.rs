@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use deadpool_redis::{Manager, Pool, Runtime};
 use redis::{
-    AsyncConnectionConfig, ConnectionInfo, IntoConnectionInfo,
+    AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisResult,
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
 
@@ -18,6 +18,8 @@ pub struct RedisConfig {
     connections: usize,
     connect_timeout: Duration,
     keepalive: Option<Duration>,
+    wait_replicas: u32,
+    near_heartbeat: Duration,
 }
 
 /// Shows no password.
@@ -29,6 +31,8 @@ impl fmt::Debug for RedisConfig {
             .field("connections", &self.connections)
             .field("connect_timeout", &self.connect_timeout)
             .field("keepalive", &self.keepalive)
+            .field("wait_replicas", &self.wait_replicas)
+            .field("near_heartbeat", &self.near_heartbeat)
             .finish()
     }
 }
@@ -50,6 +54,8 @@ impl RedisConfig {
             connections: 4,
             connect_timeout: Duration::from_secs(5),
             keepalive: Some(Duration::from_mins(1)),
+            wait_replicas: 0,
+            near_heartbeat: Duration::from_millis(250),
         })
     }
 
@@ -82,6 +88,32 @@ impl RedisConfig {
         self
     }
 
+    /// How many replicas must have an invalidation before it counts as acknowledged, by `WAIT`; as long as fewer answer
+    /// within 100 ms, it is sent again. Takes one connection more than [`max_connections`](Self::max_connections), so that
+    /// nothing but invalidations waits for replicas. Default: 0, none.
+    #[must_use]
+    pub fn wait_replicas(mut self, replicas: u32) -> Self {
+        self.wait_replicas = replicas;
+        self
+    }
+
+    /// How often the server is asked whether it has reported all changes of stamps, for functions with `near = "tracked"`.
+    /// Without an answer within four times as long the connection is replaced. At least 1 ms; a quarter of
+    /// [`Builder::near_lease`](crate::Builder::near_lease) fits. Default: 250 ms.
+    #[must_use]
+    pub fn near_heartbeat(mut self, interval: Duration) -> Self {
+        self.near_heartbeat = interval.max(Duration::from_millis(1));
+        self
+    }
+
+    pub(super) fn replicas_to_wait_for(&self) -> u32 {
+        self.wait_replicas
+    }
+
+    pub(super) fn heartbeat(&self) -> Duration {
+        self.near_heartbeat
+    }
+
     pub(super) fn connections(&self) -> usize {
         self.connections
     }
@@ -90,20 +122,30 @@ impl RedisConfig {
         self.connect_timeout
     }
 
-    pub(super) fn pool(&self) -> Pool {
+    /// A client for one connection beside the pool, which speaks RESP3.
+    pub(super) fn resp3_client(&self) -> RedisResult<Client> {
+        let settings = self.info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        Client::open(self.connection_info().set_redis_settings(settings))
+    }
+
+    fn connection_info(&self) -> ConnectionInfo {
         let mut tcp = TcpSettings::default().set_nodelay(true);
         if let Some(idle) = self.keepalive {
             tcp = tcp.set_keepalive(TcpKeepalive::new().with_time(idle));
         }
+        self.info.clone().set_tcp_settings(tcp)
+    }
+
+    pub(super) fn pool(&self) -> Pool {
         let connection = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.connect_timeout))
             // Each operation has a deadline of its own.
             .set_response_timeout(None)
             .set_pipeline_buffer_size(PIPELINE_BUFFER);
-        let manager = Manager::new_with_config(self.info.clone().set_tcp_settings(tcp), connection)
-            .expect("a ConnectionInfo is always accepted");
+        let manager =
+            Manager::new_with_config(self.connection_info(), connection).expect("a ConnectionInfo is always accepted");
         Pool::builder(manager)
-            .max_size(self.connections)
+            .max_size(self.connections + usize::from(self.wait_replicas > 0))
             .runtime(Runtime::Tokio1)
             .create_timeout(Some(self.connect_timeout))
             .build()

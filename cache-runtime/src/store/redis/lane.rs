@@ -71,14 +71,27 @@ impl Lane {
         self.connected.load(Ordering::SeqCst)
     }
 
+    /// Whether there is a connection; if not, one is on its way.
+    pub(super) fn is_connected(self: &Arc<Self>) -> Result<(), StoreError> {
+        match &*self.link.load() {
+            Some(_) => Ok(()),
+            None => Err(self.absent()),
+        }
+    }
+
+    /// Why there is no connection. Starts to connect.
+    fn absent(self: &Arc<Self>) -> StoreError {
+        self.connect();
+        self.down.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Runs one operation on the connection and learns from what becomes of it.
     pub(super) async fn run<T>(
         self: &Arc<Self>,
         operation: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>,
     ) -> Result<T, StoreError> {
         let Some(link) = self.link.load_full() else {
-            self.connect();
-            return Err(self.down.lock().unwrap_or_else(PoisonError::into_inner).clone());
+            return Err(self.absent());
         };
         let watch = Watch {
             lane: self,

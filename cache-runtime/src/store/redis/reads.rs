@@ -26,6 +26,21 @@ const BATCH: usize = 256;
 /// When a batch is given up. Its callers have given up earlier; this frees the wire.
 const BATCH_DEADLINE: Duration = Duration::from_secs(1);
 
+/// What a read asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    StampsAndEntry,
+    Stamps,
+}
+
+impl Wanted {
+    /// The keys of what is wanted: the stamps, then the entry.
+    fn keys(self, address: &Address) -> impl Iterator<Item = &str> {
+        let entry = (self == Self::StampsAndEntry).then(|| address.entry());
+        address.stamps().iter().map(String::as_str).chain(entry)
+    }
+}
+
 /// The reads of one connection.
 pub(super) struct Reads {
     lane: Arc<Lane>,
@@ -40,6 +55,7 @@ struct Queue {
 
 struct Waiting {
     address: Arc<Address>,
+    wanted: Wanted,
     reply: oneshot::Sender<Result<Snapshot, StoreError>>,
 }
 
@@ -51,13 +67,19 @@ impl Reads {
         }
     }
 
-    pub(super) async fn read(self: &Arc<Self>, address: &Arc<Address>) -> Result<Snapshot, StoreError> {
+    pub(super) fn lane(&self) -> &Arc<Lane> {
+        &self.lane
+    }
+
+    /// Of an entry that is not wanted the snapshot has none.
+    pub(super) async fn read(self: &Arc<Self>, address: &Arc<Address>, wanted: Wanted) -> Result<Snapshot, StoreError> {
         let together = {
             let mut queue = self.queue();
             if queue.on_the_wire {
                 let (sender, receiver) = oneshot::channel();
                 queue.waiting.push(Waiting {
                     address: Arc::clone(address),
+                    wanted,
                     reply: sender,
                 });
                 Some(receiver)
@@ -70,12 +92,12 @@ impl Reads {
             return reply.await.unwrap_or_else(|_| Err(abandoned()));
         }
         let _wire = Wire(Arc::clone(self));
-        self.read_alone(address).await
+        self.read_alone(address, wanted).await
     }
 
-    async fn read_alone(&self, address: &Address) -> Result<Snapshot, StoreError> {
-        let keys = address.stamps().iter().map(String::as_str).chain([address.entry()]);
-        let mut values = self.mget(keys, address.key_count()).await?.into_iter();
+    async fn read_alone(&self, address: &Address, wanted: Wanted) -> Result<Snapshot, StoreError> {
+        let count = wanted.keys(address).count();
+        let mut values = self.mget(wanted.keys(address), count).await?.into_iter();
         let stamps = values
             .by_ref()
             .take(address.stamps().len())
@@ -92,13 +114,7 @@ impl Reads {
         let mut places = HashMap::with_capacity(batch.len() * 2);
         let mut keys = Vec::with_capacity(batch.len() * 2);
         for waiting in batch {
-            for key in waiting
-                .address
-                .stamps()
-                .iter()
-                .map(String::as_str)
-                .chain([waiting.address.entry()])
-            {
+            for key in waiting.wanted.keys(&waiting.address) {
                 places.entry(key).or_insert_with(|| {
                     keys.push(key);
                     keys.len() - 1
@@ -114,7 +130,10 @@ impl Reads {
                 .iter()
                 .map(|key| stamp(values[places[key.as_str()]].as_ref()))
                 .collect(),
-            entry: values[places[waiting.address.entry()]].clone(),
+            entry: match waiting.wanted {
+                Wanted::StampsAndEntry => values[places[waiting.address.entry()]].clone(),
+                Wanted::Stamps => None,
+            },
         };
         Ok(batch.iter().map(snapshot).collect())
     }

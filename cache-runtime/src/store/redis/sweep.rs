@@ -25,15 +25,8 @@ pub(super) async fn sweep(lane: &Arc<Lane>, pattern: &str) -> Result<Swept, Stor
     let mut cursor = 0_u64;
     loop {
         let started = Instant::now();
-        let mut scan = cmd("SCAN");
-        scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(SCAN_COUNT);
-        let (next, keys): (u64, Vec<Vec<u8>>) = lane
-            .run(async |mut connection| scan.query_async(&mut connection).await)
-            .await?;
-        let entries: Vec<Address> = keys
-            .iter()
-            .filter_map(|key| Address::parse(std::str::from_utf8(key).ok()?))
-            .collect();
+        let (next, keys) = scan(lane, cursor, &pattern).await?;
+        let entries: Vec<Address> = keys.iter().filter_map(|key| Address::parse(key)).collect();
         swept.matched += entries.len() as u64;
         swept.removed += remove_dead(lane, &entries).await?;
         cursor = next;
@@ -42,6 +35,17 @@ pub(super) async fn sweep(lane: &Arc<Lane>, pattern: &str) -> Result<Swept, Stor
         }
         tokio::time::sleep(started.elapsed() * PAUSE).await;
     }
+}
+
+/// One step of a `SCAN`: the next cursor, and the keys that match. Keys that are not UTF-8 are not this crate's.
+pub(super) async fn scan(lane: &Arc<Lane>, cursor: u64, pattern: &str) -> Result<(u64, Vec<String>), StoreError> {
+    let mut scan = cmd("SCAN");
+    scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(SCAN_COUNT);
+    let (next, keys): (u64, Vec<Vec<u8>>) = lane
+        .run(async |mut connection| scan.query_async(&mut connection).await)
+        .await?;
+    let keys = keys.into_iter().filter_map(|key| String::from_utf8(key).ok()).collect();
+    Ok((next, keys))
 }
 
 /// The pattern as Redis writes it, where `?`, `[` and `\` are special as well.

@@ -125,3 +125,34 @@ pub(in crate::contract) async fn a_probe_succeeds_and_changes_nothing(bench: &Be
     ensure!(before == after, "before the probe {before:?}, after it {after:?}");
     Ok(())
 }
+
+pub(in crate::contract) async fn stamps_read_alone_are_the_same(bench: &Bench) -> Result<(), Broken> {
+    let address = bench.scoped("r", &[("a", "1"), ("b", "2")], "h");
+    bench.fill(&address, b"value").await?;
+    bench.store.remove_stamps(&address.stamps()[1..2]).await?;
+    let (alone, with_entry) = (
+        bench.store.read_stamps(&address).await?,
+        bench.snapshot(&address).await?.stamps,
+    );
+    ensure!(alone == with_entry, "alone {alone:?}, with the entry {with_entry:?}");
+    Ok(())
+}
+
+pub(in crate::contract) async fn all_stamps_are_removed_at_once_if_need_be(bench: &Bench) -> Result<(), Broken> {
+    let mut addresses = Vec::new();
+    for company in 0..700 {
+        let address = bench.scoped("r", &[("company", &company.to_string())], "h");
+        bench.ticket(&address).await?;
+        addresses.push(address);
+    }
+    bench.store.remove_all_stamps().await?;
+    for address in &addresses {
+        let read = bench.store.read_stamps(address).await?;
+        ensure!(
+            read.iter().all(Option::is_none),
+            "after the removal of all stamps {:?} are {read:?}",
+            address.stamps()
+        );
+    }
+    Ok(())
+}

@@ -1,4 +1,4 @@
-//! A time-to-live as users write it: `60`, `"5m"` or an expression.
+//! A duration as users write it: `60`, `"5m"` or an expression.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use syn::{
 const ACCEPTED: &str =
     "write whole seconds (`60`), a text with units (`\"90s\"`, `\"5m\"`, `\"1h 30m\"`, `\"250ms\"`) or a `Duration`";
 
-/// A time-to-live of at least one millisecond, or an expression of type `Duration`.
+/// A duration of at least one millisecond, or an expression of type `Duration`.
 #[derive(Clone)]
-pub(crate) enum Ttl {
+pub(crate) enum DurationExpr {
     Fixed(Duration),
     Expr(Box<Expr>),
 }
 
-impl Parse for Ttl {
+impl Parse for DurationExpr {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let expr: Expr = input.parse()?;
         let refuse = |message: String| Err(syn::Error::new(expr.span(), message));
@@ -47,20 +47,20 @@ impl Parse for Ttl {
                 ));
             }
             Expr::Unary(ExprUnary { op: UnOp::Neg(_), .. }) => {
-                return refuse(format!("a TTL is not negative\nhelp: {ACCEPTED}"));
+                return refuse(format!("a duration is not negative\nhelp: {ACCEPTED}"));
             }
             _ => return Ok(Self::Expr(Box::new(expr))),
         };
         if duration.as_millis() == 0 {
             return refuse(format!(
-                "a TTL is at least one millisecond\nhelp: {ACCEPTED}, or leave `ttl` out"
+                "a duration here is at least one millisecond\nhelp: {ACCEPTED}, or leave the option out"
             ));
         }
         Ok(Self::Fixed(duration))
     }
 }
 
-impl ToTokens for Ttl {
+impl ToTokens for DurationExpr {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         tokens.extend(match self {
             Self::Fixed(duration) => {
@@ -76,12 +76,12 @@ impl ToTokens for Ttl {
 mod tests {
     use std::time::Duration;
 
-    use super::Ttl;
+    use super::DurationExpr;
 
     fn fixed(code: &str) -> Duration {
         match syn::parse_str(code) {
-            Ok(Ttl::Fixed(duration)) => duration,
-            Ok(Ttl::Expr(_)) => panic!("{code} is an expression"),
+            Ok(DurationExpr::Fixed(duration)) => duration,
+            Ok(DurationExpr::Expr(_)) => panic!("{code} is an expression"),
             Err(error) => panic!("{code}: {error}"),
         }
     }
@@ -97,16 +97,19 @@ mod tests {
 
     #[test]
     fn anything_else_but_a_literal_is_left_to_the_compiler() {
-        assert!(matches!(syn::parse_str("TTL"), Ok(Ttl::Expr(_))));
-        assert!(matches!(syn::parse_str("Duration::from_secs(1)"), Ok(Ttl::Expr(_))));
+        assert!(matches!(syn::parse_str("TTL"), Ok(DurationExpr::Expr(_))));
+        assert!(matches!(
+            syn::parse_str("Duration::from_secs(1)"),
+            Ok(DurationExpr::Expr(_))
+        ));
     }
 
     #[test]
-    fn what_is_no_ttl_is_refused_with_what_is_accepted() {
+    fn what_is_no_duration_is_refused_with_what_is_accepted() {
         for code in [
             "0", "\"0s\"", "\"1ns\"", "1.5", "true", "60u64", "\"soon\"", "\"\"", "-1", "-TTL",
         ] {
-            let Err(error) = syn::parse_str::<Ttl>(code) else {
+            let Err(error) = syn::parse_str::<DurationExpr>(code) else {
                 panic!("{code} was accepted")
             };
             assert!(error.to_string().contains("\"5m\""), "{code}: {error}");

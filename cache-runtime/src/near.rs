@@ -1,0 +1,207 @@
+//! The near cache: decoded values in this process, each with the stamps that it was loaded under.
+//!
+//! With `near = "checked"` the stamps are asked from the store on every call. With `near = "tracked"` the store reports the
+//! changes of stamps ([`Store::watch_stamps`](crate::store::Store::watch_stamps)), and a value is used without asking for
+//! as long as none has been reported and the watch is alive; while it is not, such a call is a checked one.
+
+mod call;
+mod table;
+pub(crate) mod tier;
+mod watching;
+
+use std::{
+    any::Any,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use quick_cache::{Weighter, sync::Cache};
+use tokio::time::Instant;
+
+pub use self::{
+    call::Coherence,
+    tier::{NearToo, SharedOnly},
+};
+pub(crate) use self::{
+    call::{NearCall, NearKey},
+    table::{Known, Taken},
+    watching::Watching,
+};
+use crate::{
+    stamp::Stamp,
+    store::{Coherent, StampWatcher},
+};
+use table::StampTable;
+
+/// What a value takes beside its encoded form and its key, roughly: the slot, the stamps, their marks, the reference counts.
+const OVERHEAD: usize = 200;
+
+/// Until when values may be used without asking, in nanoseconds since the near cache was made.
+const NEVER: u64 = 0;
+const ALWAYS: u64 = u64::MAX;
+
+/// The near cache of one cache.
+pub(crate) struct Near {
+    values: Cache<NearKey, Arc<Kept>, ByWeight>,
+    stamps: StampTable,
+    made: Instant,
+    coherent_until: AtomicU64,
+    /// How long values are used after the store was asked last whether all changes have been reported.
+    lease: Duration,
+}
+
+/// A decoded value, and what makes it valid.
+pub(crate) struct Kept {
+    pub(crate) value: Arc<dyn Any + Send + Sync>,
+    /// The stamps that it was loaded under.
+    pub(crate) stamps: Box<[Stamp]>,
+    pub(crate) marks: Taken,
+    pub(crate) expires_at: Instant,
+    /// The bytes that it takes, roughly.
+    pub(crate) weight: u64,
+}
+
+#[derive(Debug, Clone)]
+struct ByWeight;
+
+impl Weighter<NearKey, Arc<Kept>> for ByWeight {
+    fn weight(&self, _key: &NearKey, kept: &Arc<Kept>) -> u64 {
+        kept.weight
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept")
+            .field("stamps", &self.stamps)
+            .field("weight", &self.weight)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Near {
+    /// At most `capacity` bytes of values.
+    pub(crate) fn new(capacity: u64, lease: Duration) -> Self {
+        // A typical value is about a kilobyte; the estimate only sizes the first allocation.
+        let estimated_items = usize::try_from(capacity / 1024).unwrap_or(usize::MAX).clamp(64, 1024);
+        Self {
+            values: Cache::with_weighter(estimated_items, capacity, ByWeight),
+            stamps: StampTable::default(),
+            made: Instant::now(),
+            coherent_until: AtomicU64::new(NEVER),
+            lease,
+        }
+    }
+
+    /// The value under this key, unless its time is over.
+    fn get(&self, key: &NearKey, now: Instant) -> Option<Arc<Kept>> {
+        let kept = self.values.get(key)?;
+        if kept.expires_at > now {
+            return Some(kept);
+        }
+        self.forget(key, &kept);
+        None
+    }
+
+    fn forget(&self, key: &NearKey, kept: &Arc<Kept>) {
+        self.values.remove_if(key, |current| Arc::ptr_eq(current, kept));
+    }
+
+    /// Keeps a value, unless one of its stamps has changed since its marks were taken.
+    fn keep(&self, key: NearKey, kept: Kept) {
+        if self.stamps.known(&kept.marks) != Known::Changed {
+            self.values.insert(key, Arc::new(kept));
+        }
+    }
+
+    /// Whether changes are reported now.
+    pub(crate) fn is_coherent(&self, now: Instant) -> bool {
+        match self.coherent_until.load(Ordering::SeqCst) {
+            NEVER => false,
+            ALWAYS => true,
+            until => now.saturating_duration_since(self.made) < Duration::from_nanos(until),
+        }
+    }
+
+    /// What is known of a value without asking the store.
+    fn known(&self, kept: &Kept, now: Instant) -> Known {
+        // Before the look at the marks: if the session ends in between, they show it.
+        let coherent = self.is_coherent(now);
+        match self.stamps.known(&kept.marks) {
+            Known::Unchanged if !coherent => Known::Unsure,
+            known => known,
+        }
+    }
+
+    /// Takes the marks of these stamps; to be called before they are read.
+    fn marks(&self, stamps: &[String]) -> Taken {
+        if self.is_coherent(Instant::now()) {
+            self.stamps.take(stamps)
+        } else {
+            Taken::default()
+        }
+    }
+
+    /// This process invalidates: none of its calls uses what depends on these stamps any more.
+    pub(crate) fn void(&self, stamps: &[String]) {
+        for stamp in stamps {
+            self.stamps.changed(stamp);
+        }
+    }
+
+    /// The watch has ended: from here on every value has to be checked.
+    fn end_watch(&self) {
+        self.coherent_until.store(NEVER, Ordering::SeqCst);
+        self.stamps.begin_session();
+    }
+
+    /// How many values are kept.
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// How many bytes they take, roughly.
+    pub(crate) fn weight(&self) -> u64 {
+        self.values.weight()
+    }
+}
+
+impl StampWatcher for Near {
+    fn began(&self) {
+        self.stamps.begin_session();
+    }
+
+    fn coherent(&self, coherent: Coherent) {
+        let until = match coherent {
+            Coherent::Always => ALWAYS,
+            Coherent::AsOf(moment) => {
+                let until = moment.saturating_duration_since(self.made) + self.lease;
+                // 584 years.
+                u64::try_from(until.as_nanos()).unwrap_or(ALWAYS - 1).max(NEVER + 1)
+            }
+        };
+        self.coherent_until.store(until, Ordering::SeqCst);
+    }
+
+    fn changed(&self, stamp: &str) {
+        self.stamps.changed(stamp);
+    }
+
+    fn all_changed(&self) {
+        self.stamps.begin_session();
+    }
+}
+
+impl fmt::Debug for Near {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Near")
+            .field("values", &self.values.len())
+            .field("weight", &self.values.weight())
+            .field("coherent", &self.is_coherent(Instant::now()))
+            .finish_non_exhaustive()
+    }
+}

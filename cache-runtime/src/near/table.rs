@@ -1,0 +1,170 @@
+//! The stamps that this process keeps values under, as far as it has heard of their changes.
+//!
+//! A [`Mark`] is taken *before* the stamps are read from the store, and goes with the value that was read. When a change of
+//! the stamp is reported the mark is void, and with it every value that carries it; so is a value whose read came before the
+//! change and that is kept only after it. That is the epoch guard, one epoch for each stamp.
+
+use std::collections::HashMap;
+
+use crate::sync::{
+    Arc, Mutex, MutexGuard, PoisonError, Weak,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+/// With fewer stamps than this nobody looks for those that nothing is kept under any more.
+const FEWEST_TO_PRUNE: usize = 1024;
+
+/// The stamps that values are kept under.
+#[derive(Debug, Default)]
+pub(crate) struct StampTable {
+    /// The number of the session: of the time in which every change has been reported. Marks of earlier ones are void.
+    session: AtomicU64,
+    marks: Mutex<Marks>,
+}
+
+#[derive(Debug, Default)]
+struct Marks {
+    /// Weak, so that a mark goes with the last value that carries it.
+    by_stamp: HashMap<String, Weak<Mark>>,
+    /// With more stamps than this, those without a value are looked for.
+    prune_above: usize,
+}
+
+/// One stamp, from the moment when a value was asked for until its next change.
+#[derive(Debug)]
+pub(crate) struct Mark {
+    session: u64,
+    changed: AtomicBool,
+}
+
+/// What has become of a value's stamps since they were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// No change has been reported.
+    Unchanged,
+    /// At least one has changed: the value is void.
+    Changed,
+    /// Changes may have gone unreported.
+    Unsure,
+}
+
+/// The marks of one value.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Taken(Box<[Arc<Mark>]>);
+
+impl StampTable {
+    /// Takes the marks of these stamps; to be called before the stamps are read.
+    pub(crate) fn take(&self, stamps: &[String]) -> Taken {
+        let mut marks = self.marks();
+        // Under the lock, so that the session does not end in between.
+        let session = self.session.load(Ordering::SeqCst);
+        Taken(stamps.iter().map(|stamp| marks.take(stamp, session)).collect())
+    }
+
+    /// What is known of a value that carries these marks.
+    pub(crate) fn known(&self, taken: &Taken) -> Known {
+        let session = self.session.load(Ordering::SeqCst);
+        let mut known = if taken.0.is_empty() {
+            Known::Unsure
+        } else {
+            Known::Unchanged
+        };
+        for mark in &taken.0 {
+            if mark.changed.load(Ordering::SeqCst) {
+                return Known::Changed;
+            }
+            if mark.session != session {
+                known = Known::Unsure;
+            }
+        }
+        known
+    }
+
+    /// A stamp has changed.
+    pub(crate) fn changed(&self, stamp: &str) {
+        let mark = self.marks().by_stamp.remove(stamp);
+        if let Some(mark) = mark.and_then(|mark| mark.upgrade()) {
+            mark.changed.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Changes may have gone unreported: a new session begins.
+    pub(crate) fn begin_session(&self) {
+        let mut marks = self.marks();
+        self.session.fetch_add(1, Ordering::SeqCst);
+        marks.by_stamp.clear();
+    }
+
+    /// How many stamps are in the table.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.marks().by_stamp.len()
+    }
+
+    fn marks(&self) -> MutexGuard<'_, Marks> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Marks {
+    fn take(&mut self, stamp: &str, session: u64) -> Arc<Mark> {
+        if let Some(mark) = self.by_stamp.get(stamp).and_then(Weak::upgrade) {
+            return mark;
+        }
+        let mark = Arc::new(Mark {
+            session,
+            changed: AtomicBool::new(false),
+        });
+        self.by_stamp.insert(stamp.to_owned(), Arc::downgrade(&mark));
+        if self.by_stamp.len() > self.prune_above.max(FEWEST_TO_PRUNE) {
+            self.by_stamp.retain(|_, mark| mark.strong_count() > 0);
+            self.prune_above = self.by_stamp.len() * 2;
+        }
+        mark
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamps(names: &[&str]) -> Vec<String> {
+        names.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_change_voids_every_value_that_carries_the_stamp_and_no_other() {
+        let table = StampTable::default();
+        let (both, one) = (table.take(&stamps(&["a", "b"])), table.take(&stamps(&["b"])));
+        table.changed("a");
+        assert_eq!(table.known(&both), Known::Changed);
+        assert_eq!(table.known(&one), Known::Unchanged);
+        assert_eq!(table.known(&table.take(&stamps(&["a", "b"]))), Known::Unchanged);
+    }
+
+    #[test]
+    fn in_a_new_session_nothing_is_known_of_what_was_kept_before() {
+        let table = StampTable::default();
+        let before = table.take(&stamps(&["a"]));
+        table.begin_session();
+        assert_eq!(table.known(&before), Known::Unsure);
+        assert_eq!(table.known(&table.take(&stamps(&["a"]))), Known::Unchanged);
+    }
+
+    #[test]
+    fn without_marks_nothing_is_known() {
+        assert_eq!(StampTable::default().known(&Taken::default()), Known::Unsure);
+    }
+
+    #[test]
+    fn stamps_that_nothing_is_kept_under_are_forgotten() {
+        let table = StampTable::default();
+        let kept = table.take(&stamps(&["kept"]));
+        for n in 0..100_000 {
+            table.take(&[format!("dropped-{n}")]);
+        }
+        assert!(table.len() <= 2 * FEWEST_TO_PRUNE, "{} stamps", table.len());
+        table.changed("kept");
+        assert_eq!(table.known(&kept), Known::Changed);
+    }
+}

@@ -1,0 +1,88 @@
+//! Who stays where, and until when: holds and leases.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// Guests by place, each until a time of its own.
+#[derive(Debug, Default)]
+pub(super) struct Stays(Mutex<Places>);
+
+#[derive(Debug, Default)]
+struct Places {
+    guests: HashMap<String, HashMap<u64, Instant>>,
+    /// With more places than this, those that are empty by now are looked for.
+    prune_above: usize,
+}
+
+impl Stays {
+    /// Lets a guest stay from now for `lasting`; with zero it leaves.
+    pub(super) fn stay(&self, place: &str, guest: u64, lasting: Duration) {
+        self.places().stay(place, guest, lasting);
+    }
+
+    /// As [`stay`](Self::stay), unless another guest is there. Returns whether the guest stays.
+    pub(super) fn stay_alone(&self, place: &str, guest: u64, lasting: Duration) -> bool {
+        let mut places = self.places();
+        let alone = places
+            .at(place)
+            .is_none_or(|guests| guests.keys().all(|other| *other == guest));
+        if alone {
+            places.stay(place, guest, lasting);
+        }
+        alone
+    }
+
+    /// As [`stay`](Self::stay), if the guest is there.
+    pub(super) fn stay_longer(&self, place: &str, guest: u64, lasting: Duration) {
+        let mut places = self.places();
+        if places.at(place).is_some_and(|guests| guests.contains_key(&guest)) {
+            places.stay(place, guest, lasting);
+        }
+    }
+
+    /// All guests leave.
+    pub(super) fn end(&self, place: &str) {
+        self.places().guests.remove(place);
+    }
+
+    pub(super) fn anyone(&self, place: &str) -> bool {
+        self.places().at(place).is_some()
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Places {
+    /// Those who are there now, if anybody is.
+    fn at(&mut self, place: &str) -> Option<&HashMap<u64, Instant>> {
+        let now = Instant::now();
+        let guests = self.guests.get_mut(place)?;
+        guests.retain(|_, until| *until > now);
+        if guests.is_empty() {
+            self.guests.remove(place);
+        }
+        self.guests.get(place)
+    }
+
+    fn stay(&mut self, place: &str, guest: u64, lasting: Duration) {
+        let now = Instant::now();
+        let guests = self.guests.entry(place.to_owned()).or_default();
+        // `None` is a time beyond what the clock can express: nobody stays that long.
+        match now.checked_add(lasting).filter(|until| *until > now) {
+            Some(until) => guests.insert(guest, until),
+            None => guests.remove(&guest),
+        };
+        if self.guests.len() > self.prune_above.max(1024) {
+            self.guests
+                .retain(|_, guests| guests.values().any(|until| *until > now));
+            self.prune_above = self.guests.len() * 2;
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Holds: beside each stamp a set of writers, and for each writer a key that lasts as long as its stay.
+//!
+//! Two kinds of keys, because a set's members cannot expire one by one: who is in the set and has no key any more has died.
+
+use std::{sync::Arc, time::Duration};
+
+use redis::{Pipeline, Value, cmd, pipe};
+
+use super::{error::unexpected, lane::Lane, leases::token, millis, replies, stamps};
+use crate::store::StoreError;
+
+/// How long a set lasts after somebody has entered: longer than any stay. What is left of the dead goes with it.
+const LIFETIME: Duration = Duration::from_hours(24);
+
+pub(super) async fn enter(lane: &Arc<Lane>, stamps: &[String], writer: u64, lease: Duration) -> Result<(), StoreError> {
+    let lifetime = millis(LIFETIME.max(lease.saturating_mul(2)));
+    let token = token(writer);
+    let mut pipeline = pipe();
+    // Before the sets: who finds the writer in one finds its key, too.
+    pipeline
+        .cmd("SET")
+        .arg(writer_key(token.as_bytes()))
+        .arg(1)
+        .arg("PX")
+        .arg(millis(lease));
+    for stamp in stamps {
+        pipeline.cmd("SADD").arg(hold_key(stamp)).arg(&token);
+        pipeline.cmd("PEXPIRE").arg(hold_key(stamp)).arg(lifetime);
+    }
+    let foreign = foreign(stamps, send(lane, &pipeline).await?[1..].iter().step_by(2));
+    if foreign.is_empty() {
+        return Ok(());
+    }
+    // If two find it at once, one may remove what the other has put there: until that one's next renewal.
+    stamps::remove(lane, &foreign).await?;
+    if send(lane, &pipeline).await?.iter().any(is_foreign) {
+        return Err(unexpected("SADD", "the key of a hold is no set, time and again"));
+    }
+    Ok(())
+}
+
+pub(super) async fn leave(
+    lane: &Arc<Lane>,
+    stamps: &[String],
+    writer: u64,
+    settle: Duration,
+) -> Result<(), StoreError> {
+    if !settle.is_zero() {
+        // Enters once more: it may have been taken for dead.
+        return enter(lane, stamps, writer, settle).await;
+    }
+    let token = token(writer);
+    let mut pipeline = pipe();
+    for stamp in stamps {
+        pipeline.cmd("SREM").arg(hold_key(stamp)).arg(&token);
+    }
+    pipeline.cmd("UNLINK").arg(writer_key(token.as_bytes()));
+    send(lane, &pipeline).await.map(drop)
+}
+
+pub(super) async fn anyone(lane: &Arc<Lane>, stamps: &[String]) -> Result<bool, StoreError> {
+    let mut pipeline = pipe();
+    for stamp in stamps {
+        pipeline.cmd("SMEMBERS").arg(hold_key(stamp));
+    }
+    let replies = send(lane, &pipeline).await?;
+    let foreign = foreign(stamps, replies.iter());
+    if !foreign.is_empty() {
+        // Whose place it has taken is unknown. It goes, so that this is said once.
+        stamps::remove(lane, &foreign).await?;
+        return Ok(true);
+    }
+    let mut writers: Vec<(&String, Vec<u8>)> = Vec::new();
+    for (stamp, reply) in stamps.iter().zip(replies) {
+        let tokens: Vec<Vec<u8>> = redis::from_redis_value(reply).map_err(|error| unexpected("SMEMBERS", error))?;
+        writers.extend(tokens.into_iter().map(|token| (stamp, token)));
+    }
+    if writers.is_empty() {
+        return Ok(false);
+    }
+    let mut stays = cmd("MGET");
+    for (_, token) in &writers {
+        stays.arg(writer_key(token));
+    }
+    let stays: Vec<Option<Vec<u8>>> = lane
+        .run(async |mut connection| stays.query_async(&mut connection).await)
+        .await?;
+    let (living, dead): (Vec<_>, Vec<_>) = writers.into_iter().zip(stays).partition(|(_, stay)| stay.is_some());
+    if !dead.is_empty() {
+        // They have died or have settled. One that only stood still comes back with its next renewal.
+        let mut forget = pipe();
+        for ((stamp, token), _) in dead {
+            forget.cmd("SREM").arg(hold_key(stamp)).arg(token);
+        }
+        // What fails here is done by the next one who asks.
+        drop(send(lane, &forget).await);
+    }
+    Ok(!living.is_empty())
+}
+
+/// The key of the set of writers in the hold of a stamp.
+fn hold_key(stamp: &str) -> String {
+    let rest = stamp.split_once(':').map_or(stamp, |(_, rest)| rest);
+    format!("cachehold:{rest}")
+}
+
+fn writer_key(token: &[u8]) -> Vec<u8> {
+    [b"cachewriter:", token].concat()
+}
+
+/// The keys of the holds under which stands what is no set, to judge by one reply for each stamp.
+fn foreign<'a>(stamps: &[String], replies: impl Iterator<Item = &'a Value>) -> Vec<String> {
+    let stamps = stamps.iter().zip(replies).filter(|(_, reply)| is_foreign(reply));
+    stamps.map(|(stamp, _)| hold_key(stamp)).collect()
+}
+
+fn is_foreign(reply: &Value) -> bool {
+    matches!(reply, Value::ServerError(_))
+}
+
+/// Sends a pipeline of which every command must succeed, but for those that find something of the wrong type: their errors
+/// are among the replies.
+async fn send(lane: &Arc<Lane>, pipeline: &Pipeline) -> Result<Vec<Value>, StoreError> {
+    let replies = lane
+        .run(async |connection| {
+            let replies = replies(connection, pipeline).await?;
+            let failure = replies.iter().find_map(|reply| match reply {
+                Value::ServerError(error) if error.code() != "WRONGTYPE" => Some(error.clone()),
+                _ => None,
+            });
+            // Inside the operation: the lane learns from it, too.
+            failure.map_or(Ok(replies), |error| Err(error.into()))
+        })
+        .await?;
+    if replies.len() != pipeline.len() {
+        return Err(unexpected("a pipeline", format_args!("{} replies", replies.len())));
+    }
+    Ok(replies)
+}

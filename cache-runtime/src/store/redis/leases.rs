@@ -1,0 +1,67 @@
+//! Leases: one key each, whose value says who has it.
+
+use std::{sync::Arc, time::Duration};
+
+use redis::{Value, cmd, pipe};
+
+use super::{
+    error::{self, unexpected},
+    lane::Lane,
+    millis, replies, stamps,
+};
+use crate::store::StoreError;
+
+pub(super) async fn acquire(lane: &Arc<Lane>, key: &str, holder: u64, lasting: Duration) -> Result<bool, StoreError> {
+    let holder = token(holder);
+    let mut pipeline = pipe();
+    pipeline
+        .cmd("SET")
+        .arg(key)
+        .arg(&holder)
+        .arg("NX")
+        .arg("PX")
+        .arg(millis(lasting));
+    pipeline.cmd("GET").arg(key);
+    let replies = lane
+        .run(async |connection| replies(connection, &pipeline).await)
+        .await?;
+    match &replies[..] {
+        [_, Value::BulkString(current)] if is_token(current) => Ok(*current == holder.as_bytes()),
+        // Something that is no lease stands under the key: it goes, and the next attempt finds the lease free.
+        [Value::Nil, Value::BulkString(_) | Value::ServerError(_)] => {
+            end(lane, key).await?;
+            Ok(false)
+        }
+        [Value::ServerError(error), _] => Err(error::from_server(error)),
+        // It ended between the two commands.
+        [_, Value::Nil] => Ok(false),
+        _ => Err(unexpected("SET NX and GET", format_args!("{} replies", replies.len()))),
+    }
+}
+
+/// Takes the lease back from somebody who has got it after it had run out: that costs a load. Whose it is could only be
+/// checked in the same step by a script.
+pub(super) async fn extend(lane: &Arc<Lane>, key: &str, holder: u64, lasting: Duration) -> Result<(), StoreError> {
+    let mut command = cmd("SET");
+    command
+        .arg(key)
+        .arg(token(holder))
+        .arg("XX")
+        .arg("PX")
+        .arg(millis(lasting));
+    lane.run(async |mut connection| command.exec_async(&mut connection).await)
+        .await
+}
+
+pub(super) async fn end(lane: &Arc<Lane>, key: &str) -> Result<(), StoreError> {
+    stamps::remove(lane, &[key]).await
+}
+
+/// The text that stands for a holder or a writer.
+pub(super) fn token(id: u64) -> String {
+    format!("{id:016x}")
+}
+
+fn is_token(text: &[u8]) -> bool {
+    text.len() == 16 && text.iter().all(u8::is_ascii_hexdigit)
+}

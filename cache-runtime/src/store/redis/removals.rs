@@ -1,0 +1,108 @@
+//! Removals of stamps that count once enough replicas have them, by `WAIT`, on a connection of their own: nothing else waits
+//! for replicas. One `WAIT` confirms all the removals before it, so many at once take no longer than two do.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use redis::cmd;
+use tokio::sync::Mutex;
+
+use super::{
+    lane::Lane,
+    millis,
+    stamps::{self, same_connection},
+};
+use crate::store::{StoreError, StoreErrorKind};
+
+/// How long one `WAIT` may last. A removal stands behind one that is under way, and behind its own: both together stay within
+/// the default deadline of invalidations.
+const DEADLINE: Duration = Duration::from_millis(100);
+
+pub(super) struct Removals {
+    lane: Arc<Lane>,
+    /// How many replicas there must be.
+    wanted: u32,
+    /// The number of the last removal that the server itself has acknowledged.
+    removed: AtomicU64,
+    /// What the last `WAIT` found. Locked while one is under way.
+    found: Mutex<Found>,
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    /// The last removal that it is about, and the ones before.
+    removed: u64,
+    connection: u64,
+    replicas: u32,
+}
+
+impl Removals {
+    pub(super) fn new(lane: Arc<Lane>, wanted: u32) -> Self {
+        Self {
+            lane,
+            wanted,
+            removed: AtomicU64::new(0),
+            found: Mutex::default(),
+        }
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.lane.generation()
+    }
+
+    pub(super) fn is_connected(&self) -> Result<(), StoreError> {
+        self.lane.is_connected()
+    }
+
+    pub(super) async fn remove(&self, stamps: &[String]) -> Result<(), StoreError> {
+        if stamps.is_empty() {
+            return Ok(());
+        }
+        let connection = self.generation();
+        stamps::remove(&self.lane, stamps).await?;
+        self.confirm(connection).await
+    }
+
+    pub(super) async fn remove_all(&self) -> Result<(), StoreError> {
+        let connection = self.generation();
+        stamps::remove_all(&self.lane).await?;
+        self.confirm(connection).await
+    }
+
+    /// Waits for the replicas to have what was removed over this connection up to now.
+    async fn confirm(&self, connection: u64) -> Result<(), StoreError> {
+        let removal = self.removed.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut found = self.found.lock().await;
+        if found.removed < removal || found.connection != connection {
+            let removed = self.removed.load(Ordering::SeqCst);
+            let mut wait = cmd("WAIT");
+            wait.arg(self.wanted).arg(millis(DEADLINE));
+            let replicas = self
+                .lane
+                .run(async |mut connection| wait.query_async(&mut connection).await)
+                .await?;
+            // `WAIT` is about the writes of its own connection alone.
+            same_connection(&self.lane, connection)?;
+            *found = Found {
+                removed,
+                connection,
+                replicas,
+            };
+        }
+        if found.replicas >= self.wanted {
+            return Ok(());
+        }
+        Err(StoreError::new(
+            StoreErrorKind::Other,
+            format!(
+                "only {} of {} replicas confirmed an invalidation within {DEADLINE:?}; it is sent again",
+                found.replicas, self.wanted
+            ),
+        ))
+    }
+}
