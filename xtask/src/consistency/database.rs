@@ -8,7 +8,10 @@
 mod client;
 mod server;
 
-pub(super) use self::{client::Database, server::serve};
+pub(super) use self::{
+    client::Database,
+    server::{Commit, serve},
+};
 
 /// How many items there are: few, so that readers and writers meet.
 pub(super) const ITEMS: u32 = 16;

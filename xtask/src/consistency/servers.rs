@@ -89,6 +89,16 @@ impl Servers {
         blocking(&self.primary, |server| Ok(server.command(["RANDOMKEY"])?)).await
     }
 
+    /// Closes the connections that have changes of keys reported to them. Returns how many there were.
+    pub(super) async fn close_tracking(&self) -> Result<usize> {
+        let clients: String = blocking(&self.primary, |server| Ok(server.command(["CLIENT", "LIST"])?)).await?;
+        let tracking: Vec<_> = clients.lines().filter_map(id_if_tracking).collect();
+        for id in &tracking {
+            self.command(&["CLIENT", "KILL", "ID", id]).await?;
+        }
+        Ok(tracking.len())
+    }
+
     /// Saves what there is, to be found by the next restart.
     pub(super) async fn save(&self) -> Result<()> {
         self.command(&["SAVE"]).await
@@ -154,6 +164,12 @@ impl Standby {
         let words = words.map(Into::into);
         blocking(&self.server, move |server| Ok(server.command(words)?)).await
     }
+}
+
+/// The id in a line of `CLIENT LIST`, if the client has the flag of those that track keys.
+fn id_if_tracking(client: &str) -> Option<&str> {
+    let field = |name| client.split(' ').find_map(move |field| field.strip_prefix(name));
+    field("flags=")?.contains('t').then(|| field("id="))?
 }
 
 fn server() -> Result<Arc<RedisServer>> {
