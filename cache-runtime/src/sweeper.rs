@@ -8,10 +8,13 @@ use std::{
 
 use tokio::runtime::Handle;
 
-use crate::{cache::Inner, glob};
+use crate::{cache::Inner, glob, key};
 
 /// How long invalidations are gathered before they are swept together. The entries are unusable already.
 const GATHER: Duration = Duration::from_millis(500);
+
+/// More patterns than this become one for everything: a sweep looks at every key of the store, whatever its pattern.
+const PATTERNS: usize = 64;
 
 /// The patterns that wait for a sweep.
 #[derive(Debug, Default)]
@@ -52,6 +55,9 @@ impl State {
         if !self.pending.iter().any(|wider| glob::matches(wider, &pattern)) {
             self.pending.retain(|narrower| !glob::matches(&pattern, narrower));
             self.pending.insert(pattern);
+            if self.pending.len() > PATTERNS {
+                self.pending = BTreeSet::from([key::SWEEP_EVERYTHING.to_owned()]);
+            }
         }
     }
 

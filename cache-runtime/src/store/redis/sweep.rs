@@ -1,9 +1,9 @@
 //! The pattern delete that gives memory back, at a bounded share of the server's time.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use redis::{cmd, pipe};
-use tokio::time::Instant;
+use redis::{RedisResult, aio::MultiplexedConnection, cmd, pipe};
+use tokio::time::{Instant, timeout};
 
 use super::lane::Lane;
 use crate::{
@@ -15,6 +15,9 @@ use crate::{
 
 /// Keys that one `SCAN` looks at.
 const SCAN_COUNT: u32 = 512;
+
+/// How long one command may take. Nobody waits for a sweep, so nobody else would give up one that is never answered.
+const STEP_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The pause after a step, in units of the time that the step took: the sweep leaves three quarters of the time to others.
 const PAUSE: u32 = 3;
@@ -41,11 +44,20 @@ pub(super) async fn sweep(lane: &Arc<Lane>, pattern: &str) -> Result<Swept, Stor
 pub(super) async fn scan(lane: &Arc<Lane>, cursor: u64, pattern: &str) -> Result<(u64, Vec<String>), StoreError> {
     let mut scan = cmd("SCAN");
     scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(SCAN_COUNT);
-    let (next, keys): (u64, Vec<Vec<u8>>) = lane
-        .run(async |mut connection| scan.query_async(&mut connection).await)
-        .await?;
+    let (next, keys): (u64, Vec<Vec<u8>>) =
+        step(lane, async |mut connection| scan.query_async(&mut connection).await).await?;
     let keys = keys.into_iter().filter_map(|key| String::from_utf8(key).ok()).collect();
     Ok((next, keys))
+}
+
+async fn step<T>(
+    lane: &Arc<Lane>,
+    operation: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>,
+) -> Result<T, StoreError> {
+    match timeout(STEP_DEADLINE, lane.run(operation)).await {
+        Ok(result) => result,
+        Err(_) => Err(StoreError::timeout("a step of a sweep", STEP_DEADLINE)),
+    }
 }
 
 /// The pattern as Redis writes it, where `?`, `[` and `\` are special as well.
@@ -76,15 +88,13 @@ async fn remove_dead(lane: &Arc<Lane>, entries: &[Address]) -> Result<u64, Store
         }
     }
     heads.ignore_errors();
-    let heads: Vec<Option<Vec<u8>>> = lane
-        .run(async |mut connection| {
-            let replies: Vec<redis::RedisResult<Vec<u8>>> = heads.query_async(&mut connection).await?;
-            Ok(replies.into_iter().map(Result::ok).collect())
-        })
-        .await?;
-    let current: Vec<Option<Vec<u8>>> = lane
-        .run(async |mut connection| stamps.query_async(&mut connection).await)
-        .await?;
+    let heads: Vec<Option<Vec<u8>>> = step(lane, async |mut connection| {
+        let replies: Vec<RedisResult<Vec<u8>>> = heads.query_async(&mut connection).await?;
+        Ok(replies.into_iter().map(Result::ok).collect())
+    })
+    .await?;
+    let current: Vec<Option<Vec<u8>>> =
+        step(lane, async |mut connection| stamps.query_async(&mut connection).await).await?;
     let mut current = current.iter().map(|text| text.as_deref().and_then(Stamp::from_text));
 
     let mut unlink = cmd("UNLINK");
@@ -101,8 +111,7 @@ async fn remove_dead(lane: &Arc<Lane>, entries: &[Address]) -> Result<u64, Store
         }
     }
     if dead > 0 {
-        lane.run(async |mut connection| unlink.exec_async(&mut connection).await)
-            .await?;
+        step(lane, async |mut connection| unlink.exec_async(&mut connection).await).await?;
     }
     Ok(dead)
 }
