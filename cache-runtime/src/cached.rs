@@ -291,7 +291,7 @@ impl Asking<'_> {
         let filled = self.keyed.cache.inner.fill(&ticket, meta, &payload).await;
         let kept = S::value(returned).filter(|_| filled).and_then(N::keep);
         if let Some((near, kept)) = self.near.as_ref().zip(kept) {
-            near.keep(kept, ticket.stamps().iter().copied(), self.keyed.ttl, payload.len());
+            near.keep_loaded(kept, ticket.stamps().iter().copied(), self.keyed.ttl, payload.len());
         }
     }
 }

@@ -55,7 +55,7 @@ pub(crate) struct Batch {
     pub(crate) tenants: Vec<String>,
     /// All stamps.
     pub(crate) everything: bool,
-    position: Position,
+    pub(crate) position: Position,
 }
 
 impl Batch {

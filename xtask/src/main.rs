@@ -1,5 +1,6 @@
 //! The repository's own commands. Run one with `cargo xtask <command>`.
 
+mod bounds;
 mod cargo;
 mod consistency;
 mod docs;
@@ -33,7 +34,11 @@ enum Command {
     ///
     /// Exits 1 if a read was given what docs/guarantees.md says it is not. docs/consistency.md has the details.
     Consistency(consistency::Options),
-    /// One process of such a run.
+    /// Prove that memory is bounded: a near cache and a journal under more than they hold, for minutes.
+    ///
+    /// Prints the figures every ten seconds, and exits 1 if one leaves its bound.
+    Bounds(bounds::Options),
+    /// One process of a consistency run.
     #[command(hide = true)]
     ConsistencyNode(consistency::NodeOptions),
 }
@@ -42,6 +47,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Setup => setup::run().map(|()| ExitCode::SUCCESS),
         Command::Test => Ok(test::run(&root())),
+        Command::Bounds(options) => bounds::run(&options),
         Command::Consistency(options) => consistency::run(&options),
         Command::ConsistencyNode(options) => consistency::run_node(&options).map(|()| ExitCode::SUCCESS),
     };
