@@ -3,7 +3,7 @@
 //! It is as strict as a database can be: one lock, so every read sees every write that was answered before it. What is old
 //! in the service is then the cache's doing.
 //!
-//! Spoken over TCP, a line for each request and each answer: `read 3`, `total`, `write 3`.
+//! Spoken over TCP, a line for each request and each answer: `read 3`, `total`, `write 3`, `write-held 3`.
 
 mod client;
 mod server;

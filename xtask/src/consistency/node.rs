@@ -29,7 +29,7 @@ use self::{
     counters::Counters, deletes::Deletes, notes::Notebook, raw::Redis, service::Service, source::Source,
     stamps::Stamps, workload::Worker,
 };
-pub(super) use self::{notes::Note, service::Hit, workload::is_crash_safe};
+pub(super) use self::{notes::Note, service::Hit};
 use super::{
     database::Database,
     options::{Near, Protocol},

@@ -5,7 +5,7 @@ use cache_testkit::oracle::{Event, Reach, Verdict, What, check};
 use super::{
     database::Commit,
     faults::Log,
-    node::{Hit, Note, Subject, TTL, is_crash_safe},
+    node::{Hit, Note, Subject, TTL},
     options::{Near, Options, Protocol, name_of},
     run::Ran,
 };
@@ -109,11 +109,16 @@ fn as_told_to_own_node(event: &Event<Subject>) -> Event<Subject> {
     event
 }
 
-/// A commit of what is `crash_safe`, as it obliges everybody from that moment on, whatever becomes of the node that has made
-/// it; as long as Redis takes the hold before the body.
+/// A commit of what is `crash_safe` whose hold Redis had taken, as it obliges everybody from that moment on, whatever becomes
+/// of the node that has made it.
 fn as_told_to_everybody(commit: Commit) -> Option<Event<Subject>> {
-    let Commit { at, item, version } = commit;
-    is_crash_safe(item).then_some(Event {
+    let Commit {
+        at,
+        item,
+        version,
+        held,
+    } = commit;
+    held.then_some(Event {
         node: NOBODY,
         key: Subject::Item(item),
         began: at,

@@ -31,6 +31,8 @@ pub(crate) struct Commit {
     pub(crate) at: Moment,
     pub(crate) item: u32,
     pub(crate) version: u64,
+    /// Whether the node had told all others before to hold off.
+    pub(crate) held: bool,
 }
 
 /// Starts the database on a free port.
@@ -80,11 +82,17 @@ impl Tables {
         let current = items.get_mut(item as usize)?;
         match verb {
             "read" => Some(current.to_string()),
-            "write" => {
+            "write" | "write-held" => {
                 *current += 1;
                 let version = *current;
                 let at = Moment::now();
-                commits.push(Commit { at, item, version });
+                let held = verb == "write-held";
+                commits.push(Commit {
+                    at,
+                    item,
+                    version,
+                    held,
+                });
                 Some(format!("{version} {}", items.iter().sum::<u64>()))
             }
             _ => None,

@@ -74,7 +74,7 @@ impl Service for Counters {
     }
 
     async fn write(&self, item: u32, _how: How, committed: &OnceLock<Committed>) -> Result<Option<Reach>> {
-        let commit = self.source.write(item).await?;
+        let commit = self.source.write(item, false).await?;
         let item = self.increment(Subject::Item(item)).await;
         let total = self.increment(Subject::Total).await;
         committed.get_or_init(|| commit);

@@ -81,7 +81,7 @@ impl Service for Deletes {
         if self.doubled {
             delete(&self.redis, item).await;
         }
-        let commit = self.source.write(item).await?;
+        let commit = self.source.write(item, false).await?;
         let deleted = delete(&self.redis, item).await;
         committed.get_or_init(|| commit);
         if self.doubled {

@@ -86,23 +86,23 @@ impl Stamps {
 
     #[invalidates(resources::item(item), resources::total)]
     async fn write_item(&self, item: u32, committed: &OnceLock<Committed>) -> Result<()> {
-        self.commit(item, committed).await
+        self.commit(item, false, committed).await
     }
 
     #[invalidates(resources::crash_safe_item(item), resources::total)]
     async fn write_crash_safe_item(&self, item: u32, committed: &OnceLock<Committed>) -> Result<()> {
-        self.commit(item, committed).await
+        self.commit(item, reach::is_held(), committed).await
     }
 
-    async fn commit(&self, item: u32, committed: &OnceLock<Committed>) -> Result<()> {
-        let commit = self.source.write(item).await?;
+    async fn commit(&self, item: u32, held: bool, committed: &OnceLock<Committed>) -> Result<()> {
+        let commit = self.source.write(item, held).await?;
         // The last thing the body does: from here on nothing is awaited before the invalidation is written down.
         committed.get_or_init(|| commit);
         Ok(())
     }
 
     async fn write_by_hand(&self, item: u32, how: How, committed: &OnceLock<Committed>) -> Result<Reach> {
-        let commit = self.source.write(item).await?;
+        let commit = self.source.write(item, false).await?;
         let invalidated = if how == How::Everything {
             vec![self.cache.invalidate("*").await?]
         } else {

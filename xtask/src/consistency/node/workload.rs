@@ -19,7 +19,7 @@ use crate::consistency::database::{Committed, ITEMS};
 const FIRST_CRASH_SAFE: u32 = 5;
 
 /// Whether writers of the item hold readers off while they write.
-pub(crate) fn is_crash_safe(item: u32) -> bool {
+pub(super) fn is_crash_safe(item: u32) -> bool {
     item >= FIRST_CRASH_SAFE
 }
 
