@@ -82,8 +82,9 @@ impl StampTable {
 
     /// A stamp has changed.
     pub(crate) fn changed(&self, stamp: &str) {
-        let mark = self.marks().by_stamp.remove(stamp);
-        if let Some(mark) = mark.and_then(|mark| mark.upgrade()) {
+        let mut marks = self.marks();
+        if let Some(mark) = marks.by_stamp.remove(stamp).and_then(|mark| mark.upgrade()) {
+            // Under the lock: whoever reports the next change finds no mark, and relies on this one being void.
             mark.changed.store(true, Ordering::SeqCst);
         }
     }
