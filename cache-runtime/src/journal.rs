@@ -65,4 +65,14 @@ mod tests {
         journal.acknowledge_batch(&batch);
         assert_eq!(journal.batch().stamps, ["cachestamp:t:s"]);
     }
+
+    #[test]
+    fn an_acknowledgement_from_before_a_replay_strikes_nothing_out() {
+        let journal = Journal::default();
+        let stamps = stamps(&["cachestamp:t:r"]);
+        let before = journal.write(&stamps);
+        assert_eq!(journal.replay(), 0);
+        journal.acknowledge(&stamps, before);
+        assert_eq!(journal.batch().stamps, stamps);
+    }
 }

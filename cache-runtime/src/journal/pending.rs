@@ -97,13 +97,16 @@ impl Journal {
         });
     }
 
-    /// Writes down again what was acknowledged within the last minute: the store may have lost it. Returns how many lines
-    /// that are.
+    /// Writes down again what was acknowledged within the last minute, and what is pending: the store may have lost it.
+    /// Returns how many lines the acknowledged ones are.
     pub(crate) fn replay(&self) -> usize {
         let now = Instant::now();
         self.change(|pending| {
             pending.last += 1;
             let number = pending.last;
+            // An acknowledgement that is still on its way may be that of a server that is gone: it must not strike out what
+            // is pending.
+            pending.lines = std::mem::take(&mut pending.lines).map(|_| number);
             let mut acknowledged = std::mem::take(&mut pending.acknowledged);
             acknowledged.retain(|at| is_recent(at, now));
             let replayed = acknowledged.len();
