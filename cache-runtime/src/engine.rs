@@ -53,11 +53,14 @@ impl Inner {
 
     /// Reads within the deadline of reads.
     async fn ask<T>(&self, store: &dyn Store, reading: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
+        let generation = store.generation();
+        // Asked before the read: one that is sent before the replay can be answered before it, and be looked at after it.
+        let replayed = self.keeper.is_replayed(generation);
         let read = within(self.settings.read_timeout, "a read", reading).await;
         self.learn(&read);
         let read = read.ok()?;
         // Asked after the answer: a new connection is counted before anything can be read on it.
-        if !self.keeper.is_replayed(store.generation()) {
+        if !replayed || store.generation() != generation {
             self.keeper.wake();
             return None;
         }
