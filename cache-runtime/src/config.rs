@@ -7,6 +7,9 @@ use crate::{
     store::RedisConfig,
 };
 
+/// How often the server is asked for a sign of life during the lease of near values.
+const HEARTBEATS: u32 = 4;
+
 /// A setting that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}={value} cannot be used: {accepted}")]
@@ -31,8 +34,13 @@ pub(crate) fn from_env(get: impl Fn(&'static str) -> Option<OsString>) -> Result
     if let Some(bytes) = env.number("CACHE_MEMORY_CAPACITY")? {
         builder = builder.memory(bytes);
     }
+    let near_lease = env.duration("CACHE_NEAR_LEASE")?;
     if let Some(url) = env.text("REDIS_URL", Secrecy::Secret)? {
-        builder = builder.redis(redis(&env, &url)?);
+        let mut config = redis(&env, &url)?;
+        if let Some(lease) = near_lease {
+            config = config.near_heartbeat(lease / HEARTBEATS);
+        }
+        builder = builder.redis(config);
     }
     if let Some(ttl) = env.duration("CACHE_DEFAULT_TTL")? {
         builder = builder.default_ttl(ttl);
@@ -61,7 +69,7 @@ pub(crate) fn from_env(get: impl Fn(&'static str) -> Option<OsString>) -> Result
     if let Some(bytes) = env.number("CACHE_NEAR_CAPACITY")? {
         builder = builder.near_capacity(bytes);
     }
-    if let Some(lease) = env.duration("CACHE_NEAR_LEASE")? {
+    if let Some(lease) = near_lease {
         builder = builder.near_lease(lease);
     }
     if let Some(lease) = env.duration("CACHE_HOLD_LEASE")? {
@@ -97,6 +105,9 @@ fn redis<G: Fn(&'static str) -> Option<OsString>>(env: &Env<G>, url: &str) -> Re
         && !keepalive
     {
         config = config.keepalive(None);
+    }
+    if let Some(replicas) = env.count("REDIS_WAIT_REPLICAS")? {
+        config = config.wait_replicas(replicas);
     }
     Ok(config)
 }
@@ -151,6 +162,13 @@ impl<G: Fn(&'static str) -> Option<OsString>> Env<G> {
     fn number<T: TryFrom<u64>>(&self, variable: &'static str) -> Result<Option<T>, ConfigError> {
         self.parse(variable, "write a whole number above 0, such as 64", |text| {
             text.parse().ok().filter(|&number: &u64| number > 0)?.try_into().ok()
+        })
+    }
+
+    /// A whole number, 0 among them.
+    fn count(&self, variable: &'static str) -> Result<Option<u32>, ConfigError> {
+        self.parse(variable, "write a whole number, such as 1, or 0 for none", |text| {
+            text.parse().ok()
         })
     }
 
@@ -223,6 +241,7 @@ mod tests {
             ("REDIS_MAX_CONNECTIONS", "7"),
             ("REDIS_SOCKET_CONNECT_TIMEOUT", "3"),
             ("REDIS_SOCKET_KEEPALIVE", "off"),
+            ("REDIS_WAIT_REPLICAS", "2"),
             ("CACHE_DEFAULT_TTL", "90s"),
             ("CACHE_READ_TIMEOUT", "20ms"),
             ("CACHE_FILL_TIMEOUT", "40ms"),
@@ -243,6 +262,8 @@ mod tests {
             "connections: 7",
             "connect_timeout: 3s",
             "keepalive: None",
+            "wait_replicas: 2",
+            "near_heartbeat: 17.5ms",
             "90s",
             "20ms",
             "40ms",
@@ -259,6 +280,17 @@ mod tests {
             assert!(shown.contains(part), "{part} in {shown}");
         }
         assert!(!shown.contains("hush"), "no password in {shown}");
+    }
+
+    #[test]
+    fn no_replica_is_waited_for_unless_a_number_says_so() {
+        for variables in [
+            &[("REDIS_URL", "redis://localhost")][..],
+            &[("REDIS_URL", "redis://localhost"), ("REDIS_WAIT_REPLICAS", "0")],
+        ] {
+            let shown = format!("{:?}", with(variables).unwrap());
+            assert!(shown.contains("wait_replicas: 0"), "{shown}");
+        }
     }
 
     #[test]
@@ -279,6 +311,11 @@ mod tests {
         assert!(message(&[("REDIS_ENABLED", "maybe")]).contains("true or false"));
         assert!(message(&[("CACHE_ON_FAILOVER", "panic")]).contains("replay or flush"));
         assert!(message(&[("CACHE_MEMORY_CAPACITY", "-1")]).contains("above 0"));
+        let replicas = message(&[("REDIS_URL", "redis://localhost"), ("REDIS_WAIT_REPLICAS", "all")]);
+        assert!(
+            replicas.starts_with("REDIS_WAIT_REPLICAS=all cannot be used: write a whole number, such as 1, or 0"),
+            "{replicas}"
+        );
     }
 
     #[test]
