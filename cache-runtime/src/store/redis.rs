@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use ::redis::{Cmd, Pipeline, RedisResult, Value, aio::ConnectionLike, cmd};
+use ::redis::{Cmd, cmd};
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 
@@ -203,11 +203,6 @@ impl Store for RedisStore {
             removing
         })
     }
-}
-
-/// Sends a pipeline and returns every reply, server errors among them.
-async fn replies(mut connection: impl ConnectionLike, pipeline: &Pipeline) -> RedisResult<Vec<Value>> {
-    connection.req_packed_commands(pipeline, 0, pipeline.len()).await
 }
 
 /// At least one: Redis refuses `PX 0`.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use redis::{RedisResult, aio::MultiplexedConnection, cmd, pipe};
+use redis::{Value, cmd, pipe};
 use tokio::time::{Instant, timeout};
 
 use super::lane::Lane;
@@ -45,16 +45,13 @@ pub(super) async fn scan(lane: &Arc<Lane>, cursor: u64, pattern: &str) -> Result
     let mut scan = cmd("SCAN");
     scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(SCAN_COUNT);
     let (next, keys): (u64, Vec<Vec<u8>>) =
-        step(lane, async |mut connection| scan.query_async(&mut connection).await).await?;
+        step(lane.run(async |mut connection| scan.query_async(&mut connection).await)).await?;
     let keys = keys.into_iter().filter_map(|key| String::from_utf8(key).ok()).collect();
     Ok((next, keys))
 }
 
-async fn step<T>(
-    lane: &Arc<Lane>,
-    operation: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>,
-) -> Result<T, StoreError> {
-    match timeout(STEP_DEADLINE, lane.run(operation)).await {
+async fn step<T>(operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    match timeout(STEP_DEADLINE, operation).await {
         Ok(result) => result,
         Err(_) => Err(StoreError::timeout("a step of a sweep", STEP_DEADLINE)),
     }
@@ -87,14 +84,9 @@ async fn remove_dead(lane: &Arc<Lane>, entries: &[Address]) -> Result<u64, Store
             stamps.arg(key);
         }
     }
-    heads.ignore_errors();
-    let heads: Vec<Option<Vec<u8>>> = step(lane, async |mut connection| {
-        let replies: Vec<RedisResult<Vec<u8>>> = heads.query_async(&mut connection).await?;
-        Ok(replies.into_iter().map(Result::ok).collect())
-    })
-    .await?;
+    let heads = step(lane.replies(&heads)).await?;
     let current: Vec<Option<Vec<u8>>> =
-        step(lane, async |mut connection| stamps.query_async(&mut connection).await).await?;
+        step(lane.run(async |mut connection| stamps.query_async(&mut connection).await)).await?;
     let mut current = current.iter().map(|text| text.as_deref().and_then(Stamp::from_text));
 
     let mut unlink = cmd("UNLINK");
@@ -102,7 +94,10 @@ async fn remove_dead(lane: &Arc<Lane>, entries: &[Address]) -> Result<u64, Store
     for (entry, head) in entries.iter().zip(&heads) {
         let current: Vec<Option<Stamp>> = current.by_ref().take(entry.stamps().len()).collect();
         // What is no envelope of this version is left alone: another release may be reading it.
-        let Some(loaded) = head.as_deref().and_then(Envelope::stamps_of_head) else {
+        let Value::BulkString(head) = head else {
+            continue;
+        };
+        let Some(loaded) = Envelope::stamps_of_head(head) else {
             continue;
         };
         if !loaded.into_iter().map(Some).eq(current) {
@@ -111,7 +106,7 @@ async fn remove_dead(lane: &Arc<Lane>, entries: &[Address]) -> Result<u64, Store
         }
     }
     if dead > 0 {
-        step(lane, async |mut connection| unlink.exec_async(&mut connection).await).await?;
+        step(lane.run(async |mut connection| unlink.exec_async(&mut connection).await)).await?;
     }
     Ok(dead)
 }
