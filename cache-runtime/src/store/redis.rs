@@ -24,7 +24,7 @@ use std::{
 
 use ::redis::{Cmd, cmd};
 use bytes::Bytes;
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 
 pub use self::config::RedisConfig;
 use self::{
@@ -199,7 +199,8 @@ impl Store for RedisStore {
         // Not by a command, which would stand behind a `WAIT`.
         let removing = self.removals.as_ref().map_or(Ok(()), Removals::is_connected);
         Box::pin(async {
-            try_join_all(probes).await?;
+            // To the end, whichever fails: each lane learns for itself.
+            join_all(probes).await.into_iter().collect::<Result<(), _>>()?;
             removing
         })
     }
