@@ -286,11 +286,9 @@ async fn nothing_but_invalidations_waits_for_replicas() {
             client.split(' ').find_map(of).expect("every client has one")
         };
         let (mut waiting, mut others) = (HashSet::new(), HashSet::new());
-        let mut number = 0;
-        while waiting.is_empty() || number < 50 {
+        for number in 0..50 {
             expect_outcomes(&[Miss], rate(number)).await;
             expect_outcomes(&[Hit], rate(number)).await;
-            number += 1;
             for client in clients(&primary) {
                 match &*word(&client, "cmd=") {
                     "wait" => waiting.insert(word(&client, "id=")),

@@ -13,10 +13,10 @@ use cache_runtime::{
     Builder, Cache, Invalidated,
     Outcome::{self, NearHit},
     cached, observe,
-    store::RedisConfig,
+    store::{RedisConfig, RedisStore},
     with_cache,
 };
-use cache_testkit::{Direction, FaultProxy, RedisServer};
+use cache_testkit::{Direction, FaultProxy, OperationKind, RedisServer, SpyStore};
 
 mod cache_resources {
     cache_runtime::resources! {
@@ -60,13 +60,14 @@ async fn until_reached(bank: &Bank, expected: i64) {
         .expect("an old value is still used");
 }
 
-/// Calls until changes are reported and the value is answered from the process without a round trip.
-async fn until_near(bank: &Bank, server: &RedisServer, expected: i64) {
+/// Calls until the value is answered without asking the store: until changes are reported.
+async fn until_near(bank: &Bank, spy: &SpyStore, expected: i64) {
     let near = async {
         loop {
+            let asked = spy.count(OperationKind::ReadStamps);
             let (balance, outcome) = look(bank).await;
             assert_eq!(balance, expected, "{outcome}");
-            if outcome == NearHit && !tracking(server).is_empty() {
+            if outcome == NearHit && spy.count(OperationKind::ReadStamps) == asked {
                 return;
             }
             tokio::task::yield_now().await;
@@ -109,10 +110,11 @@ fn patient() -> Builder {
         .invalidate_timeout(PATIENCE)
 }
 
-async fn connected(builder: Builder, config: RedisConfig) -> Cache {
-    let cache = builder.redis(config).build();
+async fn connected(builder: Builder, config: RedisConfig) -> (Cache, SpyStore) {
+    let spy = SpyStore::new(RedisStore::new(config));
+    let cache = builder.store(spy.clone()).build();
     assert!(cache.ready(PATIENCE).await, "the server was not reached");
-    cache
+    (cache, spy)
 }
 
 fn at(server: &RedisServer) -> RedisConfig {
@@ -128,14 +130,12 @@ async fn invalidate(elsewhere: &Cache) {
 #[tokio::test]
 async fn a_change_while_the_connection_is_cut_is_not_missed() {
     let server = RedisServer::start().unwrap();
-    let (here, elsewhere) = (
-        connected(patient(), at(&server)).await,
-        connected(patient(), at(&server)).await,
-    );
+    let (here, spy) = connected(patient(), at(&server)).await;
+    let (elsewhere, _) = connected(patient(), at(&server)).await;
     with_cache(here, async {
         let bank = Bank::default();
         for round in 1..10 {
-            until_near(&bank, &server, round - 1).await;
+            until_near(&bank, &spy, round - 1).await;
             for id in tracking(&server) {
                 let _: i64 = server.command(["CLIENT", "KILL", "ID", &id]).unwrap();
             }
@@ -150,11 +150,11 @@ async fn a_change_while_the_connection_is_cut_is_not_missed() {
 #[tokio::test]
 async fn an_emptied_server_takes_every_kept_value_out_of_use() {
     let server = RedisServer::start().unwrap();
-    let here = connected(patient(), at(&server)).await;
+    let (here, spy) = connected(patient(), at(&server)).await;
     with_cache(here, async {
         let bank = Bank::default();
         for (round, emptying) in (1..).zip(["FLUSHALL", "FLUSHDB", "FLUSHALL", "FLUSHDB"]) {
-            until_near(&bank, &server, round - 1).await;
+            until_near(&bank, &spy, round - 1).await;
             bank.commit(round);
             let () = server.command([emptying]).unwrap();
             until_reached(&bank, round).await;
@@ -169,11 +169,11 @@ async fn an_evicted_stamp_takes_what_was_loaded_under_it_out_of_use() {
         .config("maxmemory-policy", "allkeys-random")
         .start()
         .unwrap();
-    let here = connected(patient(), at(&server)).await;
+    let (here, spy) = connected(patient(), at(&server)).await;
     with_cache(here, async {
         let bank = Bank::default();
         for round in 1..5 {
-            until_near(&bank, &server, round - 1).await;
+            until_near(&bank, &spy, round - 1).await;
             bank.commit(round);
             // Less than an empty server takes: every key goes.
             let () = server.command(["CONFIG", "SET", "maxmemory", "1"]).unwrap();
@@ -191,12 +191,12 @@ async fn however_late_reports_come_nothing_is_answered_that_was_invalidated_long
     let proxy = FaultProxy::start(([127, 0, 0, 1], server.port().unwrap())).unwrap();
     let url = format!("redis://{}", proxy.address());
     let config = RedisConfig::new(&url).unwrap().near_heartbeat(lease / 4);
-    let here = connected(patient().near_lease(lease), config).await;
-    let elsewhere = connected(patient(), at(&server)).await;
+    let (here, spy) = connected(patient().near_lease(lease), config).await;
+    let (elsewhere, _) = connected(patient(), at(&server)).await;
     with_cache(here, async {
         let bank = Bank::default();
         for (round, late) in (1..).zip([10, 80, 400]) {
-            until_near(&bank, &server, round - 1).await;
+            until_near(&bank, &spy, round - 1).await;
             proxy.delay(Direction::ToClient, Duration::from_millis(late));
             bank.commit(round);
             invalidate(&elsewhere).await;
@@ -223,17 +223,17 @@ async fn after_a_silence_longer_than_the_lease_changes_are_reported_again() {
     let proxy = FaultProxy::start(([127, 0, 0, 1], server.port().unwrap())).unwrap();
     let url = format!("redis://{}", proxy.address());
     let config = RedisConfig::new(&url).unwrap().near_heartbeat(lease / 4);
-    let here = connected(Cache::builder().near_lease(lease), config).await;
-    let elsewhere = connected(patient(), at(&server)).await;
+    let (here, spy) = connected(Cache::builder().near_lease(lease), config).await;
+    let (elsewhere, _) = connected(patient(), at(&server)).await;
     with_cache(here, async {
         let bank = Bank::default();
-        until_near(&bank, &server, 0).await;
+        until_near(&bank, &spy, 0).await;
         proxy.black_hole(Direction::Both);
         bank.commit(1);
         invalidate(&elsewhere).await;
         until_reached(&bank, 1).await;
         proxy.heal();
-        until_near(&bank, &server, 1).await;
+        until_near(&bank, &spy, 1).await;
         bank.commit(2);
         invalidate(&elsewhere).await;
         until_reached(&bank, 2).await;
@@ -245,9 +245,10 @@ async fn after_a_silence_longer_than_the_lease_changes_are_reported_again() {
 async fn the_connection_is_closed_with_the_cache() {
     let server = RedisServer::start().unwrap();
     for closed_first in [true, false] {
-        let here = connected(patient(), at(&server)).await;
+        let (here, spy) = connected(patient(), at(&server)).await;
         let bank = Bank::default();
-        with_cache(here.clone(), until_near(&bank, &server, 0)).await;
+        with_cache(here.clone(), until_near(&bank, &spy, 0)).await;
+        assert_eq!(tracking(&server).len(), 1);
         if closed_first {
             here.close().await;
             until_nobody_tracks(&server).await;
