@@ -4,6 +4,7 @@
 //! - [`resources!`] declares what is cached, once, in `src/cache_resources.rs`.
 //! - [`#[cached]`](macro@cached) on an async function keeps its result.
 //! - [`#[invalidates]`](macro@invalidates) on a mutation makes results unusable once it has returned.
+//! - [`transaction`] holds the invalidations of several mutations back until the commit.
 //! - [`Cache`] is the handle: built at start-up, installed, closed at shutdown.
 //!
 //! ```
@@ -16,6 +17,9 @@
 //! # use cache_resources as _;
 //! # fn main() {}
 //! ```
+//!
+//! Beside the store, `near` keeps decoded values in the process, `lease` makes one load do for all processes, and a resource
+//! that is `crash_safe` leaves nothing old to be served when a process is killed in the middle of a mutation.
 //!
 //! The guide, the options, the key and envelope formats and the protocol are in the repository's `docs/`.
 
