@@ -23,7 +23,9 @@ cache_runtime::resources! {
     companies_list { ttl = "10m" }
 
     /// Balance, months and last movements of a company's treasury.
-    treasury_data { ttl = "2m", scope(company: i64) }
+    ///
+    /// What people pay by: a process that is killed between a commit and its invalidation must not leave an old balance.
+    treasury_data { ttl = "2m", scope(company: i64), crash_safe }
 
     /// What a new or changed invoice shows in.
     group invoice_data = invoices_list, invoices_summary, dashboard_summary, dashboard_trends;
