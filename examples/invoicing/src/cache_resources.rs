@@ -29,8 +29,8 @@ cache_runtime::resources! {
 
     /// What a new or changed invoice shows in.
     group invoice_data = invoices_list, invoices_summary, dashboard_summary, dashboard_trends;
-    /// What a payment shows in.
-    group payment_data = invoices_list, dashboard_summary, treasury_data, dashboard_cashflow;
+    /// What a payment shows in, besides what the movement shows in that it is booked as.
+    group payment_data = invoices_list, dashboard_summary, dashboard_cashflow;
     /// What a treasury movement shows in.
     group movement_data = treasury_data, dashboard_summary, dashboard_cashflow;
 }
