@@ -28,7 +28,7 @@ use futures_util::future::join_all;
 
 pub use self::config::RedisConfig;
 use self::{
-    lane::Lane,
+    lane::{Era, Lane},
     reads::{Reads, Wanted},
     removals::Removals,
 };
@@ -66,9 +66,9 @@ impl fmt::Debug for RedisStore {
 impl RedisStore {
     /// A store on the server that `config` names. Connects in the background, from the first call on.
     pub fn new(config: RedisConfig) -> Self {
-        let pool = config.pool();
+        let (pool, era) = (config.pool(), Era::default());
         let lanes: Vec<_> = (0..config.connections())
-            .map(|_| Arc::new(Lane::new(pool.clone(), &config)))
+            .map(|_| Arc::new(Lane::new(pool.clone(), &config, era.clone())))
             .collect();
         // Half of the connections carry reads, so that a large entry on its way in never stands before a small read.
         let reading = lanes.len().div_ceil(2);
@@ -77,7 +77,7 @@ impl RedisStore {
             .map(|lane| Arc::new(Reads::new(Arc::clone(lane))))
             .collect();
         let replicas = config.replicas_to_wait_for();
-        let removals = (replicas > 0).then(|| Removals::new(Arc::new(Lane::new(pool, &config)), replicas));
+        let removals = (replicas > 0).then(|| Removals::new(Arc::new(Lane::new(pool, &config, era)), replicas));
         Self {
             config,
             lanes,
