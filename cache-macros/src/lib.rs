@@ -8,6 +8,7 @@
 mod args;
 mod diag;
 mod duration;
+mod entry;
 mod expand;
 mod fallback;
 mod lower;
@@ -17,14 +18,6 @@ mod uses;
 
 #[cfg(test)]
 mod tests;
-
-use proc_macro2::TokenStream;
-
-use crate::{
-    args::{CachedArgs, InvalidatesArgs, ResourcesArgs},
-    diag::Errors,
-    target::{Function, Target},
-};
 
 /// Declares the resources that a program caches, and groups of them.
 ///
@@ -68,7 +61,7 @@ use crate::{
 /// itself, a TTL of zero, `settle` without `crash_safe`, and a scope name with two types do not compile.
 #[proc_macro]
 pub fn resources(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    resources_impl(input.into()).into()
+    entry::resources(input.into()).into()
 }
 
 /// Answers calls of an async function from the cache.
@@ -136,7 +129,7 @@ pub fn resources(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// `impl Trait` and borrowed results, `&mut` arguments in the key.
 #[proc_macro_attribute]
 pub fn cached(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    cached_impl(args.into(), item.into()).into()
+    entry::cached(args.into(), item.into()).into()
 }
 
 /// Invalidates cached results once an async function has returned.
@@ -183,60 +176,5 @@ pub fn cached(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
 /// mixes `result` with arguments do not compile.
 #[proc_macro_attribute]
 pub fn invalidates(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    invalidates_impl(args.into(), item.into()).into()
-}
-
-fn resources_impl(input: TokenStream) -> TokenStream {
-    let mut errors = Errors::new();
-    let args = ResourcesArgs::parse(input, &mut errors);
-    let items = expand::registry(&lower::registry(&args, &mut errors));
-    match errors.into_result() {
-        Ok(()) => items,
-        Err(error) => fallback::item(&items, &error),
-    }
-}
-
-fn cached_impl(args: TokenStream, item: TokenStream) -> TokenStream {
-    annotate("cached", item, |errors, target| {
-        let args = CachedArgs::parse(args, errors);
-        let model = lower::cached(&args, target?, errors)?;
-        Some(move |block: TokenStream| expand::cached(&model, &block))
-    })
-}
-
-fn invalidates_impl(args: TokenStream, item: TokenStream) -> TokenStream {
-    annotate("invalidates", item, |errors, target| {
-        let args = InvalidatesArgs::parse(args, errors);
-        let model = lower::invalidates(&args, target?, errors);
-        Some(move |block: TokenStream| expand::invalidates(&model, &block))
-    })
-}
-
-/// Wraps the body of `item` in what `lower` gives; if anything is wrong, leaves it as it is and says all of it.
-fn annotate<W: FnOnce(TokenStream) -> TokenStream>(
-    attribute: &str,
-    item: TokenStream,
-    lower: impl FnOnce(&mut Errors, Option<&Target>) -> Option<W>,
-) -> TokenStream {
-    let mut errors = Errors::new();
-    let function = syn::parse2::<Function>(item.clone()).map_err(|error| not_a_function(&error, attribute));
-    let target = errors
-        .keep(function)
-        .and_then(|function| Target::new(function, attribute, &mut errors));
-    let wrap = lower(&mut errors, target.as_ref());
-    match errors.into_result() {
-        Err(error) => fallback::item(&item, &error),
-        Ok(()) => match (target, wrap) {
-            (Some(target), Some(wrap)) => target.into_tokens(wrap),
-            // Half typed: the compiler says what is missing.
-            _ => item,
-        },
-    }
-}
-
-fn not_a_function(error: &syn::Error, attribute: &str) -> syn::Error {
-    syn::Error::new(
-        error.span(),
-        format!("`#[{attribute}]` stands on an async function with a body: {error}"),
-    )
+    entry::invalidates(args.into(), item.into()).into()
 }

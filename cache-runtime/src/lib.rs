@@ -85,6 +85,7 @@ pub mod __private {
         cached::{CacheValue, cached, never},
         call::{Call, KeyArg, Site},
         canonical::{canonical_json, key_hash},
+        config::from_env,
         mutation::{On, Plan, ScopeValues, invalidating, scope_value},
         near::{Coherence, NearToo, SharedOnly},
         resource::{Declared, Group, Registry, Resource, Selection, Tenancy},

@@ -5,6 +5,7 @@ mod cargo;
 mod consistency;
 mod docs;
 mod features;
+mod fuzz;
 mod setup;
 mod steps;
 mod test;
@@ -38,6 +39,11 @@ enum Command {
     ///
     /// Prints the figures every ten seconds, and exits 1 if one leaves its bound.
     Bounds(bounds::Options),
+    /// Look for input that makes a parser or a decoder panic, or what it promises untrue: fuzzing, one target after the other.
+    ///
+    /// Needs a C++ compiler, for the fuzzing engine, and no nightly Rust. Installs cargo-fuzz if it is missing. Exits 1 if
+    /// something was found; it is then in fuzz/artifacts.
+    Fuzz(fuzz::Options),
     /// One process of a consistency run.
     #[command(hide = true)]
     ConsistencyNode(consistency::NodeOptions),
@@ -49,6 +55,7 @@ fn main() -> ExitCode {
         Command::Test => Ok(test::run(&root())),
         Command::Bounds(options) => bounds::run(&options),
         Command::Consistency(options) => consistency::run(&options),
+        Command::Fuzz(options) => fuzz::run(&root(), &options).map(|()| ExitCode::SUCCESS),
         Command::ConsistencyNode(options) => consistency::run_node(&options).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

@@ -45,6 +45,11 @@ impl RedisConfig {
     ///
     /// What is wrong with the URL. The message does not repeat it, because it may hold a password.
     pub fn new(url: &str) -> Result<Self, String> {
+        if has_unescaped_password(url) {
+            return Err(
+                "a `/`, `?` or `#` stands before the `@`, which in a password is written %2F, %3F or %23".to_owned(),
+            );
+        }
         let info = url.into_connection_info().map_err(|error| match error.detail() {
             Some(detail) if !url.contains('@') => format!("{}: {detail}", error.category()),
             _ => error.category().to_owned(),
@@ -150,5 +155,16 @@ impl RedisConfig {
             .create_timeout(Some(self.connect_timeout))
             .build()
             .expect("a runtime is given for the timeout")
+    }
+}
+
+/// Whether what ends the place of a password in a URL stands in the password itself. The rest of it would be taken for an
+/// address, and shown as one.
+fn has_unescaped_password(url: &str) -> bool {
+    match url.split_once("://") {
+        Some((scheme, rest)) if !scheme.contains("unix") => {
+            rest.find(['/', '?', '#']).is_some_and(|end| rest[end..].contains('@'))
+        }
+        _ => false,
     }
 }
