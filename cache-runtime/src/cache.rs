@@ -10,7 +10,7 @@ use crate::{
     context,
     envelope::LoggedRejections,
     flight::Flights,
-    health::Health,
+    health::{Health, OptionalRight},
     invalidate::Invalidate,
     journal::Journal,
     keeper::Keeper,
@@ -48,6 +48,8 @@ pub(crate) struct Inner {
     pub(crate) watching: Watching,
     pub(crate) counters: Counters,
     pub(crate) rejections: LoggedRejections,
+    pub(crate) sweep_right: OptionalRight,
+    pub(crate) lease_right: OptionalRight,
 }
 
 impl Cache {
@@ -85,6 +87,8 @@ impl Cache {
             watching: Watching::default(),
             counters: Counters::default(),
             rejections: LoggedRejections::default(),
+            sweep_right: OptionalRight::default(),
+            lease_right: OptionalRight::default(),
             settings,
         };
         // A store in this process answers at once and can be used at once; any other is reached for in the background.

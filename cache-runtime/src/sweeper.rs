@@ -78,7 +78,12 @@ async fn sweep_all(task: Running) {
             task.done();
             return;
         };
-        match store.sweep(&pattern).await {
+        let swept = store.sweep(&pattern).await;
+        inner.sweep_right.learn(
+            &swept,
+            "sweeps lack a right: what was invalidated stays in the store until its time is over",
+        );
+        match swept {
             Ok(swept) => {
                 inner.counters.swept.add(swept.removed);
                 tracing::debug!(pattern, matched = swept.matched, removed = swept.removed, "swept");

@@ -72,7 +72,7 @@ async fn with_each_type(server: &RedisServer, key: &str, mut test: impl AsyncFnM
     for (command, words) in TYPES {
         let () = server.command(["DEL", key]).expect("DEL answers");
         let line = [command, key].into_iter().chain(words.iter().copied());
-        let _: cache_testkit::redis::Value = server.command(line).expect("it is put there");
+        let _: redis::Value = server.command(line).expect("it is put there");
         test(command).await;
     }
 }

@@ -8,6 +8,7 @@ mod lane;
 mod leases;
 mod reads;
 mod removals;
+mod rights;
 mod stamps;
 mod sweep;
 mod watch;
@@ -17,7 +18,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -51,6 +52,8 @@ pub struct RedisStore {
     reads: Vec<Arc<Reads>>,
     /// `None` without replicas to wait for: then every lane that carries writes removes stamps.
     removals: Option<Removals>,
+    /// Whether there was anything to do with holds: then a probe asks for their rights, too.
+    holds: AtomicBool,
     next_read: AtomicUsize,
     next_write: AtomicUsize,
 }
@@ -83,6 +86,7 @@ impl RedisStore {
             lanes,
             reads,
             removals,
+            holds: AtomicBool::new(false),
             next_read: AtomicUsize::new(0),
             next_write: AtomicUsize::new(reading),
         }
@@ -158,6 +162,7 @@ impl Store for RedisStore {
     }
 
     fn hold<'a>(&'a self, stamps: &'a [String], writer: u64, lease: Duration) -> StoreFuture<'a, ()> {
+        self.holds.store(true, Ordering::Relaxed);
         Box::pin(holds::enter(self.write_lane(), stamps, writer, lease))
     }
 
@@ -166,6 +171,7 @@ impl Store for RedisStore {
     }
 
     fn is_held<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, bool> {
+        self.holds.store(true, Ordering::Relaxed);
         Box::pin(holds::anyone(self.read_lane().lane(), stamps))
     }
 
@@ -195,7 +201,7 @@ impl Store for RedisStore {
         let probes = self
             .lanes
             .iter()
-            .map(|lane| lane.run(async |mut connection| cmd("UNLINK").arg(PROBE).exec_async(&mut connection).await));
+            .map(|lane| rights::probe(lane, self.holds.load(Ordering::Relaxed)));
         // Not by a command, which would stand behind a `WAIT`.
         let removing = self.removals.as_ref().map_or(Ok(()), Removals::is_connected);
         Box::pin(async {
