@@ -28,6 +28,10 @@ impl ConfigError {
 }
 
 /// Reads every variable through `get`, so that tests need not touch the process's environment.
+///
+/// # Errors
+///
+/// The first variable whose value cannot be used.
 pub fn from_env(get: impl Fn(&'static str) -> Option<OsString>) -> Result<Builder, ConfigError> {
     let env = Env(get);
     let mut builder = Builder::new();

@@ -4,10 +4,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use redis::{Value, cmd, pipe};
+use redis::{Pipeline, Value, cmd, pipe};
 
 use super::{error::unexpected, lane::Lane, leases::token, millis, stamps};
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreErrorKind};
 
 /// How long a set lasts after somebody has entered: longer than any stay. What is left of the dead goes with it.
 const LIFETIME: Duration = Duration::from_hours(24);
@@ -27,13 +27,13 @@ pub(super) async fn enter(lane: &Arc<Lane>, stamps: &[String], writer: u64, leas
         pipeline.cmd("SADD").arg(hold_key(stamp)).arg(&token);
         pipeline.cmd("PEXPIRE").arg(hold_key(stamp)).arg(lifetime);
     }
-    let foreign = foreign(stamps, lane.replies(&pipeline).await?[1..].iter().step_by(2));
+    let foreign = foreign(stamps, send(lane, &pipeline).await?[1..].iter().step_by(2));
     if foreign.is_empty() {
         return Ok(());
     }
     // If two find it at once, one may remove what the other has put there: until that one's next renewal.
     stamps::remove(lane, &foreign).await?;
-    if lane.replies(&pipeline).await?.iter().any(is_foreign) {
+    if send(lane, &pipeline).await?.iter().any(is_foreign) {
         return Err(unexpected("SADD", "the key of a hold is no set, time and again"));
     }
     Ok(())
@@ -55,7 +55,7 @@ pub(super) async fn leave(
         pipeline.cmd("SREM").arg(hold_key(stamp)).arg(&token);
     }
     pipeline.cmd("UNLINK").arg(writer_key(token.as_bytes()));
-    lane.replies(&pipeline).await.map(drop)
+    send(lane, &pipeline).await.map(drop)
 }
 
 pub(super) async fn anyone(lane: &Arc<Lane>, stamps: &[String]) -> Result<bool, StoreError> {
@@ -63,7 +63,7 @@ pub(super) async fn anyone(lane: &Arc<Lane>, stamps: &[String]) -> Result<bool, 
     for stamp in stamps {
         pipeline.cmd("SMEMBERS").arg(hold_key(stamp));
     }
-    let replies = lane.replies(&pipeline).await?;
+    let replies = send(lane, &pipeline).await?;
     let foreign = foreign(stamps, replies.iter());
     if !foreign.is_empty() {
         // Whose place it has taken is unknown. It goes, so that this is said once.
@@ -93,7 +93,7 @@ pub(super) async fn anyone(lane: &Arc<Lane>, stamps: &[String]) -> Result<bool, 
             forget.cmd("SREM").arg(hold_key(stamp)).arg(token);
         }
         // What fails here is done by the next one who asks.
-        drop(lane.replies(&forget).await);
+        drop(send(lane, &forget).await);
     }
     Ok(!living.is_empty())
 }
@@ -116,4 +116,15 @@ fn foreign<'a>(stamps: &[String], replies: impl Iterator<Item = &'a Value>) -> V
 
 fn is_foreign(reply: &Value) -> bool {
     matches!(reply, Value::ServerError(_))
+}
+
+/// As [`Lane::replies`]. That a right is missing names the keys, which the server does not say.
+async fn send(lane: &Arc<Lane>, pipeline: &Pipeline) -> Result<Vec<Value>, StoreError> {
+    lane.replies(pipeline).await.map_err(|error| match error.kind() {
+        StoreErrorKind::Denied => StoreError::new(
+            StoreErrorKind::Denied,
+            format!("holds need rights on `~cachehold:*` and `~cachewriter:*`: {error}"),
+        ),
+        _ => error,
+    })
 }
