@@ -218,7 +218,9 @@ async fn every_broken_byte_of_an_entry_s_head_and_every_truncation_is_refused_an
         // Lengths that claim more than any server holds.
         for lies in [&[28, 29, 30, 31][..], &[6]] {
             let mut broken = sound.clone();
-            lies.iter().for_each(|&at| broken[at] = 0xFF);
+            for &at in lies {
+                broken[at] = 0xFF;
+            }
             put(&broken);
             assert_eq!(outcome(row(1)).await.1, Rejected);
         }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::cargo::cargo;
 
-/// What `cargo fuzz` calls a target without AddressSanitizer, which only a nightly compiler has. The crates forbid `unsafe`,
+/// What `cargo fuzz` calls a target without `AddressSanitizer`, which only a nightly compiler has. The crates forbid `unsafe`,
 /// so a panic is all that it could find, too.
 const WITHOUT_SANITIZER: [&str; 2] = ["--sanitizer", "none"];
 
