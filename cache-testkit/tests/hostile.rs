@@ -248,11 +248,11 @@ fn patient() -> Builder {
 
 /// Runs cases one after the other in a cache on a server of their own.
 fn each_case(cases: u32, sweep: bool) {
-    let server = RedisServer::start().unwrap();
+    let server = RedisServer::start().expect("a server starts");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .unwrap();
+        .expect("a runtime is built");
     let cache = runtime.block_on(reaching(&server, patient().sweep(sweep)));
     proptest!(config(cases), |(case in case())| {
         runtime.block_on(with_cache(cache.clone(), case.run(&server, &cache, sweep)));

@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use redis::{Value, pipe};
+use redis::{RedisError, ServerError, Value, aio::ConnectionLike, pipe};
 
-use super::{PROBE, error, lane::Lane, replies};
+use super::{PROBE, error, lane::Lane};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// Keys that no entry, hold or writer has.
@@ -47,8 +47,8 @@ pub(super) async fn probe(lane: &Arc<Lane>, with_holds: bool) -> Result<(), Stor
         pipeline.cmd(command).arg(key).arg(words);
     }
     let replies = lane
-        .run(async |connection| {
-            let replies = replies(connection, &pipeline).await?;
+        .run(async |mut connection| {
+            let replies = connection.req_packed_commands(&pipeline, 0, pipeline.len()).await?;
             // Inside the operation: the lane learns from it, too.
             match replies.first() {
                 Some(Value::ServerError(failure)) if !is_denied(failure) => Err(failure.clone().into()),
@@ -58,21 +58,21 @@ pub(super) async fn probe(lane: &Arc<Lane>, with_holds: bool) -> Result<(), Stor
         .await?;
     for ((command, key, _), reply) in asked.into_iter().zip(replies) {
         match reply {
-            Value::ServerError(failure) if is_denied(&failure) => return Err(missing(command, key, &failure)),
+            Value::ServerError(failure) if is_denied(&failure) => return Err(missing(command, key, failure)),
             _ => {}
         }
     }
     Ok(())
 }
 
-fn is_denied(failure: &redis::ServerError) -> bool {
+fn is_denied(failure: &ServerError) -> bool {
     failure.code() == "NOPERM"
 }
 
 /// The server names the command or says that it is about a key; not which.
-fn missing(command: &str, key: &str, failure: &redis::ServerError) -> StoreError {
+fn missing(command: &str, key: &str, failure: ServerError) -> StoreError {
     let prefix = key.split_once(':').map_or(key, |(prefix, _)| prefix);
-    let (command, failure) = (command.to_lowercase(), error::from_server(failure));
+    let (command, failure) = (command.to_lowercase(), error::from_redis(&RedisError::from(failure)));
     StoreError::new(
         StoreErrorKind::Denied,
         format!("the user needs the right to `+{command}` on `~{prefix}:*`: {failure}"),
