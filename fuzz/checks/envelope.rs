@@ -35,7 +35,11 @@ pub(crate) fn check(data: &[u8]) {
     assert_eq!(envelope.payload(), &data[Envelope::head_len(count)..]);
     assert_eq!(envelope.payload().len(), payload_len as usize);
 
-    let refused = |data: Vec<u8>, identity: &Identity| Envelope::open(data.into(), identity).map(drop).unwrap_err();
+    let refused = |data: Vec<u8>, identity: &Identity| {
+        Envelope::open(data.into(), identity)
+            .map(drop)
+            .expect_err("it was damaged")
+    };
     assert_eq!(refused([data, b"x"].concat(), &identity), Rejection::Length);
     let cut = refused(data[..data.len() - 1].to_vec(), &identity);
     assert_eq!(cut, Rejection::Length);

@@ -8,6 +8,9 @@ use super::{JOURNAL_LINES, NEAR_CAPACITY};
 /// How much more memory the last third of a run may take than the one before: what is bounded has reached its bounds by then.
 const GROWTH: f64 = 1.25;
 
+/// With fewer samples than this, a minute's, growth says nothing.
+const ENOUGH: usize = 240;
+
 /// What was seen of the process.
 #[derive(Debug, Default)]
 pub(super) struct Samples(Vec<Sample>);
@@ -73,7 +76,11 @@ impl Samples {
             "the near cache takes more than its capacity",
         );
         check(lines <= JOURNAL_LINES, "the journal has more lines than its limit");
-        check(growth <= GROWTH, "the process's memory goes on growing");
+        // A short run has hardly reached its bounds in its last third.
+        check(
+            growth <= GROWTH || self.0.len() < ENOUGH,
+            "the process's memory goes on growing",
+        );
         let pressed = near_bytes > NEAR_CAPACITY / 10 * 9 && lines > JOURNAL_LINES / 2;
         check(
             pressed,
