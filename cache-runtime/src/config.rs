@@ -70,6 +70,15 @@ pub fn from_env(get: impl Fn(&'static str) -> Option<OsString>) -> Result<Builde
     if let Some(sweep) = env.flag("CACHE_SWEEP")? {
         builder = builder.sweep(sweep);
     }
+    if let Some(loads) = env.number("CACHE_MAX_LOADS")? {
+        builder = builder.max_loads(loads);
+    }
+    if let Some(waiters) = env.number("CACHE_MAX_WAITERS")? {
+        builder = builder.max_waiters(waiters);
+    }
+    if let Some(lines) = env.number("CACHE_JOURNAL_LIMIT")? {
+        builder = builder.journal_limit(lines);
+    }
     if let Some(bytes) = env.number("CACHE_NEAR_CAPACITY")? {
         builder = builder.near_capacity(bytes);
     }
@@ -254,6 +263,9 @@ mod tests {
             ("CACHE_MAX_VALUE_SIZE", "1024"),
             ("CACHE_REQUIRE_TENANT", "true"),
             ("CACHE_SWEEP", "off"),
+            ("CACHE_MAX_LOADS", "31"),
+            ("CACHE_MAX_WAITERS", "32"),
+            ("CACHE_JOURNAL_LIMIT", "33"),
             ("CACHE_NEAR_CAPACITY", "2048"),
             ("CACHE_NEAR_LEASE", "70ms"),
             ("CACHE_HOLD_LEASE", "7s"),
@@ -276,6 +288,9 @@ mod tests {
             "1024",
             "require_tenant: true",
             "sweep: false",
+            "max_loads: Some(31)",
+            "max_waiters: Some(32)",
+            "journal_limit: 33",
             "near_capacity: 2048",
             "near_lease: 70ms",
             "hold_lease: 7s",

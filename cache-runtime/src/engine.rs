@@ -2,10 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
+use serde::Serialize;
 use tokio::{runtime::Handle, time::timeout};
 
 use crate::{
     cache::Inner,
+    encode::{NotEncoded, encode},
     envelope::{Envelope, Identity, Meta, Rejection},
     key::Address,
     protocol::{self, Reading},
@@ -29,7 +32,12 @@ impl Inner {
     /// Asks the store for an entry. `None` if it is not to be asked now, or does not answer in time.
     pub(crate) async fn read(self: &Arc<Self>, address: &Arc<Address>, identity: &Identity) -> Option<Reading> {
         let store = self.store_for(address)?;
-        let reading = self.ask(&**store, protocol::read(&**store, address, identity)).await?;
+        let reading = self
+            .ask(
+                &**store,
+                protocol::read_sealed(&**store, address, identity, &self.settings.sealing),
+            )
+            .await?;
         if let Reading::Miss {
             rejected: Some(cause), ..
         } = reading
@@ -78,10 +86,19 @@ impl Inner {
         }
     }
 
+    /// What is stored of a value; `None` if it is too large, which is counted, or cannot be encoded.
+    pub(crate) fn encode<T: Serialize>(&self, value: &T) -> Option<Bytes> {
+        let encoded = encode(value, self.settings.sealing.max_value_size);
+        if encoded == Err(NotEncoded::TooLarge) {
+            self.counters.failed_fills.add(1);
+        }
+        encoded.ok()
+    }
+
     /// Stores what a load returned. Returns whether it was stored.
     pub(crate) async fn fill(&self, ticket: &Ticket, meta: Meta, payload: &[u8]) -> bool {
         let Some(store) = self.store() else { return false };
-        let fits = payload.len() <= self.settings.max_value_size && !meta.ttl.is_zero();
+        let fits = payload.len() <= self.settings.sealing.max_value_size && !meta.ttl.is_zero();
         let Some(entry) = fits.then(|| Envelope::seal(meta, ticket.stamps(), payload)).flatten() else {
             self.counters.failed_fills.add(1);
             return false;

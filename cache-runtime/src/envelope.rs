@@ -71,6 +71,8 @@ pub enum Rejection {
     Shape,
     /// The payload did not decode.
     Decode,
+    /// The payload is larger than the limit.
+    Size,
 }
 
 impl Rejection {
@@ -84,6 +86,7 @@ impl Rejection {
             Self::Fingerprint => "fingerprint",
             Self::Shape => "shape",
             Self::Decode => "decode",
+            Self::Size => "size",
         }
     }
 }
@@ -105,6 +108,47 @@ impl LoggedRejections {
 pub struct Envelope {
     bytes: Bytes,
     stamp_count: usize,
+}
+
+/// What a cache puts into entries, and what it takes from them.
+#[derive(Debug, Clone)]
+pub(crate) struct Sealing {
+    /// Bytes of a payload.
+    pub(crate) max_value_size: usize,
+}
+
+/// No limits.
+impl Default for Sealing {
+    fn default() -> Self {
+        Self {
+            max_value_size: usize::MAX,
+        }
+    }
+}
+
+impl Sealing {
+    /// Checks everything that can be checked without decoding the payload, in an order that never allocates.
+    pub(crate) fn open(&self, bytes: Bytes, identity: &Identity) -> Result<Envelope, Rejection> {
+        let (header, rest) = parse_header(&bytes)?;
+        if header.codec != CODEC_JSON || header.compression != UNCOMPRESSED {
+            return Err(Rejection::Codec);
+        }
+        let stamp_count = usize::from(header.stamp_count);
+        let payload_len = header.payload_len.get() as usize;
+        if rest.len() != stamp_count * STAMP_LEN + payload_len {
+            return Err(Rejection::Length);
+        }
+        if payload_len > self.max_value_size {
+            return Err(Rejection::Size);
+        }
+        if header.fingerprint != identity.fingerprint {
+            return Err(Rejection::Fingerprint);
+        }
+        if header.shape.get() != identity.shape {
+            return Err(Rejection::Shape);
+        }
+        Ok(Envelope { bytes, stamp_count })
+    }
 }
 
 /// What `Envelope::seal` writes beside the payload.
@@ -143,28 +187,14 @@ impl Envelope {
         Some(bytes.into())
     }
 
-    /// Checks everything that can be checked without decoding the payload, in an order that never allocates.
+    /// Checks everything that can be checked without decoding the payload, in an order that never allocates. Knows of no
+    /// limits.
     ///
     /// # Errors
     ///
     /// The first [`Rejection`] found.
     pub fn open(bytes: Bytes, identity: &Identity) -> Result<Self, Rejection> {
-        let (header, rest) = parse_header(&bytes)?;
-        if header.codec != CODEC_JSON || header.compression != UNCOMPRESSED {
-            return Err(Rejection::Codec);
-        }
-        let stamp_count = usize::from(header.stamp_count);
-        let payload_len = header.payload_len.get() as usize;
-        if rest.len() != stamp_count * STAMP_LEN + payload_len {
-            return Err(Rejection::Length);
-        }
-        if header.fingerprint != identity.fingerprint {
-            return Err(Rejection::Fingerprint);
-        }
-        if header.shape.get() != identity.shape {
-            return Err(Rejection::Shape);
-        }
-        Ok(Self { bytes, stamp_count })
+        Sealing::default().open(bytes, identity)
     }
 
     /// The stamps that the entry was loaded under.

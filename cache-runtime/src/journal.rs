@@ -10,8 +10,8 @@ mod pending;
 
 pub(crate) use self::pending::{Journal, Position};
 
-/// With more lines than this, they are widened.
-const LIMIT: usize = 65_536;
+/// With more lines than this, unless the settings say otherwise, they are widened.
+pub(crate) const LIMIT: usize = 65_536;
 
 #[cfg(test)]
 mod tests {

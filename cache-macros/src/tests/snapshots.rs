@@ -160,7 +160,7 @@ fn declarations() {
         dashboard_summary { ttl = "5m", scope(company: i64) }
         sales { ttl = LIMITS.sales, scope(company: i64, region: String) }
         exchange_rates { tenant = shared, crash_safe }
-        treasury { crash_safe, settle = "500ms" }
+        treasury { crash_safe, settle = "500ms", max_loads = 2 }
 
         /// Everything.
         group all = figures, exchange_rates, "dash*";

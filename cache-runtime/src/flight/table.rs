@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::sync::{
     Arc, Mutex, MutexGuard, Notify, PoisonError,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
 /// What a flight is found by.
@@ -25,7 +25,7 @@ pub(crate) enum Landed {
     Value(Bytes),
     /// The load succeeded and there is nothing: `None` of an `Option`.
     Absent,
-    /// The load failed, or its value could not be encoded: each waiter is on its own.
+    /// The load failed, its value could not be encoded, or it cannot be waited for: each caller is on its own.
     Failed,
 }
 
@@ -43,6 +43,8 @@ pub(crate) struct Flights<K> {
     table: Mutex<Table<K>>,
     /// The number of the last flight.
     last: AtomicU64,
+    /// How many may wait for one flight; `None` for any number.
+    max_waiters: Option<usize>,
 }
 
 type Table<K> = HashMap<K, Arc<Flight>>;
@@ -52,6 +54,7 @@ impl<K> Default for Flights<K> {
         Self {
             table: Mutex::default(),
             last: AtomicU64::new(0),
+            max_waiters: None,
         }
     }
 }
@@ -61,6 +64,8 @@ impl<K> Default for Flights<K> {
 struct Flight {
     number: u64,
     waiters: AtomicUsize,
+    /// Whether the leader loads, and does not wait for its turn any more.
+    begun: AtomicBool,
     state: Mutex<State>,
     ended: Notify,
 }
@@ -70,14 +75,24 @@ impl Flight {
         Self {
             number,
             waiters: AtomicUsize::new(0),
+            begun: AtomicBool::new(false),
             state: Mutex::new(State::Flying),
             ended: Notify::new(),
         }
     }
 
+    /// The right to wait; `None` if as many wait already.
+    fn seat(&self, most: Option<usize>) -> Option<Seat<'_>> {
+        let taken = self
+            .waiters
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |waiters| {
+                (most.is_none_or(|most| waiters < most)).then_some(waiters + 1)
+            });
+        taken.ok().map(|_| Seat(self))
+    }
+
     /// Waits for the end; `None` if the leader was cancelled or panicked.
     async fn wait(&self) -> Option<Landed> {
-        self.waiters.fetch_add(1, Ordering::SeqCst);
         loop {
             // Made before the look at the state, so that an end in between is not missed.
             let ended = self.ended.notified();
@@ -105,6 +120,15 @@ impl Flight {
     }
 }
 
+/// Counts a waiter for as long as it waits.
+struct Seat<'a>(&'a Flight);
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        self.0.waiters.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// A point in the order of flights.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment(u64);
@@ -118,6 +142,14 @@ pub(crate) enum Joined<K: Key> {
 }
 
 impl<K: Key> Flights<K> {
+    /// At most so many wait for one flight; whoever comes then is on its own.
+    pub(crate) fn with_max_waiters(max_waiters: Option<usize>) -> Self {
+        Self {
+            max_waiters,
+            ..Self::default()
+        }
+    }
+
     /// To be taken when a call begins.
     pub(crate) fn now(&self) -> Moment {
         Moment(self.last.load(Ordering::SeqCst))
@@ -125,6 +157,16 @@ impl<K: Key> Flights<K> {
 
     /// Joins the flight of this key, or starts it. Waits until it has landed. `began` is when the call did.
     pub(crate) async fn join(self: &Arc<Self>, key: K, began: Moment) -> Joined<K> {
+        self.join_if(key, began, |_| true).await
+    }
+
+    /// As [`join`](Self::join), but waits only for a load that has [begun](Leader::begin).
+    pub(crate) async fn join_begun(self: &Arc<Self>, key: K, began: Moment) -> Joined<K> {
+        self.join_if(key, began, |flight| flight.begun.load(Ordering::SeqCst))
+            .await
+    }
+
+    async fn join_if(self: &Arc<Self>, key: K, began: Moment, joins: impl Fn(&Flight) -> bool) -> Joined<K> {
         loop {
             let flight = {
                 let mut table = self.table();
@@ -139,6 +181,12 @@ impl<K: Key> Flights<K> {
                         flight,
                     });
                 }
+            };
+            let seat = Some(&flight)
+                .filter(|flight| joins(flight))
+                .and_then(|flight| flight.seat(self.max_waiters));
+            let Some(_seat) = seat else {
+                return Joined::Waiter(Landed::Failed);
             };
             let may_share = key.is_stamped() || flight.number > began.0;
             match flight.wait().await {
@@ -181,7 +229,12 @@ pub(crate) struct Leader<K: Key> {
 }
 
 impl<K: Key> Leader<K> {
-    /// Whether anybody has waited so far.
+    /// The load begins now, or what it waits for does not wait for its waiters.
+    pub(crate) fn begin(&self) {
+        self.flight.begun.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether anybody waits.
     pub(crate) fn has_waiters(&self) -> bool {
         self.flight.waiters.load(Ordering::SeqCst) > 0
     }

@@ -15,9 +15,11 @@ use crate::sync::{
 const REMEMBERED: Duration = Duration::from_mins(1);
 
 /// The invalidations of one cache that wait for an acknowledgement.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Journal {
     pending: Mutex<Pending>,
+    /// With more lines than this, they are widened.
+    limit: usize,
     /// The number of lines, so that a read with nothing pending takes no lock.
     len: AtomicUsize,
 }
@@ -55,7 +57,21 @@ impl Batch {
     }
 }
 
+impl Default for Journal {
+    fn default() -> Self {
+        Self::new(LIMIT)
+    }
+}
+
 impl Journal {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            pending: Mutex::default(),
+            limit: limit.max(1),
+            len: AtomicUsize::new(0),
+        }
+    }
+
     /// Writes an invalidation down. From here on this process does not read what depends on these stamps.
     pub(crate) fn write(&self, stamps: &[String]) -> Position {
         self.change(|pending| {
@@ -147,7 +163,8 @@ impl Journal {
     fn change<T>(&self, change: impl FnOnce(&mut Pending) -> T) -> T {
         let mut pending = self.pending();
         let outcome = change(&mut pending);
-        pending.lines.bound(LIMIT);
+        pending.lines.bound(self.limit);
+        pending.acknowledged.bound(self.limit);
         self.len.store(pending.lines.len(), Ordering::SeqCst);
         outcome
     }
@@ -158,9 +175,8 @@ impl Journal {
 }
 
 impl Pending {
-    /// Forgets the acknowledged ones that are too old, now and then; too many at once are widened.
+    /// Forgets the acknowledged ones that are too old, now and then.
     fn forget(&mut self, now: Instant) {
-        self.acknowledged.bound(LIMIT);
         if self.forgot.is_none_or(|last| !is_recent(last, now)) {
             self.acknowledged.retain(|at| is_recent(at, now));
             self.forgot = Some(now);
