@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    Cache,
+    Cache, SigningKey,
     envelope::Sealing,
     journal,
     store::{MemoryStore, RedisConfig, RedisStore, Store},
@@ -75,6 +75,7 @@ impl Default for Settings {
             breaker_failures: 5,
             sealing: Sealing {
                 max_value_size: 16 << 20,
+                ..Sealing::default()
             },
             require_tenant: false,
             sweep: true,
@@ -159,6 +160,21 @@ impl Builder {
     /// counted; a larger one that somebody else has stored is refused. Default: 16 MiB.
     pub fn max_value_size(mut self, bytes: usize) -> Self {
         self.settings.sealing.max_value_size = bytes;
+        self
+    }
+
+    /// Signs entries, and refuses those that are not signed with this key or a [previous](Self::previous_signing_key) one: for
+    /// a store that others can write to. All processes that share entries need the same key. What it does not prevent is in
+    /// `docs/guarantees.md`. Default: entries are not signed, and signed ones are refused.
+    pub fn signing_key(mut self, key: SigningKey) -> Self {
+        self.settings.sealing.keys.current = Some(key);
+        self
+    }
+
+    /// One more key whose signatures are accepted, beside [`signing_key`](Self::signing_key), without which it does nothing:
+    /// while keys are changed. May be given several times.
+    pub fn previous_signing_key(mut self, key: SigningKey) -> Self {
+        self.settings.sealing.keys.previous.push(key);
         self
     }
 

@@ -3,6 +3,7 @@
 use std::{ffi::OsString, time::Duration};
 
 use crate::{
+    SigningKey,
     builder::{Builder, OnFailover},
     store::RedisConfig,
 };
@@ -26,6 +27,9 @@ impl ConfigError {
         self.variable
     }
 }
+
+/// What stands in an error instead of a secret.
+const NOT_SHOWN: &str = "(not shown)";
 
 /// Reads every variable through `get`, so that tests need not touch the process's environment.
 ///
@@ -64,6 +68,18 @@ pub fn from_env(get: impl Fn(&'static str) -> Option<OsString>) -> Result<Builde
     if let Some(bytes) = env.number("CACHE_MAX_VALUE_SIZE")? {
         builder = builder.max_value_size(bytes);
     }
+    if let Some(key) = env.signing_key("CACHE_SIGNING_KEY")? {
+        builder = builder.signing_key(key);
+        if let Some(previous) = env.signing_key("CACHE_SIGNING_KEY_PREVIOUS")? {
+            builder = builder.previous_signing_key(previous);
+        }
+    } else if env.signing_key("CACHE_SIGNING_KEY_PREVIOUS")?.is_some() {
+        return Err(ConfigError {
+            variable: "CACHE_SIGNING_KEY_PREVIOUS",
+            value: NOT_SHOWN.to_owned(),
+            accepted: "it is for use beside CACHE_SIGNING_KEY, which is not set".to_owned(),
+        });
+    }
     if let Some(require) = env.flag("CACHE_REQUIRE_TENANT")? {
         builder = builder.require_tenant(require);
     }
@@ -100,7 +116,7 @@ pub fn from_env(get: impl Fn(&'static str) -> Option<OsString>) -> Result<Builde
 fn redis<G: Fn(&'static str) -> Option<OsString>>(env: &Env<G>, url: &str) -> Result<RedisConfig, ConfigError> {
     let mut config = RedisConfig::new(url).map_err(|cause| ConfigError {
         variable: "REDIS_URL",
-        value: "(not shown)".to_owned(),
+        value: NOT_SHOWN.to_owned(),
         accepted: format!(
             "{cause}; write redis://[user:password@]host[:port][/database] or redis+unix:///path/to/socket"
         ),
@@ -141,7 +157,7 @@ impl<G: Fn(&'static str) -> Option<OsString>> Env<G> {
         };
         value.into_string().map(Some).map_err(|value| {
             let value = match secrecy {
-                Secrecy::Secret => "(not shown)".to_owned(),
+                Secrecy::Secret => NOT_SHOWN.to_owned(),
                 Secrecy::Open => value.to_string_lossy().into_owned(),
             };
             ConfigError {
@@ -198,6 +214,17 @@ impl<G: Fn(&'static str) -> Option<OsString>> Env<G> {
                 (!duration.is_zero()).then_some(duration)
             },
         )
+    }
+
+    fn signing_key(&self, variable: &'static str) -> Result<Option<SigningKey>, ConfigError> {
+        let text = self.text(variable, Secrecy::Secret)?;
+        text.map(|text| SigningKey::new(&text))
+            .transpose()
+            .map_err(|cause| ConfigError {
+                variable,
+                value: NOT_SHOWN.to_owned(),
+                accepted: cause.to_string(),
+            })
     }
 
     fn on_failover(&self, variable: &'static str) -> Result<Option<OnFailover>, ConfigError> {
@@ -261,6 +288,8 @@ mod tests {
             ("CACHE_INVALIDATE_TIMEOUT", "80ms"),
             ("CACHE_BREAKER_FAILURES", "9"),
             ("CACHE_MAX_VALUE_SIZE", "1024"),
+            ("CACHE_SIGNING_KEY", "hush: the signing key"),
+            ("CACHE_SIGNING_KEY_PREVIOUS", "hush: the one before"),
             ("CACHE_REQUIRE_TENANT", "true"),
             ("CACHE_SWEEP", "off"),
             ("CACHE_MAX_LOADS", "31"),
@@ -286,6 +315,8 @@ mod tests {
             "80ms",
             "breaker_failures: 9",
             "1024",
+            "current: Some(SigningKey(not shown))",
+            "previous: [SigningKey(not shown)]",
             "require_tenant: true",
             "sweep: false",
             "max_loads: Some(31)",
@@ -354,5 +385,29 @@ mod tests {
             );
             assert!(!format!("{message} {error:?}").contains("hush"), "{message}");
         }
+    }
+
+    #[test]
+    fn a_signing_key_that_cannot_be_used_is_refused_without_being_shown() {
+        let message = |variables| with(variables).unwrap_err().to_string();
+        for variables in [
+            &[("CACHE_SIGNING_KEY", "hush")][..],
+            &[
+                ("CACHE_SIGNING_KEY", "long enough to be used"),
+                ("CACHE_SIGNING_KEY_PREVIOUS", "hush"),
+            ],
+        ] {
+            let short = message(variables);
+            assert!(
+                short.contains("=(not shown) cannot be used: a signing key has at least 16 bytes"),
+                "{short}"
+            );
+            assert!(!short.contains("hush"), "{short}");
+        }
+        let alone = message(&[("CACHE_SIGNING_KEY_PREVIOUS", "hush, though it is long enough")]);
+        assert!(
+            alone.contains("beside CACHE_SIGNING_KEY") && !alone.contains("hush"),
+            "{alone}"
+        );
     }
 }

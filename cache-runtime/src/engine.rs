@@ -9,7 +9,7 @@ use tokio::{runtime::Handle, time::timeout};
 use crate::{
     cache::Inner,
     encode::{NotEncoded, encode},
-    envelope::{Envelope, Identity, Meta, Rejection},
+    envelope::{Identity, Meta, Rejection},
     key::Address,
     protocol::{self, Reading},
     stamp::{Stamp, Ticket},
@@ -98,8 +98,10 @@ impl Inner {
     /// Stores what a load returned. Returns whether it was stored.
     pub(crate) async fn fill(&self, ticket: &Ticket, meta: Meta, payload: &[u8]) -> bool {
         let Some(store) = self.store() else { return false };
-        let fits = payload.len() <= self.settings.sealing.max_value_size && !meta.ttl.is_zero();
-        let Some(entry) = fits.then(|| Envelope::seal(meta, ticket.stamps(), payload)).flatten() else {
+        let sealing = &self.settings.sealing;
+        let fits = payload.len() <= sealing.max_value_size && !meta.ttl.is_zero();
+        let seal = || sealing.seal(meta, ticket.address().entry(), ticket.stamps(), payload);
+        let Some(entry) = fits.then(seal).flatten() else {
             self.counters.failed_fills.add(1);
             return false;
         };

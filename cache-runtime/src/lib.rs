@@ -51,6 +51,7 @@ mod observe;
 mod resource;
 mod returns;
 mod shape;
+mod signature;
 mod slots;
 mod stamp;
 mod stats;
@@ -73,6 +74,7 @@ pub use crate::{
     key::Address,
     observe::{Observed, Outcome, Outcomes, observe},
     resource::{Group, Registry, Resource, Tenancy},
+    signature::{SigningKey, SigningKeyError},
     stamp::{Stamp, Ticket},
     stats::Stats,
     transaction::transaction,

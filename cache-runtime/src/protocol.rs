@@ -73,22 +73,24 @@ async fn read_entry(
         return Ok(Reading::Miss { ticket, rejected: None });
     };
     let ticket = Ticket::new(Arc::clone(address), stamps);
-    Ok(match entry.map(|bytes| sealing.open(bytes, identity)) {
-        Some(Ok(envelope)) if envelope.stamps().eq(ticket.stamps().iter().copied()) => {
-            Reading::Hit { envelope, ticket }
-        }
-        Some(Err(cause)) => Reading::Miss {
-            ticket: Some(ticket),
-            rejected: Some(cause),
+    Ok(
+        match entry.map(|bytes| sealing.open(bytes, address.entry(), identity)) {
+            Some(Ok(envelope)) if envelope.stamps().eq(ticket.stamps().iter().copied()) => {
+                Reading::Hit { envelope, ticket }
+            }
+            Some(Err(cause)) => Reading::Miss {
+                ticket: Some(ticket),
+                rejected: Some(cause),
+            },
+            Some(Ok(_)) | None => Reading::Miss {
+                ticket: Some(ticket),
+                rejected: None,
+            },
         },
-        Some(Ok(_)) | None => Reading::Miss {
-            ticket: Some(ticket),
-            rejected: None,
-        },
-    })
+    )
 }
 
-/// Puts an entry together that a store may [fill](Store::fill) on this ticket: the ticket's stamps are inside.
+/// Puts an unsigned entry together that a store may [fill](Store::fill) on this ticket: the ticket's stamps are inside.
 ///
 /// `None` if the payload is larger than an envelope can say (4 GiB).
 pub fn seal(
@@ -103,7 +105,7 @@ pub fn seal(
         ttl,
         load_duration,
     };
-    Envelope::seal(meta, ticket.stamps(), payload)
+    Sealing::default().seal(meta, ticket.address().entry(), ticket.stamps(), payload)
 }
 
 /// Creates the missing stamps, before the load that will be stored under them.
