@@ -169,7 +169,7 @@ async fn keys_are_changed_without_a_refusal_when_every_process_accepts_the_new_o
 async fn values_set_by_key_are_signed_too() {
     let server = RedisServer::start().unwrap();
     isolated_signing(&server, signing("a"), async |cache| {
-        assert!(cache.set("fx", &7_u8, Duration::from_secs(60)).await);
+        assert!(cache.set("fx", &7_u8, Duration::from_mins(1)).await);
         assert_eq!(cache.get::<u8>("fx").await, Some(7));
         let entry = entry(&server);
         let mut stored = get(&server, &entry);
