@@ -4,8 +4,10 @@ mod bounds;
 mod cargo;
 mod consistency;
 mod docs;
+mod faults;
 mod features;
 mod fuzz;
+mod servers;
 mod setup;
 mod steps;
 mod test;
@@ -44,7 +46,12 @@ enum Command {
     /// Needs a C++ compiler, for the fuzzing engine, and no nightly Rust. Installs cargo-fuzz if it is missing. Exits 1 if
     /// something was found; it is then in fuzz/artifacts.
     Fuzz(fuzz::Options),
-    /// One process of a consistency run.
+    /// Let everything go wrong with Redis that can, under load, and measure what callers of a service notice of it.
+    ///
+    /// Exits 1 if a caller saw an error or an old value, or if caching did not resume in time. docs/resilience.md has the
+    /// details.
+    Faults(faults::Options),
+    /// One process of a run of `consistency`.
     #[command(hide = true)]
     ConsistencyNode(consistency::NodeOptions),
 }
@@ -56,6 +63,7 @@ fn main() -> ExitCode {
         Command::Bounds(options) => bounds::run(&options),
         Command::Consistency(options) => consistency::run(&options),
         Command::Fuzz(options) => fuzz::run(&root(), &options).map(|()| ExitCode::SUCCESS),
+        Command::Faults(options) => faults::run(&root(), &options),
         Command::ConsistencyNode(options) => consistency::run_node(&options).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

@@ -14,8 +14,8 @@ pub(super) use self::log::Log;
 use super::{
     fleet::Fleet,
     options::{Fault, Options},
-    servers::Servers,
 };
+use crate::servers::Servers;
 
 /// How long everything is well between two faults, in milliseconds: now and then too short to recover.
 const PEACE: std::ops::Range<u64> = 50..1_500;

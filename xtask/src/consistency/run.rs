@@ -10,8 +10,8 @@ use super::{
     node::Note,
     options::{Fault, Near, Options, Protocol, name_of},
     report,
-    servers::Servers,
 };
+use crate::servers::Servers;
 
 /// Runs the service, lets things go wrong, and judges. The code says whether the guarantee was kept.
 ///

@@ -5,7 +5,7 @@ use fastrand::Rng;
 use tokio::time::sleep;
 
 use super::{Log, millis};
-use crate::consistency::{options::Fault, servers::Servers};
+use crate::{consistency::options::Fault, servers::Servers};
 
 pub(super) const KINDS: [Fault; 6] = [
     Fault::Kill,
