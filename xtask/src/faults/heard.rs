@@ -18,8 +18,9 @@ const CLOSED: &str = "the cache store answers again";
 const INVALIDATED: &str = "cache_runtime::invalidate: invalidated";
 const ACKNOWLEDGED: &str = "acknowledged=true";
 
-/// The log levels that all of this needs.
-pub(super) const LEVELS: &str = "warn,sqlx::query=error,cache_runtime::invalidate=info";
+/// The log levels that all of this needs. That a mutation goes on without a hold is said of each such mutation, which is
+/// right, and no news about the state of the store.
+pub(super) const LEVELS: &str = "warn,sqlx::query=error,cache_runtime::hold=error,cache_runtime::invalidate=info";
 
 /// How long the line about an invalidation may take from the service to here.
 const LINE: Duration = Duration::from_secs(2);

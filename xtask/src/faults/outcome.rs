@@ -93,6 +93,12 @@ impl Outcome {
                 "no invalidation was acknowledged in the fault".to_owned()
             });
         }
+        if let Fault::Slow(_) = fault {
+            let opened = outcome.opened;
+            outcome.require(opened <= 2, || {
+                format!("the breaker opened {opened} times for one fault")
+            });
+        }
         if let Some(word) = fault.must_be_named() {
             let named = outcome.lines.iter().any(|line| line.to_lowercase().contains(word));
             outcome.require(named, || format!("no line of the log names {word:?}"));

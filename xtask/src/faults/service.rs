@@ -44,7 +44,7 @@ pub(super) struct Service {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) took: Duration,
-    /// Whether it was answered from the cache.
+    /// Whether it was answered from Redis. A value that was kept in the process does not show that Redis is used.
     pub(super) is_hit: bool,
     pub(super) body: Vec<u8>,
 }
@@ -116,7 +116,7 @@ impl Service {
         let began = Instant::now();
         let response = request.send().await?;
         let (status, is_hit) = (response.status(), response.headers().get("x-cache"));
-        let is_hit = is_hit.is_some_and(|seen| seen == "hit" || seen == "near");
+        let is_hit = is_hit.is_some_and(|seen| seen == "hit");
         let body = response.bytes().await?.to_vec();
         ensure!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body));
         Ok(Answer {

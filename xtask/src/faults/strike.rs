@@ -100,7 +100,6 @@ impl Fault {
             Self::WrongPassword => Some("password"),
             Self::NoRight => Some("mget"),
             Self::NoRightToKeys => Some("key"),
-            Self::OneClient => Some("clients"),
             _ => None,
         }
     }
