@@ -63,7 +63,7 @@ async fn call_until_hit() {
 
 /// Makes a fault, sees it noticed, ends it, and sees the cache used again.
 async fn survive(harm: impl Fn(&FaultProxy), mend: impl Fn(&FaultProxy)) {
-    let server = RedisServer::start().unwrap();
+    let server = RedisServer::start().expect("a server starts");
     let (proxy, cache) = through_a_proxy(&server, Cache::builder()).await;
     isolated_in(cache, async |cache| {
         for _ in 0..3 {
