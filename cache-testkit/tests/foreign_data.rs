@@ -193,7 +193,7 @@ async fn every_broken_byte_of_an_entry_s_head_and_every_truncation_is_refused_an
         };
         // docs/keys.md: what is for reading only, the stamps, and everything else of the head.
         let expected = |at| match at {
-            7..28 => Hit,
+            8..28 => Hit,
             56..72 => Miss,
             _ => Rejected,
         };

@@ -17,9 +17,6 @@ use self::samples::Samples;
 /// What the near cache may take: a small part of what is read.
 const NEAR_CAPACITY: u64 = 8 << 20;
 
-/// What the journal may hold, as docs/guarantees.md has it.
-const JOURNAL_LINES: u64 = 65_536;
-
 /// How often the figures are taken and how often they are printed.
 const SAMPLE: Duration = Duration::from_millis(250);
 const PRINT: Duration = Duration::from_secs(10);
@@ -34,6 +31,10 @@ pub(crate) struct Options {
     /// What is read and written is drawn from this number.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+
+    /// How many lines the journal may have.
+    #[arg(long, default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1..))]
+    journal_limit: u32,
 }
 
 /// Keeps a process under pressure and judges its figures. The code says whether the bounds were kept.
@@ -47,12 +48,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         .build()
         .context("no runtime")?;
     let samples = runtime.block_on(watch(options))?;
-    Ok(samples.judge())
+    Ok(samples.judge(options.journal_limit.into()))
 }
 
 async fn watch(options: &Options) -> Result<Samples> {
     let lasting = Duration::from_secs(options.seconds);
-    let pressure = pressure::start(options.seed).await?;
+    let pressure = pressure::start(options.seed, options.journal_limit).await?;
     let began = Instant::now();
     let mut samples = Samples::default();
     let mut printed = began;

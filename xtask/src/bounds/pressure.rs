@@ -39,7 +39,7 @@ pub(super) struct Pressure {
 }
 
 /// Begins to read, to write and to cut the store off, again and again.
-pub(super) async fn start(seed: u64) -> Result<Pressure> {
+pub(super) async fn start(seed: u64, journal_limit: u32) -> Result<Pressure> {
     let server = RedisServer::builder()
         .config("maxmemory", "256mb")
         .config("maxmemory-policy", "allkeys-lru")
@@ -47,7 +47,11 @@ pub(super) async fn start(seed: u64) -> Result<Pressure> {
     let port = server.port().context("the server listens on a port")?;
     let way = FaultProxy::start(([127, 0, 0, 1], port))?;
     let config = RedisConfig::new(&format!("redis://{}", way.address())).map_err(anyhow::Error::msg)?;
-    let cache = Cache::builder().redis(config).near_capacity(NEAR_CAPACITY).build();
+    let cache = Cache::builder()
+        .redis(config)
+        .near_capacity(NEAR_CAPACITY)
+        .journal_limit(journal_limit as usize)
+        .build();
     ensure!(cache.ready(Duration::from_secs(10)).await, "the store was not reached");
 
     let mut random = Rng::with_seed(seed);

@@ -3,7 +3,7 @@ use std::{fs, process::ExitCode, time::Duration};
 use anyhow::{Context as _, Result};
 use cache_runtime::Stats;
 
-use super::{JOURNAL_LINES, NEAR_CAPACITY};
+use super::NEAR_CAPACITY;
 
 /// How much more memory the last third of a run may take than the one before: what is bounded has reached its bounds by then.
 const GROWTH: f64 = 1.25;
@@ -51,7 +51,7 @@ impl Samples {
     }
 
     /// Prints the greatest figures as the last line, and whether they are within the bounds.
-    pub(super) fn judge(&self) -> ExitCode {
+    pub(super) fn judge(&self, journal_limit: u64) -> ExitCode {
         let max = |figure: fn(&Sample) -> u64| self.0.iter().map(figure).max().unwrap_or_default();
         let near_bytes = max(|sample| sample.near_bytes);
         let lines = max(|sample| sample.lines);
@@ -75,19 +75,19 @@ impl Samples {
             near_bytes <= NEAR_CAPACITY,
             "the near cache takes more than its capacity",
         );
-        check(lines <= JOURNAL_LINES, "the journal has more lines than its limit");
+        check(lines <= journal_limit, "the journal has more lines than its limit");
         // A short run has hardly reached its bounds in its last third.
         check(
             growth <= GROWTH || self.0.len() < ENOUGH,
             "the process's memory goes on growing",
         );
-        let pressed = near_bytes > NEAR_CAPACITY / 10 * 9 && lines > JOURNAL_LINES / 2;
+        let pressed = near_bytes > NEAR_CAPACITY / 10 * 9 && lines > journal_limit / 2;
         check(
             pressed,
             "this run proves nothing: near cache and journal must come close to their bounds",
         );
         println!(
-            "near_entries={} near_bytes={near_bytes} of {NEAR_CAPACITY} pending_invalidations={lines} of {JOURNAL_LINES} \
+            "near_entries={} near_bytes={near_bytes} of {NEAR_CAPACITY} pending_invalidations={lines} of {journal_limit} \
              resident_kib={last} growth={growth:.2}",
             max(|sample| sample.near_entries),
         );
