@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use cache_runtime::Cache;
 use invoicing::{
-    db::{self, Target},
+    db::{self, Books, Target},
     http::{self, App, Claims, Tokens},
     services::Services,
     user::Role,
@@ -35,12 +35,14 @@ impl Service {
     }
 
     pub(crate) async fn with(cache: Cache, secret: Option<&str>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let target = Target::file(folder.path().join("test.db"));
-        let books = db::open(&target, Some(3), Some(600)).await.unwrap();
+        let (books, folder) = books().await;
+        Self::on(&books, cache, secret, folder).await
+    }
+
+    async fn on(books: &Books, cache: Cache, secret: Option<&str>, folder: Arc<TempDir>) -> Self {
         let tokens = Arc::new(Tokens::new(secret));
         let app = App {
-            services: Services::new(&books),
+            services: Services::new(books),
             cache,
             tokens: Arc::clone(&tokens),
         };
@@ -54,7 +56,7 @@ impl Service {
             client,
             tokens,
             token: None,
-            folder: Arc::new(folder),
+            folder,
         }
     }
 
@@ -128,6 +130,31 @@ impl Service {
         assert_eq!(answer.status, 201, "{}", answer.text);
         answer.json()["id"].as_i64().unwrap()
     }
+}
+
+/// Several nodes of the service, each with a cache of its own, on one database.
+pub(crate) struct Cluster(Vec<Arc<Service>>);
+
+impl Cluster {
+    pub(crate) async fn start(caches: Vec<Cache>) -> Self {
+        let (books, folder) = books().await;
+        let mut nodes = Vec::new();
+        for cache in caches {
+            nodes.push(Arc::new(Service::on(&books, cache, None, Arc::clone(&folder)).await));
+        }
+        Self(nodes)
+    }
+
+    pub(crate) fn nodes(&self) -> &[Arc<Service>] {
+        &self.0
+    }
+}
+
+/// Three companies and 600 invoices for `default`, in a folder that goes with the test.
+async fn books() -> (Books, Arc<TempDir>) {
+    let folder = tempfile::tempdir().unwrap();
+    let target = Target::file(folder.path().join("test.db"));
+    (db::open(&target, Some(3), Some(600)).await.unwrap(), Arc::new(folder))
 }
 
 impl Answer {

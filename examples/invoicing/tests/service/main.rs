@@ -8,6 +8,7 @@ mod invalidation;
 mod keys;
 mod lists;
 mod money;
+mod oracle;
 mod settlements;
 mod tenants;
 mod x_cache;
