@@ -1,4 +1,12 @@
-use super::table::{FEWEST_TO_PRUNE, Known, StampTable, Taken};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{
+    Near,
+    table::{FEWEST_TO_PRUNE, Known, StampTable, Taken},
+};
+use crate::store::{Coherent, StampWatcher};
 
 fn stamps(names: &[&str]) -> Vec<String> {
     names.iter().map(ToString::to_string).collect()
@@ -38,4 +46,29 @@ fn stamps_that_nothing_is_kept_under_are_forgotten() {
     assert!(table.len() <= 2 * FEWEST_TO_PRUNE, "{} stamps", table.len());
     table.changed("kept");
     assert_eq!(table.known(&kept), Known::Changed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn values_are_used_for_a_lease_from_when_the_store_was_asked_and_no_longer() {
+    let near = Near::new(1 << 20, Duration::from_secs(1));
+    assert!(!near.is_coherent(Instant::now()));
+    let asked = Instant::now();
+    tokio::time::advance(Duration::from_millis(400)).await;
+    near.coherent(Coherent::AsOf(asked));
+    assert!(near.is_coherent(Instant::now()));
+    tokio::time::advance(Duration::from_millis(599)).await;
+    assert!(near.is_coherent(Instant::now()));
+    tokio::time::advance(Duration::from_millis(1)).await;
+    assert!(!near.is_coherent(Instant::now()), "however late the answer came");
+}
+
+#[tokio::test]
+async fn nothing_is_known_of_what_was_kept_before_a_watch_began() {
+    let near = Near::new(1 << 20, Duration::from_secs(1));
+    near.began();
+    near.coherent(Coherent::Always);
+    let before = near.marks(&stamps(&["a"]));
+    assert_eq!(near.stamps.known(&before), Known::Unchanged);
+    near.began();
+    assert_eq!(near.stamps.known(&before), Known::Unsure);
 }
