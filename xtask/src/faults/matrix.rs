@@ -78,15 +78,11 @@ pub(super) const MATRIX: &[Row] = &[
     strike(15, "knows no HELLO: RESP2 only", Fault::OldProtocol),
     strike(16, "lists under our keys", Fault::WrongTypes),
     strike(17, "broken entries", Fault::BrokenEntries),
-    test(
-        18,
-        "decompression and nesting bombs",
-        "cache-runtime's and cache-testkit's tests of limits",
-    ),
-    test(19, "value too large", "cache-testkit/tests/caching.rs"),
-    test(20, "changed type", "cache-testkit/tests/caching.rs"),
-    test(21, "collision of hashes", "cache-testkit/tests/protocol.rs"),
-    test(22, "hostile tenant or scope", "cache-testkit/tests/caching.rs"),
+    test(18, "decompression and nesting bombs", "cache-testkit/tests/limits.rs"),
+    test(19, "value too large", "cache-testkit/tests/limits.rs"),
+    test(20, "changed type", "cache-testkit/tests/foreign_data.rs"),
+    test(21, "collision of hashes", "cache-testkit/tests/foreign_data.rs"),
+    test(22, "hostile tenant or scope", "cache-testkit/tests/hostile.rs"),
     test(
         23,
         "loader fails, hangs or is cancelled",
@@ -105,7 +101,7 @@ pub(super) const MATRIX: &[Row] = &[
     test(
         26,
         "reports of changes lost",
-        "cache-testkit/tests/near.rs; cargo xtask consistency --near tracked",
+        "cache-testkit/tests/watch.rs; cargo xtask consistency --near tracked",
     ),
     Row {
         number: 27,
@@ -118,7 +114,7 @@ pub(super) const MATRIX: &[Row] = &[
         shown: Shown::Overload,
     },
     test(29, "clock jumps", "cache-testkit/tests/clocks.rs"),
-    test(30, "secrets", "cache-testkit/tests/logs.rs"),
+    test(30, "secrets", "cache-testkit/tests/secrets.rs"),
     test(31, "runtime shut down", "cache-testkit/tests/runtimes.rs"),
 ];
 
