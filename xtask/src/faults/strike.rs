@@ -330,11 +330,11 @@ async fn deface(servers: &Servers, lasting: Duration, how: Deface) -> Result<()>
             let primary = Arc::clone(servers.primary());
             let mut random = random.fork();
             tokio::task::spawn_blocking(move || -> Result<()> {
+                // The service writes the same keys meanwhile, of which some are no texts: what is refused then is tried again.
                 if how == Deface::WrongType {
                     primary.command::<()>(["DEL", &key])?;
-                    primary.command::<()>(["LPUSH", &key, "1"])?;
-                } else {
-                    let was: Vec<u8> = primary.command(["GETRANGE", &key, "0", "-1"])?;
+                    let _ = primary.command::<()>(["LPUSH", &key, "1"]);
+                } else if let Ok(was) = primary.command::<Vec<u8>>(["GETRANGE", &key, "0", "-1"]) {
                     let broken = broken(was, &mut random);
                     primary.command::<()>([b"SET", key.as_bytes(), &broken, b"PX", b"60000"])?;
                 }
