@@ -79,10 +79,17 @@ async fn sweep_all(task: Running) {
             return;
         };
         let swept = store.sweep(&pattern).await;
-        inner.sweep_right.learn(
-            &swept,
-            "sweeps lack a right: what was invalidated stays in the store until its time is over",
-        );
+        // A sweep that matched nothing has not needed every right, and without a connection nothing is known of rights.
+        let tells_of_rights = match &swept {
+            Ok(swept) => swept.matched > 0,
+            Err(_) => inner.health.is_trusted(),
+        };
+        if tells_of_rights {
+            inner.sweep_right.learn(
+                &swept,
+                "sweeps lack a right: what was invalidated stays in the store until its time is over",
+            );
+        }
         match swept {
             Ok(swept) => {
                 inner.counters.swept.add(swept.removed);
