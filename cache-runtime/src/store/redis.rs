@@ -22,9 +22,9 @@ use std::{
     time::Duration,
 };
 
-use ::redis::{Cmd, Pipeline, RedisResult, Value, aio::ConnectionLike, cmd};
+use ::redis::{Cmd, cmd};
 use bytes::Bytes;
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 
 pub use self::config::RedisConfig;
 use self::{
@@ -199,15 +199,11 @@ impl Store for RedisStore {
         // Not by a command, which would stand behind a `WAIT`.
         let removing = self.removals.as_ref().map_or(Ok(()), Removals::is_connected);
         Box::pin(async {
-            try_join_all(probes).await?;
+            // To the end, whichever fails: each lane learns for itself.
+            join_all(probes).await.into_iter().collect::<Result<(), _>>()?;
             removing
         })
     }
-}
-
-/// Sends a pipeline and returns every reply, server errors among them.
-async fn replies(mut connection: impl ConnectionLike, pipeline: &Pipeline) -> RedisResult<Vec<Value>> {
-    connection.req_packed_commands(pipeline, 0, pipeline.len()).await
 }
 
 /// At least one: Redis refuses `PX 0`.

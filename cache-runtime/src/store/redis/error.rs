@@ -1,7 +1,7 @@
 //! What an error of the client or the server means for the calls that follow.
 
 use deadpool_redis::PoolError;
-use redis::{ErrorKind, RedisError, ServerError, ServerErrorKind};
+use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -16,10 +16,6 @@ pub(super) fn from_redis(error: &RedisError) -> StoreError {
         _ => StoreErrorKind::Other,
     };
     StoreError::new(kind, error.to_string())
-}
-
-pub(super) fn from_server(error: &ServerError) -> StoreError {
-    from_redis(&RedisError::from(error.clone()))
 }
 
 pub(super) fn from_pool(error: &PoolError) -> StoreError {

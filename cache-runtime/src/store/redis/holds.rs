@@ -4,9 +4,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use redis::{Pipeline, Value, cmd, pipe};
+use redis::{Value, cmd, pipe};
 
-use super::{error::unexpected, lane::Lane, leases::token, millis, replies, stamps};
+use super::{error::unexpected, lane::Lane, leases::token, millis, stamps};
 use crate::store::StoreError;
 
 /// How long a set lasts after somebody has entered: longer than any stay. What is left of the dead goes with it.
@@ -27,13 +27,13 @@ pub(super) async fn enter(lane: &Arc<Lane>, stamps: &[String], writer: u64, leas
         pipeline.cmd("SADD").arg(hold_key(stamp)).arg(&token);
         pipeline.cmd("PEXPIRE").arg(hold_key(stamp)).arg(lifetime);
     }
-    let foreign = foreign(stamps, send(lane, &pipeline).await?[1..].iter().step_by(2));
+    let foreign = foreign(stamps, lane.replies(&pipeline).await?[1..].iter().step_by(2));
     if foreign.is_empty() {
         return Ok(());
     }
     // If two find it at once, one may remove what the other has put there: until that one's next renewal.
     stamps::remove(lane, &foreign).await?;
-    if send(lane, &pipeline).await?.iter().any(is_foreign) {
+    if lane.replies(&pipeline).await?.iter().any(is_foreign) {
         return Err(unexpected("SADD", "the key of a hold is no set, time and again"));
     }
     Ok(())
@@ -55,7 +55,7 @@ pub(super) async fn leave(
         pipeline.cmd("SREM").arg(hold_key(stamp)).arg(&token);
     }
     pipeline.cmd("UNLINK").arg(writer_key(token.as_bytes()));
-    send(lane, &pipeline).await.map(drop)
+    lane.replies(&pipeline).await.map(drop)
 }
 
 pub(super) async fn anyone(lane: &Arc<Lane>, stamps: &[String]) -> Result<bool, StoreError> {
@@ -63,7 +63,7 @@ pub(super) async fn anyone(lane: &Arc<Lane>, stamps: &[String]) -> Result<bool, 
     for stamp in stamps {
         pipeline.cmd("SMEMBERS").arg(hold_key(stamp));
     }
-    let replies = send(lane, &pipeline).await?;
+    let replies = lane.replies(&pipeline).await?;
     let foreign = foreign(stamps, replies.iter());
     if !foreign.is_empty() {
         // Whose place it has taken is unknown. It goes, so that this is said once.
@@ -93,7 +93,7 @@ pub(super) async fn anyone(lane: &Arc<Lane>, stamps: &[String]) -> Result<bool, 
             forget.cmd("SREM").arg(hold_key(stamp)).arg(token);
         }
         // What fails here is done by the next one who asks.
-        drop(send(lane, &forget).await);
+        drop(lane.replies(&forget).await);
     }
     Ok(!living.is_empty())
 }
@@ -116,24 +116,4 @@ fn foreign<'a>(stamps: &[String], replies: impl Iterator<Item = &'a Value>) -> V
 
 fn is_foreign(reply: &Value) -> bool {
     matches!(reply, Value::ServerError(_))
-}
-
-/// Sends a pipeline of which every command must succeed, but for those that find something of the wrong type: their errors
-/// are among the replies.
-async fn send(lane: &Arc<Lane>, pipeline: &Pipeline) -> Result<Vec<Value>, StoreError> {
-    let replies = lane
-        .run(async |connection| {
-            let replies = replies(connection, pipeline).await?;
-            let failure = replies.iter().find_map(|reply| match reply {
-                Value::ServerError(error) if error.code() != "WRONGTYPE" => Some(error.clone()),
-                _ => None,
-            });
-            // Inside the operation: the lane learns from it, too.
-            failure.map_or(Ok(replies), |error| Err(error.into()))
-        })
-        .await?;
-    if replies.len() != pipeline.len() {
-        return Err(unexpected("a pipeline", format_args!("{} replies", replies.len())));
-    }
-    Ok(replies)
 }

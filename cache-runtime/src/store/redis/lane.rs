@@ -11,7 +11,10 @@ use std::{
 use arc_swap::ArcSwapOption;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use deadpool_redis::{Connection, Pool};
-use redis::{RedisResult, aio::MultiplexedConnection};
+use redis::{
+    Pipeline, RedisResult, Value,
+    aio::{ConnectionLike, MultiplexedConnection},
+};
 use tokio::{runtime::Handle, time::Instant};
 
 use super::{RedisConfig, error};
@@ -101,6 +104,28 @@ impl Lane {
         };
         let result = operation(link.handle.clone()).await;
         watch.answered(result)
+    }
+
+    /// Sends a pipeline and returns the reply to each command. That a key holds something of the wrong type is a reply like any
+    /// other; every other error of the server fails the whole, and the lane learns from it.
+    pub(super) async fn replies(self: &Arc<Self>, pipeline: &Pipeline) -> Result<Vec<Value>, StoreError> {
+        let replies = self
+            .run(async |mut connection| {
+                let replies = connection.req_packed_commands(pipeline, 0, pipeline.len()).await?;
+                let failure = replies.iter().find_map(|reply| match reply {
+                    Value::ServerError(error) if error.code() != "WRONGTYPE" => Some(error.clone()),
+                    _ => None,
+                });
+                failure.map_or(Ok(replies), |error| Err(error.into()))
+            })
+            .await?;
+        if replies.len() != pipeline.len() {
+            return Err(error::unexpected(
+                "a pipeline",
+                format_args!("{} for {} commands", replies.len(), pipeline.len()),
+            ));
+        }
+        Ok(replies)
     }
 
     /// Lets go of a connection, unless it has been replaced already, and starts to connect.

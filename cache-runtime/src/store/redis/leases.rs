@@ -4,11 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use redis::{Value, cmd, pipe};
 
-use super::{
-    error::{self, unexpected},
-    lane::Lane,
-    millis, replies, stamps,
-};
+use super::{error::unexpected, lane::Lane, millis, stamps};
 use crate::store::StoreError;
 
 pub(super) async fn acquire(lane: &Arc<Lane>, key: &str, holder: u64, lasting: Duration) -> Result<bool, StoreError> {
@@ -22,9 +18,7 @@ pub(super) async fn acquire(lane: &Arc<Lane>, key: &str, holder: u64, lasting: D
         .arg("PX")
         .arg(millis(lasting));
     pipeline.cmd("GET").arg(key);
-    let replies = lane
-        .run(async |connection| replies(connection, &pipeline).await)
-        .await?;
+    let replies = lane.replies(&pipeline).await?;
     match &replies[..] {
         [_, Value::BulkString(current)] if is_token(current) => Ok(*current == holder.as_bytes()),
         // Something that is no lease stands under the key: it goes, and the next attempt finds the lease free.
@@ -32,7 +26,6 @@ pub(super) async fn acquire(lane: &Arc<Lane>, key: &str, holder: u64, lasting: D
             end(lane, key).await?;
             Ok(false)
         }
-        [Value::ServerError(error), _] => Err(error::from_server(error)),
         // It ended between the two commands.
         [_, Value::Nil] => Ok(false),
         _ => Err(unexpected("SET NX and GET", format_args!("{} replies", replies.len()))),

@@ -145,7 +145,13 @@ impl Reads {
         }
         let reply = self
             .lane
-            .run(async |mut connection| connection.req_packed_command(&command).await)
+            // An error of the server is an error here, inside the operation: the lane learns from it.
+            .run(
+                async |mut connection| match connection.req_packed_command(&command).await? {
+                    Value::ServerError(error) => Err(error.into()),
+                    reply => Ok(reply),
+                },
+            )
             .await?;
         match reply {
             Value::Array(values) if values.len() == count => Ok(values),

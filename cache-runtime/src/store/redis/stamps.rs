@@ -4,11 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use redis::{Value, pipe};
 
-use super::{
-    error::{self, unexpected},
-    lane::Lane,
-    millis, replies, sweep, unlink,
-};
+use super::{lane::Lane, millis, sweep, unlink};
 use crate::{
     stamp::Stamp,
     store::{StoreError, StoreErrorKind},
@@ -34,24 +30,17 @@ pub(super) async fn create(lane: &Arc<Lane>, fresh: &[(&str, Stamp)]) -> Result<
             .arg(lifetime);
         pipeline.cmd("GET").arg(key);
     }
-    let replies = lane
-        .run(async |connection| replies(connection, &pipeline).await)
-        .await?;
-    if replies.len() != 2 * fresh.len() {
-        return Err(unexpected("SET NX and GET", format_args!("{} replies", replies.len())));
-    }
+    let replies = lane.replies(&pipeline).await?;
     let mut stamps = Vec::with_capacity(fresh.len());
     let mut foreign = Vec::new();
-    for ((key, _), [set, get]) in fresh.iter().zip(replies.as_chunks().0) {
+    for ((key, _), [_, get]) in fresh.iter().zip(replies.as_chunks().0) {
         let stamp = match get {
             Value::BulkString(text) => Stamp::from_text(text),
             _ => None,
         };
-        match (stamp, set, get) {
-            (None, Value::ServerError(error), Value::Nil) => return Err(error::from_server(error)),
-            // Something that is no stamp stands under the key: it goes, so that the next read can create one.
-            (None, _, Value::BulkString(_) | Value::ServerError(_)) => foreign.push(*key),
-            _ => {}
+        // Something that is no stamp stands under the key: it goes, so that the next read can create one.
+        if stamp.is_none() && *get != Value::Nil {
+            foreign.push(*key);
         }
         stamps.push(stamp);
     }

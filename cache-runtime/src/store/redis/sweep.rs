@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use redis::{cmd, pipe};
+use redis::{Value, cmd, pipe};
 use tokio::time::Instant;
 
 use super::lane::Lane;
@@ -75,13 +75,7 @@ async fn remove_dead(lane: &Arc<Lane>, entries: &[Address]) -> Result<u64, Store
             stamps.arg(key);
         }
     }
-    heads.ignore_errors();
-    let heads: Vec<Option<Vec<u8>>> = lane
-        .run(async |mut connection| {
-            let replies: Vec<redis::RedisResult<Vec<u8>>> = heads.query_async(&mut connection).await?;
-            Ok(replies.into_iter().map(Result::ok).collect())
-        })
-        .await?;
+    let heads = lane.replies(&heads).await?;
     let current: Vec<Option<Vec<u8>>> = lane
         .run(async |mut connection| stamps.query_async(&mut connection).await)
         .await?;
@@ -92,7 +86,10 @@ async fn remove_dead(lane: &Arc<Lane>, entries: &[Address]) -> Result<u64, Store
     for (entry, head) in entries.iter().zip(&heads) {
         let current: Vec<Option<Stamp>> = current.by_ref().take(entry.stamps().len()).collect();
         // What is no envelope of this version is left alone: another release may be reading it.
-        let Some(loaded) = head.as_deref().and_then(Envelope::stamps_of_head) else {
+        let Value::BulkString(head) = head else {
+            continue;
+        };
+        let Some(loaded) = Envelope::stamps_of_head(head) else {
             continue;
         };
         if !loaded.into_iter().map(Some).eq(current) {
