@@ -2,10 +2,16 @@
 
 use std::sync::Arc;
 
-use redis::{Value, cmd, pipe};
+use redis::{cmd, pipe};
 use tokio::time::Instant;
 
-use super::lane::Lane;
+use super::{
+    lane::Lane,
+    reads::bytes,
+    server::{Lanes, REPLIES_IN_CLUSTER},
+    servers::Servers,
+    stamps,
+};
 use crate::{
     envelope::Envelope,
     key::Address,
@@ -19,22 +25,28 @@ const SCAN_COUNT: u32 = 512;
 /// The pause after a step, in units of the time that the step took: the sweep leaves three quarters of the time to others.
 const PAUSE: u32 = 3;
 
-pub(super) async fn sweep(lane: &Arc<Lane>, pattern: &str) -> Result<Swept, StoreError> {
+pub(super) async fn sweep(servers: &Servers, pattern: &str) -> Result<Swept, StoreError> {
     let pattern = in_redis_words(pattern);
     let mut swept = Swept::default();
-    let mut cursor = 0_u64;
-    loop {
-        let started = Instant::now();
-        let (next, keys) = scan(lane, cursor, &pattern).await?;
-        let entries: Vec<Address> = keys.iter().filter_map(|key| Address::parse(key)).collect();
-        swept.matched += entries.len() as u64;
-        swept.removed += remove_dead(lane, &entries).await?;
-        cursor = next;
-        if cursor == 0 {
-            return Ok(swept);
+    for primary in servers.primaries()? {
+        // On one connection, and to the end: a cursor means nothing to another server.
+        let lane = primary.server.write_lane();
+        let generation = lane.generation();
+        let mut cursor = 0_u64;
+        loop {
+            let started = Instant::now();
+            let (next, keys) = scan(lane, cursor, &pattern).await?;
+            let entries: Vec<Address> = keys.iter().filter_map(|key| Address::parse(key)).collect();
+            swept.matched += entries.len() as u64;
+            swept.removed += remove_dead(servers, lane, &entries).await?;
+            cursor = next;
+            if cursor == 0 || lane.generation() != generation {
+                break;
+            }
+            tokio::time::sleep(started.elapsed() * PAUSE).await;
         }
-        tokio::time::sleep(started.elapsed() * PAUSE).await;
     }
+    Ok(swept)
 }
 
 /// One step of a `SCAN`: the next cursor, and the keys that match. Keys that are not UTF-8 are not this crate's.
@@ -62,44 +74,38 @@ fn in_redis_words(pattern: &str) -> String {
 
 /// Removes those of the entries whose stamps are not the current ones. A stamp never comes back, so what is dead when it
 /// is looked at is dead when it is removed; that it was filled again in between costs a miss.
-async fn remove_dead(lane: &Arc<Lane>, entries: &[Address]) -> Result<u64, StoreError> {
+async fn remove_dead(servers: &Servers, lane: &Arc<Lane>, entries: &[Address]) -> Result<u64, StoreError> {
     if entries.is_empty() {
         return Ok(0);
     }
     let mut heads = pipe();
-    let mut stamps = cmd("MGET");
+    let mut stamps = pipe();
     for entry in entries {
         let last = Envelope::head_len(entry.stamps().len()) - 1;
         heads.cmd("GETRANGE").arg(entry.entry()).arg(0).arg(last);
         for key in entry.stamps() {
-            stamps.arg(key);
+            stamps.cmd("GET").arg(key);
         }
     }
-    let heads = lane.replies(&heads).await?;
-    let current: Vec<Option<Vec<u8>>> = lane
-        .run(async |mut connection| stamps.query_async(&mut connection).await)
-        .await?;
-    let mut current = current.iter().map(|text| text.as_deref().and_then(Stamp::from_text));
+    // What has moved since the scan is left to the sweep of where it is.
+    let heads = lane.replies(&heads, &REPLIES_IN_CLUSTER).await?;
+    let mut current = servers.replies(&stamps, Lanes::Writes).await?.into_iter();
 
-    let mut unlink = cmd("UNLINK");
-    let mut dead = 0;
-    for (entry, head) in entries.iter().zip(&heads) {
-        let current: Vec<Option<Stamp>> = current.by_ref().take(entry.stamps().len()).collect();
+    let mut dead = Vec::new();
+    for (entry, head) in entries.iter().zip(heads) {
+        let current: Vec<Option<Stamp>> = current
+            .by_ref()
+            .take(entry.stamps().len())
+            .map(|text| bytes(text).and_then(|text| Stamp::from_text(&text)))
+            .collect();
         // What is no envelope of this version is left alone: another release may be reading it.
-        let Value::BulkString(head) = head else {
-            continue;
-        };
-        let Some(loaded) = Envelope::stamps_of_head(head) else {
+        let Some(loaded) = bytes(head).as_deref().and_then(Envelope::stamps_of_head) else {
             continue;
         };
         if !loaded.into_iter().map(Some).eq(current) {
-            unlink.arg(entry.entry());
-            dead += 1;
+            dead.push(entry.entry());
         }
     }
-    if dead > 0 {
-        lane.run(async |mut connection| unlink.exec_async(&mut connection).await)
-            .await?;
-    }
-    Ok(dead)
+    stamps::remove(servers, Lanes::Writes, &dead).await?;
+    Ok(dead.len() as u64)
 }
