@@ -326,19 +326,19 @@ mod tests {
 
     #[test]
     fn certificates_that_cannot_be_used_name_their_variable() {
+        const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
         let message = |variables| with(variables).unwrap_err().to_string();
         let missing = message(&[("REDIS_URL", "redis://h"), ("REDIS_TLS_CA", "/no/such/file")]);
         assert!(
             missing.starts_with("REDIS_TLS_CA=/no/such/file cannot be used: it must be the path of a PEM file"),
             "{missing}"
         );
-        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-        let without_tls = message(&[("REDIS_URL", "redis://h"), ("REDIS_TLS_CA", manifest)]);
+        let without_tls = message(&[("REDIS_URL", "redis://h"), ("REDIS_TLS_CA", MANIFEST)]);
         assert!(
             without_tls.ends_with("certificates are for URLs that begin with rediss"),
             "{without_tls}"
         );
-        let alone = message(&[("REDIS_URL", "redis://h"), ("REDIS_TLS_KEY", manifest)]);
+        let alone = message(&[("REDIS_URL", "redis://h"), ("REDIS_TLS_KEY", MANIFEST)]);
         assert!(
             alone.starts_with("REDIS_TLS_KEY=") && alone.contains("REDIS_TLS_CERT must be set"),
             "{alone}"

@@ -91,6 +91,21 @@ impl RedisCluster {
             .unwrap_or_else(|| panic!("no server has the slot {slot}"))
     }
 
+    /// A server that follows `primary` now.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub fn replica_of(&self, primary: &RedisServer) -> &RedisServer {
+        let follows = |node: &&RedisServer| {
+            let role: Vec<Value> = node.command(["ROLE"]).unwrap_or_default();
+            matches!(&role[..], [Value::BulkString(role), _, Value::Int(port), ..]
+                if role == b"slave" && u16::try_from(*port).ok() == primary.port())
+        };
+        let mut nodes = self.nodes.iter();
+        nodes.find(follows).expect("a primary has a replica")
+    }
+
     /// The slot of a key.
     ///
     /// # Errors
@@ -156,10 +171,12 @@ impl RedisCluster {
                 let () = node.command(["CLUSTER", "ADDSLOTSRANGE", &range[0], &range[1]])?;
             }
         }
-        let first = &self.nodes[0];
-        for node in &self.nodes[1..] {
+        // Everybody is told of everybody: by gossip alone it takes several times as long.
+        for (place, node) in self.nodes.iter().enumerate() {
             let (port, bus) = (port(node).to_string(), node.bus_port().unwrap_or_default().to_string());
-            let () = first.command(["CLUSTER", "MEET", "127.0.0.1", &port, &bus])?;
+            for other in &self.nodes[..place] {
+                let () = other.command(["CLUSTER", "MEET", "127.0.0.1", &port, &bus])?;
+            }
         }
         for (primary, replica) in self.nodes.iter().zip(&self.nodes[PRIMARIES..]) {
             let id = id(primary)?;

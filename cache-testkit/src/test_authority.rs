@@ -2,7 +2,7 @@
 
 use std::{fmt, fs, io, path::Path, sync::Arc};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, Error, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, Error, IsCa, KeyPair};
 use redis::{Client, ClientTlsConfig, RedisResult, TlsCertificates};
 
 /// An authority of a test's own, which signs the certificates of its servers and clients. Nobody else trusts it.
@@ -24,6 +24,9 @@ impl TestAuthority {
     pub fn new() -> Self {
         let authority = || {
             let mut params = CertificateParams::new(Vec::new())?;
+            params
+                .distinguished_name
+                .push(DnType::CommonName, "an authority for tests");
             params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
             CertifiedIssuer::self_signed(params, KeyPair::generate()?)
         };
@@ -46,8 +49,12 @@ impl TestAuthority {
 
     fn try_certify<const N: usize>(&self, names: [&str; N]) -> Result<(String, String), Error> {
         let key = KeyPair::generate()?;
-        let names = names.map(str::to_owned).to_vec();
-        let certificate = CertificateParams::new(names)?.signed_by(&key, &self.0)?;
+        let mut params = CertificateParams::new(names.map(str::to_owned).to_vec())?;
+        // Another name than the authority's: else it would be taken for one that signed itself.
+        params
+            .distinguished_name
+            .push(DnType::CommonName, names.first().copied().unwrap_or("nobody"));
+        let certificate = params.signed_by(&key, &self.0)?;
         Ok((certificate.pem(), key.serialize_pem()))
     }
 

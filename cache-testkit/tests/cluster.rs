@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use cache_runtime::{
@@ -361,6 +361,54 @@ async fn a_primary_that_is_killed_under_load_takes_no_invalidation_along() {
     until_hits(&caches).await;
     assert!(load.stop().await > 0);
     assert_nothing_old_is_left(&caches, &database).await;
+}
+
+/// Without sweeps, so that the old entry is still there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_invalidation_that_the_new_primary_has_never_heard_of_is_sent_again_before_it_is_read() {
+    let cluster = RedisCluster::start().unwrap();
+    let config = RedisConfig::new(&cluster.url()).unwrap();
+    let cache = Cache::builder().redis(config).sweep(false).build();
+    assert!(cache.ready(PATIENCE).await);
+    let database = Database::default();
+    let slot = cluster.slot_of("cachestamp:default:accounts:account-7").unwrap();
+    let primary = cluster.primary_of_slot(slot);
+    let replica = cluster.replica_of(primary);
+    with_cache(cache.clone(), async {
+        account(7, &database).await;
+        expect_outcomes(&[Hit], account(7, &database)).await;
+        until_replicated(primary, replica);
+        replica.pause();
+        let _: i64 = primary.command(["CLIENT", "KILL", "TYPE", "replica"]).unwrap();
+        database.write(7);
+        let invalidated = cache.invalidate("accounts").scope("account", 7).await.unwrap();
+        assert_eq!(invalidated, Invalidated::Acknowledged);
+        primary.kill();
+        replica.resume();
+        // Before its election, which takes more than a second.
+        assert_eq!(
+            keys(replica, "cachestamp:default:accounts:account-7").len(),
+            1,
+            "the stamp that was removed is back"
+        );
+        tokio::task::block_in_place(|| cluster.wait_until_healthy()).unwrap();
+        assert!(cache.ready(PATIENCE).await);
+        assert_eq!(account(7, &database).await, 1);
+    })
+    .await;
+}
+
+fn until_replicated(primary: &RedisServer, replica: &RedisServer) {
+    let offset = |server: &RedisServer, field: &str| {
+        let info: String = server.command(["INFO", "replication"]).expect("INFO answers");
+        let offset = info.lines().find_map(|line| line.strip_prefix(field));
+        offset.map(|offset| offset.trim().to_owned()).expect("an offset")
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while offset(primary, "master_repl_offset:") != offset(replica, "slave_repl_offset:") {
+        assert!(Instant::now() < deadline, "the replica has everything");
+        std::thread::yield_now();
+    }
 }
 
 /// With the deadlines of a real service.

@@ -26,7 +26,7 @@ use tokio::{
 
 use self::{
     slots::slot_of,
-    topology::{Node, Shards, Topology},
+    topology::{Node, Part, Shards, Topology},
 };
 use super::{
     RedisConfig,
@@ -110,26 +110,10 @@ impl Cluster {
         let topology = self.topology()?;
         let commands: Vec<&Cmd> = pipeline.cmd_iter().collect();
         let parts = topology.parts(commands.iter().map(|command| slot_of(topology::key(command))))?;
-        let mut replies = match &parts[..] {
-            [(node, _)] => self.learn(node.server.replies(pipeline, lanes).await)?,
-            _ => {
-                let sent = parts.iter().map(|(node, places)| {
-                    let mut part = pipe();
-                    for &place in places {
-                        part.add_command(commands[place].clone());
-                    }
-                    async move { node.server.replies(&part, lanes).await }
-                });
-                let mut replies = vec![Value::Nil; commands.len()];
-                // To the end, whichever fails: a connection that works must not be taken for a silent one.
-                let answers = join_all(sent).await;
-                for ((_, places), answer) in parts.iter().zip(answers) {
-                    for (&place, reply) in places.iter().zip(self.learn(answer)?) {
-                        replies[place] = reply;
-                    }
-                }
-                replies
-            }
+        let mut replies = if let [(node, _)] = &parts[..] {
+            self.learn(node.server.replies(pipeline, lanes).await)?
+        } else {
+            self.replies_of(&parts, &commands, lanes).await?
         };
         let redirected: Vec<usize> = (0..replies.len())
             .filter(|&place| is_redirection(&replies[place]))
@@ -142,6 +126,30 @@ impl Cluster {
             let answers = self.follow(again.collect(), lanes).await?;
             for (place, answer) in redirected.into_iter().zip(answers) {
                 replies[place] = answer;
+            }
+        }
+        Ok(replies)
+    }
+
+    async fn replies_of(
+        self: &Arc<Self>,
+        parts: &[Part<'_>],
+        commands: &[&Cmd],
+        lanes: Lanes,
+    ) -> Result<Vec<Value>, StoreError> {
+        let sent = parts.iter().map(|(node, places)| {
+            let mut part = pipe();
+            for &place in places {
+                part.add_command(commands[place].clone());
+            }
+            async move { node.server.replies(&part, lanes).await }
+        });
+        let mut replies = vec![Value::Nil; commands.len()];
+        // To the end, whichever fails: a connection that works must not be taken for a silent one.
+        let answers = join_all(sent).await;
+        for ((_, places), answer) in parts.iter().zip(answers) {
+            for (&place, reply) in places.iter().zip(self.learn(answer)?) {
+                replies[place] = reply;
             }
         }
         Ok(replies)
@@ -168,12 +176,12 @@ impl Cluster {
             .primaries
             .iter()
             .map(|primary| primary.server.probe(&primary.probe));
-        let probed: Result<(), StoreError> = join_all(probes).await.into_iter().collect();
-        if probed.is_err() {
+        let outcome: Result<(), StoreError> = join_all(probes).await.into_iter().collect();
+        if outcome.is_err() {
             // Also for a key that is elsewhere by now.
             self.look();
         }
-        probed
+        outcome
     }
 
     /// Sends commands again, to where the servers have said; once, so that no call is sent round in circles.

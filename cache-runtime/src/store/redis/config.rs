@@ -37,7 +37,7 @@ pub struct RedisConfig {
     near_heartbeat: Duration,
 }
 
-/// Shows no password.
+/// Shows no password and no certificate.
 impl fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisConfig")
@@ -49,7 +49,7 @@ impl fmt::Debug for RedisConfig {
             .field("keepalive", &self.keepalive)
             .field("wait_replicas", &self.wait_replicas)
             .field("near_heartbeat", &self.near_heartbeat)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

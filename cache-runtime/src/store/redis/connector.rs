@@ -17,19 +17,19 @@ pub(super) enum Connector {
     /// To this one.
     Fixed { address: ConnectionAddr, pool: Pool },
     /// To the one that the sentinels name when the connection is made.
-    Sentinel(Sentinels),
+    Sentinel(Box<Sentinels>),
 }
 
 impl Connector {
     /// To the server of the URL, or to the primary that its sentinels name.
     pub(super) fn new(config: &RedisConfig) -> Self {
         match config.shape() {
-            Shape::Sentinel { sentinels, service } => Self::Sentinel(Sentinels {
+            Shape::Sentinel { sentinels, service } => Self::Sentinel(Box::new(Sentinels {
                 config: config.clone(),
-                sentinels: sentinels.clone(),
+                addresses: sentinels.clone(),
                 service: service.clone(),
                 primary: Mutex::default(),
-            }),
+            })),
             Shape::Server | Shape::Cluster { .. } => Self::to(config, config.address().clone()),
         }
     }
@@ -59,7 +59,7 @@ impl Connector {
 /// The sentinels, and what they said last.
 pub(super) struct Sentinels {
     config: RedisConfig,
-    sentinels: Vec<ConnectionAddr>,
+    addresses: Vec<ConnectionAddr>,
     service: String,
     /// Of the primary that connections were last made to.
     primary: Mutex<Option<(ConnectionAddr, Pool)>>,
@@ -68,7 +68,7 @@ pub(super) struct Sentinels {
 impl Sentinels {
     /// Asks one sentinel after the other, in random order, until one names the primary.
     async fn primary(&self) -> Result<ConnectionAddr, StoreError> {
-        let mut sentinels: Vec<&ConnectionAddr> = self.sentinels.iter().collect();
+        let mut sentinels: Vec<&ConnectionAddr> = self.addresses.iter().collect();
         fastrand::shuffle(&mut sentinels);
         let mut last = None;
         for sentinel in sentinels {

@@ -32,6 +32,9 @@ pub(super) struct Node {
     pub(super) server: Arc<Server>,
 }
 
+/// A primary, and the places, among all that is sent, of what it is sent.
+pub(super) type Part<'a> = (&'a Arc<Node>, Vec<usize>);
+
 impl Topology {
     /// Keeps the connections to servers that were known before.
     pub(super) fn new(
@@ -86,7 +89,7 @@ impl Topology {
     }
 
     /// Each primary that has any of these slots, with the places of its slots among them.
-    pub(super) fn parts(&self, slots: impl Iterator<Item = u16>) -> Result<Vec<(&Arc<Node>, Vec<usize>)>, StoreError> {
+    pub(super) fn parts(&self, slots: impl Iterator<Item = u16>) -> Result<Vec<Part<'_>>, StoreError> {
         let mut parts: Vec<(u16, Vec<usize>)> = Vec::new();
         for (place, slot) in slots.enumerate() {
             let node = self.slots[usize::from(slot)];

@@ -1,10 +1,12 @@
 //! What a Redis URL says, for one server or for several.
 
+use std::fmt;
+
 use percent_encoding::percent_decode_str;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
 /// What kind of Redis it is, beside the settings that are the same for all its servers.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(in crate::store::redis) enum Shape {
     /// One server, at the address of the connection's settings.
     Server,
@@ -16,6 +18,18 @@ pub(in crate::store::redis) enum Shape {
     },
     /// Primaries that share the keys; any of these servers knows all of them.
     Cluster { seeds: Vec<ConnectionAddr> },
+}
+
+/// Addresses alone: what else they hold are certificates.
+impl fmt::Debug for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |all: &[ConnectionAddr]| all.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        match self {
+            Self::Server => write!(f, "Server"),
+            Self::Sentinel { sentinels, service } => write!(f, "Sentinel({}#{service})", list(sentinels)),
+            Self::Cluster { seeds } => write!(f, "Cluster({})", list(seeds)),
+        }
+    }
 }
 
 /// Where a URL leads.
