@@ -8,6 +8,7 @@
 mod args;
 mod diag;
 mod duration;
+mod entry;
 mod expand;
 mod fallback;
 mod lower;
@@ -17,14 +18,6 @@ mod uses;
 
 #[cfg(test)]
 mod tests;
-
-use proc_macro2::TokenStream;
-
-use crate::{
-    args::{CachedArgs, InvalidatesArgs, ResourcesArgs},
-    diag::Errors,
-    target::{Function, Target},
-};
 
 /// Declares the resources that a program caches, and groups of them.
 ///
@@ -40,6 +33,7 @@ use crate::{
 ///     invoices_list     { ttl = 60, scope(company: i64) }
 ///     companies_list    { ttl = DEFAULT_TTL }
 ///     exchange_rates    { ttl = "1h", tenant = shared }
+///     treasury_data     { ttl = "2m", crash_safe, settle = "500ms" }
 ///
 ///     /// Everything that shows invoices.
 ///     group invoice_data = invoices_list, "dashboard_*";
@@ -53,6 +47,8 @@ use crate::{
 /// | `ttl = 300`, `ttl = "5m"`, `ttl = EXPR` | how long entries live: whole seconds, a text with units, or a constant expression of type [`Duration`](core::time::Duration); at least a millisecond | the default of the cache |
 /// | `scope(name: Type, ...)` | arguments that can be invalidated on their own, at most four; the type implements [`Display`](core::fmt::Display), and is the same wherever the name is used | the resource has none |
 /// | `tenant = shared` | one copy of each entry for all tenants | one for each tenant |
+/// | `crash_safe` | nothing is stored while a mutation runs, nor for the lease of its hold after its process was killed | an invalidation is lost if its process is killed before it was sent |
+/// | `settle = 1`, `settle = "500ms"`, `settle = EXPR` | with `crash_safe`: how long nothing is stored after a mutation, for loads from a database replica that lags | stored again at once |
 ///
 /// # Groups
 ///
@@ -62,10 +58,10 @@ use crate::{
 /// # Errors
 ///
 /// Two declarations of one name, an unknown or empty group, a pattern that matches nothing, a group that contains
-/// itself, a TTL of zero, and a scope name with two types do not compile.
+/// itself, a TTL of zero, `settle` without `crash_safe`, and a scope name with two types do not compile.
 #[proc_macro]
 pub fn resources(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    resources_impl(input.into()).into()
+    entry::resources(input.into()).into()
 }
 
 /// Answers calls of an async function from the cache.
@@ -99,6 +95,8 @@ pub fn resources(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// | `cache = EXPR` | the `Cache` to use | the one of the task, else the installed one, else none |
 /// | `when = EXPR` | use the cache for this call only if true | always |
 /// | `unless = \|value\| EXPR` | do not store a value for which it is true; may use arguments that are `Copy` | every value is stored |
+/// | `near = "tracked"`, `near = "checked"` | keep decoded values in the process, too: used without a round trip as long as the store reports no change of their stamps, or after asking for the stamps alone; the value is `Clone + Send + Sync + 'static` | `"off"`: in the store alone |
+/// | `lease`, `lease = "5s"`, `lease = EXPR` | one load of a cold key for all processes; after this long without a sign of life of the one that loads, another takes over; `lease` alone is 2 seconds | one for each process |
 /// | `version = 2` | raise it to refuse what was stored before | 0 |
 ///
 /// # The key
@@ -126,11 +124,12 @@ pub fn resources(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// # Errors
 ///
 /// All mistakes of one attribute are reported at once, each where it was made: unknown names, missing or surplus
-/// scopes, scope values of the wrong type, arguments and results that serde cannot handle, functions that are not async,
+/// scopes, scope values of the wrong type, arguments and results that serde cannot handle, results that `near` cannot keep,
+/// functions that are not async,
 /// `impl Trait` and borrowed results, `&mut` arguments in the key.
 #[proc_macro_attribute]
 pub fn cached(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    cached_impl(args.into(), item.into()).into()
+    entry::cached(args.into(), item.into()).into()
 }
 
 /// Invalidates cached results once an async function has returned.
@@ -168,66 +167,14 @@ pub fn cached(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
 /// If the future is dropped or panics half-way, nobody knows what it has done, so the invalidation happens; where a
 /// scope value was to come from `result`, the whole resource is invalidated.
 ///
+/// If a target is a resource with `crash_safe`, what is stored of it becomes unusable before the body, too, and nothing is
+/// stored until the invalidation is done. A scope value from `result` is not known then: the whole resource is held.
+///
 /// # Errors
 ///
 /// A misspelt name, a pattern that matches nothing, a scope that a resource of the target lacks, and an expression that
 /// mixes `result` with arguments do not compile.
 #[proc_macro_attribute]
 pub fn invalidates(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    invalidates_impl(args.into(), item.into()).into()
-}
-
-fn resources_impl(input: TokenStream) -> TokenStream {
-    let mut errors = Errors::new();
-    let args = ResourcesArgs::parse(input, &mut errors);
-    let items = expand::registry(&lower::registry(&args, &mut errors));
-    match errors.into_result() {
-        Ok(()) => items,
-        Err(error) => fallback::item(&items, &error),
-    }
-}
-
-fn cached_impl(args: TokenStream, item: TokenStream) -> TokenStream {
-    annotate("cached", item, |errors, target| {
-        let args = CachedArgs::parse(args, errors);
-        let model = lower::cached(&args, target?, errors)?;
-        Some(move |block: TokenStream| expand::cached(&model, &block))
-    })
-}
-
-fn invalidates_impl(args: TokenStream, item: TokenStream) -> TokenStream {
-    annotate("invalidates", item, |errors, target| {
-        let args = InvalidatesArgs::parse(args, errors);
-        let model = lower::invalidates(&args, target?, errors);
-        Some(move |block: TokenStream| expand::invalidates(&model, &block))
-    })
-}
-
-/// Wraps the body of `item` in what `lower` gives; if anything is wrong, leaves it as it is and says all of it.
-fn annotate<W: FnOnce(TokenStream) -> TokenStream>(
-    attribute: &str,
-    item: TokenStream,
-    lower: impl FnOnce(&mut Errors, Option<&Target>) -> Option<W>,
-) -> TokenStream {
-    let mut errors = Errors::new();
-    let function = syn::parse2::<Function>(item.clone()).map_err(|error| not_a_function(&error, attribute));
-    let target = errors
-        .keep(function)
-        .and_then(|function| Target::new(function, attribute, &mut errors));
-    let wrap = lower(&mut errors, target.as_ref());
-    match errors.into_result() {
-        Err(error) => fallback::item(&item, &error),
-        Ok(()) => match (target, wrap) {
-            (Some(target), Some(wrap)) => target.into_tokens(wrap),
-            // Half typed: the compiler says what is missing.
-            _ => item,
-        },
-    }
-}
-
-fn not_a_function(error: &syn::Error, attribute: &str) -> syn::Error {
-    syn::Error::new(
-        error.span(),
-        format!("`#[{attribute}]` stands on an async function with a body: {error}"),
-    )
+    entry::invalidates(args.into(), item.into()).into()
 }

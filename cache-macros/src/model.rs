@@ -1,6 +1,8 @@
 //! The second phase: what the three macros mean. A value of these types cannot be wrong; what only the compiler can
 //! know (does the resource exist, has the scope that type) is checked by constants in the expansion.
 
+use std::num::NonZeroU32;
+
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::{Attribute, Type};
 
@@ -114,6 +116,7 @@ pub(crate) struct Resource {
     pub(crate) ttl: Option<DurationExpr>,
     pub(crate) scopes: Vec<Ident>,
     pub(crate) shared: bool,
+    pub(crate) max_loads: Option<NonZeroU32>,
     pub(crate) crash_safe: Option<CrashSafe>,
 }
 

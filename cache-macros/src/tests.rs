@@ -3,6 +3,11 @@
 mod malformed;
 mod snapshots;
 
+#[path = "../../fuzz/checks/macros.rs"]
+mod macros;
+#[path = "../../fuzz/checks/seeds.rs"]
+mod seeds;
+
 use proc_macro2::TokenStream;
 
 fn tokens(code: &str) -> TokenStream {
@@ -17,4 +22,9 @@ fn pretty(expansion: &TokenStream, in_impl: bool) -> String {
         expansion.clone()
     };
     prettyplease::unparse(&syn::parse2(file).expect("the expansion is a file"))
+}
+
+#[test]
+fn the_seeds_of_the_fuzz_target_pass() {
+    seeds::each("macros", macros::check);
 }

@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    Cache,
+    Cache, SigningKey,
+    envelope::Sealing,
+    journal,
     store::{MemoryStore, RedisConfig, RedisStore, Store},
 };
 
@@ -38,9 +40,12 @@ pub(crate) struct Settings {
     pub(crate) fill_timeout: Duration,
     pub(crate) invalidate_timeout: Duration,
     pub(crate) breaker_failures: u32,
-    pub(crate) max_value_size: usize,
+    pub(crate) sealing: Sealing,
     pub(crate) require_tenant: bool,
     pub(crate) sweep: bool,
+    pub(crate) max_loads: Option<u32>,
+    pub(crate) max_waiters: Option<usize>,
+    pub(crate) journal_limit: usize,
     pub(crate) near_capacity: u64,
     pub(crate) near_lease: Duration,
     pub(crate) hold_lease: Duration,
@@ -68,9 +73,15 @@ impl Default for Settings {
             fill_timeout: Duration::from_millis(100),
             invalidate_timeout: Duration::from_millis(250),
             breaker_failures: 5,
-            max_value_size: 16 << 20,
+            sealing: Sealing {
+                max_value_size: 16 << 20,
+                ..Sealing::default()
+            },
             require_tenant: false,
             sweep: true,
+            max_loads: None,
+            max_waiters: None,
+            journal_limit: journal::LIMIT,
             near_capacity: 32 << 20,
             near_lease: Duration::from_secs(1),
             hold_lease: Duration::from_secs(5),
@@ -145,9 +156,25 @@ impl Builder {
         self
     }
 
-    /// The largest encoded result that is stored, in bytes. A larger one is returned and counted. Default: 16 MiB.
+    /// The largest encoded result that is stored or decoded, in bytes. A larger one that a load returns is returned and
+    /// counted; a larger one that somebody else has stored is refused. Default: 16 MiB.
     pub fn max_value_size(mut self, bytes: usize) -> Self {
-        self.settings.max_value_size = bytes;
+        self.settings.sealing.max_value_size = bytes;
+        self
+    }
+
+    /// Signs entries, and refuses those that are not signed with this key or a [previous](Self::previous_signing_key) one: for
+    /// a store that others can write to. All processes that share entries need the same key. What it does not prevent is in
+    /// `docs/guarantees.md`. Default: entries are not signed, and signed ones are refused.
+    pub fn signing_key(mut self, key: SigningKey) -> Self {
+        self.settings.sealing.keys.current = Some(key);
+        self
+    }
+
+    /// One more key whose signatures are accepted, beside [`signing_key`](Self::signing_key), without which it does nothing:
+    /// while keys are changed. May be given several times.
+    pub fn previous_signing_key(mut self, key: SigningKey) -> Self {
+        self.settings.sealing.keys.previous.push(key);
         self
     }
 
@@ -162,6 +189,33 @@ impl Builder {
     /// Default: `true`.
     pub fn sweep(mut self, sweep: bool) -> Self {
         self.settings.sweep = sweep;
+        self
+    }
+
+    /// How many loads of one resource run at once in this process, at least 1, where the resource does not say (`max_loads`
+    /// in [`resources!`](crate::resources)). Further ones wait their turn, in order, and look at the cache again when it has
+    /// come. Default: any number.
+    ///
+    /// A load inside of another one of the same resource takes no slot of its own, and one inside of any other load waits for
+    /// at most five seconds.
+    pub fn max_loads(mut self, loads: u32) -> Self {
+        self.settings.max_loads = Some(loads.max(1));
+        self
+    }
+
+    /// How many calls wait for one load. Further ones load for themselves. Default: any number.
+    ///
+    /// This bounds how many calls depend on one load, not memory: a call that loads needs more than one that waits. Set
+    /// [`max_loads`](Self::max_loads), too.
+    pub fn max_waiters(mut self, waiters: usize) -> Self {
+        self.settings.max_waiters = Some(waiters);
+        self
+    }
+
+    /// How many unacknowledged invalidations are told apart, at least 1; with more of them they are widened, to their
+    /// resources, to their tenants, to everything. Default: 65,536.
+    pub fn journal_limit(mut self, lines: usize) -> Self {
+        self.settings.journal_limit = lines;
         self
     }
 

@@ -51,7 +51,7 @@ impl Cache {
             Reading::Hit { ticket, .. } => ticket,
             Reading::Miss { ticket, .. } => ticket?,
         };
-        let payload = serde_json::to_vec(value).ok()?;
+        let payload = self.inner.encode(value)?;
         let meta = Meta {
             identity,
             ttl,

@@ -10,11 +10,12 @@ use crate::{
     context,
     envelope::LoggedRejections,
     flight::Flights,
-    health::Health,
+    health::{Health, OptionalRight},
     invalidate::Invalidate,
     journal::Journal,
     keeper::Keeper,
     near::{Near, Watching},
+    slots::Slots,
     stats::{Counters, Stats},
     store::Store,
     sweeper::Sweeper,
@@ -41,6 +42,7 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) health: Health,
     pub(crate) flights: Arc<Flights>,
+    pub(crate) slots: Slots,
     pub(crate) journal: Journal,
     pub(crate) sweeper: Sweeper,
     pub(crate) keeper: Keeper,
@@ -48,6 +50,8 @@ pub(crate) struct Inner {
     pub(crate) watching: Watching,
     pub(crate) counters: Counters,
     pub(crate) rejections: LoggedRejections,
+    pub(crate) sweep_right: OptionalRight,
+    pub(crate) lease_right: OptionalRight,
 }
 
 impl Cache {
@@ -77,14 +81,17 @@ impl Cache {
         let inner = Inner {
             store,
             health: Health::new(settings.breaker_failures),
-            flights: Arc::default(),
-            journal: Journal::default(),
+            flights: Arc::new(Flights::with_max_waiters(settings.max_waiters)),
+            slots: Slots::new(settings.max_loads),
+            journal: Journal::new(settings.journal_limit),
             sweeper: Sweeper::default(),
             keeper: Keeper::default(),
             near: Arc::new(Near::new(settings.near_capacity, settings.near_lease)),
             watching: Watching::default(),
             counters: Counters::default(),
             rejections: LoggedRejections::default(),
+            sweep_right: OptionalRight::default(),
+            lease_right: OptionalRight::default(),
             settings,
         };
         // A store in this process answers at once and can be used at once; any other is reached for in the background.

@@ -3,7 +3,6 @@
 
 use std::{any::type_name, pin::Pin, time::Duration};
 
-use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
@@ -11,6 +10,7 @@ use crate::{
     Cache,
     call::{Call, Keyed, Located},
     context,
+    encode::encode,
     envelope::{Envelope, Meta, Rejection},
     flight::{FlightKey, Joined, Landed, Leader, Moment},
     lease::{self, Acquired, Lease},
@@ -18,6 +18,7 @@ use crate::{
     observe::Outcome,
     protocol::Reading,
     returns::Shape,
+    slots::Slot,
     stamp::Ticket,
 };
 
@@ -76,7 +77,12 @@ where
         Answer::Hit(value, _) => return S::restore(value),
         Answer::Load(ticket, _) => ticket,
     };
-    let Permit { ticket, leader, lease } = match asking.permit::<R, S, N>(function, ticket, began).await {
+    let Permit {
+        ticket,
+        leader,
+        lease,
+        slot,
+    } = match asking.permit::<R, S, N>(function, ticket, began).await {
         Turn::Load(permit) => permit,
         Turn::Shared(shared) => {
             inner.counters.shared_loads.add(1);
@@ -85,10 +91,13 @@ where
     };
     count_load(cache.as_ref());
     let load_began = Instant::now();
+    let body = inner.slots.inside(resource, body);
     let returned = match &lease {
         Some(lease) => lease.during(body).await,
         None => body.await,
     };
+    // The fill is no load.
+    drop(slot);
     let store = S::value(&returned).is_some_and(|value| !unless(value));
     let ticket = ticket.filter(|_| store);
     asking
@@ -120,16 +129,7 @@ struct Permit {
     /// The flight that others wait for; `None` if the call loads for itself alone.
     leader: Option<Leader>,
     lease: Option<Lease>,
-}
-
-impl Permit {
-    fn alone(ticket: Option<Ticket>) -> Self {
-        Self {
-            ticket,
-            leader: None,
-            lease: None,
-        }
-    }
+    slot: Slot,
 }
 
 /// One call while it asks, loads and fills.
@@ -201,7 +201,8 @@ impl Asking<'_> {
         Some(value)
     }
 
-    /// Waits for the load of another call in this process, or, with `lease`, in another one; or may load.
+    /// Waits for the load of another call in this process, for its turn, and, with `lease`, for the load of another process;
+    /// or may load.
     async fn permit<R, S: Shape<R>, N: Tier<S::Value>>(
         &self,
         function: &'static str,
@@ -220,18 +221,46 @@ impl Asking<'_> {
                 Some((located, ticket)) => FlightKey::stamped(located, ticket),
                 None => FlightKey::unstamped(function, site.resource(), arguments),
             };
-            let leader = match cache.inner.flights.join(flight, began).await {
-                Joined::Leader(leader) => leader,
-                Joined::Waiter(landed) => {
-                    return share::<R, S>(landed).map_or_else(|| Turn::Load(Permit::alone(ticket)), Turn::Shared);
-                }
+            let flights = &cache.inner.flights;
+            let joined = match context::loading() {
+                None => flights.join(flight, began).await,
+                Some(_) => flights.join_begun(flight, began).await,
             };
+            let leader = match joined {
+                Joined::Leader(leader) => Some(leader),
+                Joined::Waiter(landed) => match share::<R, S>(landed) {
+                    Some(shared) => return Turn::Shared(shared),
+                    None => None,
+                },
+            };
+            let slot = cache
+                .inner
+                .slots
+                .take(site.declared(), &cache.inner.counters.queued_loads)
+                .await;
+            if let Some(leader) = &leader {
+                leader.begin();
+            }
+            if let Some(located) = self.located.as_ref().filter(|_| slot.waited) {
+                match cache.inner.read(&located.address, &located.identity).await {
+                    Some(Reading::Hit { envelope, .. }) => {
+                        if let Some(shared) = self.share_entry::<R, S, N>(located, &envelope, leader.as_ref()) {
+                            return Turn::Shared(shared);
+                        }
+                    }
+                    // The load begins after this read, so it may be stored under what was read.
+                    Some(Reading::Miss { ticket: current, .. }) => ticket = current,
+                    None => {}
+                }
+            }
             let mut permit = Permit {
                 ticket: None,
-                leader: Some(leader),
+                leader,
                 lease: None,
+                slot,
             };
-            let (Some((located, asked)), Some(lasting)) = (stamped, site.lease_lasts()) else {
+            let stamped = self.located.as_ref().zip(ticket.as_ref());
+            let (Some((located, asked)), Some(lasting), Some(_)) = (stamped, site.lease_lasts(), &permit.leader) else {
                 permit.ticket = ticket;
                 return Turn::Load(permit);
             };
@@ -244,16 +273,30 @@ impl Asking<'_> {
                     continue;
                 }
                 Acquired::Filled(envelope) => {
-                    if let Some(value) = self.decode::<S::Value, N>(located, &envelope) {
-                        if let Some(leader) = &permit.leader {
-                            leader.land(Landed::Value(envelope.payload()));
-                        }
-                        return Turn::Shared(S::restore(value));
+                    if let Some(shared) = self.share_entry::<R, S, N>(located, &envelope, permit.leader.as_ref()) {
+                        return Turn::Shared(shared);
                     }
                 }
             }
             return Turn::Load(permit);
         }
+    }
+
+    /// What an entry stands for that another one has filled while this call waited; told to those who wait for this call.
+    fn share_entry<R, S: Shape<R>, N: Tier<S::Value>>(
+        &self,
+        located: &Located,
+        envelope: &Envelope,
+        leader: Option<&Leader>,
+    ) -> Option<R>
+    where
+        S::Value: CacheValue,
+    {
+        let value = self.decode::<S::Value, N>(located, envelope)?;
+        if let Some(leader) = leader {
+            leader.land(Landed::Value(envelope.payload()));
+        }
+        Some(S::restore(value))
     }
 
     /// Tells the waiters and fills, if there is a ticket. Encodes only if there is somebody to encode for.
@@ -269,7 +312,9 @@ impl Asking<'_> {
         let filling = self.located.as_ref().zip(ticket);
         let waited_for = leader.as_ref().is_some_and(Leader::has_waiters);
         let payload = match S::value(returned) {
-            Some(value) if waited_for || filling.is_some() => serde_json::to_vec(value).ok().map(Bytes::from),
+            // Who waits is given a value of any size.
+            Some(value) if waited_for => encode(value, usize::MAX).ok(),
+            Some(value) if filling.is_some() => self.keyed.cache.inner.encode(value),
             _ => None,
         };
         if let Some(leader) = &leader {
@@ -291,7 +336,7 @@ impl Asking<'_> {
         let filled = self.keyed.cache.inner.fill(&ticket, meta, &payload).await;
         let kept = S::value(returned).filter(|_| filled).and_then(N::keep);
         if let Some((near, kept)) = self.near.as_ref().zip(kept) {
-            near.keep(kept, ticket.stamps().iter().copied(), self.keyed.ttl, payload.len());
+            near.keep_loaded(kept, ticket.stamps().iter().copied(), self.keyed.ttl, payload.len());
         }
     }
 }

@@ -41,6 +41,10 @@ impl Site {
         self.resource.name()
     }
 
+    pub(crate) const fn declared(&self) -> &'static Resource {
+        self.resource
+    }
+
     pub(crate) const fn version(&self) -> u32 {
         self.version
     }

@@ -3,6 +3,7 @@
 use std::{ffi::OsString, fs, time::Duration};
 
 use crate::{
+    SigningKey,
     builder::{Builder, OnFailover},
     store::RedisConfig,
 };
@@ -12,6 +13,9 @@ const URLS: &str = "write redis://[user:password@]host[:port][/database], redis+
                     redis-cluster://[user:password@]host:port,host:port or \
                     redis-sentinel://[user:password@]host:port,host:port[/database]#service; \
                     rediss://, rediss-cluster:// or rediss-sentinel:// with TLS";
+
+/// How often the server is asked for a sign of life during the lease of near values.
+const HEARTBEATS: u32 = 4;
 
 /// A setting that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,15 +34,27 @@ impl ConfigError {
     }
 }
 
+/// What stands in an error instead of a secret.
+const NOT_SHOWN: &str = "(not shown)";
+
 /// Reads every variable through `get`, so that tests need not touch the process's environment.
-pub(crate) fn from_env(get: impl Fn(&'static str) -> Option<OsString>) -> Result<Builder, ConfigError> {
+///
+/// # Errors
+///
+/// The first variable whose value cannot be used.
+pub fn from_env(get: impl Fn(&'static str) -> Option<OsString>) -> Result<Builder, ConfigError> {
     let env = Env(get);
     let mut builder = Builder::new();
     if let Some(bytes) = env.number("CACHE_MEMORY_CAPACITY")? {
         builder = builder.memory(bytes);
     }
+    let near_lease = env.duration("CACHE_NEAR_LEASE")?;
     if let Some(url) = env.text("REDIS_URL", Secrecy::Secret)? {
-        builder = builder.redis(redis(&env, &url)?);
+        let mut config = redis(&env, &url)?;
+        if let Some(lease) = near_lease {
+            config = config.near_heartbeat(lease / HEARTBEATS);
+        }
+        builder = builder.redis(config);
     }
     if let Some(ttl) = env.duration("CACHE_DEFAULT_TTL")? {
         builder = builder.default_ttl(ttl);
@@ -58,16 +74,37 @@ pub(crate) fn from_env(get: impl Fn(&'static str) -> Option<OsString>) -> Result
     if let Some(bytes) = env.number("CACHE_MAX_VALUE_SIZE")? {
         builder = builder.max_value_size(bytes);
     }
+    if let Some(key) = env.signing_key("CACHE_SIGNING_KEY")? {
+        builder = builder.signing_key(key);
+        if let Some(previous) = env.signing_key("CACHE_SIGNING_KEY_PREVIOUS")? {
+            builder = builder.previous_signing_key(previous);
+        }
+    } else if env.signing_key("CACHE_SIGNING_KEY_PREVIOUS")?.is_some() {
+        return Err(ConfigError {
+            variable: "CACHE_SIGNING_KEY_PREVIOUS",
+            value: NOT_SHOWN.to_owned(),
+            accepted: "it is for use beside CACHE_SIGNING_KEY, which is not set".to_owned(),
+        });
+    }
     if let Some(require) = env.flag("CACHE_REQUIRE_TENANT")? {
         builder = builder.require_tenant(require);
     }
     if let Some(sweep) = env.flag("CACHE_SWEEP")? {
         builder = builder.sweep(sweep);
     }
+    if let Some(loads) = env.number("CACHE_MAX_LOADS")? {
+        builder = builder.max_loads(loads);
+    }
+    if let Some(waiters) = env.number("CACHE_MAX_WAITERS")? {
+        builder = builder.max_waiters(waiters);
+    }
+    if let Some(lines) = env.number("CACHE_JOURNAL_LIMIT")? {
+        builder = builder.journal_limit(lines);
+    }
     if let Some(bytes) = env.number("CACHE_NEAR_CAPACITY")? {
         builder = builder.near_capacity(bytes);
     }
-    if let Some(lease) = env.duration("CACHE_NEAR_LEASE")? {
+    if let Some(lease) = near_lease {
         builder = builder.near_lease(lease);
     }
     if let Some(lease) = env.duration("CACHE_HOLD_LEASE")? {
@@ -85,7 +122,7 @@ pub(crate) fn from_env(get: impl Fn(&'static str) -> Option<OsString>) -> Result
 fn redis<G: Fn(&'static str) -> Option<OsString>>(env: &Env<G>, url: &str) -> Result<RedisConfig, ConfigError> {
     let mut config = RedisConfig::new(url).map_err(|cause| ConfigError {
         variable: "REDIS_URL",
-        value: "(not shown)".to_owned(),
+        value: NOT_SHOWN.to_owned(),
         accepted: format!("{cause}; {URLS}"),
     })?;
     if let Some(password) = env.text("REDIS_PASSWORD", Secrecy::Secret)? {
@@ -118,6 +155,9 @@ fn redis<G: Fn(&'static str) -> Option<OsString>>(env: &Env<G>, url: &str) -> Re
     {
         config = config.keepalive(None);
     }
+    if let Some(replicas) = env.count("REDIS_WAIT_REPLICAS")? {
+        config = config.wait_replicas(replicas);
+    }
     Ok(config)
 }
 
@@ -145,7 +185,7 @@ impl<G: Fn(&'static str) -> Option<OsString>> Env<G> {
         };
         value.into_string().map(Some).map_err(|value| {
             let value = match secrecy {
-                Secrecy::Secret => "(not shown)".to_owned(),
+                Secrecy::Secret => NOT_SHOWN.to_owned(),
                 Secrecy::Open => value.to_string_lossy().into_owned(),
             };
             ConfigError {
@@ -197,6 +237,13 @@ impl<G: Fn(&'static str) -> Option<OsString>> Env<G> {
         })
     }
 
+    /// A whole number, 0 among them.
+    fn count(&self, variable: &'static str) -> Result<Option<u32>, ConfigError> {
+        self.parse(variable, "write a whole number, such as 1, or 0 for none", |text| {
+            text.parse().ok()
+        })
+    }
+
     /// Seconds, or a number with a unit; above 0.
     fn duration(&self, variable: &'static str) -> Result<Option<Duration>, ConfigError> {
         self.parse(
@@ -210,6 +257,17 @@ impl<G: Fn(&'static str) -> Option<OsString>> Env<G> {
                 (!duration.is_zero()).then_some(duration)
             },
         )
+    }
+
+    fn signing_key(&self, variable: &'static str) -> Result<Option<SigningKey>, ConfigError> {
+        let text = self.text(variable, Secrecy::Secret)?;
+        text.map(|text| SigningKey::new(&text))
+            .transpose()
+            .map_err(|cause| ConfigError {
+                variable,
+                value: NOT_SHOWN.to_owned(),
+                accepted: cause.to_string(),
+            })
     }
 
     fn on_failover(&self, variable: &'static str) -> Result<Option<OnFailover>, ConfigError> {
@@ -239,7 +297,7 @@ impl<G: Fn(&'static str) -> Option<OsString>> Env<G> {
 mod tests {
     use super::*;
 
-    fn with(variables: &'static [(&'static str, &'static str)]) -> Result<Builder, ConfigError> {
+    fn with(variables: &[(&str, &str)]) -> Result<Builder, ConfigError> {
         from_env(|name| {
             variables
                 .iter()
@@ -266,14 +324,20 @@ mod tests {
             ("REDIS_MAX_CONNECTIONS", "7"),
             ("REDIS_SOCKET_CONNECT_TIMEOUT", "3"),
             ("REDIS_SOCKET_KEEPALIVE", "off"),
+            ("REDIS_WAIT_REPLICAS", "2"),
             ("CACHE_DEFAULT_TTL", "90s"),
             ("CACHE_READ_TIMEOUT", "20ms"),
             ("CACHE_FILL_TIMEOUT", "40ms"),
             ("CACHE_INVALIDATE_TIMEOUT", "80ms"),
             ("CACHE_BREAKER_FAILURES", "9"),
             ("CACHE_MAX_VALUE_SIZE", "1024"),
+            ("CACHE_SIGNING_KEY", "hush: the signing key"),
+            ("CACHE_SIGNING_KEY_PREVIOUS", "hush: the one before"),
             ("CACHE_REQUIRE_TENANT", "true"),
             ("CACHE_SWEEP", "off"),
+            ("CACHE_MAX_LOADS", "31"),
+            ("CACHE_MAX_WAITERS", "32"),
+            ("CACHE_JOURNAL_LIMIT", "33"),
             ("CACHE_NEAR_CAPACITY", "2048"),
             ("CACHE_NEAR_LEASE", "70ms"),
             ("CACHE_HOLD_LEASE", "7s"),
@@ -286,14 +350,21 @@ mod tests {
             "connections: 7",
             "connect_timeout: 3s",
             "keepalive: None",
+            "wait_replicas: 2",
+            "near_heartbeat: 17.5ms",
             "90s",
             "20ms",
             "40ms",
             "80ms",
             "breaker_failures: 9",
             "1024",
+            "current: Some(SigningKey(not shown))",
+            "previous: [SigningKey(not shown)]",
             "require_tenant: true",
             "sweep: false",
+            "max_loads: Some(31)",
+            "max_waiters: Some(32)",
+            "journal_limit: 33",
             "near_capacity: 2048",
             "near_lease: 70ms",
             "hold_lease: 7s",
@@ -305,6 +376,17 @@ mod tests {
     }
 
     #[test]
+    fn no_replica_is_waited_for_unless_a_number_says_so() {
+        for variables in [
+            &[("REDIS_URL", "redis://localhost")][..],
+            &[("REDIS_URL", "redis://localhost"), ("REDIS_WAIT_REPLICAS", "0")],
+        ] {
+            let shown = format!("{:?}", with(variables).unwrap());
+            assert!(shown.contains("wait_replicas: 0"), "{shown}");
+        }
+    }
+
+    #[test]
     fn a_disabled_cache_needs_no_other_setting_to_be_left_out() {
         let builder = with(&[("REDIS_URL", "redis://localhost"), ("REDIS_ENABLED", "false")]).unwrap();
         assert!(format!("{builder:?}").contains("Disabled"));
@@ -312,7 +394,7 @@ mod tests {
 
     #[test]
     fn a_bad_value_names_the_variable_the_value_and_what_is_accepted() {
-        let message = |variables| with(variables).unwrap_err().to_string();
+        let message = |variables: &[(&str, &str)]| with(variables).unwrap_err().to_string();
         let ttl = message(&[("CACHE_DEFAULT_TTL", "soon")]);
         assert!(
             ttl.starts_with("CACHE_DEFAULT_TTL=soon cannot be used: write seconds"),
@@ -322,6 +404,11 @@ mod tests {
         assert!(message(&[("REDIS_ENABLED", "maybe")]).contains("true or false"));
         assert!(message(&[("CACHE_ON_FAILOVER", "panic")]).contains("replay or flush"));
         assert!(message(&[("CACHE_MEMORY_CAPACITY", "-1")]).contains("above 0"));
+        let replicas = message(&[("REDIS_URL", "redis://localhost"), ("REDIS_WAIT_REPLICAS", "all")]);
+        assert!(
+            replicas.starts_with("REDIS_WAIT_REPLICAS=all cannot be used: write a whole number, such as 1, or 0"),
+            "{replicas}"
+        );
     }
 
     #[test]
@@ -347,11 +434,44 @@ mod tests {
 
     #[test]
     fn a_bad_url_is_refused_without_showing_its_password() {
-        let message = with(&[("REDIS_URL", "http://user:hush@host")]).unwrap_err().to_string();
+        for url in [
+            "http://user:hush@host",
+            "redis://user:hush@host/first",
+            "redis://user:12/hush@host",
+            "redis://user:a@hush?x@host",
+            "redis://user:a@hush#x@host",
+        ] {
+            let error = with(&[("REDIS_URL", url)]).unwrap_err();
+            let message = error.to_string();
+            assert!(
+                message.contains("REDIS_URL") && message.contains("redis://"),
+                "{message}"
+            );
+            assert!(!format!("{message} {error:?}").contains("hush"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_signing_key_that_cannot_be_used_is_refused_without_being_shown() {
+        let message = |variables| with(variables).unwrap_err().to_string();
+        for variables in [
+            &[("CACHE_SIGNING_KEY", "hush")][..],
+            &[
+                ("CACHE_SIGNING_KEY", "long enough to be used"),
+                ("CACHE_SIGNING_KEY_PREVIOUS", "hush"),
+            ],
+        ] {
+            let short = message(variables);
+            assert!(
+                short.contains("=(not shown) cannot be used: a signing key has at least 16 bytes"),
+                "{short}"
+            );
+            assert!(!short.contains("hush"), "{short}");
+        }
+        let alone = message(&[("CACHE_SIGNING_KEY_PREVIOUS", "hush, though it is long enough")]);
         assert!(
-            message.contains("REDIS_URL") && message.contains("redis://"),
-            "{message}"
+            alone.contains("beside CACHE_SIGNING_KEY") && !alone.contains("hush"),
+            "{alone}"
         );
-        assert!(!message.contains("hush"), "{message}");
     }
 }

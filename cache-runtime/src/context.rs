@@ -17,6 +17,7 @@ use crate::{
     cache::Inner,
     key::{DEFAULT_TENANT, escape},
     observe::Observer,
+    slots::Loading,
     transaction::TransactionLog,
 };
 
@@ -34,6 +35,8 @@ pub(crate) struct Context {
     pub(crate) tenant: Option<Arc<str>>,
     pub(crate) observer: Option<Observer>,
     pub(crate) transaction: Option<TransactionLog>,
+    /// Known only where the number of loads is limited.
+    pub(crate) loading: Option<Loading>,
 }
 
 fn get<T>(part: impl FnOnce(&Context) -> Option<T>) -> Option<T> {
@@ -107,6 +110,11 @@ pub(crate) fn observer() -> Option<Observer> {
 /// The transaction that the task is in.
 pub(crate) fn transaction() -> Option<TransactionLog> {
     get(|context| context.transaction.clone())
+}
+
+/// The loads that the task is inside of.
+pub(crate) fn loading() -> Option<Loading> {
+    get(|context| context.loading.clone())
 }
 
 /// Runs a future in which `tenant` is the current tenant: what `#[cached]` and `#[invalidates]` use when neither the

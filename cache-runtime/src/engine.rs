@@ -2,11 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
+use serde::Serialize;
 use tokio::{runtime::Handle, time::timeout};
 
 use crate::{
     cache::Inner,
-    envelope::{Envelope, Identity, Meta, Rejection},
+    encode::{NotEncoded, encode},
+    envelope::{Identity, Meta, Rejection},
     key::Address,
     protocol::{self, Reading},
     stamp::{Stamp, Ticket},
@@ -29,7 +32,12 @@ impl Inner {
     /// Asks the store for an entry. `None` if it is not to be asked now, or does not answer in time.
     pub(crate) async fn read(self: &Arc<Self>, address: &Arc<Address>, identity: &Identity) -> Option<Reading> {
         let store = self.store_for(address)?;
-        let reading = self.ask(&**store, protocol::read(&**store, address, identity)).await?;
+        let reading = self
+            .ask(
+                &**store,
+                protocol::read_sealed(&**store, address, identity, &self.settings.sealing),
+            )
+            .await?;
         if let Reading::Miss {
             rejected: Some(cause), ..
         } = reading
@@ -53,11 +61,14 @@ impl Inner {
 
     /// Reads within the deadline of reads.
     async fn ask<T>(&self, store: &dyn Store, reading: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
+        let generation = store.generation();
+        // Asked before the read: one that is sent before the replay can be answered before it, and be looked at after it.
+        let replayed = self.keeper.is_replayed(generation);
         let read = within(self.settings.read_timeout, "a read", reading).await;
         self.learn(&read);
         let read = read.ok()?;
         // Asked after the answer: a new connection is counted before anything can be read on it.
-        if !self.keeper.is_replayed(store.generation()) {
+        if !replayed || store.generation() != generation {
             self.keeper.wake();
             return None;
         }
@@ -75,11 +86,22 @@ impl Inner {
         }
     }
 
+    /// What is stored of a value; `None` if it is too large, which is counted, or cannot be encoded.
+    pub(crate) fn encode<T: Serialize>(&self, value: &T) -> Option<Bytes> {
+        let encoded = encode(value, self.settings.sealing.max_value_size);
+        if encoded == Err(NotEncoded::TooLarge) {
+            self.counters.failed_fills.add(1);
+        }
+        encoded.ok()
+    }
+
     /// Stores what a load returned. Returns whether it was stored.
     pub(crate) async fn fill(&self, ticket: &Ticket, meta: Meta, payload: &[u8]) -> bool {
         let Some(store) = self.store() else { return false };
-        let fits = payload.len() <= self.settings.max_value_size && !meta.ttl.is_zero();
-        let Some(entry) = fits.then(|| Envelope::seal(meta, ticket.stamps(), payload)).flatten() else {
+        let sealing = &self.settings.sealing;
+        let fits = payload.len() <= sealing.max_value_size && !meta.ttl.is_zero();
+        let seal = || sealing.seal(meta, ticket.address().entry(), ticket.stamps(), payload);
+        let Some(entry) = fits.then(seal).flatten() else {
             self.counters.failed_fills.add(1);
             return false;
         };

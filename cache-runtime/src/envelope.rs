@@ -1,4 +1,4 @@
-//! The binary form of an entry: a fixed header, the stamps, the payload. See `docs/keys.md` for the layout.
+//! The binary form of an entry: a fixed header, the stamps, a signature if it has one, the payload. See `docs/keys.md` for the layout.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -11,12 +11,18 @@ use zerocopy::{
     byteorder::little_endian::{U32, U64},
 };
 
-use crate::stamp::Stamp;
+use crate::{
+    signature::{SIGNATURE_LEN, SigningKeys},
+    stamp::Stamp,
+};
 
 const MAGIC: [u8; 3] = *b"CRE";
 const VERSION: u8 = 1;
 const CODEC_JSON: u8 = 1;
 const UNCOMPRESSED: u8 = 0;
+
+/// The flag of an entry with a signature after its stamps.
+const SIGNED: u8 = 1;
 
 /// The fixed part. Little-endian, no padding.
 #[derive(Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -27,7 +33,7 @@ struct Header {
     codec: u8,
     compression: u8,
     stamp_count: u8,
-    reserved: u8,
+    flags: u8,
     /// Milliseconds since the Unix epoch. Informative: nothing depends on it being right.
     created_at: U64,
     /// Milliseconds.
@@ -63,7 +69,7 @@ pub enum Rejection {
     Version,
     /// Truncated, or longer than it says.
     Length,
-    /// A codec or compression that this build does not have.
+    /// A codec, compression or flag that this build does not have.
     Codec,
     /// Another argument set with the same 12 hex digits.
     Fingerprint,
@@ -71,6 +77,10 @@ pub enum Rejection {
     Shape,
     /// The payload did not decode.
     Decode,
+    /// The payload is larger than the limit.
+    Size,
+    /// Not signed with one of the keys of this cache, or signed where it has none.
+    Signature,
 }
 
 impl Rejection {
@@ -84,6 +94,8 @@ impl Rejection {
             Self::Fingerprint => "fingerprint",
             Self::Shape => "shape",
             Self::Decode => "decode",
+            Self::Size => "size",
+            Self::Signature => "signature",
         }
     }
 }
@@ -105,9 +117,100 @@ impl LoggedRejections {
 pub struct Envelope {
     bytes: Bytes,
     stamp_count: usize,
+    payload_at: usize,
 }
 
-/// What `Envelope::seal` writes beside the payload.
+/// What a cache puts into entries, and what it takes from them.
+#[derive(Debug, Clone)]
+pub(crate) struct Sealing {
+    /// Bytes of a payload.
+    pub(crate) max_value_size: usize,
+    pub(crate) keys: SigningKeys,
+}
+
+/// No limits and no keys.
+impl Default for Sealing {
+    fn default() -> Self {
+        Self {
+            max_value_size: usize::MAX,
+            keys: SigningKeys::default(),
+        }
+    }
+}
+
+impl Sealing {
+    /// Puts the entry under the key `entry` together.
+    ///
+    /// `None` if there are more stamps or payload bytes than the header can count.
+    pub(crate) fn seal(&self, meta: Meta, entry: &str, stamps: &[Stamp], payload: &[u8]) -> Option<Bytes> {
+        self.seal_at(unix_millis(), meta, entry, stamps, payload)
+    }
+
+    fn seal_at(&self, created_at: u64, meta: Meta, entry: &str, stamps: &[Stamp], payload: &[u8]) -> Option<Bytes> {
+        let header = Header {
+            magic: MAGIC,
+            version: VERSION,
+            codec: CODEC_JSON,
+            compression: UNCOMPRESSED,
+            stamp_count: u8::try_from(stamps.len()).ok()?,
+            flags: if self.keys.current.is_some() { SIGNED } else { 0 },
+            created_at: U64::new(created_at),
+            ttl: U64::new(u64::try_from(meta.ttl.as_millis()).unwrap_or(u64::MAX)),
+            load_duration: U32::new(u32::try_from(meta.load_duration.as_micros()).unwrap_or(u32::MAX)),
+            payload_len: U32::new(u32::try_from(payload.len()).ok()?),
+            fingerprint: meta.identity.fingerprint,
+            shape: U64::new(meta.identity.shape),
+        };
+        let mut bytes = Vec::with_capacity(HEADER_LEN + stamps.len() * STAMP_LEN + SIGNATURE_LEN + payload.len());
+        bytes.extend_from_slice(header.as_bytes());
+        for stamp in stamps {
+            bytes.extend_from_slice(&stamp.bits().to_le_bytes());
+        }
+        if let Some(signature) = self.keys.sign(entry, &bytes, payload) {
+            bytes.extend_from_slice(&signature);
+        }
+        bytes.extend_from_slice(payload);
+        Some(bytes.into())
+    }
+
+    /// Checks everything about the entry under the key `entry` that can be checked without decoding the payload, in an order
+    /// that never allocates.
+    pub(crate) fn open(&self, bytes: Bytes, entry: &str, identity: &Identity) -> Result<Envelope, Rejection> {
+        let (header, rest) = parse_header(&bytes)?;
+        if header.codec != CODEC_JSON || header.compression != UNCOMPRESSED || header.flags & !SIGNED != 0 {
+            return Err(Rejection::Codec);
+        }
+        let stamp_count = usize::from(header.stamp_count);
+        let head_len = HEADER_LEN + stamp_count * STAMP_LEN;
+        let signature_len = if header.flags & SIGNED == 0 { 0 } else { SIGNATURE_LEN };
+        let payload_len = header.payload_len.get() as usize;
+        if HEADER_LEN + rest.len() != head_len + signature_len + payload_len {
+            return Err(Rejection::Length);
+        }
+        if payload_len > self.max_value_size {
+            return Err(Rejection::Size);
+        }
+        let (head, rest) = bytes.split_at(head_len);
+        let (signature, payload) = rest.split_at(signature_len);
+        // An entry without a signature has no bytes there, and of those no array is made.
+        if !self.keys.accept(entry, head, signature.try_into().ok(), payload) {
+            return Err(Rejection::Signature);
+        }
+        if header.fingerprint != identity.fingerprint {
+            return Err(Rejection::Fingerprint);
+        }
+        if header.shape.get() != identity.shape {
+            return Err(Rejection::Shape);
+        }
+        Ok(Envelope {
+            stamp_count,
+            payload_at: head_len + signature_len,
+            bytes,
+        })
+    }
+}
+
+/// What [`Sealing::seal`] writes beside the payload.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Meta {
     pub(crate) identity: Identity,
@@ -116,55 +219,15 @@ pub(crate) struct Meta {
 }
 
 impl Envelope {
-    /// Puts an entry together.
-    ///
-    /// `None` if there are more stamps or payload bytes than the header can count.
-    pub(crate) fn seal(meta: Meta, stamps: &[Stamp], payload: &[u8]) -> Option<Bytes> {
-        let header = Header {
-            magic: MAGIC,
-            version: VERSION,
-            codec: CODEC_JSON,
-            compression: UNCOMPRESSED,
-            stamp_count: u8::try_from(stamps.len()).ok()?,
-            reserved: 0,
-            created_at: U64::new(unix_millis()),
-            ttl: U64::new(u64::try_from(meta.ttl.as_millis()).unwrap_or(u64::MAX)),
-            load_duration: U32::new(u32::try_from(meta.load_duration.as_micros()).unwrap_or(u32::MAX)),
-            payload_len: U32::new(u32::try_from(payload.len()).ok()?),
-            fingerprint: meta.identity.fingerprint,
-            shape: U64::new(meta.identity.shape),
-        };
-        let mut bytes = Vec::with_capacity(HEADER_LEN + stamps.len() * STAMP_LEN + payload.len());
-        bytes.extend_from_slice(header.as_bytes());
-        for stamp in stamps {
-            bytes.extend_from_slice(&stamp.bits().to_le_bytes());
-        }
-        bytes.extend_from_slice(payload);
-        Some(bytes.into())
-    }
-
-    /// Checks everything that can be checked without decoding the payload, in an order that never allocates.
+    /// Checks everything that can be checked without decoding the payload, in an order that never allocates. Knows of no
+    /// limits, and refuses what is signed.
     ///
     /// # Errors
     ///
     /// The first [`Rejection`] found.
     pub fn open(bytes: Bytes, identity: &Identity) -> Result<Self, Rejection> {
-        let (header, rest) = parse_header(&bytes)?;
-        if header.codec != CODEC_JSON || header.compression != UNCOMPRESSED {
-            return Err(Rejection::Codec);
-        }
-        let stamp_count = usize::from(header.stamp_count);
-        let payload_len = header.payload_len.get() as usize;
-        if rest.len() != stamp_count * STAMP_LEN + payload_len {
-            return Err(Rejection::Length);
-        }
-        if header.fingerprint != identity.fingerprint {
-            return Err(Rejection::Fingerprint);
-        }
-        if header.shape.get() != identity.shape {
-            return Err(Rejection::Shape);
-        }
-        Ok(Self { bytes, stamp_count })
+        // Without keys nothing depends on the entry's own.
+        Sealing::default().open(bytes, "", identity)
     }
 
     /// The stamps that the entry was loaded under.
@@ -197,7 +260,7 @@ impl Envelope {
 
     /// The encoded value.
     pub fn payload(&self) -> Bytes {
-        self.bytes.slice(HEADER_LEN + self.stamp_count * STAMP_LEN..)
+        self.bytes.slice(self.payload_at..)
     }
 }
 
@@ -228,19 +291,27 @@ fn unix_millis() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signature::SigningKey;
 
     const IDENTITY: Identity = Identity {
         fingerprint: [7; 16],
         shape: 9,
     };
 
+    const ENTRY: &str = "cache:t:r:c-1:0123456789ab";
+
     fn sealed() -> Bytes {
+        sealed_by(&Sealing::default())
+    }
+
+    fn sealed_by(sealing: &Sealing) -> Bytes {
         let meta = Meta {
             identity: IDENTITY,
             ttl: Duration::from_mins(1),
             load_duration: Duration::from_millis(12),
         };
-        Envelope::seal(meta, &[Stamp::from_bits(1), Stamp::from_bits(2)], b"{\"a\":1}").unwrap()
+        let stamps = [Stamp::from_bits(1), Stamp::from_bits(2)];
+        sealing.seal_at(0, meta, ENTRY, &stamps, b"{\"a\":1}").unwrap()
     }
 
     fn altered(at: usize, value: u8) -> Bytes {
@@ -261,14 +332,11 @@ mod tests {
 
     #[test]
     fn the_wire_format_of_version_1_does_not_change() {
-        // created_at (bytes 8..16) is the only part that varies.
-        let mut bytes = sealed().to_vec();
-        bytes[8..16].fill(0);
-        let golden = include_bytes!("../tests/golden/envelope-v1.bin");
-        assert_eq!(
-            bytes, golden,
-            "the layout of released envelopes is frozen: a new layout needs a new version"
-        );
+        let frozen = "the layout of released envelopes is frozen: a new layout needs a new version";
+        let unsigned = include_bytes!("../tests/golden/envelope-v1.bin");
+        assert_eq!(sealed(), &unsigned[..], "{frozen}");
+        let signed = include_bytes!("../tests/golden/envelope-v1-signed.bin");
+        assert_eq!(sealed_by(&signing(&["first"])), &signed[..], "{frozen}");
     }
 
     #[test]
@@ -298,6 +366,75 @@ mod tests {
             Rejection::Length
         );
         assert_eq!(Envelope::open(Bytes::new(), &IDENTITY).unwrap_err(), Rejection::Magic);
+    }
+
+    fn key(text: &str) -> SigningKey {
+        SigningKey::new(&format!("{text}, at least 16 bytes")).unwrap()
+    }
+
+    /// Signs with the first of these keys and accepts all of them.
+    fn signing(keys: &[&str]) -> Sealing {
+        let mut keys = keys.iter().map(|text| key(text));
+        Sealing {
+            keys: SigningKeys {
+                current: keys.next(),
+                previous: keys.collect(),
+            },
+            ..Sealing::default()
+        }
+    }
+
+    #[test]
+    fn a_signed_envelope_opens_with_its_key_and_after_a_rotation_with_the_previous_one() {
+        let bytes = sealed_by(&signing(&["first"]));
+        for keys in [&["first"][..], &["second", "first"], &["third", "second", "first"]] {
+            let envelope = signing(keys).open(bytes.clone(), ENTRY, &IDENTITY).unwrap();
+            assert_eq!(envelope.payload(), "{\"a\":1}");
+            assert_eq!(envelope.stamps().len(), 2);
+        }
+    }
+
+    #[test]
+    fn whatever_is_not_signed_with_a_key_of_the_cache_is_refused() {
+        let refused = |sealing: &Sealing, bytes: Bytes, entry: &str| {
+            let opened = sealing.open(bytes, entry, &IDENTITY);
+            assert_eq!(opened.unwrap_err(), Rejection::Signature);
+        };
+        let signed = sealed_by(&signing(&["first"]));
+        refused(&signing(&["second"]), signed.clone(), ENTRY);
+        refused(&signing(&["second", "third"]), signed.clone(), ENTRY);
+        refused(&signing(&["first"]), signed.clone(), "cache:t:r:c-2:0123456789ab");
+        refused(&signing(&["first"]), sealed(), ENTRY);
+        refused(&Sealing::default(), signed, ENTRY);
+    }
+
+    #[test]
+    fn no_bit_of_a_signed_envelope_can_be_changed() {
+        let sealing = signing(&["first"]);
+        let signed = sealed_by(&sealing);
+        for (at, bit) in (0..signed.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+            let mut bytes = signed.to_vec();
+            bytes[at] ^= 1 << bit;
+            let opened = sealing.open(bytes.into(), ENTRY, &IDENTITY);
+            // In front of the created-at stand the magic, the counts and the flags, which have causes of their own.
+            match opened.unwrap_err() {
+                Rejection::Signature => {}
+                _ if at < 8 || (28..32).contains(&at) => {}
+                other => panic!("bit {bit} of byte {at}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_flag_of_another_release_is_refused() {
+        assert_eq!(Envelope::open(altered(7, 2), &IDENTITY).unwrap_err(), Rejection::Codec);
+    }
+
+    #[test]
+    fn a_sweep_sees_the_stamps_of_a_signed_envelope() {
+        let bytes = sealed_by(&signing(&["first"]));
+        let stamps = Envelope::stamps_of_head(&bytes[..Envelope::head_len(2)]);
+        assert_eq!(stamps, Some(vec![Stamp::from_bits(1), Stamp::from_bits(2)]));
     }
 
     #[test]

@@ -12,23 +12,26 @@
 //! that this process cannot see. It is joined only by callers that began before it; a later one waits for it to end, so that
 //! the database is spared, and shares the next.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
-};
+mod table;
 
-use bytes::Bytes;
-use tokio::sync::Notify;
+use std::sync::Arc;
 
+pub(crate) use self::table::{Landed, Moment};
 use crate::{
     call::{Arguments, Located},
     envelope::Identity,
     key::Address,
     stamp::{Stamp, Ticket},
 };
+
+/// The flights of one cache.
+pub(crate) type Flights = table::Flights<FlightKey>;
+
+/// What joining a flight makes of a caller.
+pub(crate) type Joined = table::Joined<FlightKey>;
+
+/// The one that loads.
+pub(crate) type Leader = table::Leader<FlightKey>;
 
 /// What a flight is found by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -64,6 +67,12 @@ impl FlightKey {
             arguments: arguments.clone(),
         }
     }
+}
+
+impl table::Key for FlightKey {
+    fn is_stamped(&self) -> bool {
+        matches!(self, Self::Stamped { .. })
+    }
 
     fn depends_on(&self, stamps: &[String]) -> bool {
         let any_of = |address: &Address| address.stamps().iter().any(|stamp| stamps.contains(stamp));
@@ -75,192 +84,6 @@ impl FlightKey {
                 ..
             } => any_of(&Address::from_escaped(tenant, resource, scopes, "")),
         }
-    }
-}
-
-/// What a flight came to, for those who waited.
-#[derive(Debug, Clone)]
-pub(crate) enum Landed {
-    /// The encoded value.
-    Value(Bytes),
-    /// The load succeeded and there is nothing: `None` of an `Option`.
-    Absent,
-    /// The load failed, or its value could not be encoded: each waiter is on its own.
-    Failed,
-}
-
-#[derive(Debug)]
-enum State {
-    Flying,
-    Landed(Landed),
-    /// The leader was cancelled or panicked.
-    Abandoned,
-}
-
-/// The flights of one cache.
-#[derive(Debug, Default)]
-pub(crate) struct Flights {
-    table: Mutex<Table>,
-    /// The number of the last flight.
-    last: AtomicU64,
-}
-
-type Table = HashMap<FlightKey, Arc<Flight>>;
-
-/// One load, as its leader and its waiters share it.
-#[derive(Debug)]
-struct Flight {
-    number: u64,
-    waiters: AtomicUsize,
-    state: Mutex<State>,
-    ended: Notify,
-}
-
-impl Flight {
-    fn new(number: u64) -> Self {
-        Self {
-            number,
-            waiters: AtomicUsize::new(0),
-            state: Mutex::new(State::Flying),
-            ended: Notify::new(),
-        }
-    }
-
-    /// Waits for the end; `None` if the leader was cancelled or panicked.
-    async fn wait(&self) -> Option<Landed> {
-        self.waiters.fetch_add(1, Ordering::SeqCst);
-        loop {
-            // Made before the look at the state, so that an end in between is not missed.
-            let ended = self.ended.notified();
-            match &*self.state() {
-                State::Flying => {}
-                State::Landed(landed) => return Some(landed.clone()),
-                State::Abandoned => return None,
-            }
-            ended.await;
-        }
-    }
-
-    /// The first end counts.
-    fn end(&self, end: State) {
-        let mut state = self.state();
-        if matches!(*state, State::Flying) {
-            *state = end;
-            drop(state);
-            self.ended.notify_waiters();
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A point in the order of flights.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment(u64);
-
-/// What joining a flight makes of a caller.
-pub(crate) enum Joined {
-    /// The one that loads.
-    Leader(Leader),
-    /// One that waited, and what for.
-    Waiter(Landed),
-}
-
-impl Flights {
-    /// To be taken when a call begins.
-    pub(crate) fn now(&self) -> Moment {
-        Moment(self.last.load(Ordering::SeqCst))
-    }
-
-    /// Joins the flight of this key, or starts it. Waits until it has landed. `began` is when the call did.
-    pub(crate) async fn join(self: &Arc<Self>, key: FlightKey, began: Moment) -> Joined {
-        loop {
-            let flight = {
-                let mut table = self.table();
-                if let Some(flight) = table.get(&key) {
-                    Arc::clone(flight)
-                } else {
-                    let flight = Arc::new(Flight::new(self.last.fetch_add(1, Ordering::SeqCst) + 1));
-                    table.insert(key.clone(), Arc::clone(&flight));
-                    return Joined::Leader(Leader {
-                        flights: Arc::clone(self),
-                        key,
-                        flight,
-                    });
-                }
-            };
-            let may_share = matches!(key, FlightKey::Stamped { .. }) || flight.number > began.0;
-            match flight.wait().await {
-                Some(landed) if may_share => return Joined::Waiter(landed),
-                // The leader may not have left yet; nobody needs this flight any more.
-                Some(_) | None => self.remove(&key, &flight),
-            }
-        }
-    }
-
-    /// Takes the flights that depend on one of these stamps out of the table: who is aboard stays, nobody joins.
-    pub(crate) fn detach(&self, stamps: &[String]) {
-        self.table().retain(|key, _| !key.depends_on(stamps));
-    }
-
-    /// How many flights are in the table.
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.table().len()
-    }
-
-    fn remove(&self, key: &FlightKey, flight: &Arc<Flight>) {
-        let mut table = self.table();
-        if table.get(key).is_some_and(|current| Arc::ptr_eq(current, flight)) {
-            table.remove(key);
-        }
-    }
-
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The one that loads. Dropped without [`land`](Self::land), one of the waiters takes over.
-#[derive(Debug)]
-pub(crate) struct Leader {
-    flights: Arc<Flights>,
-    key: FlightKey,
-    flight: Arc<Flight>,
-}
-
-impl Leader {
-    /// Whether anybody has waited so far.
-    pub(crate) fn has_waiters(&self) -> bool {
-        self.flight.waiters.load(Ordering::SeqCst) > 0
-    }
-
-    /// Tells the waiters. Until the leader is dropped, callers that still find the flight are given the same; drop it when
-    /// the fill is done.
-    pub(crate) fn land(&self, landed: Landed) {
-        // With a failure nobody may join any more; with a value, callers whose read came before the fill still may.
-        if matches!(landed, Landed::Failed) {
-            self.flights.remove(&self.key, &self.flight);
-        }
-        self.flight.end(State::Landed(landed));
-    }
-
-    /// Whether an invalidation has overtaken the load: its entry would be dead on arrival, and would overwrite a live one.
-    pub(crate) fn is_detached(&self) -> bool {
-        !self
-            .flights
-            .table()
-            .get(&self.key)
-            .is_some_and(|current| Arc::ptr_eq(current, &self.flight))
-    }
-}
-
-impl Drop for Leader {
-    fn drop(&mut self) {
-        self.flights.remove(&self.key, &self.flight);
-        self.flight.end(State::Abandoned);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU8, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -128,5 +128,24 @@ impl Health {
         *self.window_began.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         self.operations.store(0, Ordering::Relaxed);
         self.failures.store(0, Ordering::Relaxed);
+    }
+}
+
+/// A right that calls can go on without. That it is missing is said once, until it is granted.
+#[derive(Debug, Default)]
+pub(crate) struct OptionalRight(AtomicBool);
+
+impl OptionalRight {
+    /// Takes the outcome of what needs the right into account; `without` says what becomes of it.
+    pub(crate) fn learn<T>(&self, result: &Result<T, StoreError>, without: &str) {
+        match result {
+            Ok(_) => self.0.store(false, Ordering::Relaxed),
+            Err(cause) if cause.kind() == StoreErrorKind::Denied => {
+                if !self.0.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%cause, "{without}");
+                }
+            }
+            Err(_) => {}
+        }
     }
 }

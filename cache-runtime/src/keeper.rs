@@ -31,6 +31,9 @@ const FIRST_RETRY: Duration = Duration::from_millis(5);
 /// How long the removal of all stamps may take: every key of the store is looked at.
 const REMOVE_ALL_DEADLINE: Duration = Duration::from_secs(30);
 
+/// How many stamps of the journal are sent at once: few enough for the deadline of an invalidation, however slow the way.
+const SENT_AT_ONCE: usize = 1024;
+
 /// How long `close` goes on sending.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -167,12 +170,16 @@ impl Inner {
             self.learn(&removed);
             removed?;
         } else {
-            let mut stamps = batch.stamps.clone();
-            for tenant in &batch.tenants {
-                stamps.extend(invalidate::all_of_tenant(tenant).stamps());
+            for stamps in batch.stamps.chunks(SENT_AT_ONCE) {
+                self.write("delayed invalidations", store.remove_stamps(stamps)).await?;
+                // Each part by itself: what was acknowledged need not be sent again after one that was not.
+                self.journal.acknowledge(stamps, batch.position);
             }
-            self.write("delayed invalidations", store.remove_stamps(&stamps))
-                .await?;
+            for tenant in &batch.tenants {
+                let stamps = invalidate::all_of_tenant(tenant).stamps();
+                self.write("delayed invalidations", store.remove_stamps(&stamps))
+                    .await?;
+            }
         }
         self.journal.acknowledge_batch(&batch);
         tracing::info!(lines = batch.len(), "delayed invalidations are acknowledged");

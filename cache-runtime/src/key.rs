@@ -126,6 +126,9 @@ pub(crate) fn stamp_key(tenant: &str, resource: &str, scopes: &[ScopeValue]) -> 
     key
 }
 
+/// The glob that matches every entry.
+pub(crate) const SWEEP_EVERYTHING: &str = "cache:*";
+
 /// The glob that matches every entry of a resource with these scope values, and now and then one of another value: the
 /// sweep looks at stamps before it removes anything.
 pub(crate) fn sweep_pattern(tenant: &str, resource: &str, scopes: &[ScopeValue]) -> String {

@@ -49,7 +49,12 @@ pub(crate) async fn acquire(inner: &Arc<Inner>, located: &Located, ticket: &Tick
     };
     let mut pause = FIRST_PAUSE;
     loop {
-        if lease.acquire().await.is_err() {
+        let acquired = lease.acquire().await;
+        inner.lease_right.learn(
+            &acquired,
+            "leases lack a right, to SET, GET and UNLINK `~cachelease:*`: each process loads for itself",
+        );
+        if acquired.is_err() {
             return Acquired::Nothing(Some(ticket.clone()));
         }
         // With the lease, too: who had it may have filled after the caller's read, and given it back.

@@ -4,6 +4,7 @@
 //! - [`resources!`] declares what is cached, once, in `src/cache_resources.rs`.
 //! - [`#[cached]`](macro@cached) on an async function keeps its result.
 //! - [`#[invalidates]`](macro@invalidates) on a mutation makes results unusable once it has returned.
+//! - [`transaction`] holds the invalidations of several mutations back until the commit.
 //! - [`Cache`] is the handle: built at start-up, installed, closed at shutdown.
 //!
 //! ```
@@ -17,6 +18,9 @@
 //! # fn main() {}
 //! ```
 //!
+//! Beside the store, `near` keeps decoded values in the process, `lease` makes one load do for all processes, and a resource
+//! that is `crash_safe` leaves nothing old to be served when a process is killed in the middle of a mutation.
+//!
 //! The guide, the options, the key and envelope formats and the protocol are in the repository's `docs/`.
 
 mod builder;
@@ -28,6 +32,7 @@ mod canonical;
 mod config;
 mod context;
 mod declared;
+mod encode;
 mod engine;
 mod envelope;
 mod flight;
@@ -46,6 +51,8 @@ mod observe;
 mod resource;
 mod returns;
 mod shape;
+mod signature;
+mod slots;
 mod stamp;
 mod stats;
 mod sweeper;
@@ -67,6 +74,7 @@ pub use crate::{
     key::Address,
     observe::{Observed, Outcome, Outcomes, observe},
     resource::{Group, Registry, Resource, Tenancy},
+    signature::{SigningKey, SigningKeyError},
     stamp::{Stamp, Ticket},
     stats::Stats,
     transaction::transaction,
@@ -81,6 +89,7 @@ pub mod __private {
         cached::{CacheValue, cached, never},
         call::{Call, KeyArg, Site},
         canonical::{canonical_json, key_hash},
+        config::from_env,
         mutation::{On, Plan, ScopeValues, invalidating, scope_value},
         near::{Coherence, NearToo, SharedOnly},
         resource::{Declared, Group, Registry, Resource, Selection, Tenancy},

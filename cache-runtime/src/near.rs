@@ -6,6 +6,8 @@
 
 mod call;
 mod table;
+#[cfg(test)]
+mod tests;
 pub(crate) mod tier;
 mod watching;
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use crate::{
-    envelope::{Envelope, Identity, Meta, Rejection},
+    envelope::{Envelope, Identity, Meta, Rejection, Sealing},
     key::Address,
     stamp::{Stamp, Ticket},
     store::{Snapshot, Store, StoreError, StoreErrorKind},
@@ -37,7 +37,17 @@ pub enum Reading {
 ///
 /// What the store's `read`, `create_stamps` or `is_held` returned.
 pub async fn read(store: &dyn Store, address: &Arc<Address>, identity: &Identity) -> Result<Reading, StoreError> {
-    let mut reading = read_entry(store, address, identity).await?;
+    read_sealed(store, address, identity, &Sealing::default()).await
+}
+
+/// As [`read`], of a cache that takes from entries what `sealing` says.
+pub(crate) async fn read_sealed(
+    store: &dyn Store,
+    address: &Arc<Address>,
+    identity: &Identity,
+    sealing: &Sealing,
+) -> Result<Reading, StoreError> {
+    let mut reading = read_entry(store, address, identity, sealing).await?;
     // After the stamps were read or created, never before. A writer enters the hold first and removes the stamps second: so
     // it either removes those of this ticket yet, or is seen here.
     if let Reading::Miss { ticket, .. } = &mut reading
@@ -50,7 +60,12 @@ pub async fn read(store: &dyn Store, address: &Arc<Address>, identity: &Identity
     Ok(reading)
 }
 
-async fn read_entry(store: &dyn Store, address: &Arc<Address>, identity: &Identity) -> Result<Reading, StoreError> {
+async fn read_entry(
+    store: &dyn Store,
+    address: &Arc<Address>,
+    identity: &Identity,
+    sealing: &Sealing,
+) -> Result<Reading, StoreError> {
     let Snapshot { stamps, entry } = store.read(address).await?;
     let Some(stamps) = stamps.iter().copied().collect::<Option<Vec<Stamp>>>() else {
         // A missing stamp is a miss, whatever the entry says.
@@ -58,22 +73,24 @@ async fn read_entry(store: &dyn Store, address: &Arc<Address>, identity: &Identi
         return Ok(Reading::Miss { ticket, rejected: None });
     };
     let ticket = Ticket::new(Arc::clone(address), stamps);
-    Ok(match entry.map(|bytes| Envelope::open(bytes, identity)) {
-        Some(Ok(envelope)) if envelope.stamps().eq(ticket.stamps().iter().copied()) => {
-            Reading::Hit { envelope, ticket }
-        }
-        Some(Err(cause)) => Reading::Miss {
-            ticket: Some(ticket),
-            rejected: Some(cause),
+    Ok(
+        match entry.map(|bytes| sealing.open(bytes, address.entry(), identity)) {
+            Some(Ok(envelope)) if envelope.stamps().eq(ticket.stamps().iter().copied()) => {
+                Reading::Hit { envelope, ticket }
+            }
+            Some(Err(cause)) => Reading::Miss {
+                ticket: Some(ticket),
+                rejected: Some(cause),
+            },
+            Some(Ok(_)) | None => Reading::Miss {
+                ticket: Some(ticket),
+                rejected: None,
+            },
         },
-        Some(Ok(_)) | None => Reading::Miss {
-            ticket: Some(ticket),
-            rejected: None,
-        },
-    })
+    )
 }
 
-/// Puts an entry together that a store may [fill](Store::fill) on this ticket: the ticket's stamps are inside.
+/// Puts an unsigned entry together that a store may [fill](Store::fill) on this ticket: the ticket's stamps are inside.
 ///
 /// `None` if the payload is larger than an envelope can say (4 GiB).
 pub fn seal(
@@ -88,7 +105,7 @@ pub fn seal(
         ttl,
         load_duration,
     };
-    Envelope::seal(meta, ticket.stamps(), payload)
+    Sealing::default().seal(meta, ticket.address().entry(), ticket.stamps(), payload)
 }
 
 /// Creates the missing stamps, before the load that will be stored under them.

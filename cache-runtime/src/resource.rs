@@ -18,6 +18,7 @@ pub struct Resource {
     scopes: &'static [&'static str],
     tenancy: Tenancy,
     crash_safe: Option<CrashSafe>,
+    max_loads: Option<u32>,
 }
 
 /// What `crash_safe` says of a resource.
@@ -50,6 +51,7 @@ impl Resource {
             scopes,
             tenancy,
             crash_safe: None,
+            max_loads: None,
         }
     }
 
@@ -58,6 +60,14 @@ impl Resource {
     #[must_use]
     pub const fn __crash_safe(mut self, settle: Duration) -> Self {
         self.crash_safe = Some(CrashSafe { settle });
+        self
+    }
+
+    /// `max_loads`.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __max_loads(mut self, loads: u32) -> Self {
+        self.max_loads = Some(loads);
         self
     }
 
@@ -84,6 +94,11 @@ impl Resource {
     /// Whether nothing old may be served even if a process is killed between a commit and its invalidation.
     pub const fn is_crash_safe(&self) -> bool {
         self.crash_safe.is_some()
+    }
+
+    /// How many of its loads run at once in one process, if the declaration says.
+    pub const fn max_loads(&self) -> Option<u32> {
+        self.max_loads
     }
 
     pub(crate) const fn crash_safe(&self) -> Option<CrashSafe> {

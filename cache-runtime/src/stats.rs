@@ -25,6 +25,8 @@ pub struct Stats {
     pub loads: u64,
     /// Calls that were given the value of a load that another call ran.
     pub shared_loads: u64,
+    /// Calls that waited for their turn to load, because as many loads of their resource were running as are allowed.
+    pub queued_loads: u64,
     /// Entries stored.
     pub fills: u64,
     /// Entries that could not be stored, or were too large.
@@ -37,7 +39,7 @@ pub struct Stats {
     pub near_entries: u64,
     /// The bytes that they take, roughly.
     pub near_bytes: u64,
-    /// Invalidations that wait for an acknowledgement now, in lines of the journal: at most 65,536.
+    /// Invalidations that wait for an acknowledgement now, in lines of the journal: at most `CACHE_JOURNAL_LIMIT`.
     pub pending_invalidations: u64,
 }
 
@@ -68,7 +70,8 @@ macro_rules! counters {
 }
 
 counters! {
-    hits, near_hits, stale_hits, misses, bypasses, rejected, loads, shared_loads, fills, failed_fills, invalidations, swept,
+    hits, near_hits, stale_hits, misses, bypasses, rejected, loads, shared_loads, queued_loads, fills,
+    failed_fills, invalidations, swept,
 }
 
 impl Counters {

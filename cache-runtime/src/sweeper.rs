@@ -8,10 +8,13 @@ use std::{
 
 use tokio::runtime::Handle;
 
-use crate::{cache::Inner, glob};
+use crate::{cache::Inner, glob, key};
 
 /// How long invalidations are gathered before they are swept together. The entries are unusable already.
 const GATHER: Duration = Duration::from_millis(500);
+
+/// More patterns than this become one for everything: a sweep looks at every key of the store, whatever its pattern.
+const PATTERNS: usize = 64;
 
 /// The patterns that wait for a sweep.
 #[derive(Debug, Default)]
@@ -52,6 +55,9 @@ impl State {
         if !self.pending.iter().any(|wider| glob::matches(wider, &pattern)) {
             self.pending.retain(|narrower| !glob::matches(&pattern, narrower));
             self.pending.insert(pattern);
+            if self.pending.len() > PATTERNS {
+                self.pending = BTreeSet::from([key::SWEEP_EVERYTHING.to_owned()]);
+            }
         }
     }
 
@@ -72,7 +78,12 @@ async fn sweep_all(task: Running) {
             task.done();
             return;
         };
-        match store.sweep(&pattern).await {
+        let swept = store.sweep(&pattern).await;
+        inner.sweep_right.learn(
+            &swept,
+            "sweeps lack a right: what was invalidated stays in the store until its time is over",
+        );
+        match swept {
             Ok(swept) => {
                 inner.counters.swept.add(swept.removed);
                 tracing::debug!(pattern, matched = swept.matched, removed = swept.removed, "swept");

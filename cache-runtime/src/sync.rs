@@ -2,3 +2,5 @@
 //! tries interleavings.
 
 pub(crate) use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic};
+
+pub(crate) use tokio::sync::Notify;

@@ -85,6 +85,11 @@ impl FaultProxy {
         self.address
     }
 
+    /// How many connections it has accepted so far, refused ones among them.
+    pub fn accepted(&self) -> u64 {
+        self.weather.borrow().accepted
+    }
+
     /// Nothing gets through any more in this direction, and nobody is told: connections stay open and new ones are
     /// accepted. What is sent is kept, as TCP does, and arrives after [`heal`](Self::heal).
     pub fn black_hole(&self, direction: Direction) {
@@ -166,12 +171,11 @@ fn serve(runtime: &Runtime, listener: &TcpListener, weather: &watch::Sender<Weat
     let mut connections = JoinSet::new();
     let mut closing = weather.subscribe();
     let accepting = async {
-        let mut numbers = 0..;
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
                     Ok((client, _)) => {
-                        let open = Open::register(numbers.next().unwrap_or_default(), weather);
+                        let open = Open::register(weather);
                         connections.spawn(connection::carry(client, open));
                     }
                     Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,

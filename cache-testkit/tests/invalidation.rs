@@ -451,6 +451,37 @@ async fn invalidated_entries_are_swept_and_live_ones_stay() {
 }
 
 #[tokio::test]
+async fn more_patterns_than_are_worth_a_sweep_each_become_one_sweep_of_everything() {
+    let spy = SpyStore::new(MemoryStore::new(16 << 20));
+    isolated_in(Cache::builder().store(spy.clone()).build(), async |cache| {
+        for company in 0..10_000 {
+            if company % 1_000 == 0 {
+                invoices(company, 1).await;
+            }
+            cache
+                .invalidate("invoices_list")
+                .scope("company", company)
+                .await
+                .unwrap();
+        }
+        spy.until(|operations| {
+            let mut sweeps = operations.iter().filter(|operation| operation.ended.is_some());
+            sweeps.any(|operation| operation.keys == ["cache:*"])
+        })
+        .await;
+        assert_eq!(cache.stats().swept, 10, "all the dead ones");
+        invoices(1, 1).await;
+        expect_outcomes(&[Hit], invoices(1, 1)).await;
+    })
+    .await;
+    assert!(
+        spy.count(OperationKind::Sweep) < 100,
+        "{}",
+        spy.count(OperationKind::Sweep)
+    );
+}
+
+#[tokio::test]
 async fn sweeps_can_be_switched_off() {
     let spy = SpyStore::new(MemoryStore::new(1 << 20));
     isolated_in(Cache::builder().store(spy.clone()).sweep(false).build(), async |_| {

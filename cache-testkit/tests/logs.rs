@@ -6,11 +6,13 @@ use std::{
 };
 
 use cache_runtime::{
-    Cache, cached, invalidates,
-    store::{MemoryStore, RedisConfig, StoreErrorKind},
+    Cache,
+    Outcome::NearHit,
+    cached, invalidates,
+    store::{MemoryStore, RedisConfig, RedisStore, StoreErrorKind},
     with_tenant,
 };
-use cache_testkit::{SpyStore, isolated_in};
+use cache_testkit::{OperationKind, RedisServer, SpyStore, expect_outcomes, isolated_in};
 use tracing::{
     Event, Level, Subscriber,
     field::{Field, Visit},
@@ -25,6 +27,11 @@ mod cache_resources {
 
 #[cached(resource = "rows")]
 async fn row(id: u32) -> u32 {
+    id
+}
+
+#[cached(resource = "rows", near = "tracked")]
+async fn near_row(id: u32) -> u32 {
     id
 }
 
@@ -181,4 +188,40 @@ async fn a_password_reaches_neither_the_log_nor_an_error() {
         everything.contains("unavailable") && !everything.contains("hush"),
         "{everything}"
     );
+}
+
+/// What a user may do who is not allowed `CLIENT TRACKING`, or not even the RESP3 that it takes.
+#[tokio::test]
+async fn a_server_that_does_not_report_changes_is_said_once_and_near_values_are_checked() {
+    for rights in ["+hello", ""] {
+        let (log, _guard) = Log::start();
+        let server = RedisServer::start().unwrap();
+        let acl =
+            format!("on >pw resetkeys ~cache:* ~cachestamp:* -@all +get +mget +set +unlink +scan +getrange {rights}");
+        let words = ["ACL", "SETUSER", "service"].into_iter().chain(acl.split_whitespace());
+        let () = server.command(words).unwrap();
+        let url = server.url().replace("redis://", "redis://service:pw@");
+        let spy = SpyStore::new(RedisStore::new(RedisConfig::new(&url).unwrap()));
+        let patience = std::time::Duration::from_secs(10);
+        let cache = Cache::builder()
+            .store(spy.clone())
+            .read_timeout(patience)
+            .fill_timeout(patience);
+        isolated_in(cache.build(), async |cache| {
+            assert!(cache.ready(patience).await);
+            near_row(1).await;
+            // Refused, and tried again and again.
+            spy.until_ended(OperationKind::WatchStamps, 3).await;
+            for asked in 1..10 {
+                expect_outcomes(&[NearHit], near_row(1)).await;
+                assert_eq!(spy.count(OperationKind::ReadStamps), asked);
+            }
+        })
+        .await;
+        let warnings = log.at(Level::WARN);
+        let [line] = &warnings[..] else {
+            panic!("one line, not {warnings:#?}, with {rights:?}")
+        };
+        assert_has(line, &["changes of stamps are not reported", "client|tracking"]);
+    }
 }

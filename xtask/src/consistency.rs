@@ -1,6 +1,6 @@
 //! `cargo xtask consistency`: is an old value ever served, over several processes, whatever goes wrong?
 //!
-//! This process is the laboratory: it has the database ([`database`]), the Redis servers ([`servers`]), a bad network in
+//! This process is the laboratory: it has the database ([`database`]), the Redis servers ([`servers`](crate::servers)), a bad network in
 //! front of them, and it lets things go wrong ([`faults`]). It starts itself several times over, hidden, as a node of a
 //! service ([`node`]); nodes write down what they read and wrote, and the oracle of `cache-testkit` judges that.
 
@@ -11,7 +11,6 @@ mod node;
 mod options;
 mod report;
 mod run;
-mod servers;
 
 pub(crate) use self::{
     node::{NodeOptions, run as run_node},

@@ -1,9 +1,13 @@
 //! The repository's own commands. Run one with `cargo xtask <command>`.
 
+mod bounds;
 mod cargo;
 mod consistency;
 mod docs;
+mod faults;
 mod features;
+mod fuzz;
+mod servers;
 mod setup;
 mod steps;
 mod test;
@@ -33,7 +37,21 @@ enum Command {
     ///
     /// Exits 1 if a read was given what docs/guarantees.md says it is not. docs/consistency.md has the details.
     Consistency(consistency::Options),
-    /// One process of such a run.
+    /// Prove that memory is bounded: a near cache and a journal under more than they hold, for minutes.
+    ///
+    /// Prints the figures every ten seconds, and exits 1 if one leaves its bound.
+    Bounds(bounds::Options),
+    /// Look for input that makes a parser or a decoder panic, or what it promises untrue: fuzzing, one target after the other.
+    ///
+    /// Needs a C++ compiler, for the fuzzing engine, and no nightly Rust. Installs cargo-fuzz if it is missing. Exits 1 if
+    /// something was found; it is then in fuzz/artifacts.
+    Fuzz(fuzz::Options),
+    /// Let everything go wrong with Redis that can, under load, and measure what callers of a service notice of it.
+    ///
+    /// Exits 1 if a caller saw an error or an old value, or if caching did not resume in time. docs/resilience.md has the
+    /// details.
+    Faults(faults::Options),
+    /// One process of a run of `consistency`.
     #[command(hide = true)]
     ConsistencyNode(consistency::NodeOptions),
 }
@@ -42,7 +60,10 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Setup => setup::run().map(|()| ExitCode::SUCCESS),
         Command::Test => Ok(test::run(&root())),
+        Command::Bounds(options) => bounds::run(&options),
         Command::Consistency(options) => consistency::run(&options),
+        Command::Fuzz(options) => fuzz::run(&root(), &options).map(|()| ExitCode::SUCCESS),
+        Command::Faults(options) => faults::run(&root(), &options),
         Command::ConsistencyNode(options) => consistency::run_node(&options).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

@@ -1,8 +1,10 @@
 //! The declarations of `resources!`.
 
+use std::num::NonZeroU32;
+
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use syn::{
-    Attribute, LitStr, Meta, Token, Type,
+    Attribute, LitInt, LitStr, Meta, Token, Type,
     ext::IdentExt,
     parse::{Parse, ParseStream},
     token,
@@ -12,7 +14,7 @@ use super::options::{Opt, Slot, read_all, separated};
 use crate::{diag::Errors, duration::DurationExpr};
 
 /// The names of the options, for messages.
-const OPTIONS: &[&str] = &["ttl", "scope", "tenant", "crash_safe", "settle"];
+const OPTIONS: &[&str] = &["ttl", "scope", "tenant", "max_loads", "crash_safe", "settle"];
 
 /// What stands in `resources! { ... }`.
 pub(crate) struct ResourcesArgs {
@@ -32,6 +34,7 @@ pub(crate) struct ResourceArgs {
     pub(crate) scope: Slot<Vec<ScopeArg>>,
     /// `tenant = shared`.
     pub(crate) shared: Slot<()>,
+    pub(crate) max_loads: Slot<NonZeroU32>,
     pub(crate) crash_safe: Slot<()>,
     pub(crate) settle: Slot<DurationExpr>,
     /// Where the name of `settle` stands.
@@ -136,6 +139,7 @@ fn declaration(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Decla
         ttl: Slot::Absent,
         scope: Slot::Absent,
         shared: Slot::Absent,
+        max_loads: Slot::Absent,
         crash_safe: Slot::Absent,
         settle: Slot::Absent,
         settle_span: None,
@@ -153,6 +157,7 @@ impl ResourceArgs {
             "ttl" => option.assign(&mut self.ttl, "ttl = \"5m\""),
             "scope" => option.list(&mut self.scope, "scope(company: i64)"),
             "tenant" => option.assign_with(&mut self.shared, "tenant = shared", shared),
+            "max_loads" => option.assign_with(&mut self.max_loads, "max_loads = 8", max_loads),
             "crash_safe" => option.flag(&mut self.crash_safe),
             "settle" => {
                 self.settle_span = Some(option.key.span());
@@ -221,6 +226,19 @@ fn shared(input: ParseStream<'_>) -> syn::Result<()> {
     } else {
         Err(refuse(word.span()))
     }
+}
+
+fn max_loads(input: ParseStream<'_>) -> syn::Result<NonZeroU32> {
+    let refuse = |error: &syn::Error| {
+        syn::Error::new(
+            error.span(),
+            "`max_loads` takes a whole number from 1 to 4294967295\nhelp: write `max_loads = 8`, or leave it out for any number",
+        )
+    };
+    input
+        .parse::<LitInt>()
+        .and_then(|number| number.base10_parse())
+        .map_err(|error| refuse(&error))
 }
 
 /// Goes on after the `}` of a resource or the `;` of a group.

@@ -47,6 +47,7 @@ fn resource(model: &Resource) -> TokenStream {
         ttl,
         scopes,
         shared,
+        max_loads,
         crash_safe,
     } = model;
     let docs = docs_or(docs, &format!(" The resource `{name}`."));
@@ -71,6 +72,10 @@ fn resource(model: &Resource) -> TokenStream {
         };
         quote!(.__crash_safe(#settle))
     });
+    let max_loads = max_loads.map(|loads| {
+        let loads = loads.get();
+        quote!(.__max_loads(#loads))
+    });
     let tenancy = if *shared { quote!(Shared) } else { quote!(PerTenant) };
     quote! {
         #docs
@@ -80,7 +85,7 @@ fn resource(model: &Resource) -> TokenStream {
             #ttl,
             &[#(#scopes),*],
             ::cache_runtime::__private::Tenancy::#tenancy,
-        )#crash_safe;
+        )#crash_safe #max_loads;
     }
 }
 

@@ -32,6 +32,7 @@ pub(crate) fn registry(args: &ResourcesArgs, errors: &mut Errors) -> Registry {
                 ttl: declared.ttl.value().cloned(),
                 scopes: scope_names(declared, &mut scopes, errors),
                 shared: declared.shared.value().is_some(),
+                max_loads: declared.max_loads.value().copied(),
                 crash_safe: crash_safe(declared, errors),
             });
         }

@@ -1,5 +1,5 @@
 use super::tokens;
-use crate::{cached_impl, invalidates_impl, resources_impl};
+use crate::entry;
 
 /// Attribute tokens that are wrong in every way a typing hand leaves them in.
 const ARGS: &[&str] = &[
@@ -145,8 +145,8 @@ fn no_attribute_makes_the_macros_panic_and_the_item_is_always_there() {
     each(ITEMS, |item| {
         each(ARGS, |args| {
             for expansion in [
-                cached_impl(tokens(args), tokens(item)),
-                invalidates_impl(tokens(args), tokens(item)),
+                entry::cached(tokens(args), tokens(item)),
+                entry::invalidates(tokens(args), tokens(item)),
             ] {
                 let expansion = expansion.to_string();
                 assert!(item.is_empty() || !expansion.is_empty(), "#[cached({args})] {item}");
@@ -161,7 +161,7 @@ fn no_attribute_makes_the_macros_panic_and_the_item_is_always_there() {
 #[test]
 fn no_declaration_makes_the_macro_panic_and_the_expansion_is_always_items() {
     each(DECLARATIONS, |code| {
-        let expansion = resources_impl(tokens(code));
+        let expansion = entry::resources(tokens(code));
         assert!(
             syn::parse2::<syn::File>(expansion.clone()).is_ok(),
             "{code} gives {expansion}"

@@ -1,14 +1,14 @@
 use insta::assert_snapshot;
 
 use super::{pretty, tokens};
-use crate::{cached_impl, invalidates_impl, resources_impl};
+use crate::entry;
 
 fn cached(args: &str, item: &str) -> String {
-    pretty(&cached_impl(tokens(args), tokens(item)), item.contains("self"))
+    pretty(&entry::cached(tokens(args), tokens(item)), item.contains("self"))
 }
 
 fn invalidates(args: &str, item: &str) -> String {
-    pretty(&invalidates_impl(tokens(args), tokens(item)), item.contains("self"))
+    pretty(&entry::invalidates(tokens(args), tokens(item)), item.contains("self"))
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn arguments_with_patterns_and_attributes() {
 
 #[test]
 fn a_half_typed_body_is_left_as_it_is() {
-    let expansion = cached_impl(
+    let expansion = entry::cached(
         tokens(r#"resource = "companies_list""#),
         tokens("async fn f() -> u8 { let x = ; x. }"),
     );
@@ -160,13 +160,13 @@ fn declarations() {
         dashboard_summary { ttl = "5m", scope(company: i64) }
         sales { ttl = LIMITS.sales, scope(company: i64, region: String) }
         exchange_rates { tenant = shared, crash_safe }
-        treasury { crash_safe, settle = "500ms" }
+        treasury { crash_safe, settle = "500ms", max_loads = 2 }
 
         /// Everything.
         group all = figures, exchange_rates, "dash*";
         group figures = sales, "*_summary";
     "#;
-    assert_snapshot!(pretty(&resources_impl(tokens(input)), false));
+    assert_snapshot!(pretty(&entry::resources(tokens(input)), false));
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn the_names_of_wrong_declarations_are_still_declared() {
         fn {}
         group all = missing;
     ";
-    assert_snapshot!(pretty(&resources_impl(tokens(input)), false));
+    assert_snapshot!(pretty(&entry::resources(tokens(input)), false));
 }
 
 #[test]

@@ -120,10 +120,37 @@ impl<'a> NearCall<'a> {
         self.found.as_ref().map(|kept| &*kept.value)
     }
 
-    /// Keeps a value that was read or loaded under these stamps, after [`mark`](Self::mark). `encoded` is the length of its
-    /// encoded form, from which the bytes that it takes are estimated.
+    /// Keeps a value that was read under these stamps, after [`mark`](Self::mark). `encoded` is the length of its encoded
+    /// form, from which the bytes that it takes are estimated.
     pub(crate) fn keep(
         &self,
+        value: Arc<dyn Any + Send + Sync>,
+        stamps: impl Iterator<Item = Stamp>,
+        ttl: Duration,
+        encoded: usize,
+    ) {
+        self.keep_under(self.marks.clone(), value, stamps, ttl, encoded);
+    }
+
+    /// As [`keep`](Self::keep), of a value that this call has loaded. The change that was reported meanwhile is likely to be
+    /// the creation of these very stamps: then the value is checked once before it is used.
+    pub(crate) fn keep_loaded(
+        &self,
+        value: Arc<dyn Any + Send + Sync>,
+        stamps: impl Iterator<Item = Stamp>,
+        ttl: Duration,
+        encoded: usize,
+    ) {
+        let marks = match self.near.stamps.known(&self.marks) {
+            Known::Changed => Taken::default(),
+            Known::Unchanged | Known::Unsure => self.marks.clone(),
+        };
+        self.keep_under(marks, value, stamps, ttl, encoded);
+    }
+
+    fn keep_under(
+        &self,
+        marks: Taken,
         value: Arc<dyn Any + Send + Sync>,
         stamps: impl Iterator<Item = Stamp>,
         ttl: Duration,
@@ -139,7 +166,7 @@ impl<'a> NearCall<'a> {
         let kept = Kept {
             value,
             stamps: stamps.collect(),
-            marks: self.marks.clone(),
+            marks,
             expires_at,
             weight: weight as u64,
         };

@@ -10,6 +10,7 @@ mod lane;
 mod leases;
 mod reads;
 mod removals;
+mod rights;
 mod server;
 mod servers;
 mod stamps;
@@ -21,7 +22,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -44,6 +45,8 @@ use crate::{
 pub struct RedisStore {
     config: RedisConfig,
     servers: Servers,
+    /// Whether there was anything to do with holds: then a probe asks for their rights, too.
+    holds: AtomicBool,
     /// How many connections there have been, and failovers that were seen otherwise.
     generations: Arc<AtomicU64>,
 }
@@ -63,6 +66,7 @@ impl RedisStore {
         Self {
             servers: Servers::new(&config, &generations),
             config,
+            holds: AtomicBool::new(false),
             generations,
         }
     }
@@ -111,6 +115,7 @@ impl Store for RedisStore {
     }
 
     fn hold<'a>(&'a self, stamps: &'a [String], writer: u64, lease: Duration) -> StoreFuture<'a, ()> {
+        self.holds.store(true, Ordering::Relaxed);
         Box::pin(holds::enter(&self.servers, stamps, writer, lease))
     }
 
@@ -119,6 +124,7 @@ impl Store for RedisStore {
     }
 
     fn is_held<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, bool> {
+        self.holds.store(true, Ordering::Relaxed);
         Box::pin(holds::anyone(&self.servers, stamps))
     }
 
@@ -143,7 +149,7 @@ impl Store for RedisStore {
     }
 
     fn probe(&self) -> StoreFuture<'_, ()> {
-        Box::pin(self.servers.probe())
+        Box::pin(self.servers.probe(self.holds.load(Ordering::Relaxed)))
     }
 }
 

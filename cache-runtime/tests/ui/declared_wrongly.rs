@@ -38,6 +38,9 @@ mod options {
         settled_alone { settle = "500ms" }
         settled_at_once { crash_safe, settle = 0 }
         zero { ttl = 0 }
+        standing { max_loads = 0 }
+        overrun { max_loads = "many" }
+        uncounted { max_loads }
         untyped { scope(company) }
         #[cfg(test)]
         attribute {}

@@ -24,8 +24,11 @@ pub(super) struct Open {
 }
 
 impl Open {
-    pub(super) fn register(number: u64, weather: &watch::Sender<Weather>) -> Self {
+    pub(super) fn register(weather: &watch::Sender<Weather>) -> Self {
+        let mut number = 0;
         weather.send_modify(|weather| {
+            number = weather.accepted;
+            weather.accepted += 1;
             weather.open.insert(number);
         });
         Self {

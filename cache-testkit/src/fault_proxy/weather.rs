@@ -47,6 +47,8 @@ pub(super) struct Weather {
     pub(super) resets: u64,
     /// The same for half-closes.
     pub(super) cuts: [u64; 2],
+    /// How many connections there have been: the number of the next one.
+    pub(super) accepted: u64,
     /// The connections that are open, by their number, and not stranded.
     pub(super) open: BTreeSet<u64>,
     /// Those that nothing gets through any more, whatever becomes of the others.
@@ -62,6 +64,7 @@ impl Weather {
             refusing: false,
             resets: 0,
             cuts: [0; 2],
+            accepted: 0,
             open: BTreeSet::new(),
             stranded: BTreeSet::new(),
             closing: false,

@@ -23,12 +23,14 @@ cache_runtime::resources! {
     companies_list { ttl = "10m" }
 
     /// Balance, months and last movements of a company's treasury.
-    treasury_data { ttl = "2m", scope(company: i64) }
+    ///
+    /// What people pay by: a process that is killed between a commit and its invalidation must not leave an old balance.
+    treasury_data { ttl = "2m", scope(company: i64), crash_safe }
 
     /// What a new or changed invoice shows in.
     group invoice_data = invoices_list, invoices_summary, dashboard_summary, dashboard_trends;
-    /// What a payment shows in.
-    group payment_data = invoices_list, dashboard_summary, treasury_data, dashboard_cashflow;
+    /// What a payment shows in, besides what the movement shows in that it is booked as.
+    group payment_data = invoices_list, dashboard_summary, dashboard_cashflow;
     /// What a treasury movement shows in.
     group movement_data = treasury_data, dashboard_summary, dashboard_cashflow;
 }

@@ -22,7 +22,7 @@ impl Seen {
     /// The value of the header.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Near => "near",
+            Self::Near => "near_hit",
             Self::Hit => "hit",
             Self::Miss => "miss",
             Self::Bypass => "bypass",

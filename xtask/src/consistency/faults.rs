@@ -14,8 +14,8 @@ pub(super) use self::log::Log;
 use super::{
     fleet::Fleet,
     options::{Fault, Options},
-    servers::Servers,
 };
+use crate::servers::Servers;
 
 /// How long everything is well between two faults, in milliseconds: now and then too short to recover.
 const PEACE: std::ops::Range<u64> = 50..1_500;
@@ -28,7 +28,7 @@ pub(super) async fn run(options: &Options, servers: &mut Servers, fleet: &Fleet,
     let mut random = Rng::with_seed(options.seed);
     let (of_storage, of_network) = (random.fork(), random.fork());
     let storage = async {
-        let kinds = options.faults.among(&storage::KINDS);
+        let kinds = options.faults_among(&storage::KINDS);
         let mut sequence = Sequence::new(kinds, of_storage, ends);
         while let Some((fault, random)) = sequence.next().await {
             storage::strike(fault, random, servers, &log).await?;
@@ -36,7 +36,7 @@ pub(super) async fn run(options: &Options, servers: &mut Servers, fleet: &Fleet,
         anyhow::Ok(())
     };
     let network = async {
-        let kinds = options.faults.among(&network::KINDS);
+        let kinds = options.faults_among(&network::KINDS);
         let mut sequence = Sequence::new(kinds, of_network, ends);
         while let Some((fault, random)) = sequence.next().await {
             network::strike(fault, random, fleet, &log).await?;

@@ -19,7 +19,10 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{node::Note, options::Options};
+use super::{
+    node::Note,
+    options::{Options, name_of},
+};
 
 /// How long nodes may take to end when they are asked to.
 const ENDING: Duration = Duration::from_secs(30);
@@ -108,14 +111,14 @@ impl Fleet {
     fn launch(&self, seat: &Seat) -> Result<Node> {
         let program = std::env::current_exe().context("this program does not know its own name")?;
         let number = self.started.fetch_add(1, Ordering::Relaxed);
-        let protocol = clap::ValueEnum::to_possible_value(&self.options.protocol).context("a protocol has a name")?;
         let mut process = Command::new(program)
             .arg("consistency-node")
             .args(["--node", &number.to_string()])
             .args(["--seed", &self.options.seed.to_string()])
             .args(["--database", &self.database.to_string()])
             .args(["--redis", &seat.way.address().to_string()])
-            .args(["--protocol", protocol.get_name()])
+            .args(["--protocol", &name_of(&self.options.protocol)])
+            .args(["--near", &name_of(&self.options.near)])
             // Its end is the sign to stop, and it ends with this process, however that ends.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

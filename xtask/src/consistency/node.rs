@@ -25,12 +25,15 @@ use tokio::{
     task::JoinSet,
 };
 
-pub(super) use self::notes::Note;
 use self::{
     counters::Counters, deletes::Deletes, notes::Notebook, raw::Redis, service::Service, source::Source,
     stamps::Stamps, workload::Worker,
 };
-use super::{database::Database, options::Protocol};
+pub(super) use self::{notes::Note, service::Hit};
+use super::{
+    database::Database,
+    options::{Near, Protocol},
+};
 
 /// How many callers a node has at a time.
 const WORKERS: u64 = 8;
@@ -61,6 +64,8 @@ pub(crate) struct NodeOptions {
     pub(super) redis: SocketAddr,
     #[arg(long, value_enum)]
     pub(super) protocol: Protocol,
+    #[arg(long, value_enum)]
+    pub(super) near: Near,
 }
 
 /// Works until standard input ends, which it does with the process that started this one at the latest.
@@ -87,7 +92,7 @@ async fn serve(options: &NodeOptions) -> Result<()> {
             let config = RedisConfig::new(&url).map_err(anyhow::Error::msg)?;
             let cache = Cache::builder().redis(config).build();
             cache.install();
-            work(options, random, Stamps::new(cache.clone(), source)).await?;
+            work(options, random, Stamps::new(cache.clone(), source, options.near)).await?;
             cache.close().await;
             Ok(())
         }

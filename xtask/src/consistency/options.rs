@@ -1,6 +1,6 @@
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
-use clap::{Args, ValueEnum, builder::TypedValueParser as _};
+use clap::{Args, ValueEnum};
 
 /// `cargo xtask consistency`.
 #[derive(Debug, Clone, Args)]
@@ -24,6 +24,7 @@ pub(crate) struct Options {
     /// evict: keys are deleted at random, or Redis runs out of memory.
     /// partition: one node's connections to Redis go silent, slow, one-way, or away, some of them or all.
     /// node: a node is killed, and another one starts in its place.
+    /// untrack: Redis closes the connections that report changes to near caches; only with --near tracked.
     ///
     /// Not in `all`, because what they bring back is bounded by the time-to-live only (docs/guarantees.md):
     ///
@@ -37,7 +38,7 @@ pub(crate) struct Options {
     pub(super) protocol: Protocol,
 
     /// Which near cache the nodes have.
-    #[arg(long, default_value = "off", value_parser = near())]
+    #[arg(long, value_enum, default_value_t = Near::Off)]
     pub(super) near: Near,
 }
 
@@ -54,23 +55,29 @@ pub(crate) enum Protocol {
     Counter,
 }
 
-/// Which near cache the nodes have. There is none in this version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which near cache the nodes have, under the protocol `stamps`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Near {
+    /// None.
     Off,
+    /// Redis reports changes.
+    Tracked,
+    /// The stamps are asked for on every call.
+    Checked,
 }
 
-fn near() -> impl clap::builder::TypedValueParser<Value = Near> {
-    clap::builder::NonEmptyStringValueParser::new().try_map(|name| match name.as_str() {
-        "off" => Ok(Near::Off),
-        "tracked" | "checked" => Err(format!("near = {name:?} is not in this version; write off")),
-        _ => Err("write off".to_owned()),
-    })
+/// The name of a value as it is given on the command line.
+pub(super) fn name_of(value: &impl ValueEnum) -> String {
+    let value = value.to_possible_value().expect("no value is hidden");
+    value.get_name().to_owned()
 }
 
-impl fmt::Display for Near {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("off")
+impl Options {
+    /// Those of `kinds` that go wrong in this run.
+    pub(super) fn faults_among(&self, kinds: &[Fault]) -> Vec<Fault> {
+        let mut faults = self.faults.among(kinds);
+        faults.retain(|&fault| fault != Fault::Untrack || self.near == Near::Tracked);
+        faults
     }
 }
 
@@ -82,17 +89,19 @@ pub(super) enum Fault {
     Evict,
     Partition,
     Node,
+    Untrack,
     Failover,
     Snapshot,
 }
 
 impl Fault {
-    const EVERY: [Self; 7] = [
+    const EVERY: [Self; 8] = [
         Self::Kill,
         Self::Stop,
         Self::Evict,
         Self::Partition,
         Self::Node,
+        Self::Untrack,
         Self::Failover,
         Self::Snapshot,
     ];
@@ -109,6 +118,7 @@ impl Fault {
             Self::Evict => "evict",
             Self::Partition => "partition",
             Self::Node => "node",
+            Self::Untrack => "untrack",
             Self::Failover => "failover",
             Self::Snapshot => "snapshot",
         }
@@ -125,12 +135,17 @@ impl Faults {
     }
 
     /// Those of `kinds` that were asked for.
-    pub(super) fn among(&self, kinds: &[Fault]) -> Vec<Fault> {
+    fn among(&self, kinds: &[Fault]) -> Vec<Fault> {
         kinds.iter().copied().filter(|&fault| self.contain(fault)).collect()
     }
 
     pub(super) fn lose_writes(&self) -> bool {
         self.0.iter().any(|fault| fault.loses_writes())
+    }
+
+    /// Whether Redis answers all the time.
+    pub(super) fn spare_redis(&self) -> bool {
+        self.0.iter().all(|&fault| fault == Fault::Node)
     }
 }
 
@@ -171,7 +186,7 @@ mod tests {
     #[test]
     fn all_is_what_the_strict_guarantee_covers() {
         let all: Faults = "all".parse().unwrap();
-        assert_eq!(all.to_string(), "kill,stop,evict,partition,node");
+        assert_eq!(all.to_string(), "kill,stop,evict,partition,node,untrack");
         assert!(!all.lose_writes());
     }
 

@@ -1,43 +1,58 @@
 use std::{process::ExitCode, time::Duration};
 
-use cache_testkit::oracle::{Verdict, check};
-use clap::ValueEnum as _;
+use cache_testkit::oracle::{Event, Reach, Verdict, What, check};
 
 use super::{
+    database::Commit,
     faults::Log,
-    node::{Note, Subject, TTL},
-    options::{Options, Protocol},
+    node::{Hit, Note, Subject, TTL},
+    options::{Near, Options, Protocol, name_of},
+    run::Ran,
 };
 
 /// How many stale reads are shown.
 const SHOWN: usize = 5;
 
-/// Prints what happened and, as the last line, the figures.
-pub(super) fn judge(options: &Options, notes: Vec<Note>, faults: &Log) -> ExitCode {
-    let hits = notes.iter().filter(|note| note.hit).count();
-    let history: Vec<_> = notes.into_iter().map(|note| note.event).collect();
-    let verdict = check(&history);
-    let allowed = documented(options);
+/// The near lease that the nodes have: the default.
+const NEAR_LEASE: Duration = Duration::from_secs(1);
 
-    let protocol = options.protocol.to_possible_value();
+/// The number of no node.
+const NOBODY: u64 = u64::MAX;
+
+/// Prints what happened and, as the last line, the figures.
+pub(super) fn judge(options: &Options, ran: Ran) -> ExitCode {
+    let Ran { notes, commits, faults } = ran;
+    let shared = count(&notes, Hit::Shared);
+    let near = count(&notes, Hit::Near);
+    let mut history: Vec<_> = notes.into_iter().map(|note| note.event).collect();
+    let on_own_node: Vec<_> = history.iter().map(as_told_to_own_node).collect();
+    let mut verdict = check(&history);
+    if options.protocol == Protocol::Stamps && options.faults.spare_redis() {
+        history.extend(commits.into_iter().filter_map(as_told_to_everybody));
+        verdict.stale = check(&history).stale;
+    }
+    let allowed = Allowed::in_run(options);
+
     println!(
         "{} nodes for {} s, seed {}, protocol {}, near {}, faults {}",
         options.nodes,
         options.seconds,
         options.seed,
-        protocol.as_ref().map_or("", |protocol| protocol.get_name()),
-        options.near,
+        name_of(&options.protocol),
+        name_of(&options.near),
         options.faults,
     );
     println!("went wrong: {}", faults.summary());
     println!(
-        "reads from the cache: {hits}; invalidations acknowledged: {}; allowed to be stale for: {allowed:?}",
-        verdict.acknowledged
+        "reads from the cache: {shared}, near: {near}; invalidations acknowledged: {}; allowed to be stale for: {:?}, on \
+         the node that invalidated: {:?}",
+        verdict.acknowledged, allowed.anywhere, allowed.on_own_node,
     );
-    let broken = show(&verdict, allowed, faults);
-    let judged = hits > 0 && verdict.acknowledged > 0;
+    let mut broken = show(&verdict, allowed.anywhere, &faults);
+    broken |= show(&check(&on_own_node), allowed.on_own_node, &faults);
+    let judged = verdict.acknowledged > 0 && shared > 0 && (near > 0 || options.near == Near::Off);
     if !judged {
-        println!("this run proves nothing: there must be reads from the cache and acknowledged invalidations");
+        println!("this run proves nothing: there must be reads from each cache and acknowledged invalidations");
     }
     println!(
         "reads={} invalidations={} faults={} stale={} max_stale_ms={}",
@@ -54,14 +69,65 @@ pub(super) fn judge(options: &Options, notes: Vec<Note>, faults: &Log) -> ExitCo
     }
 }
 
-/// For how long an old value may be served, as docs/guarantees.md has it.
-fn documented(options: &Options) -> Duration {
-    if options.protocol == Protocol::Stamps && options.faults.lose_writes() {
-        // The time-to-live counts from the fill, which may come after the invalidation: as late as a load and a fault last.
-        TTL + Duration::from_secs(2)
-    } else {
-        Duration::ZERO
+fn count(notes: &[Note], hit: Hit) -> usize {
+    notes.iter().filter(|note| note.hit == Some(hit)).count()
+}
+
+/// For how long old values may be served, as docs/guarantees.md has it.
+struct Allowed {
+    /// After an invalidation that was acknowledged.
+    anywhere: Duration,
+    /// After any that the same node has made.
+    on_own_node: Duration,
+}
+
+impl Allowed {
+    fn in_run(options: &Options) -> Self {
+        if options.protocol == Protocol::Stamps && options.faults.lose_writes() {
+            // The time-to-live counts from the fill, which may come after the invalidation: as late as a load and a fault
+            // last.
+            let bound = TTL + Duration::from_secs(2);
+            return Self {
+                anywhere: bound,
+                on_own_node: bound,
+            };
+        }
+        let tracked = options.protocol == Protocol::Stamps && options.near == Near::Tracked;
+        Self {
+            anywhere: if tracked { NEAR_LEASE } else { Duration::ZERO },
+            on_own_node: Duration::ZERO,
+        }
     }
+}
+
+/// The event as if an invalidation obliged nobody but the node that has made it.
+fn as_told_to_own_node(event: &Event<Subject>) -> Event<Subject> {
+    let mut event = event.clone();
+    if let What::Invalidation { reach, .. } = &mut event.what {
+        *reach = Reach::OwnNode;
+    }
+    event
+}
+
+/// A commit of what is `crash_safe` whose hold Redis had taken, as it obliges everybody from that moment on, whatever becomes
+/// of the node that has made it.
+fn as_told_to_everybody(commit: Commit) -> Option<Event<Subject>> {
+    let Commit {
+        at,
+        item,
+        version,
+        held,
+    } = commit;
+    held.then_some(Event {
+        node: NOBODY,
+        key: Subject::Item(item),
+        began: at,
+        ended: at,
+        what: What::Invalidation {
+            version,
+            reach: Reach::EveryNode,
+        },
+    })
 }
 
 /// Shows the first few stale reads with what had gone wrong before, those that break the guarantee if there are any.

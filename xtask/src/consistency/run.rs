@@ -1,17 +1,17 @@
 use std::{process::ExitCode, time::Duration};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use tokio::{runtime, time::Instant};
 
 use super::{
-    database,
+    database::{self, Commit},
     faults::{self, Log},
     fleet::Fleet,
     node::Note,
-    options::{Fault, Options},
+    options::{Fault, Near, Options, Protocol, name_of},
     report,
-    servers::Servers,
 };
+use crate::servers::Servers;
 
 /// Runs the service, lets things go wrong, and judges. The code says whether the guarantee was kept.
 ///
@@ -19,19 +19,35 @@ use super::{
 ///
 /// If the run could not be made; that says nothing about the guarantee.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    ensure!(
+        options.near == Near::Off || options.protocol == Protocol::Stamps,
+        "--near {} needs --protocol stamps: the others have no near cache",
+        name_of(&options.near)
+    );
     let runtime = runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("no runtime")?;
-    let (notes, faults) = runtime.block_on(experiment(options))?;
-    Ok(report::judge(options, notes, &faults))
+    let ran = runtime.block_on(experiment(options))?;
+    Ok(report::judge(options, ran))
 }
 
-async fn experiment(options: &Options) -> Result<(Vec<Note>, Log)> {
+/// What there is to judge after a run.
+pub(super) struct Ran {
+    pub(super) notes: Vec<Note>,
+    pub(super) commits: Vec<Commit>,
+    pub(super) faults: Log,
+}
+
+async fn experiment(options: &Options) -> Result<Ran> {
     let database = database::serve().await?;
     let mut servers = Servers::start(options.nodes, options.faults.contain(Fault::Failover)).await?;
-    let fleet = Fleet::start(options, database, servers.ways().to_vec()).await?;
+    let fleet = Fleet::start(options, database.address, servers.ways().to_vec()).await?;
     let ends = Instant::now() + Duration::from_secs(options.seconds);
     let faults = faults::run(options, &mut servers, &fleet, ends).await?;
-    Ok((fleet.finish().await?, faults))
+    Ok(Ran {
+        notes: fleet.finish().await?,
+        commits: database.commits(),
+        faults,
+    })
 }

@@ -160,7 +160,7 @@ impl Cluster {
     }
 
     /// Every primary must take writes: who cannot invalidate must not read.
-    pub(super) async fn probe(self: &Arc<Self>) -> Result<(), StoreError> {
+    pub(super) async fn probe(self: &Arc<Self>, with_holds: bool) -> Result<(), StoreError> {
         let topology = self.topology()?;
         if topology.known_since.elapsed() > MAXIMUM_AGE {
             self.look();
@@ -175,7 +175,7 @@ impl Cluster {
         let probes = topology
             .primaries
             .iter()
-            .map(|primary| primary.server.probe(&primary.probe));
+            .map(|primary| primary.server.probe(&primary.probe, with_holds));
         let outcome: Result<(), StoreError> = join_all(probes).await.into_iter().collect();
         if outcome.is_err() {
             // Also for a key that is elsewhere by now.

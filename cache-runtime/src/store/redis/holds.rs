@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
-use redis::{Value, pipe};
+use redis::{Pipeline, Value, pipe};
 
 use super::{error::unexpected, leases::token, millis, server::Lanes, servers::Servers, stamps};
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreErrorKind};
 
 /// How long a set lasts after somebody has entered: longer than any stay. What is left of the dead goes with it.
 const LIFETIME: Duration = Duration::from_hours(24);
@@ -32,14 +32,17 @@ pub(super) async fn enter(
         sets.cmd("PEXPIRE").arg(hold_key(stamp)).arg(lifetime);
     }
     // In this order: who finds the writer in a set finds its key, too.
-    let entered = servers.replies_after(&stay, &sets, Lanes::Writes).await?;
+    let entered = servers
+        .replies_after(&stay, &sets, Lanes::Writes)
+        .await
+        .map_err(naming_the_keys)?;
     let foreign = foreign(stamps, entered.iter().step_by(2));
     if foreign.is_empty() {
         return Ok(());
     }
     // If two find it at once, one may remove what the other has put there: until that one's next renewal.
     stamps::remove(servers, Lanes::Writes, &foreign).await?;
-    if servers.replies(&sets, Lanes::Writes).await?.iter().any(is_foreign) {
+    if send(servers, &sets, Lanes::Writes).await?.iter().any(is_foreign) {
         return Err(unexpected("SADD", "the key of a hold is no set, time and again"));
     }
     Ok(())
@@ -61,7 +64,7 @@ pub(super) async fn leave(
         pipeline.cmd("SREM").arg(hold_key(stamp)).arg(&token);
     }
     pipeline.cmd("UNLINK").arg(writer_key(token.as_bytes()));
-    servers.replies(&pipeline, Lanes::Writes).await.map(drop)
+    send(servers, &pipeline, Lanes::Writes).await.map(drop)
 }
 
 pub(super) async fn anyone(servers: &Servers, stamps: &[String]) -> Result<bool, StoreError> {
@@ -69,7 +72,7 @@ pub(super) async fn anyone(servers: &Servers, stamps: &[String]) -> Result<bool,
     for stamp in stamps {
         pipeline.cmd("SMEMBERS").arg(hold_key(stamp));
     }
-    let replies = servers.replies(&pipeline, Lanes::Reads).await?;
+    let replies = send(servers, &pipeline, Lanes::Reads).await?;
     let foreign = foreign(stamps, replies.iter());
     if !foreign.is_empty() {
         // Whose place it has taken is unknown. It goes, so that this is said once.
@@ -88,7 +91,7 @@ pub(super) async fn anyone(servers: &Servers, stamps: &[String]) -> Result<bool,
     for (_, token) in &writers {
         stays.cmd("GET").arg(writer_key(token));
     }
-    let stays = servers.replies(&stays, Lanes::Reads).await?;
+    let stays = send(servers, &stays, Lanes::Reads).await?;
     let (living, dead): (Vec<_>, Vec<_>) = writers
         .into_iter()
         .zip(stays)
@@ -100,7 +103,7 @@ pub(super) async fn anyone(servers: &Servers, stamps: &[String]) -> Result<bool,
             forget.cmd("SREM").arg(hold_key(stamp)).arg(token);
         }
         // What fails here is done by the next one who asks.
-        drop(servers.replies(&forget, Lanes::Writes).await);
+        drop(send(servers, &forget, Lanes::Writes).await);
     }
     Ok(!living.is_empty())
 }
@@ -123,4 +126,20 @@ fn foreign<'a>(stamps: &[String], replies: impl Iterator<Item = &'a Value>) -> V
 
 fn is_foreign(reply: &Value) -> bool {
     matches!(reply, Value::ServerError(_))
+}
+
+/// As [`Servers::replies`].
+async fn send(servers: &Servers, pipeline: &Pipeline, lanes: Lanes) -> Result<Vec<Value>, StoreError> {
+    servers.replies(pipeline, lanes).await.map_err(naming_the_keys)
+}
+
+/// That a right is missing names the keys, which the server does not say.
+fn naming_the_keys(error: StoreError) -> StoreError {
+    match error.kind() {
+        StoreErrorKind::Denied => StoreError::new(
+            StoreErrorKind::Denied,
+            format!("holds need rights on `~cachehold:*` and `~cachewriter:*`: {error}"),
+        ),
+        _ => error,
+    }
 }

@@ -30,8 +30,13 @@ const SILENCE: Duration = Duration::from_millis(5);
 /// One connection of the store and its replacement in the background.
 ///
 /// The lane owns the connection; callers clone its multiplexed handle. While there is none, every operation fails at once.
+///
+/// What one lane loses its connection to may be gone for good, and the address may lead to another server by now. So the
+/// others with the same connector let go of theirs, too: no two of them use different servers, one of which has missed what
+/// was invalidated on the other.
 pub(super) struct Lane {
     connector: Arc<Connector>,
+    era: Era,
     connect_timeout: Duration,
     link: ArcSwapOption<Link>,
     connecting: AtomicBool,
@@ -44,9 +49,29 @@ pub(super) struct Lane {
     down: Mutex<StoreError>,
 }
 
+/// How often the lanes of one connector have begun anew: a connection of an earlier era is not used any more.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Era(Arc<AtomicU64>);
+
+impl Era {
+    fn now(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    /// Ends an era, unless it is over.
+    fn end(&self, era: u64) {
+        // Another lane was first: that is as good.
+        let _ = self
+            .0
+            .compare_exchange(era, era + 1, Ordering::SeqCst, Ordering::SeqCst);
+    }
+}
+
 /// An established connection.
 struct Link {
     handle: MultiplexedConnection,
+    /// In which era it was begun.
+    era: u64,
     /// Keeps the pool's place; taken out of the pool when the link is dropped, never recycled.
     owned: Option<Connection>,
 }
@@ -60,9 +85,10 @@ impl Drop for Link {
 }
 
 impl Lane {
-    pub(super) fn new(connector: Arc<Connector>, config: &RedisConfig, generations: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(connector: Arc<Connector>, config: &RedisConfig, era: Era, generations: Arc<AtomicU64>) -> Self {
         Self {
             connector,
+            era,
             connect_timeout: config.connect_deadline(),
             link: ArcSwapOption::empty(),
             connecting: AtomicBool::new(false),
@@ -79,8 +105,21 @@ impl Lane {
 
     /// Whether there is a connection; if not, one is on its way.
     pub(super) fn is_connected(self: &Arc<Self>) -> Result<(), StoreError> {
-        match &*self.link.load() {
-            Some(_) => Ok(()),
+        self.link().map(drop)
+    }
+
+    /// The connection, if it is one of this era.
+    fn link(self: &Arc<Self>) -> Result<Arc<Link>, StoreError> {
+        match self.link.load_full() {
+            Some(link) if link.era == self.era.now() => Ok(link),
+            Some(link) => {
+                let reason = StoreError::new(
+                    StoreErrorKind::Unavailable,
+                    "another connection was lost, and this one is replaced with it",
+                );
+                self.replace(&link, reason.clone());
+                Err(reason)
+            }
             None => Err(self.absent()),
         }
     }
@@ -96,9 +135,7 @@ impl Lane {
         self: &Arc<Self>,
         operation: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>,
     ) -> Result<T, StoreError> {
-        let Some(link) = self.link.load_full() else {
-            return Err(self.absent());
-        };
+        let link = self.link()?;
         let watch = Watch {
             lane: self,
             link: &link,
@@ -137,6 +174,7 @@ impl Lane {
 
     /// Lets go of a connection, unless it has been replaced already, and starts to connect.
     fn replace(self: &Arc<Self>, broken: &Arc<Link>, reason: StoreError) {
+        self.era.end(broken.era);
         let current = self.link.load();
         if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, broken)) {
             self.link.store(None);
@@ -188,12 +226,15 @@ impl Lane {
     }
 
     async fn open(&self) -> Result<Link, StoreError> {
+        // Before it is opened: if the era ends meanwhile, it is one connection too many rather than a wrong one.
+        let era = self.era.now();
         let connection = match tokio::time::timeout(self.connect_timeout, self.connector.connect()).await {
             Ok(connection) => connection?,
             Err(_) => return Err(StoreError::timeout("connecting", self.connect_timeout)),
         };
         Ok(Link {
             handle: MultiplexedConnection::clone(&connection),
+            era,
             owned: Some(connection),
         })
     }

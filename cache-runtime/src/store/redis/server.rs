@@ -6,14 +6,15 @@ use std::sync::{
 };
 
 use futures_util::future::join_all;
-use redis::{Pipeline, Value, cmd};
+use redis::{Pipeline, Value};
 
 use super::{
     RedisConfig,
     connector::Connector,
-    lane::Lane,
+    lane::{Era, Lane},
     reads::{Fetch, Reads},
     removals::Removals,
+    rights,
 };
 use crate::store::StoreError;
 
@@ -44,7 +45,11 @@ impl Server {
     /// Connects in the background, from the first use on. `generations` counts the connections.
     pub(super) fn new(config: &RedisConfig, connector: Connector, fetch: Fetch, generations: &Arc<AtomicU64>) -> Self {
         let connector = Arc::new(connector);
-        let lane = || Arc::new(Lane::new(Arc::clone(&connector), config, Arc::clone(generations)));
+        let era = Era::default();
+        let lane = || {
+            let (connector, generations) = (Arc::clone(&connector), Arc::clone(generations));
+            Arc::new(Lane::new(connector, config, era.clone(), generations))
+        };
         let lanes: Vec<_> = (0..config.connections()).map(|_| lane()).collect();
         // Half of the connections carry reads, so that a large entry on its way in never stands before a small read.
         let reading = lanes.len().div_ceil(2);
@@ -94,13 +99,13 @@ impl Server {
         }
     }
 
-    /// Asks every lane whether the server takes writes, by removing `key`, which does not exist. Every lane is asked, so that
-    /// one that has lost its connection gets a new one before a call needs it.
-    pub(super) async fn probe(&self, key: &str) -> Result<(), StoreError> {
+    /// Asks every lane, with keys of this name, which do not exist: whether the server takes writes, and the user may do what
+    /// calls need. Every lane is asked, so that one that has lost its connection gets a new one before a call needs it.
+    pub(super) async fn probe(&self, name: &str, with_holds: bool) -> Result<(), StoreError> {
         let probes = self
             .lanes
             .iter()
-            .map(|lane| lane.run(async |mut connection| cmd("UNLINK").arg(key).exec_async(&mut connection).await));
+            .map(|lane| rights::probe(lane, name, self.fetch, with_holds));
         // Not by a command, which would stand behind a `WAIT`.
         let removing = self.removals.as_ref().map_or(Ok(()), Removals::is_connected);
         // To the end, whichever fails: each lane learns for itself.

@@ -22,8 +22,8 @@ use crate::{
     store::{Snapshot, StoreError},
 };
 
-/// The key that a probe removes. It never exists.
-const PROBE: &str = "cachestamp:~probe";
+/// The name of the keys of a probe: no tenant has it.
+const PROBE: &str = "~probe";
 
 pub(super) enum Servers {
     One(Arc<Server>),
@@ -34,7 +34,7 @@ pub(super) enum Servers {
 #[derive(Clone)]
 pub(super) struct Primary {
     pub(super) server: Arc<Server>,
-    /// A key that this server would have. It never exists.
+    /// What stands after the prefix in the keys of a probe, so that this server would have them. They never exist.
     pub(super) probe: Arc<str>,
 }
 
@@ -111,10 +111,11 @@ impl Servers {
         matches!(self, Self::Cluster(_))
     }
 
-    pub(super) async fn probe(&self) -> Result<(), StoreError> {
+    /// Whether every server takes writes, and the user may do what calls need.
+    pub(super) async fn probe(&self, with_holds: bool) -> Result<(), StoreError> {
         match self {
-            Self::One(server) => server.probe(PROBE).await,
-            Self::Cluster(cluster) => cluster.probe().await,
+            Self::One(server) => server.probe(PROBE, with_holds).await,
+            Self::Cluster(cluster) => cluster.probe(with_holds).await,
         }
     }
 }

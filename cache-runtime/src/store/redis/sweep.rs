@@ -1,17 +1,11 @@
 //! The pattern delete that gives memory back, at a bounded share of the server's time.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use redis::{cmd, pipe};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use super::{
-    lane::Lane,
-    reads::bytes,
-    server::{Lanes, REPLIES_IN_CLUSTER},
-    servers::Servers,
-    stamps,
-};
+use super::{lane::Lane, reads::bytes, server::Lanes, servers::Servers, stamps};
 use crate::{
     envelope::Envelope,
     key::Address,
@@ -21,6 +15,9 @@ use crate::{
 
 /// Keys that one `SCAN` looks at.
 const SCAN_COUNT: u32 = 512;
+
+/// How long one step may take. Nobody waits for a sweep, so nobody else would give up one that is never answered.
+const STEP_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The pause after a step, in units of the time that the step took: the sweep leaves three quarters of the time to others.
 const PAUSE: u32 = 3;
@@ -38,7 +35,7 @@ pub(super) async fn sweep(servers: &Servers, pattern: &str) -> Result<Swept, Sto
             let (next, keys) = scan(lane, cursor, &pattern).await?;
             let entries: Vec<Address> = keys.iter().filter_map(|key| Address::parse(key)).collect();
             swept.matched += entries.len() as u64;
-            swept.removed += remove_dead(servers, lane, &entries).await?;
+            swept.removed += remove_dead(servers, &entries).await?;
             cursor = next;
             if cursor == 0 || lane.generation() != generation {
                 break;
@@ -53,11 +50,17 @@ pub(super) async fn sweep(servers: &Servers, pattern: &str) -> Result<Swept, Sto
 pub(super) async fn scan(lane: &Arc<Lane>, cursor: u64, pattern: &str) -> Result<(u64, Vec<String>), StoreError> {
     let mut scan = cmd("SCAN");
     scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(SCAN_COUNT);
-    let (next, keys): (u64, Vec<Vec<u8>>) = lane
-        .run(async |mut connection| scan.query_async(&mut connection).await)
-        .await?;
+    let (next, keys): (u64, Vec<Vec<u8>>) =
+        step(lane.run(async |mut connection| scan.query_async(&mut connection).await)).await?;
     let keys = keys.into_iter().filter_map(|key| String::from_utf8(key).ok()).collect();
     Ok((next, keys))
+}
+
+async fn step<T>(operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    match timeout(STEP_DEADLINE, operation).await {
+        Ok(result) => result,
+        Err(_) => Err(StoreError::timeout("a step of a sweep", STEP_DEADLINE)),
+    }
 }
 
 /// The pattern as Redis writes it, where `?`, `[` and `\` are special as well.
@@ -74,38 +77,34 @@ fn in_redis_words(pattern: &str) -> String {
 
 /// Removes those of the entries whose stamps are not the current ones. A stamp never comes back, so what is dead when it
 /// is looked at is dead when it is removed; that it was filled again in between costs a miss.
-async fn remove_dead(servers: &Servers, lane: &Arc<Lane>, entries: &[Address]) -> Result<u64, StoreError> {
+async fn remove_dead(servers: &Servers, entries: &[Address]) -> Result<u64, StoreError> {
     if entries.is_empty() {
         return Ok(0);
     }
-    let mut heads = pipe();
-    let mut stamps = pipe();
+    // In one round trip: the shorter the time between this look and the removal, the fewer entries are filled in between.
+    let mut look = pipe();
     for entry in entries {
         let last = Envelope::head_len(entry.stamps().len()) - 1;
-        heads.cmd("GETRANGE").arg(entry.entry()).arg(0).arg(last);
+        look.cmd("GETRANGE").arg(entry.entry()).arg(0).arg(last);
         for key in entry.stamps() {
-            stamps.cmd("GET").arg(key);
+            look.cmd("GET").arg(key);
         }
     }
-    // What has moved since the scan is left to the sweep of where it is.
-    let heads = lane.replies(&heads, &REPLIES_IN_CLUSTER).await?;
-    let mut current = servers.replies(&stamps, Lanes::Writes).await?.into_iter();
+    let mut found = step(servers.replies(&look, Lanes::Writes)).await?.into_iter();
 
     let mut dead = Vec::new();
-    for (entry, head) in entries.iter().zip(heads) {
-        let current: Vec<Option<Stamp>> = current
-            .by_ref()
-            .take(entry.stamps().len())
-            .map(|text| bytes(text).and_then(|text| Stamp::from_text(&text)))
-            .collect();
+    for entry in entries {
+        let head = found.next().and_then(bytes);
+        let stamps = found.by_ref().take(entry.stamps().len()).map(bytes);
+        let current: Vec<Option<Stamp>> = stamps.map(|text| Stamp::from_text(&text?)).collect();
         // What is no envelope of this version is left alone: another release may be reading it.
-        let Some(loaded) = bytes(head).as_deref().and_then(Envelope::stamps_of_head) else {
+        let Some(loaded) = head.as_deref().and_then(Envelope::stamps_of_head) else {
             continue;
         };
         if !loaded.into_iter().map(Some).eq(current) {
             dead.push(entry.entry());
         }
     }
-    stamps::remove(servers, Lanes::Writes, &dead).await?;
+    step(stamps::remove(servers, Lanes::Writes, &dead)).await?;
     Ok(dead.len() as u64)
 }

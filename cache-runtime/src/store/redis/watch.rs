@@ -80,7 +80,7 @@ async fn heartbeat(
     deadline: Duration,
 ) -> Result<(), StoreError> {
     let mut heartbeat = cmd("UNLINK");
-    heartbeat.arg(&*primary.probe);
+    heartbeat.arg(format!("{PREFIX}{}", primary.probe));
     answer(deadline, heartbeat.exec_async(connection))
         .await?
         .map_err(|error| error::from_redis(&error))

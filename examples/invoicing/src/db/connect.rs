@@ -76,7 +76,7 @@ impl Target {
             .with_context(|| format!("cannot open the database {}", self.shown))?;
         match self.backend {
             Backend::Sqlite => {
-                connection.execute(SQLITE_SETTINGS).await?;
+                set_up_new_file(&mut connection).await?;
                 // As long as another process may take to generate its data, in a debug build too.
                 connection
                     .execute("PRAGMA busy_timeout = 600000; BEGIN IMMEDIATE")
@@ -89,6 +89,28 @@ impl Target {
         }
         Ok(connection)
     }
+}
+
+/// Applies the settings to a file that another process may be making at this moment. SQLite reports that as an I/O error: the
+/// journal that it saw is gone once the other has switched it.
+async fn set_up_new_file(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    const ATTEMPTS: u32 = 100;
+    for _ in 1..ATTEMPTS {
+        match connection.execute(SQLITE_SETTINGS).await {
+            Err(sqlx::Error::Database(error)) if is_io_error(error.code().as_deref()) => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            done => return done.map(drop),
+        }
+    }
+    connection.execute(SQLITE_SETTINGS).await.map(drop)
+}
+
+/// The low byte of an extended result code is the result code.
+fn is_io_error(code: Option<&str>) -> bool {
+    const SQLITE_IOERR: u32 = 10;
+    code.and_then(|code| code.parse::<u32>().ok())
+        .is_some_and(|code| code & 0xff == SQLITE_IOERR)
 }
 
 /// Readers do not wait for writers, a writer waits up to ten seconds for its turn, and pages are read from memory.

@@ -37,7 +37,7 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn is_hit(&self) -> bool {
-        matches!(self.x_cache.as_str(), "hit" | "near")
+        matches!(self.x_cache.as_str(), "hit" | "near_hit")
     }
 
     /// # Errors

@@ -242,6 +242,14 @@ impl Field for i64 {
     }
 }
 
+impl Field for Vec<i64> {
+    const ACCEPTED: &'static str = "a list of whole numbers";
+
+    fn read(raw: &Raw) -> Option<Self> {
+        serde_json::from_str(raw.literal()).ok()
+    }
+}
+
 impl Field for bool {
     const ACCEPTED: &'static str = "true or false";
 

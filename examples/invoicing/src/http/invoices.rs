@@ -9,7 +9,7 @@ use crate::{
     error::AppError,
     model::{Invoice, Page},
     money::Money,
-    services::{InvoiceChange, InvoiceFilter, InvoicesSummary, NewInvoice},
+    services::{InvoiceChange, InvoiceFilter, InvoicesSummary, NewInvoice, NewSettlement, Settlement},
     user::User,
 };
 
@@ -89,6 +89,30 @@ pub(super) async fn pay(
     body.finish()?;
     Ok(Json(app.services.invoices.pay(id, paid_on, &user).await?))
 }
+
+pub(super) async fn settle(
+    State(app): State<App>,
+    user: User,
+    Body(mut body): Body,
+) -> Result<(StatusCode, Json<Settlement>), AppError> {
+    let new = NewSettlement {
+        company: body.required("company")?,
+        invoices: body.required("invoices")?,
+        paid_on: body.required("paid_on")?,
+    };
+    body.finish()?;
+    if new.invoices.is_empty() || new.invoices.len() > MOST_SETTLED {
+        let problem = format!("must name 1 to {MOST_SETTLED} invoices");
+        return Err(AppError::invalid("invoices", problem, new.invoices.len().to_string()));
+    }
+    Ok((
+        StatusCode::CREATED,
+        Json(app.services.invoices.settle(&new, &user).await?),
+    ))
+}
+
+/// How many invoices a settlement may name: nobody else writes while they are being paid.
+const MOST_SETTLED: usize = 100;
 
 /// The amount of an invoice, which is more than nothing.
 fn owed(body: &mut Fields) -> Result<Option<Money>, AppError> {

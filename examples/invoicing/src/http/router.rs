@@ -37,6 +37,7 @@ pub fn router(app: App) -> Router {
         .route("/dashboard/maturity", get(dashboard::maturity))
         .route("/invoices", get(invoices::list).post(invoices::issue))
         .route("/invoices/summary", get(invoices::summary))
+        .route("/invoices/settle", post(invoices::settle))
         .route("/invoices/{id}", put(invoices::change))
         .route("/invoices/{id}/pay", post(invoices::pay))
         .route("/companies", get(companies::list))

@@ -4,7 +4,7 @@ mod changes;
 use cache_runtime::cached;
 use serde::{Deserialize, Serialize};
 
-pub use self::changes::{Changed, InvoiceChange, NewInvoice};
+pub use self::changes::{Changed, InvoiceChange, NewInvoice, NewSettlement, Settlement};
 use super::require_company;
 use crate::{
     day::Day,
@@ -103,7 +103,7 @@ impl InvoiceService {
     ///
     /// # Errors
     /// When there is no such company, or the database fails.
-    #[cached(resource = "invoices_summary", scope(company))]
+    #[cached(resource = "invoices_summary", scope(company), near = "checked")]
     pub async fn summary(&self, tenant_id: &str, company: i64) -> Result<InvoicesSummary, AppError> {
         require_company(&self.books.db, tenant_id, company).await?;
         let by_year = query(BY_YEAR).bind(tenant_id).bind(company);

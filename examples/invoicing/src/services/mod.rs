@@ -23,7 +23,10 @@ mod treasury;
 
 pub use companies::{CompanyChange, CompanyService};
 pub use dashboard::DashboardService;
-pub use invoices::{Changed, InvoiceChange, InvoiceFilter, InvoiceService, InvoicesSummary, NewInvoice, YearTotal};
+pub use invoices::{
+    Changed, InvoiceChange, InvoiceFilter, InvoiceService, InvoicesSummary, NewInvoice, NewSettlement, Settlement,
+    YearTotal,
+};
 pub use treasury::{KindTotal, MonthFlow, NewMovement, Treasury, TreasuryService};
 
 use crate::{

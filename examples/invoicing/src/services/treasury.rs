@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{require_company, require_company_in};
 use crate::{
     day::Day,
-    db::{Books, query},
+    db::{Books, Transaction, query},
     error::AppError,
     model::Movement,
     money::Money,
@@ -102,27 +102,39 @@ impl TreasuryService {
     ///
     /// # Errors
     /// When there is no such company, the user may not write, or the database fails.
-    #[invalidates("movement_data"(company = new.company), tenant = current_user.tenant_id)]
     pub async fn book(&self, new: &NewMovement, current_user: &User) -> Result<Movement, AppError> {
-        current_user.may_write(new.company)?;
-        let mut transaction = self.books.db.begin().await?;
-        let id = transaction.next_id("treasury_movements").await?;
-        require_company_in(&mut transaction, &current_user.tenant_id, new.company).await?;
-        let insert = query(INSERT)
-            .bind(id)
-            .bind(current_user.tenant_id.as_str())
-            .bind(new.company)
-            .bind(new.amount)
-            .bind(new.kind.as_str())
-            .bind(new.description.as_str())
-            .bind(new.booked_on);
-        let booked = transaction.one(insert).await?;
-        transaction.commit().await?;
-        Ok(booked)
+        cache_runtime::transaction(async {
+            let mut transaction = self.books.db.begin().await?;
+            let booked = book_in(&mut transaction, new, current_user).await?;
+            transaction.commit().await?;
+            Ok(booked)
+        })
+        .await
     }
 }
 
-pub(super) const INSERT: &str = "
+/// Books a movement in a database transaction of the caller's, who commits inside `cache_runtime::transaction`.
+#[invalidates("movement_data"(company = new.company), tenant = current_user.tenant_id)]
+pub(super) async fn book_in(
+    transaction: &mut Transaction,
+    new: &NewMovement,
+    current_user: &User,
+) -> Result<Movement, AppError> {
+    current_user.may_write(new.company)?;
+    let id = transaction.next_id("treasury_movements").await?;
+    require_company_in(transaction, &current_user.tenant_id, new.company).await?;
+    let insert = query(INSERT)
+        .bind(id)
+        .bind(current_user.tenant_id.as_str())
+        .bind(new.company)
+        .bind(new.amount)
+        .bind(new.kind.as_str())
+        .bind(new.description.as_str())
+        .bind(new.booked_on);
+    Ok(transaction.one(insert).await?)
+}
+
+const INSERT: &str = "
     INSERT INTO treasury_movements (id, tenant_id, company_id, amount, kind, description, booked_on)
     VALUES ($1, $2, $3, $4, $5, $6, $7)
     RETURNING id, company_id AS company, amount, kind, description, booked_on";

@@ -143,7 +143,7 @@ impl Answer {
     }
 
     pub(crate) fn is_hit(&self) -> bool {
-        matches!(self.x_cache.as_deref(), Some("hit" | "near"))
+        matches!(self.x_cache.as_deref(), Some("hit" | "near_hit"))
     }
 }
 

@@ -8,5 +8,6 @@ mod invalidation;
 mod keys;
 mod lists;
 mod money;
+mod settlements;
 mod tenants;
 mod x_cache;

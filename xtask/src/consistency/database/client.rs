@@ -34,9 +34,10 @@ impl Database {
         self.ask("total\n").await?.parse().context("a version")
     }
 
-    /// Commits before it returns. Dropped before that, it may or may not have.
-    pub(crate) async fn write(&self, item: u32) -> Result<Committed> {
-        let answer = self.ask(&format!("write {item}\n")).await?;
+    /// Commits before it returns. Dropped before that, it may or may not have. `held` is remembered with the commit.
+    pub(crate) async fn write(&self, item: u32, held: bool) -> Result<Committed> {
+        let verb = if held { "write-held" } else { "write" };
+        let answer = self.ask(&format!("{verb} {item}\n")).await?;
         let (version, total) = answer.split_once(' ').context("two versions")?;
         Ok(Committed {
             version: version.parse()?,

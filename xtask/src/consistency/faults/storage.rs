@@ -5,9 +5,16 @@ use fastrand::Rng;
 use tokio::time::sleep;
 
 use super::{Log, millis};
-use crate::consistency::{options::Fault, servers::Servers};
+use crate::{consistency::options::Fault, servers::Servers};
 
-pub(super) const KINDS: [Fault; 5] = [Fault::Kill, Fault::Stop, Fault::Evict, Fault::Failover, Fault::Snapshot];
+pub(super) const KINDS: [Fault; 6] = [
+    Fault::Kill,
+    Fault::Stop,
+    Fault::Evict,
+    Fault::Untrack,
+    Fault::Failover,
+    Fault::Snapshot,
+];
 
 /// Below what an empty server needs: every write evicts something, or is refused.
 const SQUEEZED: &str = "500kb";
@@ -31,6 +38,11 @@ pub(super) async fn strike(fault: Fault, random: &mut Rng, servers: &mut Servers
         }
         Fault::Evict if random.u8(0..4) == 0 => squeeze(random, servers, log).await,
         Fault::Evict => delete_some(random, servers, log).await,
+        Fault::Untrack => {
+            let closed = servers.close_tracking().await?;
+            log.note(fault, format!("{closed} connections that report changes are closed"));
+            Ok(())
+        }
         Fault::Failover => {
             let missed = millis(random, 50..800);
             log.note(fault, format!("a replica is promoted that has missed {missed:?}"));

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Subject, TTL,
     raw::Redis,
-    service::{Found, How, Service},
+    service::{Found, Hit, How, Service},
     source::{Source, Value},
 };
 use crate::consistency::database::Committed;
@@ -39,21 +39,24 @@ impl Counters {
         let answer: Option<(Option<u64>, Option<String>)> = self.redis.ask(&mget).await;
         let Some((number, entry)) = answer else {
             let value = load.await?;
-            return Ok(Found { value, hit: false });
+            return Ok(Found { value, hit: None });
         };
         let number = number.unwrap_or(0);
         if let Some(entry) = entry {
             let entry: Entry = serde_json::from_str(&entry)?;
             if entry.number == number {
                 let value = entry.value;
-                return Ok(Found { value, hit: true });
+                return Ok(Found {
+                    value,
+                    hit: Some(Hit::Shared),
+                });
             }
         }
         let value = load.await?;
         let entry = serde_json::to_string(&Entry { number, value })?;
         let set = cmd("SET").arg(key).arg(entry).arg("PX").arg(TTL.as_millis()).to_owned();
         let _stored: Option<()> = self.redis.ask(&set).await;
-        Ok(Found { value, hit: false })
+        Ok(Found { value, hit: None })
     }
 
     async fn increment(&self, subject: Subject) -> Option<u64> {
@@ -71,7 +74,7 @@ impl Service for Counters {
     }
 
     async fn write(&self, item: u32, _how: How, committed: &OnceLock<Committed>) -> Result<Option<Reach>> {
-        let commit = self.source.write(item).await?;
+        let commit = self.source.write(item, false).await?;
         let item = self.increment(Subject::Item(item)).await;
         let total = self.increment(Subject::Total).await;
         committed.get_or_init(|| commit);

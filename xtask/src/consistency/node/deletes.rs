@@ -11,7 +11,7 @@ use cache_testkit::{oracle::Reach, redis::cmd};
 use super::{
     Subject, TTL,
     raw::Redis,
-    service::{Found, How, Service},
+    service::{Found, Hit, How, Service},
     source::{Source, Value},
     workload::VIEWS,
 };
@@ -52,7 +52,10 @@ impl Deletes {
         let entry: Option<Option<String>> = self.redis.ask(cmd("GET").arg(&key)).await;
         if let Some(Some(entry)) = &entry {
             let value = serde_json::from_str(entry)?;
-            return Ok(Found { value, hit: true });
+            return Ok(Found {
+                value,
+                hit: Some(Hit::Shared),
+            });
         }
         let value = load.await?;
         if entry.is_some() {
@@ -60,7 +63,7 @@ impl Deletes {
             let set = cmd("SET").arg(key).arg(entry).arg("PX").arg(TTL.as_millis()).to_owned();
             let _stored: Option<()> = self.redis.ask(&set).await;
         }
-        Ok(Found { value, hit: false })
+        Ok(Found { value, hit: None })
     }
 }
 
@@ -78,7 +81,7 @@ impl Service for Deletes {
         if self.doubled {
             delete(&self.redis, item).await;
         }
-        let commit = self.source.write(item).await?;
+        let commit = self.source.write(item, false).await?;
         let deleted = delete(&self.redis, item).await;
         committed.get_or_init(|| commit);
         if self.doubled {

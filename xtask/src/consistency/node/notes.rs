@@ -8,14 +8,15 @@ use anyhow::{Context as _, Result};
 use cache_testkit::oracle::Event;
 use serde::{Deserialize, Serialize};
 
+use super::service::Hit;
 use crate::consistency::node::Subject;
 
 /// What a node writes down of one call: a line of JSON on standard output.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Note {
     pub(crate) event: Event<Subject>,
-    /// For a read: whether it came from the cache.
-    pub(crate) hit: bool,
+    /// For a read: where it came from, if it was not loaded.
+    pub(crate) hit: Option<Hit>,
 }
 
 /// Takes notes, and does not hold up whoever makes them.
@@ -29,7 +30,7 @@ impl Notebook {
         (Self(notebook), thread::spawn(move || write(&notes)))
     }
 
-    pub(super) fn note(&self, event: Event<Subject>, hit: bool) -> Result<()> {
+    pub(super) fn note(&self, event: Event<Subject>, hit: Option<Hit>) -> Result<()> {
         self.0.send(Note { event, hit }).ok().context("nobody reads the notes")
     }
 }

@@ -1,22 +1,31 @@
-//! Whether the invalidation of an annotated function was acknowledged. The function returns what its body returns; it is
-//! the log that says so (docs/guarantees.md).
+//! Whether the invalidation of an annotated function was acknowledged, and whether its hold was taken before its body. The
+//! function returns what its body returns; it is the log that says so (docs/guarantees.md).
 
 use std::cell::Cell;
 
 use cache_runtime::Invalidated;
 use cache_testkit::oracle::Reach;
 use tracing::{
-    Event, Metadata, Subscriber,
+    Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
     span::{Attributes, Id, Record},
 };
 
-/// Where the runtime says it.
+/// Where the runtime says that.
 const TARGET: &str = "cache_runtime::invalidate";
 const FIELD: &str = "acknowledged";
 
+/// Where it warns that a mutation goes on without its hold.
+const HOLDS: &str = "cache_runtime::hold";
+
 tokio::task_local! {
-    static HEARD: Cell<Option<Reach>>;
+    static HEARD: Heard;
+}
+
+#[derive(Debug, Default)]
+struct Heard {
+    reach: Cell<Option<Reach>>,
+    unheld: Cell<bool>,
 }
 
 /// Listens to the log of this process from now on.
@@ -27,23 +36,36 @@ pub(super) fn listen() {
 /// Runs a mutation, and returns whom its invalidation reached; `None` if it invalidated nothing.
 pub(super) async fn of<F: Future>(mutation: F) -> (F::Output, Option<Reach>) {
     HEARD
-        .scope(Cell::new(None), async {
+        .scope(Heard::default(), async {
             let output = mutation.await;
-            (output, HEARD.get().get())
+            (output, HEARD.with(|heard| heard.reach.get()))
         })
         .await
 }
 
-/// A subscriber that hears one field of one event.
+/// Inside the body of a mutation of `crash_safe` resources: whether its hold was taken.
+pub(super) fn is_held() -> bool {
+    HEARD.try_with(|heard| !heard.unheld.get()).unwrap_or(false)
+}
+
+/// A subscriber that hears two events.
 struct Listener;
 
 impl Subscriber for Listener {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && metadata.target() == TARGET && metadata.fields().field(FIELD).is_some()
+        match metadata.target() {
+            TARGET => metadata.is_event() && metadata.fields().field(FIELD).is_some(),
+            HOLDS => metadata.is_event() && *metadata.level() == Level::WARN,
+            _ => false,
+        }
     }
 
     fn event(&self, event: &Event<'_>) {
-        event.record(&mut Heard);
+        if event.metadata().target() == HOLDS {
+            let _ = HEARD.try_with(|heard| heard.unheld.set(true));
+        } else {
+            event.record(&mut Acknowledged);
+        }
     }
 
     fn new_span(&self, _span: &Attributes<'_>) -> Id {
@@ -59,9 +81,9 @@ impl Subscriber for Listener {
     fn exit(&self, _span: &Id) {}
 }
 
-struct Heard;
+struct Acknowledged;
 
-impl Visit for Heard {
+impl Visit for Acknowledged {
     fn record_bool(&mut self, field: &Field, acknowledged: bool) {
         if field.name() == FIELD {
             let invalidated = if acknowledged {
@@ -70,7 +92,7 @@ impl Visit for Heard {
                 Invalidated::Pending
             };
             // Nobody asked about an invalidation by hand.
-            let _ = HEARD.try_with(|heard| heard.set(Some(invalidated.into())));
+            let _ = HEARD.try_with(|heard| heard.reach.set(Some(invalidated.into())));
         }
     }
 

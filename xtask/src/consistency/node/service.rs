@@ -2,6 +2,7 @@ use std::sync::OnceLock;
 
 use anyhow::Result;
 use cache_testkit::oracle::Reach;
+use serde::{Deserialize, Serialize};
 
 use super::source::Value;
 use crate::consistency::database::Committed;
@@ -31,8 +32,17 @@ pub(super) trait Service: Send + Sync + 'static {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Found {
     pub(super) value: Value,
-    /// Whether it came from the cache.
-    pub(super) hit: bool,
+    /// Where it came from, if it was not loaded.
+    pub(super) hit: Option<Hit>,
+}
+
+/// Which cache a value came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Hit {
+    /// Redis.
+    Shared,
+    /// The process's own.
+    Near,
 }
 
 /// How a write invalidates. Protocols that know one way only do it that way.

@@ -52,9 +52,10 @@ impl Source {
         })
     }
 
-    pub(super) async fn write(&self, item: u32) -> Result<Committed> {
+    /// `held` says whether all nodes hold off until the invalidation has come.
+    pub(super) async fn write(&self, item: u32, held: bool) -> Result<Committed> {
         self.pace.pause().await;
-        let committed = self.database.write(item).await?;
+        let committed = self.database.write(item, held).await?;
         self.pace.pause().await;
         Ok(committed)
     }

@@ -11,9 +11,17 @@ use tokio::{sync::watch, time::timeout};
 use super::{
     Subject,
     notes::Notebook,
-    service::{Found, How, Service},
+    service::{Found, Hit, How, Service},
 };
 use crate::consistency::database::{Committed, ITEMS};
+
+/// From this item on, items are a resource that is `crash_safe`.
+const FIRST_CRASH_SAFE: u32 = 5;
+
+/// Whether writers of the item hold readers off while they write.
+pub(super) fn is_crash_safe(item: u32) -> bool {
+    item >= FIRST_CRASH_SAFE
+}
 
 /// How many views of each item are cached.
 pub(super) const VIEWS: u32 = 12;
@@ -64,7 +72,10 @@ impl<S: Service> Worker<S> {
             3..30 => How::ByHand,
             _ => How::Annotated,
         };
-        let (item, began, committed) = (self.item(), Moment::now(), OnceLock::new());
+        let item = self.item();
+        // An invalidation by hand comes after the commit, and holds nobody off before.
+        let how = if is_crash_safe(item) { How::Annotated } else { how };
+        let (began, committed) = (Moment::now(), OnceLock::new());
         let reach = self.service.write(item, how, &committed).await?;
         self.note_write(began, item, &committed, reach)
     }
@@ -107,12 +118,12 @@ impl<S: Service> Worker<S> {
             return Ok(());
         };
         for (subject, version) in [(Subject::Item(item), commit.version), (Subject::Total, commit.total)] {
-            self.note(began, subject, What::Invalidation { version, reach }, false)?;
+            self.note(began, subject, What::Invalidation { version, reach }, None)?;
         }
         Ok(())
     }
 
-    fn note(&self, began: Moment, key: Subject, what: What, hit: bool) -> Result<()> {
+    fn note(&self, began: Moment, key: Subject, what: What, hit: Option<Hit>) -> Result<()> {
         let ended = Moment::now();
         let node = self.node;
         self.notebook.note(

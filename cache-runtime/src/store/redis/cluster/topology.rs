@@ -18,7 +18,7 @@ pub(super) struct Topology {
     /// The place among `nodes` of the primary of each slot.
     slots: Vec<u16>,
     pub(super) nodes: Vec<Arc<Node>>,
-    /// The same servers, each with a key of its own.
+    /// The same servers, each with a name of its own for the keys of probes.
     pub(super) primaries: Vec<Primary>,
     pub(super) replicas: Vec<(String, u16)>,
     pub(super) known_since: Instant,
@@ -64,7 +64,7 @@ impl Topology {
         }
         let primaries = (0_u16..).zip(&nodes).map(|(place, node)| Primary {
             server: Arc::clone(&node.server),
-            probe: probe_key(|slot| slots[usize::from(slot)] == place).into(),
+            probe: probe_name(|slot| slots[usize::from(slot)] == place).into(),
         });
         Self {
             primaries: primaries.collect(),
@@ -223,10 +223,11 @@ pub(super) fn host(address: &ConnectionAddr) -> &str {
     }
 }
 
-/// A key with a slot that is as wanted. There is no entry and no stamp under it.
-fn probe_key(wanted: impl Fn(u16) -> bool) -> String {
-    let keys = (0_u32..).map(|number| format!("cachestamp:~probe:{number}"));
-    keys.take(1 << 20)
-        .find(|key| wanted(slot_of(key.as_bytes())))
-        .unwrap_or_else(|| "cachestamp:~probe".to_owned())
+/// A name whose keys, after any prefix, have a slot that is as wanted.
+fn probe_name(wanted: impl Fn(u16) -> bool) -> String {
+    let names = (0_u32..).map(|number| format!("{{~probe:{number}}}"));
+    names
+        .take(1 << 20)
+        .find(|name| wanted(slot_of(name.as_bytes())))
+        .unwrap_or_else(|| "{~probe}".to_owned())
 }

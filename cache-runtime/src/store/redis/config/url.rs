@@ -46,6 +46,11 @@ const SENTINEL_PORT: u16 = 26379;
 /// What is wrong with the URL. The message does not repeat it, because it may hold a password.
 pub(super) fn parse(url: &str) -> Result<Location, String> {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    if !scheme.contains("unix") && has_unescaped_password(rest) {
+        return Err(
+            "a `/`, `?` or `#` stands before the `@`, which in a password is written %2F, %3F or %23".to_owned(),
+        );
+    }
     if matches!(scheme, "rediss" | "valkeys" | "rediss-cluster" | "rediss-sentinel") {
         refuse_unsafe_tls(scheme, rest)?;
     }
@@ -59,6 +64,12 @@ pub(super) fn parse(url: &str) -> Result<Location, String> {
             shape: Shape::Server,
         }),
     }
+}
+
+/// Whether what ends the place of a password in a URL stands in the password itself. The rest of it would be taken for an
+/// address, and shown as one.
+fn has_unescaped_password(rest: &str) -> bool {
+    rest.find(['/', '?', '#']).is_some_and(|end| rest[end..].contains('@'))
 }
 
 fn refuse_unsafe_tls(scheme: &str, rest: &str) -> Result<(), String> {
@@ -182,6 +193,8 @@ mod tests {
             ("redis-cluster://:hush@one#x", "no `#`"),
             ("redis-cluster://:hush@one,,two", "a host is missing"),
             ("redis-cluster://", "a host is missing"),
+            ("redis-cluster://:12/hush@one,two", "written %2F, %3F or %23"),
+            ("redis-sentinel://:12#hush@one#mymaster", "written %2F, %3F or %23"),
         ] {
             let refusal = refusal(url);
             assert!(refusal.contains(why) && !refusal.contains("hush"), "{url}: {refusal}");

@@ -1,5 +1,6 @@
 //! Invoices: issuing, changing and paying them.
 use cache_runtime::invalidates;
+use serde::Serialize;
 
 use super::InvoiceService;
 use crate::{
@@ -8,7 +9,10 @@ use crate::{
     error::AppError,
     model::{Invoice, Movement},
     money::Money,
-    services::{require_company_in, treasury},
+    services::{
+        require_company_in,
+        treasury::{self, NewMovement},
+    },
     user::User,
 };
 
@@ -49,6 +53,26 @@ pub struct Changed {
     pub invoice: Invoice,
     /// The company before the change; mostly the same.
     pub previous_company: i64,
+}
+
+/// A bank transfer that pays several invoices.
+#[derive(Clone, Debug)]
+pub struct NewSettlement {
+    /// The company that issued them all.
+    pub company: i64,
+    /// The invoices.
+    pub invoices: Vec<i64>,
+    /// The day of the bank statement.
+    pub paid_on: Day,
+}
+
+/// Invoices that were paid together.
+#[derive(Clone, Debug, Serialize)]
+pub struct Settlement {
+    /// The invoices as they are now, in the order in which they were named.
+    pub invoices: Vec<Invoice>,
+    /// The movement on the company's account.
+    pub movement: Movement,
 }
 
 impl InvoiceService {
@@ -132,47 +156,112 @@ impl InvoiceService {
         })
     }
 
-    /// Takes the payment of whatever is still owed, on `paid_on` or else today.
+    /// Takes the payment of whatever is still owed, on `paid_on` or else today, and books it in the treasury.
     ///
     /// # Errors
     /// When the invoice does not exist or is paid already, the user may not write, or the database fails.
-    #[invalidates("payment_data"(company = result.company), tenant = current_user.tenant_id)]
     pub async fn pay(&self, id: i64, paid_on: Option<Day>, current_user: &User) -> Result<Invoice, AppError> {
-        let mut transaction = self.books.db.begin().await?;
-        let invoice = lock(&mut transaction, &current_user.tenant_id, id).await?;
-        current_user.may_write(invoice.company)?;
-        // An invoice that was issued after the last day of the data cannot be paid before that.
-        let paid_on = paid_on.unwrap_or(self.books.today.max(invoice.issued_on));
-        if paid_on < invoice.issued_on {
-            let problem = format!("must not be before the invoice's day of issue, {}", invoice.issued_on);
-            return Err(AppError::invalid("paid_on", problem, paid_on.to_string()));
-        }
-        let owed = invoice.amount - invoice.paid;
-        if owed <= Money::default() {
-            let problem = format!("invoice {id} is paid already; there is nothing left to pay");
-            return Err(AppError::Conflict { field: "id", problem });
-        }
-
-        let payment = transaction.next_id("payments").await?;
-        let pay = query::<(i64,)>(PAY).bind(payment).bind(id).bind(owed).bind(paid_on);
-        transaction.one(pay).await?;
-        let movement = transaction.next_id("treasury_movements").await?;
-        let book = query::<Movement>(treasury::INSERT)
-            .bind(movement)
-            .bind(current_user.tenant_id.as_str())
-            .bind(invoice.company)
-            .bind(owed)
-            .bind("receipt")
-            .bind(format!("Payment of {}", invoice.number))
-            .bind(paid_on);
-        transaction.one(book).await?;
-        transaction.commit().await?;
-        Ok(Invoice {
-            paid: invoice.amount,
-            ..invoice
+        cache_runtime::transaction(async {
+            let mut transaction = self.books.db.begin().await?;
+            let payment = take_payment(&mut transaction, id, paid_on, self.books.today, current_user).await?;
+            let receipt = NewMovement {
+                company: payment.invoice.company,
+                amount: payment.amount,
+                kind: RECEIPT.to_owned(),
+                description: format!("Payment of {}", payment.invoice.number),
+                booked_on: payment.paid_on,
+            };
+            treasury::book_in(&mut transaction, &receipt, current_user).await?;
+            transaction.commit().await?;
+            Ok(payment.invoice)
         })
+        .await
+    }
+
+    /// Takes one bank transfer that pays several invoices of one company: all of them, or none.
+    ///
+    /// # Errors
+    /// As [`InvoiceService::pay`], for the first invoice that cannot be paid; also when an invoice is of another company.
+    pub async fn settle(&self, new: &NewSettlement, current_user: &User) -> Result<Settlement, AppError> {
+        cache_runtime::transaction(async {
+            let mut transaction = self.books.db.begin().await?;
+            let (mut invoices, mut total) = (Vec::with_capacity(new.invoices.len()), Money::default());
+            for &id in &new.invoices {
+                let paid_on = Some(new.paid_on);
+                let payment = take_payment(&mut transaction, id, paid_on, self.books.today, current_user).await?;
+                if payment.invoice.company != new.company {
+                    let (of, not_of) = (payment.invoice.company, new.company);
+                    let problem = format!("invoice {id} is of company {of}, not of company {not_of}; settle it there");
+                    return Err(AppError::Conflict {
+                        field: "invoices",
+                        problem,
+                    });
+                }
+                total += payment.amount;
+                invoices.push(payment.invoice);
+            }
+            let receipt = NewMovement {
+                company: new.company,
+                amount: total,
+                kind: RECEIPT.to_owned(),
+                description: format!("Payment of {} invoices", invoices.len()),
+                booked_on: new.paid_on,
+            };
+            let movement = treasury::book_in(&mut transaction, &receipt, current_user).await?;
+            transaction.commit().await?;
+            Ok(Settlement { invoices, movement })
+        })
+        .await
     }
 }
+
+/// Takes the payment of an invoice in a database transaction of the caller's, who commits inside
+/// `cache_runtime::transaction`.
+#[invalidates("payment_data"(company = result.invoice.company), tenant = current_user.tenant_id)]
+async fn take_payment(
+    transaction: &mut Transaction,
+    id: i64,
+    paid_on: Option<Day>,
+    today: Day,
+    current_user: &User,
+) -> Result<Payment, AppError> {
+    let invoice = lock(transaction, &current_user.tenant_id, id).await?;
+    current_user.may_write(invoice.company)?;
+    // An invoice that was issued after the last day of the data cannot be paid before that.
+    let paid_on = paid_on.unwrap_or(today.max(invoice.issued_on));
+    if paid_on < invoice.issued_on {
+        let problem = format!("must not be before the invoice's day of issue, {}", invoice.issued_on);
+        return Err(AppError::invalid("paid_on", problem, paid_on.to_string()));
+    }
+    let amount = invoice.amount - invoice.paid;
+    if amount <= Money::default() {
+        let problem = format!("invoice {id} is paid already; there is nothing left to pay");
+        return Err(AppError::Conflict { field: "id", problem });
+    }
+
+    let payment = transaction.next_id("payments").await?;
+    let pay = query::<(i64,)>(PAY).bind(payment).bind(id).bind(amount).bind(paid_on);
+    transaction.one(pay).await?;
+    Ok(Payment {
+        invoice: Invoice {
+            paid: invoice.amount,
+            ..invoice
+        },
+        amount,
+        paid_on,
+    })
+}
+
+/// A payment that has been taken.
+struct Payment {
+    /// The invoice, paid.
+    invoice: Invoice,
+    amount: Money,
+    paid_on: Day,
+}
+
+/// The kind of a treasury movement that is a payment of invoices.
+const RECEIPT: &str = "receipt";
 
 fn check_days(issued_on: Day, due_on: Day) -> Result<(), AppError> {
     if due_on < issued_on {

@@ -1,0 +1,66 @@
+//! The macros as functions of tokens. Apart from the crate's root, which must be a procedural macro's, so that `fuzz` can
+//! include them.
+
+use proc_macro2::TokenStream;
+
+use crate::{
+    args::{CachedArgs, InvalidatesArgs, ResourcesArgs},
+    diag::Errors,
+    expand, fallback, lower,
+    target::{Function, Target},
+};
+
+pub(crate) fn resources(input: TokenStream) -> TokenStream {
+    let mut errors = Errors::new();
+    let args = ResourcesArgs::parse(input, &mut errors);
+    let items = expand::registry(&lower::registry(&args, &mut errors));
+    match errors.into_result() {
+        Ok(()) => items,
+        Err(error) => fallback::item(&items, &error),
+    }
+}
+
+pub(crate) fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
+    annotate("cached", item, |errors, target| {
+        let args = CachedArgs::parse(args, errors);
+        let model = lower::cached(&args, target?, errors)?;
+        Some(move |block: TokenStream| expand::cached(&model, &block))
+    })
+}
+
+pub(crate) fn invalidates(args: TokenStream, item: TokenStream) -> TokenStream {
+    annotate("invalidates", item, |errors, target| {
+        let args = InvalidatesArgs::parse(args, errors);
+        let model = lower::invalidates(&args, target?, errors);
+        Some(move |block: TokenStream| expand::invalidates(&model, &block))
+    })
+}
+
+/// Wraps the body of `item` in what `lower` gives; if anything is wrong, leaves it as it is and says all of it.
+fn annotate<W: FnOnce(TokenStream) -> TokenStream>(
+    attribute: &str,
+    item: TokenStream,
+    lower: impl FnOnce(&mut Errors, Option<&Target>) -> Option<W>,
+) -> TokenStream {
+    let mut errors = Errors::new();
+    let function = syn::parse2::<Function>(item.clone()).map_err(|error| not_a_function(&error, attribute));
+    let target = errors
+        .keep(function)
+        .and_then(|function| Target::new(function, attribute, &mut errors));
+    let wrap = lower(&mut errors, target.as_ref());
+    match errors.into_result() {
+        Err(error) => fallback::item(&item, &error),
+        Ok(()) => match (target, wrap) {
+            (Some(target), Some(wrap)) => target.into_tokens(wrap),
+            // Half typed: the compiler says what is missing.
+            _ => item,
+        },
+    }
+}
+
+fn not_a_function(error: &syn::Error, attribute: &str) -> syn::Error {
+    syn::Error::new(
+        error.span(),
+        format!("`#[{attribute}]` stands on an async function with a body: {error}"),
+    )
+}

@@ -1,0 +1,41 @@
+use super::table::{FEWEST_TO_PRUNE, Known, StampTable, Taken};
+
+fn stamps(names: &[&str]) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_change_voids_every_value_that_carries_the_stamp_and_no_other() {
+    let table = StampTable::default();
+    let (both, one) = (table.take(&stamps(&["a", "b"])), table.take(&stamps(&["b"])));
+    table.changed("a");
+    assert_eq!(table.known(&both), Known::Changed);
+    assert_eq!(table.known(&one), Known::Unchanged);
+    assert_eq!(table.known(&table.take(&stamps(&["a", "b"]))), Known::Unchanged);
+}
+
+#[test]
+fn in_a_new_session_nothing_is_known_of_what_was_kept_before() {
+    let table = StampTable::default();
+    let before = table.take(&stamps(&["a"]));
+    table.begin_session();
+    assert_eq!(table.known(&before), Known::Unsure);
+    assert_eq!(table.known(&table.take(&stamps(&["a"]))), Known::Unchanged);
+}
+
+#[test]
+fn without_marks_nothing_is_known() {
+    assert_eq!(StampTable::default().known(&Taken::default()), Known::Unsure);
+}
+
+#[test]
+fn stamps_that_nothing_is_kept_under_are_forgotten() {
+    let table = StampTable::default();
+    let kept = table.take(&stamps(&["kept"]));
+    for n in 0..100_000 {
+        table.take(&[format!("dropped-{n}")]);
+    }
+    assert!(table.len() <= 2 * FEWEST_TO_PRUNE, "{} stamps", table.len());
+    table.changed("kept");
+    assert_eq!(table.known(&kept), Known::Changed);
+}

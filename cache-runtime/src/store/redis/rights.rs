@@ -1,0 +1,86 @@
+//! What a probe asks: is the server there, does it take writes, and may this user do what reads, fills and invalidations
+//! need. None of it changes anything.
+//!
+//! Without the last part a user that may `UNLINK` but not `MGET` would be trusted after each probe and distrusted after the
+//! next call, for ever, with a log line each time.
+
+use std::sync::Arc;
+
+use redis::{RedisError, ServerError, Value, aio::ConnectionLike, pipe};
+
+use super::{error, lane::Lane, reads::Fetch};
+use crate::store::{StoreError, StoreErrorKind};
+
+/// What keys begin with.
+const STAMP: &str = "cachestamp";
+const ENTRY: &str = "cache";
+const HOLD: &str = "cachehold";
+const WRITER: &str = "cachewriter";
+
+/// What is read together goes by this, unless each key is asked for by itself.
+const TOGETHER: &str = "MGET";
+
+/// The commands, the prefixes of their keys and what follows; those that need to write first.
+const ASKED: &[(&str, &str, &[&str])] = &[
+    ("UNLINK", STAMP, &[]),
+    ("UNLINK", ENTRY, &[]),
+    (TOGETHER, STAMP, &[]),
+    (TOGETHER, ENTRY, &[]),
+    ("GET", STAMP, &[]),
+    ("GET", ENTRY, &[]),
+    // Only if it exists, which it does not.
+    ("SET", STAMP, &["0", "XX", "PX", "1"]),
+    ("SET", ENTRY, &["0", "XX", "PX", "1"]),
+];
+
+/// The same for holds. What is put there is taken away at once.
+const ASKED_FOR_HOLDS: &[(&str, &str, &[&str])] = &[
+    ("SADD", HOLD, &["0"]),
+    ("PEXPIRE", HOLD, &["1"]),
+    ("SMEMBERS", HOLD, &[]),
+    ("SREM", HOLD, &["0"]),
+    ("SET", WRITER, &["0", "XX", "PX", "1"]),
+    ("GET", WRITER, &[]),
+    ("UNLINK", HOLD, &[]),
+];
+
+/// `name` stands after the prefix in the keys, none of which exists.
+pub(super) async fn probe(lane: &Arc<Lane>, name: &str, fetch: Fetch, with_holds: bool) -> Result<(), StoreError> {
+    let holds = if with_holds { ASKED_FOR_HOLDS } else { &[] };
+    let mut asked = [ASKED, holds].concat();
+    asked.retain(|(command, ..)| fetch == Fetch::Together || *command != TOGETHER);
+    let mut pipeline = pipe();
+    for (command, prefix, words) in &asked {
+        pipeline.cmd(command).arg(format!("{prefix}:{name}")).arg(words);
+    }
+    let replies = lane
+        .run(async |mut connection| {
+            let replies = connection.req_packed_commands(&pipeline, 0, pipeline.len()).await?;
+            // Inside the operation: the lane learns from it, too.
+            match replies.first() {
+                Some(Value::ServerError(failure)) if !is_denied(failure) => Err(failure.clone().into()),
+                _ => Ok(replies),
+            }
+        })
+        .await?;
+    for ((command, prefix, _), reply) in asked.into_iter().zip(replies) {
+        match reply {
+            Value::ServerError(failure) if is_denied(&failure) => return Err(missing(command, prefix, failure)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn is_denied(failure: &ServerError) -> bool {
+    failure.code() == "NOPERM"
+}
+
+/// The server names the command or says that it is about a key; not which.
+fn missing(command: &str, prefix: &str, failure: ServerError) -> StoreError {
+    let (command, failure) = (command.to_lowercase(), error::from_redis(&RedisError::from(failure)));
+    StoreError::new(
+        StoreErrorKind::Denied,
+        format!("the user needs the right to `+{command}` on `~{prefix}:*`: {failure}"),
+    )
+}

@@ -1,0 +1,58 @@
+//! The small concurrent cores of the runtime under a scheduler that tries interleavings of their threads.
+//!
+//! The cores are included as source, with [`sync`] in the place of the runtime's own module of that name. Each is asked to
+//! keep its promise in every schedule, and a copy of the same scenario with one mistake in it has to be caught: otherwise the
+//! scenario sees nothing. `docs/models.md` describes them.
+
+#[expect(dead_code, reason = "the scenarios do not need all of it")]
+#[path = "../../src/flight/table.rs"]
+mod flight;
+#[path = "../../src/journal/lines.rs"]
+mod lines;
+#[path = "../../src/journal/pending.rs"]
+mod pending;
+#[path = "../../src/near/table.rs"]
+mod stamps;
+mod sync;
+
+mod flights;
+mod guard;
+mod marks;
+
+use shuttle::{
+    Config, Runner,
+    scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler},
+};
+
+/// The journal widens early here.
+const LIMIT: usize = 3;
+
+/// The stamp that the scenarios are about.
+const STAMP: &str = "cachestamp:t:r";
+
+/// How many schedules an exhaustive search may take.
+const MOST_SCHEDULES: usize = 200_000;
+
+fn stamp() -> Vec<String> {
+    vec![STAMP.to_owned()]
+}
+
+/// Runs a scenario in every schedule that it has.
+fn in_every_schedule(scenario: impl Fn() + Send + Sync + 'static) {
+    let schedules = run(DfsScheduler::new(Some(MOST_SCHEDULES), false), scenario);
+    assert!(schedules < MOST_SCHEDULES, "the search was not finished");
+    println!("every schedule: {schedules}");
+}
+
+/// Runs a scenario in `schedules` schedules: half of them are random, the others have few preemptions. They are the same in
+/// every run.
+fn in_many_schedules(schedules: usize, scenario: impl Fn() + Send + Sync + Clone + 'static) {
+    let half = schedules / 2;
+    run(RandomScheduler::new_from_seed(1, half), scenario.clone());
+    run(PctScheduler::new_from_seed(2, 3, half), scenario);
+    println!("many schedules: {schedules}");
+}
+
+fn run(scheduler: impl Scheduler + 'static, scenario: impl Fn() + Send + Sync + 'static) -> usize {
+    Runner::new(scheduler, Config::default()).run(scenario)
+}

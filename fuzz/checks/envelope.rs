@@ -1,0 +1,62 @@
+//! Any bytes under an entry's key: they are refused, or they are what they say.
+
+use bytes::Bytes;
+use cache_runtime::{Envelope, Identity, Rejection};
+
+/// Where the header has the number of stamps, the payload's length, the fingerprint and the shape: `docs/keys.md`.
+const STAMP_COUNT: usize = 6;
+const PAYLOAD_LEN: std::ops::Range<usize> = 28..32;
+const FINGERPRINT: std::ops::Range<usize> = 32..48;
+const SHAPE: std::ops::Range<usize> = 48..56;
+
+pub(crate) fn check(data: &[u8]) {
+    let stamps = Envelope::stamps_of_head(data);
+    let identity = identity(data);
+    let opened = Envelope::open(Bytes::copy_from_slice(data), &identity);
+    let envelope = match opened {
+        Ok(envelope) => envelope,
+        Err(cause) => {
+            assert!(
+                !matches!(cause, Rejection::Fingerprint | Rejection::Shape),
+                "its own identity is refused"
+            );
+            return;
+        }
+    };
+    let count = usize::from(data[STAMP_COUNT]);
+    assert_eq!(envelope.stamps().len(), count);
+    assert_eq!(Some(envelope.stamps().collect()), stamps);
+    assert_eq!(
+        Envelope::stamps_of_head(&data[..Envelope::head_len(count)]),
+        stamps,
+        "as a sweep reads it"
+    );
+    let payload_len = u32::from_le_bytes(data[PAYLOAD_LEN].try_into().expect("four bytes"));
+    assert_eq!(envelope.payload(), &data[Envelope::head_len(count)..]);
+    assert_eq!(envelope.payload().len(), payload_len as usize);
+
+    let refused = |data: Vec<u8>, identity: &Identity| {
+        Envelope::open(data.into(), identity)
+            .map(drop)
+            .expect_err("it was damaged")
+    };
+    assert_eq!(refused([data, b"x"].concat(), &identity), Rejection::Length);
+    let cut = refused(data[..data.len() - 1].to_vec(), &identity);
+    assert_eq!(cut, Rejection::Length);
+    let mut other = identity;
+    other.fingerprint[0] ^= 1;
+    assert_eq!(refused(data.to_vec(), &other), Rejection::Fingerprint);
+    let mut other = identity;
+    other.shape ^= 1;
+    assert_eq!(refused(data.to_vec(), &other), Rejection::Shape);
+}
+
+/// What the bytes claim to be, so that the rest is reached, too.
+fn identity(data: &[u8]) -> Identity {
+    let fingerprint = data.get(FINGERPRINT).and_then(|bytes| bytes.try_into().ok());
+    let shape = data.get(SHAPE).and_then(|bytes| bytes.try_into().ok());
+    Identity {
+        fingerprint: fingerprint.unwrap_or_default(),
+        shape: shape.map(u64::from_le_bytes).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,48 @@
+//! Any environment: a cache, or an error that names the variable and the value; no password in either.
+//!
+//! The input is as in `/proc/self/environ`: `NAME=value`, with a zero byte after each.
+
+use std::{collections::HashMap, ffi::OsString, os::unix::ffi::OsStringExt as _};
+
+use cache_runtime::__private::from_env;
+
+/// What stands for a password in the seeds.
+const PASSWORD: &str = "hush-hush";
+
+pub(crate) fn check(data: &[u8]) {
+    let mut variables = HashMap::new();
+    for variable in data.split(|&byte| byte == 0) {
+        if let Some(at) = variable.iter().position(|&byte| byte == b'=') {
+            let (name, value) = (&variable[..at], &variable[at + 1..]);
+            variables.insert(String::from_utf8_lossy(name), OsString::from_vec(value.to_vec()));
+        }
+    }
+    let shown = match from_env(|name| variables.get(name).cloned()) {
+        Ok(builder) => format!("{builder:?}"),
+        Err(error) => {
+            let shown = format!("{error}\n{error:?}");
+            let value = variables.get(error.variable()).expect("what is not set is not wrong");
+            assert!(shown.contains(error.variable()), "{shown}");
+            let secret = matches!(error.variable(), "REDIS_URL" | "REDIS_PASSWORD");
+            assert!(secret || shown.contains(&*value.to_string_lossy()), "{shown}");
+            shown
+        }
+    };
+    let open = |(name, value): (&std::borrow::Cow<'_, str>, &OsString)| {
+        // An address is read without its tabs and line ends.
+        let value = value.to_string_lossy().replace(['\t', '\n', '\r'], "");
+        match &**name {
+            "REDIS_PASSWORD" => false,
+            // Before the last `@` of an address stands who asks, and the password.
+            "REDIS_URL" if value.starts_with("redis://") => {
+                let rest = value.rsplit_once('@').map_or(&*value, |(_, host)| host);
+                rest.contains(PASSWORD)
+            }
+            _ => value.contains(PASSWORD),
+        }
+    };
+    assert!(
+        variables.iter().any(open) || !shown.contains(PASSWORD),
+        "a password in {shown}"
+    );
+}
