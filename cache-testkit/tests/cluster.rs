@@ -161,6 +161,41 @@ async fn a_sweep_and_the_removal_of_all_stamps_reach_every_primary() {
 }
 
 #[tokio::test]
+async fn a_right_that_is_missing_on_one_primary_is_named() {
+    // Of docs/operations.md and docs/shapes.md, but for MGET, which is not sent to a cluster.
+    const RIGHTS: &str = "on >secret ~cache:* ~cachestamp:* ~cachehold:* ~cachewriter:* +get +set +unlink +scan +getrange \
+                          +sadd +srem +smembers +pexpire +cluster|slots +asking";
+    let cluster = RedisCluster::start().unwrap();
+    let grant = |node: &RedisServer, rights: &str| {
+        let words = ["ACL", "SETUSER", "app"].into_iter();
+        let () = node.command(words.chain(rights.split_whitespace())).expect("an ACL");
+    };
+    for node in cluster.nodes() {
+        grant(node, RIGHTS);
+    }
+    let store = RedisStore::new(RedisConfig::new(&cluster.url().replace("://", "://app:secret@")).unwrap());
+    let until_trusted = async || {
+        while store.probe().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, until_trusted()).await.expect("the rights are enough");
+    store.is_held(&["cachestamp:default:rows".to_owned()]).await.unwrap();
+    for primary in cluster.primaries() {
+        for right in ["+get", "+set", "+pexpire"] {
+            grant(primary, &right.replace('+', "-"));
+            let missing = store.probe().await.unwrap_err();
+            assert!(
+                missing.to_string().contains(&format!("`{right}` on `~cache")),
+                "{missing}"
+            );
+            grant(primary, right);
+            timeout(PATIENCE, until_trusted()).await.expect("it is granted");
+        }
+    }
+}
+
+#[tokio::test]
 async fn near_values_hear_of_changes_on_every_primary() {
     let cluster = RedisCluster::start().unwrap();
     let database = Database::default();
