@@ -1,12 +1,18 @@
 //! Settings from the environment. Each variable becomes a type here, at the edge, or an error that says what to write.
 
-use std::{ffi::OsString, time::Duration};
+use std::{ffi::OsString, fs, time::Duration};
 
 use crate::{
     SigningKey,
     builder::{Builder, OnFailover},
     store::RedisConfig,
 };
+
+/// What `REDIS_URL` can be.
+const URLS: &str = "write redis://[user:password@]host[:port][/database], redis+unix:///path/to/socket, \
+                    redis-cluster://[user:password@]host:port,host:port or \
+                    redis-sentinel://[user:password@]host:port,host:port[/database]#service; \
+                    rediss://, rediss-cluster:// or rediss-sentinel:// with TLS";
 
 /// How often the server is asked for a sign of life during the lease of near values.
 const HEARTBEATS: u32 = 4;
@@ -117,13 +123,27 @@ fn redis<G: Fn(&'static str) -> Option<OsString>>(env: &Env<G>, url: &str) -> Re
     let mut config = RedisConfig::new(url).map_err(|cause| ConfigError {
         variable: "REDIS_URL",
         value: NOT_SHOWN.to_owned(),
-        accepted: format!(
-            "{cause}; write redis://[user:password@]host[:port][/database] or redis+unix:///path/to/socket"
-        ),
+        accepted: format!("{cause}; {URLS}"),
     })?;
     if let Some(password) = env.text("REDIS_PASSWORD", Secrecy::Secret)? {
         config = config.password(&password);
     }
+    if let Some(password) = env.text("REDIS_SENTINEL_PASSWORD", Secrecy::Secret)? {
+        config = config.sentinel_password(&password);
+    }
+    if let Some((path, pem)) = env.file("REDIS_TLS_CA")? {
+        config = config
+            .tls_ca(&pem)
+            .map_err(|cause| unusable("REDIS_TLS_CA", path, cause))?;
+    }
+    config = match (env.file("REDIS_TLS_CERT")?, env.file("REDIS_TLS_KEY")?) {
+        (Some((path, certificate)), Some((_, key))) => config
+            .tls_client(&certificate, &key)
+            .map_err(|cause| unusable("REDIS_TLS_CERT", path, format!("with REDIS_TLS_KEY: {cause}")))?,
+        (Some((path, _)), None) => return Err(unusable("REDIS_TLS_CERT", path, "REDIS_TLS_KEY must be set, too")),
+        (None, Some((path, _))) => return Err(unusable("REDIS_TLS_KEY", path, "REDIS_TLS_CERT must be set, too")),
+        (None, None) => config,
+    };
     if let Some(connections) = env.number("REDIS_MAX_CONNECTIONS")? {
         config = config.max_connections(connections);
     }
@@ -139,6 +159,14 @@ fn redis<G: Fn(&'static str) -> Option<OsString>>(env: &Env<G>, url: &str) -> Re
         config = config.wait_replicas(replicas);
     }
     Ok(config)
+}
+
+fn unusable(variable: &'static str, value: String, accepted: impl Into<String>) -> ConfigError {
+    ConfigError {
+        variable,
+        value,
+        accepted: accepted.into(),
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -184,6 +212,21 @@ impl<G: Fn(&'static str) -> Option<OsString>> Env<G> {
                 value,
                 accepted: accepted.to_owned(),
             }),
+        }
+    }
+
+    /// The path of a file, and what is in it.
+    fn file(&self, variable: &'static str) -> Result<Option<(String, Vec<u8>)>, ConfigError> {
+        let Some(path) = self.text(variable, Secrecy::Open)? else {
+            return Ok(None);
+        };
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Some((path, bytes))),
+            Err(cause) => Err(unusable(
+                variable,
+                path,
+                format!("it must be the path of a PEM file: {cause}"),
+            )),
         }
     }
 
@@ -365,6 +408,27 @@ mod tests {
         assert!(
             replicas.starts_with("REDIS_WAIT_REPLICAS=all cannot be used: write a whole number, such as 1, or 0"),
             "{replicas}"
+        );
+    }
+
+    #[test]
+    fn certificates_that_cannot_be_used_name_their_variable() {
+        const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let message = |variables| with(variables).unwrap_err().to_string();
+        let missing = message(&[("REDIS_URL", "redis://h"), ("REDIS_TLS_CA", "/no/such/file")]);
+        assert!(
+            missing.starts_with("REDIS_TLS_CA=/no/such/file cannot be used: it must be the path of a PEM file"),
+            "{missing}"
+        );
+        let without_tls = message(&[("REDIS_URL", "redis://h"), ("REDIS_TLS_CA", MANIFEST)]);
+        assert!(
+            without_tls.ends_with("certificates are for URLs that begin with rediss"),
+            "{without_tls}"
+        );
+        let alone = message(&[("REDIS_URL", "redis://h"), ("REDIS_TLS_KEY", MANIFEST)]);
+        assert!(
+            alone.starts_with("REDIS_TLS_KEY=") && alone.contains("REDIS_TLS_CERT must be set"),
+            "{alone}"
         );
     }
 

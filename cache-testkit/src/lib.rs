@@ -4,6 +4,7 @@
 //! - [`LoadCounter`], [`expect_outcomes`]: how often a body ran, and what became of each call.
 //! - [`SpyStore`], [`Gate`]: what was asked of the store; failures and pauses at the moment that a test is about.
 //! - [`RedisServer`]: a real server of its own, to be killed, paused, filled up and restarted.
+//! - [`RedisCluster`], [`RedisSentinels`]: several of them, as a cluster or under sentinels.
 //! - [`FaultProxy`]: a bad network in front of it.
 //! - [`oracle`]: whether an old value was served, judged from the history of a run.
 //! - [`contract`]: the rules that every store must keep.
@@ -21,17 +22,25 @@ mod isolated;
 mod loads;
 pub mod oracle;
 mod patience;
+mod redis_cluster;
+mod redis_sentinels;
 mod redis_server;
 mod spy;
+#[cfg(feature = "tls")]
+mod test_authority;
 
 pub use redis;
 
+#[cfg(feature = "tls")]
+pub use crate::test_authority::TestAuthority;
 pub use crate::{
     assertions::{assert_loads, assert_outcomes, expect_outcomes},
     fault_proxy::{Direction, FaultProxy},
     gate::Gate,
     isolated::{isolated, isolated_in, isolated_on, reaching},
     loads::LoadCounter,
+    redis_cluster::RedisCluster,
+    redis_sentinels::RedisSentinels,
     redis_server::{RedisServer, RedisServerBuilder, StartError},
     spy::{Ended, Operation, OperationKind, SpyStore},
 };

@@ -16,6 +16,7 @@ use redis::{Client, Cmd, FromRedisValue, RedisError, ToRedisArgs};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+pub(crate) use self::builder::Role;
 use self::process::Process;
 pub use self::{builder::RedisServerBuilder, error::StartError};
 
@@ -52,6 +53,9 @@ pub struct RedisServer {
     folder: TempDir,
     url: String,
     port: Option<u16>,
+    /// For the other members of a cluster.
+    bus_port: Option<u16>,
+    role: Role,
     client: Client,
     start_timeout: Duration,
 }
@@ -79,6 +83,20 @@ impl RedisServer {
     /// The port on 127.0.0.1; `None` for a server on a unix socket. The same after every restart.
     pub fn port(&self) -> Option<u16> {
         self.port
+    }
+
+    /// The port on which the members of a cluster speak to each other; `None` outside of a cluster.
+    pub(crate) fn bus_port(&self) -> Option<u16> {
+        self.bus_port
+    }
+
+    /// What a set of servers that does not come about reports: this server's view of it.
+    pub(crate) fn failed(&self, reason: impl Into<String>) -> StartError {
+        StartError::Failed {
+            binary: self.binary.clone(),
+            reason: reason.into(),
+            log: self.log(),
+        }
     }
 
     /// The folder that the server works in and leaves its files in.
@@ -162,7 +180,7 @@ impl RedisServer {
             reason,
             log: self.log().split_off(written_before),
         };
-        let mut process = Process::spawn(&self.binary, self.folder(), &self.log_file())
+        let mut process = Process::spawn(&self.binary, self.role, self.folder(), &self.log_file())
             .map_err(|error| failed(format!("it could not be run: {error}")))?;
         process
             .wait_until_ready(&self.client, self.start_timeout)

@@ -1,7 +1,9 @@
-//! Redis, through a few connections that `deadpool-redis` creates and bounds and whose multiplexed handles all callers
+//! Redis, through a few connections to each server that `deadpool-redis` creates and bounds and whose multiplexed handles all callers
 //! share. See `docs/decisions/0002-shared-handles.md` for why no call checks a connection out of the pool.
 
+mod cluster;
 mod config;
+mod connector;
 mod error;
 mod holds;
 mod lane;
@@ -9,6 +11,8 @@ mod leases;
 mod reads;
 mod removals;
 mod rights;
+mod server;
+mod servers;
 mod stamps;
 mod sweep;
 mod watch;
@@ -18,44 +22,33 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use ::redis::{Cmd, cmd};
+use ::redis::pipe;
 use bytes::Bytes;
-use futures_util::future::join_all;
 
 pub use self::config::RedisConfig;
-use self::{
-    lane::{Era, Lane},
-    reads::{Reads, Wanted},
-    removals::Removals,
-};
+use self::{reads::Wanted, server::Lanes, servers::Servers};
 use super::{Snapshot, StampWatcher, Store, StoreFuture, Swept};
 use crate::{
     key::Address,
     stamp::{Stamp, Ticket},
 };
 
-/// The key that a probe removes. It never exists.
-const PROBE: &str = "cachestamp:~probe";
-
-/// Entries and stamps in one Redis (6.0 or newer) or Valkey server.
+/// Entries and stamps in Redis (6.0 or newer) or Valkey: one server, a cluster, or what sentinels watch over.
 ///
 /// Created without a connection: connecting, and reconnecting after every kind of error, happens in the background with
 /// full-jitter backoff. A call made meanwhile fails at once; it never waits for a connection.
 pub struct RedisStore {
     config: RedisConfig,
-    lanes: Vec<Arc<Lane>>,
-    reads: Vec<Arc<Reads>>,
-    /// `None` without replicas to wait for: then every lane that carries writes removes stamps.
-    removals: Option<Removals>,
+    servers: Servers,
     /// Whether there was anything to do with holds: then a probe asks for their rights, too.
     holds: AtomicBool,
-    next_read: AtomicUsize,
-    next_write: AtomicUsize,
+    /// How many connections there have been, and failovers that were seen otherwise.
+    generations: Arc<AtomicU64>,
 }
 
 impl fmt::Debug for RedisStore {
@@ -67,94 +60,54 @@ impl fmt::Debug for RedisStore {
 }
 
 impl RedisStore {
-    /// A store on the server that `config` names. Connects in the background, from the first call on.
+    /// A store on what `config` names. Connects in the background, from the first call on.
     pub fn new(config: RedisConfig) -> Self {
-        let (pool, era) = (config.pool(), Era::default());
-        let lanes: Vec<_> = (0..config.connections())
-            .map(|_| Arc::new(Lane::new(pool.clone(), &config, era.clone())))
-            .collect();
-        // Half of the connections carry reads, so that a large entry on its way in never stands before a small read.
-        let reading = lanes.len().div_ceil(2);
-        let reads = lanes[..reading]
-            .iter()
-            .map(|lane| Arc::new(Reads::new(Arc::clone(lane))))
-            .collect();
-        let replicas = config.replicas_to_wait_for();
-        let removals = (replicas > 0).then(|| Removals::new(Arc::new(Lane::new(pool, &config, era)), replicas));
+        let generations = Arc::new(AtomicU64::new(0));
         Self {
+            servers: Servers::new(&config, &generations),
             config,
-            lanes,
-            reads,
-            removals,
             holds: AtomicBool::new(false),
-            next_read: AtomicUsize::new(0),
-            next_write: AtomicUsize::new(reading),
+            generations,
         }
     }
-
-    fn read_lane(&self) -> &Arc<Reads> {
-        &self.reads[self.next_read.fetch_add(1, Ordering::Relaxed) % self.reads.len()]
-    }
-
-    fn write_lane(&self) -> &Arc<Lane> {
-        let writing = match self.lanes.get(self.reads.len()..) {
-            None | Some([]) => &self.lanes[..],
-            Some(lanes) => lanes,
-        };
-        &writing[self.next_write.fetch_add(1, Ordering::Relaxed) % writing.len()]
-    }
-}
-
-fn unlink(keys: &[impl AsRef<str>]) -> Cmd {
-    let mut command = cmd("UNLINK");
-    for key in keys {
-        command.arg(key.as_ref());
-    }
-    command
 }
 
 impl Store for RedisStore {
     fn read<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Snapshot> {
-        Box::pin(self.read_lane().read(address, Wanted::StampsAndEntry))
+        Box::pin(self.servers.read(address, Wanted::StampsAndEntry))
     }
 
     fn read_stamps<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Vec<Option<Stamp>>> {
         Box::pin(async {
-            let snapshot = self.read_lane().read(address, Wanted::Stamps).await?;
+            let snapshot = self.servers.read(address, Wanted::Stamps).await?;
             Ok(snapshot.stamps)
         })
     }
 
     fn create_stamps<'a>(&'a self, fresh: &'a [(&'a str, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
-        Box::pin(stamps::create(self.write_lane(), fresh))
+        Box::pin(stamps::create(&self.servers, fresh))
     }
 
     fn fill<'a>(&'a self, ticket: &'a Ticket, entry: Bytes, ttl: Duration) -> StoreFuture<'a, ()> {
         Box::pin(async move {
-            let mut command = cmd("SET");
-            command
+            let mut pipeline = pipe();
+            pipeline
+                .cmd("SET")
                 .arg(ticket.address().entry())
                 .arg(&entry[..])
                 .arg("PX")
                 .arg(millis(ttl));
-            self.write_lane()
-                .run(async |mut connection| command.exec_async(&mut connection).await)
-                .await
+            self.servers.replies(&pipeline, Lanes::Writes).await?;
+            Ok(())
         })
     }
 
     fn remove_stamps<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, ()> {
-        match &self.removals {
-            Some(removals) => Box::pin(removals.remove(stamps)),
-            None => Box::pin(stamps::remove(self.write_lane(), stamps)),
-        }
+        Box::pin(stamps::remove(&self.servers, Lanes::Removals, stamps))
     }
 
     fn remove_all_stamps(&self) -> StoreFuture<'_, ()> {
-        match &self.removals {
-            Some(removals) => Box::pin(removals.remove_all()),
-            None => Box::pin(stamps::remove_all(self.write_lane())),
-        }
+        Box::pin(stamps::remove_all(self))
     }
 
     fn watch_stamps(&self, watcher: Arc<dyn StampWatcher>) -> StoreFuture<'_, Infallible> {
@@ -163,52 +116,40 @@ impl Store for RedisStore {
 
     fn hold<'a>(&'a self, stamps: &'a [String], writer: u64, lease: Duration) -> StoreFuture<'a, ()> {
         self.holds.store(true, Ordering::Relaxed);
-        Box::pin(holds::enter(self.write_lane(), stamps, writer, lease))
+        Box::pin(holds::enter(&self.servers, stamps, writer, lease))
     }
 
     fn release<'a>(&'a self, stamps: &'a [String], writer: u64, settle: Duration) -> StoreFuture<'a, ()> {
-        Box::pin(holds::leave(self.write_lane(), stamps, writer, settle))
+        Box::pin(holds::leave(&self.servers, stamps, writer, settle))
     }
 
     fn is_held<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, bool> {
         self.holds.store(true, Ordering::Relaxed);
-        Box::pin(holds::anyone(self.read_lane().lane(), stamps))
+        Box::pin(holds::anyone(&self.servers, stamps))
     }
 
     fn acquire_lease<'a>(&'a self, key: &'a str, holder: u64, lasting: Duration) -> StoreFuture<'a, bool> {
-        Box::pin(leases::acquire(self.write_lane(), key, holder, lasting))
+        Box::pin(leases::acquire(&self.servers, key, holder, lasting))
     }
 
     fn extend_lease<'a>(&'a self, key: &'a str, holder: u64, lasting: Duration) -> StoreFuture<'a, ()> {
-        Box::pin(leases::extend(self.write_lane(), key, holder, lasting))
+        Box::pin(leases::extend(&self.servers, key, holder, lasting))
     }
 
     fn drop_lease<'a>(&'a self, key: &'a str) -> StoreFuture<'a, ()> {
-        Box::pin(leases::end(self.write_lane(), key))
+        Box::pin(leases::end(&self.servers, key))
     }
 
     fn sweep<'a>(&'a self, pattern: &'a str) -> StoreFuture<'a, Swept> {
-        Box::pin(sweep::sweep(self.write_lane(), pattern))
+        Box::pin(sweep::sweep(&self.servers, pattern))
     }
 
     fn generation(&self) -> u64 {
-        let removing = self.removals.as_ref().map_or(0, Removals::generation);
-        self.lanes.iter().map(|lane| lane.generation()).sum::<u64>() + removing
+        self.generations.load(Ordering::SeqCst)
     }
 
     fn probe(&self) -> StoreFuture<'_, ()> {
-        // Every lane is asked, so that one that has lost its connection gets a new one before a call needs it.
-        let probes = self
-            .lanes
-            .iter()
-            .map(|lane| rights::probe(lane, self.holds.load(Ordering::Relaxed)));
-        // Not by a command, which would stand behind a `WAIT`.
-        let removing = self.removals.as_ref().map_or(Ok(()), Removals::is_connected);
-        Box::pin(async {
-            // To the end, whichever fails: each lane learns for itself.
-            join_all(probes).await.into_iter().collect::<Result<(), _>>()?;
-            removing
-        })
+        Box::pin(self.servers.probe(self.holds.load(Ordering::Relaxed)))
     }
 }
 

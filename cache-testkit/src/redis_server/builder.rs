@@ -25,7 +25,19 @@ pub struct RedisServerBuilder {
     config: Vec<(String, String)>,
     password: Option<String>,
     unix_socket: bool,
+    role: Role,
+    #[cfg(feature = "tls")]
+    tls: Option<crate::TestAuthority>,
     start_timeout: Duration,
+}
+
+/// What kind of server it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Server,
+    Sentinel,
+    /// A member of a cluster, or to be one.
+    Member,
 }
 
 impl Default for RedisServerBuilder {
@@ -35,6 +47,9 @@ impl Default for RedisServerBuilder {
             config: Vec::new(),
             password: None,
             unix_socket: false,
+            role: Role::Server,
+            #[cfg(feature = "tls")]
+            tls: None,
             start_timeout: Duration::from_secs(10),
         }
     }
@@ -65,6 +80,20 @@ impl RedisServerBuilder {
     /// Listens on a unix socket in the server's own folder, and on no port.
     pub fn with_unix_socket(mut self) -> Self {
         self.unix_socket = true;
+        self
+    }
+
+    /// Listens with TLS alone, under a certificate that `authority` has signed for `127.0.0.1` and `localhost`. Clients need
+    /// no certificate, unless `config("tls-auth-clients", "yes")` says so.
+    #[cfg(feature = "tls")]
+    pub fn with_tls(mut self, authority: &crate::TestAuthority) -> Self {
+        self.tls = Some(authority.clone());
+        self
+    }
+
+    /// Becomes a sentinel, or able to join a cluster.
+    pub(crate) fn role(mut self, role: Role) -> Self {
+        self.role = role;
         self
     }
 
@@ -109,10 +138,20 @@ impl RedisServerBuilder {
         let endpoint = self
             .endpoint(folder.path())
             .map_err(StartError::system("finding a free port"))?;
-        fs::write(folder.path().join(CONFIG_FILE), self.config_file(&endpoint))
+        let bus_port = match self.role {
+            Role::Member => Some(free_port().map_err(StartError::system("finding a free port"))?),
+            Role::Server | Role::Sentinel => None,
+        };
+        #[cfg(feature = "tls")]
+        if let Some(authority) = &self.tls {
+            authority
+                .certify_server(folder.path())
+                .map_err(StartError::system("writing the server's certificate"))?;
+        }
+        fs::write(folder.path().join(CONFIG_FILE), self.config_file(&endpoint, bus_port))
             .map_err(StartError::system("writing the server's configuration"))?;
         let url = self.url(&endpoint);
-        let client = redis::Client::open(url.as_str()).map_err(|error| StartError::Failed {
+        let client = self.client(&url).map_err(|error| StartError::Failed {
             binary: binary.to_owned(),
             reason: format!("its address is not understood: {error}"),
             log: String::new(),
@@ -122,6 +161,8 @@ impl RedisServerBuilder {
             binary: binary.to_owned(),
             folder,
             port: endpoint.port(),
+            bus_port,
+            role: self.role,
             url,
             client,
             start_timeout: self.start_timeout,
@@ -134,17 +175,39 @@ impl RedisServerBuilder {
         if self.unix_socket {
             return Ok(Endpoint::Socket(folder.join("redis.sock")));
         }
-        // Free now; whoever takes it before the server does makes the start try another one.
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        listener.local_addr().map(|address| Endpoint::Port(address.port()))
+        free_port().map(Endpoint::Port)
     }
 
-    fn config_file(&self, endpoint: &Endpoint) -> String {
+    fn client(&self, url: &str) -> redis::RedisResult<redis::Client> {
+        #[cfg(feature = "tls")]
+        if let Some(authority) = &self.tls {
+            return authority.client(url);
+        }
+        redis::Client::open(url)
+    }
+
+    fn has_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+
+    fn config_file(&self, endpoint: &Endpoint, bus_port: Option<u16>) -> String {
         let mut lines = String::new();
         let mut line = |name: &str, value: &str| {
             writeln!(lines, "{name} {value}").expect("a String takes everything");
         };
         match endpoint {
+            Endpoint::Port(port) if self.has_tls() => {
+                line("bind", "127.0.0.1");
+                line("port", "0");
+                line("tls-port", &port.to_string());
+                line("tls-cert-file", "server.pem");
+                line("tls-key-file", "server.key");
+                line("tls-ca-cert-file", "ca.pem");
+                line("tls-auth-clients", "no");
+            }
             Endpoint::Port(port) => {
                 line("bind", "127.0.0.1");
                 line("port", &port.to_string());
@@ -156,6 +219,10 @@ impl RedisServerBuilder {
         }
         line("save", "\"\"");
         line("appendonly", "no");
+        if let Some(port) = bus_port {
+            line("cluster-enabled", "yes");
+            line("cluster-port", &port.to_string());
+        }
         if let Some(password) = &self.password {
             line("requirepass", &quoted(password));
         }
@@ -170,10 +237,11 @@ impl RedisServerBuilder {
             .password
             .as_deref()
             .map(|password| utf8_percent_encode(password, NON_ALPHANUMERIC));
+        let scheme = if self.has_tls() { "rediss" } else { "redis" };
         match (endpoint, password) {
-            (Endpoint::Port(port), None) => format!("redis://127.0.0.1:{port}"),
+            (Endpoint::Port(port), None) => format!("{scheme}://127.0.0.1:{port}"),
             (Endpoint::Port(port), Some(password)) => {
-                format!("redis://:{password}@127.0.0.1:{port}")
+                format!("{scheme}://:{password}@127.0.0.1:{port}")
             }
             (Endpoint::Socket(path), None) => format!("redis+unix://{}", path.display()),
             (Endpoint::Socket(path), Some(password)) => {
@@ -196,6 +264,12 @@ impl Endpoint {
             Self::Socket(_) => None,
         }
     }
+}
+
+/// Free now; whoever takes it before the server does makes the start try another one.
+fn free_port() -> io::Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    listener.local_addr().map(|address| address.port())
 }
 
 /// A word of the server's configuration file that may contain anything.

@@ -11,7 +11,7 @@ use std::{
 use redis::{Client, ServerErrorKind};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::watchdog::Watchdog;
+use super::{builder::Role, watchdog::Watchdog};
 
 /// Between two looks at a server that is starting or stopping.
 const POLL: Duration = Duration::from_millis(2);
@@ -32,10 +32,11 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts the program with `redis.conf` in `folder`; what it writes is added to `log`.
-    pub(super) fn spawn(binary: &Path, folder: &Path, log: &Path) -> io::Result<Self> {
+    pub(super) fn spawn(binary: &Path, role: Role, folder: &Path, log: &Path) -> io::Result<Self> {
         let log = File::options().create(true).append(true).open(log)?;
         let child = Command::new(binary)
             .arg(folder.join(super::CONFIG_FILE))
+            .args((role == Role::Sentinel).then_some("--sentinel"))
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

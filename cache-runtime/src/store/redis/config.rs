@@ -1,20 +1,35 @@
 //! Where the server is and how to connect to it.
 
+#[cfg(feature = "tls")]
+mod tls;
+mod url;
+
 use std::{fmt, time::Duration};
 
 use deadpool_redis::{Manager, Pool, Runtime};
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisResult,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ProtocolVersion, RedisConnectionInfo, RedisResult,
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
+
+use self::url::Location;
+pub(super) use self::url::Shape;
 
 /// Requests that may wait in a connection's queue before senders are held back.
 const PIPELINE_BUFFER: usize = 1024;
 
-/// Where the Redis server is and how to connect to it.
+/// How long a sentinel may take to answer, or a server of a cluster to say who has which keys.
+const DISCOVERY_DEADLINE: Duration = Duration::from_millis(500);
+
+/// Where Redis is, a server, a cluster or what sentinels watch over, and how to connect to it.
 #[derive(Clone)]
 pub struct RedisConfig {
+    /// The first address of the URL, and what is the same for all servers: credentials, database, TLS.
     info: ConnectionInfo,
+    shape: Shape,
+    sentinel_password: Option<String>,
+    #[cfg(feature = "tls")]
+    certificates: redis::TlsCertificates,
     connections: usize,
     connect_timeout: Duration,
     keepalive: Option<Duration>,
@@ -22,40 +37,47 @@ pub struct RedisConfig {
     near_heartbeat: Duration,
 }
 
-/// Shows no password.
+/// Shows no password and no certificate.
 impl fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisConfig")
             .field("address", &format_args!("{}", self.info.addr()))
+            .field("shape", &self.shape)
             .field("database", &self.info.redis_settings().db())
             .field("connections", &self.connections)
             .field("connect_timeout", &self.connect_timeout)
             .field("keepalive", &self.keepalive)
             .field("wait_replicas", &self.wait_replicas)
             .field("near_heartbeat", &self.near_heartbeat)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
 impl RedisConfig {
-    /// The server that `url` names: `redis://[user[:password]@]host[:port][/database]` or `redis+unix:///path/to/socket`.
-    /// Four connections, 5 s to connect, keepalive after 60 s.
+    /// What `url` names: a server, a cluster, or the sentinels that watch over one.
+    ///
+    /// - `redis://[user[:password]@]host[:port][/database]`, `redis+unix:///path/to/socket`;
+    /// - `redis-cluster://[user[:password]@]host[:port],host[:port]`: some servers of the cluster;
+    /// - `redis-sentinel://[user[:password]@]host[:port],host[:port][/database]#service`: the sentinels, and the name under
+    ///   which they know the primary; user and password are those of the primary;
+    /// - with the cargo feature `tls` also `rediss://`, `rediss-cluster://` and `rediss-sentinel://`.
+    ///
+    /// Four connections (to each primary of a cluster), 5 s to connect, keepalive after 60 s.
     ///
     /// # Errors
     ///
     /// What is wrong with the URL. The message does not repeat it, because it may hold a password.
     pub fn new(url: &str) -> Result<Self, String> {
-        if has_unescaped_password(url) {
-            return Err(
-                "a `/`, `?` or `#` stands before the `@`, which in a password is written %2F, %3F or %23".to_owned(),
-            );
-        }
-        let info = url.into_connection_info().map_err(|error| match error.detail() {
-            Some(detail) if !url.contains('@') => format!("{}: {detail}", error.category()),
-            _ => error.category().to_owned(),
-        })?;
+        let Location { info, shape } = url::parse(url)?;
         Ok(Self {
             info,
+            shape,
+            sentinel_password: None,
+            #[cfg(feature = "tls")]
+            certificates: redis::TlsCertificates {
+                client_tls: None,
+                root_cert: None,
+            },
             connections: 4,
             connect_timeout: Duration::from_secs(5),
             keepalive: Some(Duration::from_mins(1)),
@@ -72,7 +94,44 @@ impl RedisConfig {
         self
     }
 
-    /// The number of connections, at least 1. Half of them carry reads.
+    /// The password of the sentinels themselves, if they ask for one. Default: none.
+    #[must_use]
+    pub fn sentinel_password(mut self, password: &str) -> Self {
+        self.sentinel_password = Some(password.to_owned());
+        self
+    }
+
+    /// The authorities, in PEM, of which one must have signed the server's certificate. Default: those of the system.
+    ///
+    /// # Errors
+    ///
+    /// If the URL's scheme is one without TLS, or the text holds no certificate.
+    pub fn tls_ca(self, pem: &[u8]) -> Result<Self, String> {
+        self.require_tls()?;
+        #[cfg(feature = "tls")]
+        return tls::with_ca(self, pem);
+        #[cfg(not(feature = "tls"))]
+        unreachable!("without the feature no URL with TLS is accepted: {} bytes", pem.len())
+    }
+
+    /// The certificate, with what leads to its authority, and the key, both in PEM, by which the server knows this program.
+    /// Default: none.
+    ///
+    /// # Errors
+    ///
+    /// If the URL's scheme is one without TLS, or either text does not hold what it should. The key is not repeated.
+    pub fn tls_client(self, certificate: &[u8], key: &[u8]) -> Result<Self, String> {
+        self.require_tls()?;
+        #[cfg(feature = "tls")]
+        return tls::with_client(self, certificate, key);
+        #[cfg(not(feature = "tls"))]
+        unreachable!(
+            "without the feature no URL with TLS is accepted: {} bytes",
+            certificate.len() + key.len()
+        )
+    }
+
+    /// The number of connections, at least 1; in a cluster to each primary. Half of them carry reads.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.connections = connections.max(1);
@@ -127,44 +186,88 @@ impl RedisConfig {
         self.connect_timeout
     }
 
-    /// A client for one connection beside the pool, which speaks RESP3.
-    pub(super) fn resp3_client(&self) -> RedisResult<Client> {
-        let settings = self.info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-        Client::open(self.connection_info().set_redis_settings(settings))
+    pub(super) fn shape(&self) -> &Shape {
+        &self.shape
     }
 
-    fn connection_info(&self) -> ConnectionInfo {
+    /// The address that the URL names first.
+    pub(super) fn address(&self) -> &ConnectionAddr {
+        self.info.addr()
+    }
+
+    /// Another server's address, reached as the one of the URL is: with or without TLS.
+    pub(super) fn address_of(&self, host: String, port: u16) -> ConnectionAddr {
+        match self.info.addr() {
+            ConnectionAddr::TcpTls {
+                insecure, tls_params, ..
+            } => ConnectionAddr::TcpTls {
+                host,
+                port,
+                insecure: *insecure,
+                tls_params: tls_params.clone(),
+            },
+            _ => ConnectionAddr::Tcp(host, port),
+        }
+    }
+
+    /// A client for one connection beside the pool, which speaks RESP3.
+    pub(super) fn resp3_client(&self, address: ConnectionAddr) -> RedisResult<Client> {
+        let settings = self.info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        Client::open(self.connection_info(address).set_redis_settings(settings))
+    }
+
+    /// A client for one short question to a server.
+    pub(super) fn client(&self, address: ConnectionAddr) -> RedisResult<Client> {
+        Client::open(self.connection_info(address))
+    }
+
+    /// A client for one short question to a sentinel.
+    pub(super) fn sentinel_client(&self, address: ConnectionAddr) -> RedisResult<Client> {
+        let mut settings = RedisConnectionInfo::default();
+        if let Some(password) = &self.sentinel_password {
+            settings = settings.set_password(password);
+        }
+        Client::open(self.connection_info(address).set_redis_settings(settings))
+    }
+
+    /// How long a question may take that says where to connect, together with the connection for it.
+    pub(super) fn discovery_deadline(&self) -> Duration {
+        self.connect_timeout.min(DISCOVERY_DEADLINE)
+    }
+
+    /// # Errors
+    ///
+    /// If the URL's scheme is one without TLS.
+    fn require_tls(&self) -> Result<(), String> {
+        match self.info.addr() {
+            ConnectionAddr::TcpTls { .. } => Ok(()),
+            _ => Err("certificates are for URLs that begin with rediss".to_owned()),
+        }
+    }
+
+    fn connection_info(&self, address: ConnectionAddr) -> ConnectionInfo {
+        #[cfg(feature = "tls")]
+        tls::choose_provider(&address);
         let mut tcp = TcpSettings::default().set_nodelay(true);
         if let Some(idle) = self.keepalive {
             tcp = tcp.set_keepalive(TcpKeepalive::new().with_time(idle));
         }
-        self.info.clone().set_tcp_settings(tcp)
+        self.info.clone().set_addr(address).set_tcp_settings(tcp)
     }
 
-    pub(super) fn pool(&self) -> Pool {
+    pub(super) fn pool(&self, address: ConnectionAddr) -> Pool {
         let connection = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.connect_timeout))
             // Each operation has a deadline of its own.
             .set_response_timeout(None)
             .set_pipeline_buffer_size(PIPELINE_BUFFER);
-        let manager =
-            Manager::new_with_config(self.connection_info(), connection).expect("a ConnectionInfo is always accepted");
+        let manager = Manager::new_with_config(self.connection_info(address), connection)
+            .expect("a ConnectionInfo is always accepted");
         Pool::builder(manager)
             .max_size(self.connections + usize::from(self.wait_replicas > 0))
             .runtime(Runtime::Tokio1)
             .create_timeout(Some(self.connect_timeout))
             .build()
             .expect("a runtime is given for the timeout")
-    }
-}
-
-/// Whether what ends the place of a password in a URL stands in the password itself. The rest of it would be taken for an
-/// address, and shown as one.
-fn has_unescaped_password(url: &str) -> bool {
-    match url.split_once("://") {
-        Some((scheme, rest)) if !scheme.contains("unix") => {
-            rest.find(['/', '?', '#']).is_some_and(|end| rest[end..].contains('@'))
-        }
-        _ => false,
     }
 }

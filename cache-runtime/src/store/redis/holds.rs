@@ -2,52 +2,61 @@
 //!
 //! Two kinds of keys, because a set's members cannot expire one by one: who is in the set and has no key any more has died.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use redis::{Pipeline, Value, cmd, pipe};
+use redis::{Pipeline, Value, pipe};
 
-use super::{error::unexpected, lane::Lane, leases::token, millis, stamps};
+use super::{error::unexpected, leases::token, millis, server::Lanes, servers::Servers, stamps};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// How long a set lasts after somebody has entered: longer than any stay. What is left of the dead goes with it.
 const LIFETIME: Duration = Duration::from_hours(24);
 
-pub(super) async fn enter(lane: &Arc<Lane>, stamps: &[String], writer: u64, lease: Duration) -> Result<(), StoreError> {
+pub(super) async fn enter(
+    servers: &Servers,
+    stamps: &[String],
+    writer: u64,
+    lease: Duration,
+) -> Result<(), StoreError> {
     let lifetime = millis(LIFETIME.max(lease.saturating_mul(2)));
     let token = token(writer);
-    let mut pipeline = pipe();
-    // Before the sets: who finds the writer in one finds its key, too.
-    pipeline
-        .cmd("SET")
+    let mut stay = pipe();
+    stay.cmd("SET")
         .arg(writer_key(token.as_bytes()))
         .arg(1)
         .arg("PX")
         .arg(millis(lease));
+    let mut sets = pipe();
     for stamp in stamps {
-        pipeline.cmd("SADD").arg(hold_key(stamp)).arg(&token);
-        pipeline.cmd("PEXPIRE").arg(hold_key(stamp)).arg(lifetime);
+        sets.cmd("SADD").arg(hold_key(stamp)).arg(&token);
+        sets.cmd("PEXPIRE").arg(hold_key(stamp)).arg(lifetime);
     }
-    let foreign = foreign(stamps, send(lane, &pipeline).await?[1..].iter().step_by(2));
+    // In this order: who finds the writer in a set finds its key, too.
+    let entered = servers
+        .replies_after(&stay, &sets, Lanes::Writes)
+        .await
+        .map_err(naming_the_keys)?;
+    let foreign = foreign(stamps, entered.iter().step_by(2));
     if foreign.is_empty() {
         return Ok(());
     }
     // If two find it at once, one may remove what the other has put there: until that one's next renewal.
-    stamps::remove(lane, &foreign).await?;
-    if send(lane, &pipeline).await?.iter().any(is_foreign) {
+    stamps::remove(servers, Lanes::Writes, &foreign).await?;
+    if send(servers, &sets, Lanes::Writes).await?.iter().any(is_foreign) {
         return Err(unexpected("SADD", "the key of a hold is no set, time and again"));
     }
     Ok(())
 }
 
 pub(super) async fn leave(
-    lane: &Arc<Lane>,
+    servers: &Servers,
     stamps: &[String],
     writer: u64,
     settle: Duration,
 ) -> Result<(), StoreError> {
     if !settle.is_zero() {
         // Enters once more: it may have been taken for dead.
-        return enter(lane, stamps, writer, settle).await;
+        return enter(servers, stamps, writer, settle).await;
     }
     let token = token(writer);
     let mut pipeline = pipe();
@@ -55,19 +64,19 @@ pub(super) async fn leave(
         pipeline.cmd("SREM").arg(hold_key(stamp)).arg(&token);
     }
     pipeline.cmd("UNLINK").arg(writer_key(token.as_bytes()));
-    send(lane, &pipeline).await.map(drop)
+    send(servers, &pipeline, Lanes::Writes).await.map(drop)
 }
 
-pub(super) async fn anyone(lane: &Arc<Lane>, stamps: &[String]) -> Result<bool, StoreError> {
+pub(super) async fn anyone(servers: &Servers, stamps: &[String]) -> Result<bool, StoreError> {
     let mut pipeline = pipe();
     for stamp in stamps {
         pipeline.cmd("SMEMBERS").arg(hold_key(stamp));
     }
-    let replies = send(lane, &pipeline).await?;
+    let replies = send(servers, &pipeline, Lanes::Reads).await?;
     let foreign = foreign(stamps, replies.iter());
     if !foreign.is_empty() {
         // Whose place it has taken is unknown. It goes, so that this is said once.
-        stamps::remove(lane, &foreign).await?;
+        stamps::remove(servers, Lanes::Writes, &foreign).await?;
         return Ok(true);
     }
     let mut writers: Vec<(&String, Vec<u8>)> = Vec::new();
@@ -78,14 +87,15 @@ pub(super) async fn anyone(lane: &Arc<Lane>, stamps: &[String]) -> Result<bool, 
     if writers.is_empty() {
         return Ok(false);
     }
-    let mut stays = cmd("MGET");
+    let mut stays = pipe();
     for (_, token) in &writers {
-        stays.arg(writer_key(token));
+        stays.cmd("GET").arg(writer_key(token));
     }
-    let stays: Vec<Option<Vec<u8>>> = lane
-        .run(async |mut connection| stays.query_async(&mut connection).await)
-        .await?;
-    let (living, dead): (Vec<_>, Vec<_>) = writers.into_iter().zip(stays).partition(|(_, stay)| stay.is_some());
+    let stays = send(servers, &stays, Lanes::Reads).await?;
+    let (living, dead): (Vec<_>, Vec<_>) = writers
+        .into_iter()
+        .zip(stays)
+        .partition(|(_, stay)| *stay != Value::Nil);
     if !dead.is_empty() {
         // They have died or have settled. One that only stood still comes back with its next renewal.
         let mut forget = pipe();
@@ -93,7 +103,7 @@ pub(super) async fn anyone(lane: &Arc<Lane>, stamps: &[String]) -> Result<bool, 
             forget.cmd("SREM").arg(hold_key(stamp)).arg(token);
         }
         // What fails here is done by the next one who asks.
-        drop(send(lane, &forget).await);
+        drop(send(servers, &forget, Lanes::Writes).await);
     }
     Ok(!living.is_empty())
 }
@@ -118,13 +128,18 @@ fn is_foreign(reply: &Value) -> bool {
     matches!(reply, Value::ServerError(_))
 }
 
-/// As [`Lane::replies`]. That a right is missing names the keys, which the server does not say.
-async fn send(lane: &Arc<Lane>, pipeline: &Pipeline) -> Result<Vec<Value>, StoreError> {
-    lane.replies(pipeline).await.map_err(|error| match error.kind() {
+/// As [`Servers::replies`].
+async fn send(servers: &Servers, pipeline: &Pipeline, lanes: Lanes) -> Result<Vec<Value>, StoreError> {
+    servers.replies(pipeline, lanes).await.map_err(naming_the_keys)
+}
+
+/// That a right is missing names the keys, which the server does not say.
+fn naming_the_keys(error: StoreError) -> StoreError {
+    match error.kind() {
         StoreErrorKind::Denied => StoreError::new(
             StoreErrorKind::Denied,
             format!("holds need rights on `~cachehold:*` and `~cachewriter:*`: {error}"),
         ),
         _ => error,
-    })
+    }
 }

@@ -10,14 +10,14 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use backon::{BackoffBuilder, ExponentialBuilder};
-use deadpool_redis::{Connection, Pool};
+use deadpool_redis::Connection;
 use redis::{
     Pipeline, RedisResult, Value,
     aio::{ConnectionLike, MultiplexedConnection},
 };
 use tokio::{runtime::Handle, time::Instant};
 
-use super::{RedisConfig, error};
+use super::{RedisConfig, connector::Connector, error};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// After so many operations in a row that got no answer the connection is replaced: a half-open one never heals.
@@ -32,22 +32,24 @@ const SILENCE: Duration = Duration::from_millis(5);
 /// The lane owns the connection; callers clone its multiplexed handle. While there is none, every operation fails at once.
 ///
 /// What one lane loses its connection to may be gone for good, and the address may lead to another server by now. So the
-/// others let go of theirs, too: no two lanes of a store use different servers, one of which has missed what was invalidated
-/// on the other.
+/// others with the same connector let go of theirs, too: no two of them use different servers, one of which has missed what
+/// was invalidated on the other.
 pub(super) struct Lane {
-    pool: Pool,
+    connector: Arc<Connector>,
     era: Era,
     connect_timeout: Duration,
     link: ArcSwapOption<Link>,
     connecting: AtomicBool,
     /// How many connections there have been.
     connected: AtomicU64,
+    /// How many of all the store's lanes together.
+    generations: Arc<AtomicU64>,
     silent: AtomicU32,
     /// Why there is no connection, for the calls that find none.
     down: Mutex<StoreError>,
 }
 
-/// How often the lanes of a store have begun anew: a connection of an earlier era is not used any more.
+/// How often the lanes of one connector have begun anew: a connection of an earlier era is not used any more.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Era(Arc<AtomicU64>);
 
@@ -83,14 +85,15 @@ impl Drop for Link {
 }
 
 impl Lane {
-    pub(super) fn new(pool: Pool, config: &RedisConfig, era: Era) -> Self {
+    pub(super) fn new(connector: Arc<Connector>, config: &RedisConfig, era: Era, generations: Arc<AtomicU64>) -> Self {
         Self {
-            pool,
+            connector,
             era,
             connect_timeout: config.connect_deadline(),
             link: ArcSwapOption::empty(),
             connecting: AtomicBool::new(false),
             connected: AtomicU64::new(0),
+            generations,
             silent: AtomicU32::new(0),
             down: Mutex::new(StoreError::new(StoreErrorKind::Connecting, "not connected yet")),
         }
@@ -143,14 +146,18 @@ impl Lane {
         watch.answered(result)
     }
 
-    /// Sends a pipeline and returns the reply to each command. That a key holds something of the wrong type is a reply like any
-    /// other; every other error of the server fails the whole, and the lane learns from it.
-    pub(super) async fn replies(self: &Arc<Self>, pipeline: &Pipeline) -> Result<Vec<Value>, StoreError> {
+    /// Sends a pipeline and returns the reply to each command. Errors of the server with these codes are replies like any other;
+    /// every other one fails the whole, and the lane learns from it.
+    pub(super) async fn replies(
+        self: &Arc<Self>,
+        pipeline: &Pipeline,
+        codes: &[&str],
+    ) -> Result<Vec<Value>, StoreError> {
         let replies = self
             .run(async |mut connection| {
                 let replies = connection.req_packed_commands(pipeline, 0, pipeline.len()).await?;
                 let failure = replies.iter().find_map(|reply| match reply {
-                    Value::ServerError(error) if error.code() != "WRONGTYPE" => Some(error.clone()),
+                    Value::ServerError(error) if !codes.contains(&error.code()) => Some(error.clone()),
                     _ => None,
                 });
                 failure.map_or(Ok(replies), |error| Err(error.into()))
@@ -190,7 +197,7 @@ impl Lane {
         }
     }
 
-    async fn connect_with_backoff(&self) {
+    async fn connect_with_backoff(self: &Arc<Self>) {
         let schedule = || {
             ExponentialBuilder::new()
                 .with_min_delay(Duration::from_millis(50))
@@ -203,10 +210,15 @@ impl Lane {
                 Ok(link) => {
                     // Counted before the first command can be sent on it.
                     self.connected.fetch_add(1, Ordering::SeqCst);
+                    self.generations.fetch_add(1, Ordering::SeqCst);
                     self.link.store(Some(Arc::new(link)));
                     return;
                 }
                 Err(error) => *self.down.lock().unwrap_or_else(PoisonError::into_inner) = error,
+            }
+            // Nobody but this task has the lane any more: the store is gone, or the server has left the cluster.
+            if Arc::strong_count(self) == 1 {
+                return;
             }
             // Full jitter: processes that lost the server together do not come back together.
             tokio::time::sleep(longest.mul_f32(fastrand::f32())).await;
@@ -216,8 +228,8 @@ impl Lane {
     async fn open(&self) -> Result<Link, StoreError> {
         // Before it is opened: if the era ends meanwhile, it is one connection too many rather than a wrong one.
         let era = self.era.now();
-        let connection = match tokio::time::timeout(self.connect_timeout, self.pool.get()).await {
-            Ok(connection) => connection.map_err(|error| error::from_pool(&error))?,
+        let connection = match tokio::time::timeout(self.connect_timeout, self.connector.connect()).await {
+            Ok(connection) => connection?,
             Err(_) => return Err(StoreError::timeout("connecting", self.connect_timeout)),
         };
         Ok(Link {

@@ -1,13 +1,13 @@
 //! Leases: one key each, whose value says who has it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use redis::{Value, cmd, pipe};
+use redis::{Value, pipe};
 
-use super::{error::unexpected, lane::Lane, millis, stamps};
+use super::{error::unexpected, millis, server::Lanes, servers::Servers, stamps};
 use crate::store::StoreError;
 
-pub(super) async fn acquire(lane: &Arc<Lane>, key: &str, holder: u64, lasting: Duration) -> Result<bool, StoreError> {
+pub(super) async fn acquire(servers: &Servers, key: &str, holder: u64, lasting: Duration) -> Result<bool, StoreError> {
     let holder = token(holder);
     let mut pipeline = pipe();
     pipeline
@@ -18,12 +18,12 @@ pub(super) async fn acquire(lane: &Arc<Lane>, key: &str, holder: u64, lasting: D
         .arg("PX")
         .arg(millis(lasting));
     pipeline.cmd("GET").arg(key);
-    let replies = lane.replies(&pipeline).await?;
+    let replies = servers.replies(&pipeline, Lanes::Writes).await?;
     match &replies[..] {
         [_, Value::BulkString(current)] if is_token(current) => Ok(*current == holder.as_bytes()),
         // Something that is no lease stands under the key: it goes, and the next attempt finds the lease free.
         [Value::Nil, Value::BulkString(_) | Value::ServerError(_)] => {
-            end(lane, key).await?;
+            end(servers, key).await?;
             Ok(false)
         }
         // It ended between the two commands.
@@ -34,20 +34,21 @@ pub(super) async fn acquire(lane: &Arc<Lane>, key: &str, holder: u64, lasting: D
 
 /// Takes the lease back from somebody who has got it after it had run out: that costs a load. Whose it is could only be
 /// checked in the same step by a script.
-pub(super) async fn extend(lane: &Arc<Lane>, key: &str, holder: u64, lasting: Duration) -> Result<(), StoreError> {
-    let mut command = cmd("SET");
-    command
+pub(super) async fn extend(servers: &Servers, key: &str, holder: u64, lasting: Duration) -> Result<(), StoreError> {
+    let mut pipeline = pipe();
+    pipeline
+        .cmd("SET")
         .arg(key)
         .arg(token(holder))
         .arg("XX")
         .arg("PX")
         .arg(millis(lasting));
-    lane.run(async |mut connection| command.exec_async(&mut connection).await)
-        .await
+    let replies = servers.replies(&pipeline, Lanes::Writes).await?;
+    replies.iter().try_for_each(stamps::done)
 }
 
-pub(super) async fn end(lane: &Arc<Lane>, key: &str) -> Result<(), StoreError> {
-    stamps::remove(lane, &[key]).await
+pub(super) async fn end(servers: &Servers, key: &str) -> Result<(), StoreError> {
+    stamps::remove(servers, Lanes::Writes, &[key]).await
 }
 
 /// The text that stands for a holder or a writer.

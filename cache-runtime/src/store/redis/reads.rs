@@ -10,14 +10,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use redis::{Value, aio::ConnectionLike, cmd};
+use redis::{ServerError, Value, aio::ConnectionLike, cmd, pipe};
 use tokio::{runtime::Handle, sync::oneshot};
 
-use super::{error::unexpected, lane::Lane};
+use super::{error::unexpected, lane::Lane, server::REPLIES_IN_CLUSTER};
 use crate::{
     key::Address,
-    stamp::Stamp,
-    store::{Snapshot, StoreError, StoreErrorKind},
+    store::{StoreError, StoreErrorKind},
 };
 
 /// Reads in one `MGET`, at most.
@@ -26,24 +25,47 @@ const BATCH: usize = 256;
 /// When a batch is given up. Its callers have given up earlier; this frees the wire.
 const BATCH_DEADLINE: Duration = Duration::from_secs(1);
 
-/// What a read asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a read asks for, of what an address names.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Wanted {
     StampsAndEntry,
     Stamps,
+    /// What stands at these places, in ascending order: the stamps come first, the entry last.
+    Places(Arc<[usize]>),
 }
 
 impl Wanted {
     /// The keys of what is wanted: the stamps, then the entry.
-    fn keys(self, address: &Address) -> impl Iterator<Item = &str> {
-        let entry = (self == Self::StampsAndEntry).then(|| address.entry());
-        address.stamps().iter().map(String::as_str).chain(entry)
+    pub(super) fn keys<'a>(&'a self, address: &'a Address) -> impl Iterator<Item = &'a str> {
+        let stamps = address.stamps();
+        let all = stamps.iter().map(String::as_str).chain([address.entry()]);
+        let wanted = move |place: &usize| match self {
+            Self::StampsAndEntry => true,
+            Self::Stamps => *place < stamps.len(),
+            Self::Places(places) => places.contains(place),
+        };
+        all.enumerate()
+            .filter(move |(place, _)| wanted(place))
+            .map(|(_, key)| key)
     }
+}
+
+/// What stands under a key; nothing if it is of the wrong type. Or where a server of a cluster says that it is to be asked.
+pub(super) type Found = Result<Option<Bytes>, ServerError>;
+
+/// How keys are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fetch {
+    /// All by one command.
+    Together,
+    /// By a command for each, sent together: a server of a cluster takes no command about keys of different slots.
+    OneByOne,
 }
 
 /// The reads of one connection.
 pub(super) struct Reads {
     lane: Arc<Lane>,
+    fetch: Fetch,
     queue: Mutex<Queue>,
 }
 
@@ -56,13 +78,14 @@ struct Queue {
 struct Waiting {
     address: Arc<Address>,
     wanted: Wanted,
-    reply: oneshot::Sender<Result<Snapshot, StoreError>>,
+    reply: oneshot::Sender<Result<Vec<Found>, StoreError>>,
 }
 
 impl Reads {
-    pub(super) fn new(lane: Arc<Lane>) -> Self {
+    pub(super) fn new(lane: Arc<Lane>, fetch: Fetch) -> Self {
         Self {
             lane,
+            fetch,
             queue: Mutex::default(),
         }
     }
@@ -71,15 +94,19 @@ impl Reads {
         &self.lane
     }
 
-    /// Of an entry that is not wanted the snapshot has none.
-    pub(super) async fn read(self: &Arc<Self>, address: &Arc<Address>, wanted: Wanted) -> Result<Snapshot, StoreError> {
+    /// What is wanted, in the order of its keys.
+    pub(super) async fn read(
+        self: &Arc<Self>,
+        address: &Arc<Address>,
+        wanted: Wanted,
+    ) -> Result<Vec<Found>, StoreError> {
         let together = {
             let mut queue = self.queue();
             if queue.on_the_wire {
                 let (sender, receiver) = oneshot::channel();
                 queue.waiting.push(Waiting {
                     address: Arc::clone(address),
-                    wanted,
+                    wanted: wanted.clone(),
                     reply: sender,
                 });
                 Some(receiver)
@@ -92,24 +119,10 @@ impl Reads {
             return reply.await.unwrap_or_else(|_| Err(abandoned()));
         }
         let _wire = Wire(Arc::clone(self));
-        self.read_alone(address, wanted).await
+        self.get(wanted.keys(address), wanted.keys(address).count()).await
     }
 
-    async fn read_alone(&self, address: &Address, wanted: Wanted) -> Result<Snapshot, StoreError> {
-        let count = wanted.keys(address).count();
-        let mut values = self.mget(wanted.keys(address), count).await?.into_iter();
-        let stamps = values
-            .by_ref()
-            .take(address.stamps().len())
-            .map(|value| stamp(bytes(value).as_ref()))
-            .collect();
-        Ok(Snapshot {
-            stamps,
-            entry: values.next().and_then(bytes),
-        })
-    }
-
-    async fn read_together(&self, batch: &[Waiting]) -> Result<Vec<Snapshot>, StoreError> {
+    async fn read_together(&self, batch: &[Waiting]) -> Result<Vec<Vec<Found>>, StoreError> {
         // Every stamp and every equal entry stands once.
         let mut places = HashMap::with_capacity(batch.len() * 2);
         let mut keys = Vec::with_capacity(batch.len() * 2);
@@ -121,21 +134,29 @@ impl Reads {
                 });
             }
         }
-        let values = self.mget(keys.iter().copied(), keys.len()).await?;
-        let values: Vec<Option<Bytes>> = values.into_iter().map(bytes).collect();
-        let snapshot = |waiting: &Waiting| Snapshot {
-            stamps: waiting
-                .address
-                .stamps()
-                .iter()
-                .map(|key| stamp(values[places[key.as_str()]].as_ref()))
-                .collect(),
-            entry: match waiting.wanted {
-                Wanted::StampsAndEntry => values[places[waiting.address.entry()]].clone(),
-                Wanted::Stamps => None,
-            },
+        let found = self.get(keys.iter().copied(), keys.len()).await?;
+        let of = |waiting: &Waiting| {
+            let keys = waiting.wanted.keys(&waiting.address);
+            keys.map(|key| found[places[key]].clone()).collect()
         };
-        Ok(batch.iter().map(snapshot).collect())
+        Ok(batch.iter().map(of).collect())
+    }
+
+    async fn get(&self, keys: impl Iterator<Item = &str>, count: usize) -> Result<Vec<Found>, StoreError> {
+        match self.fetch {
+            Fetch::Together => {
+                let values = self.mget(keys, count).await?;
+                Ok(values.into_iter().map(|value| Ok(bytes(value))).collect())
+            }
+            Fetch::OneByOne => {
+                let mut pipeline = pipe();
+                for key in keys {
+                    pipeline.cmd("GET").arg(key);
+                }
+                let values = self.lane.replies(&pipeline, &REPLIES_IN_CLUSTER).await?;
+                Ok(values.into_iter().map(found).collect())
+            }
+        }
     }
 
     async fn mget(&self, keys: impl Iterator<Item = &str>, count: usize) -> Result<Vec<Value>, StoreError> {
@@ -210,10 +231,10 @@ async fn send_gathered(wire: Wire, mut batch: Vec<Waiting>) {
     let reads = &wire.0;
     while !batch.is_empty() {
         match tokio::time::timeout(BATCH_DEADLINE, reads.read_together(&batch)).await {
-            Ok(Ok(snapshots)) => {
-                for (waiting, snapshot) in batch.drain(..).zip(snapshots) {
+            Ok(Ok(found)) => {
+                for (waiting, found) in batch.drain(..).zip(found) {
                     // A caller that has gone away does not mind.
-                    let _ = waiting.reply.send(Ok(snapshot));
+                    let _ = waiting.reply.send(Ok(found));
                 }
             }
             Ok(Err(error)) => refuse(batch, &error),
@@ -236,16 +257,19 @@ fn abandoned() -> StoreError {
     )
 }
 
+fn found(value: Value) -> Found {
+    match value {
+        Value::ServerError(error) if error.code() != "WRONGTYPE" => Err(error),
+        value => Ok(bytes(value)),
+    }
+}
+
 /// A key of the wrong type answers `Nil` to `MGET`; anything else that is no string reads as absent, too.
-fn bytes(value: Value) -> Option<Bytes> {
+pub(super) fn bytes(value: Value) -> Option<Bytes> {
     match value {
         Value::BulkString(bytes) => Some(bytes.into()),
         Value::SimpleString(text) => Some(text.into()),
         Value::Okay => Some(Bytes::from_static(b"OK")),
         _ => None,
     }
-}
-
-fn stamp(bytes: Option<&Bytes>) -> Option<Stamp> {
-    bytes.and_then(|bytes| Stamp::from_text(bytes))
 }

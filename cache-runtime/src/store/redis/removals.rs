@@ -9,14 +9,10 @@ use std::{
     time::Duration,
 };
 
-use redis::cmd;
+use redis::{Pipeline, Value, cmd};
 use tokio::sync::Mutex;
 
-use super::{
-    lane::Lane,
-    millis,
-    stamps::{self, same_connection},
-};
+use super::{lane::Lane, millis};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// How long one `WAIT` may last. A removal stands behind one that is under way, and behind its own: both together stay within
@@ -51,27 +47,16 @@ impl Removals {
         }
     }
 
-    pub(super) fn generation(&self) -> u64 {
-        self.lane.generation()
-    }
-
     pub(super) fn is_connected(&self) -> Result<(), StoreError> {
         self.lane.is_connected()
     }
 
-    pub(super) async fn remove(&self, stamps: &[String]) -> Result<(), StoreError> {
-        if stamps.is_empty() {
-            return Ok(());
-        }
-        let connection = self.generation();
-        stamps::remove(&self.lane, stamps).await?;
-        self.confirm(connection).await
-    }
-
-    pub(super) async fn remove_all(&self) -> Result<(), StoreError> {
-        let connection = self.generation();
-        stamps::remove_all(&self.lane).await?;
-        self.confirm(connection).await
+    /// As [`Lane::replies`], once the replicas have it.
+    pub(super) async fn replies(&self, pipeline: &Pipeline, codes: &[&str]) -> Result<Vec<Value>, StoreError> {
+        let connection = self.lane.generation();
+        let replies = self.lane.replies(pipeline, codes).await?;
+        self.confirm(connection).await?;
+        Ok(replies)
     }
 
     /// Waits for the replicas to have what was removed over this connection up to now.
@@ -87,7 +72,12 @@ impl Removals {
                 .run(async |mut connection| wait.query_async(&mut connection).await)
                 .await?;
             // `WAIT` is about the writes of its own connection alone.
-            same_connection(&self.lane, connection)?;
+            if self.lane.generation() != connection {
+                return Err(StoreError::new(
+                    StoreErrorKind::Unavailable,
+                    "the connection was replaced in the middle of an invalidation",
+                ));
+            }
             *found = Found {
                 removed,
                 connection,

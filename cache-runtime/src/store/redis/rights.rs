@@ -8,23 +8,28 @@ use std::sync::Arc;
 
 use redis::{RedisError, ServerError, Value, aio::ConnectionLike, pipe};
 
-use super::{PROBE, error, lane::Lane};
+use super::{error, lane::Lane, reads::Fetch};
 use crate::store::{StoreError, StoreErrorKind};
 
-/// Keys that no entry, hold or writer has.
-const ENTRY: &str = "cache:~probe";
-const HOLD: &str = "cachehold:~probe";
-const WRITER: &str = "cachewriter:~probe";
+/// What keys begin with.
+const STAMP: &str = "cachestamp";
+const ENTRY: &str = "cache";
+const HOLD: &str = "cachehold";
+const WRITER: &str = "cachewriter";
 
-/// The commands, those that need to write first.
+/// What is read together goes by this, unless each key is asked for by itself.
+const TOGETHER: &str = "MGET";
+
+/// The commands, the prefixes of their keys and what follows; those that need to write first.
 const ASKED: &[(&str, &str, &[&str])] = &[
-    ("UNLINK", PROBE, &[]),
+    ("UNLINK", STAMP, &[]),
     ("UNLINK", ENTRY, &[]),
-    ("MGET", PROBE, &[]),
-    ("MGET", ENTRY, &[]),
-    ("GET", PROBE, &[]),
+    (TOGETHER, STAMP, &[]),
+    (TOGETHER, ENTRY, &[]),
+    ("GET", STAMP, &[]),
+    ("GET", ENTRY, &[]),
     // Only if it exists, which it does not.
-    ("SET", PROBE, &["0", "XX", "PX", "1"]),
+    ("SET", STAMP, &["0", "XX", "PX", "1"]),
     ("SET", ENTRY, &["0", "XX", "PX", "1"]),
 ];
 
@@ -35,16 +40,18 @@ const ASKED_FOR_HOLDS: &[(&str, &str, &[&str])] = &[
     ("SMEMBERS", HOLD, &[]),
     ("SREM", HOLD, &["0"]),
     ("SET", WRITER, &["0", "XX", "PX", "1"]),
-    ("MGET", WRITER, &[]),
+    ("GET", WRITER, &[]),
     ("UNLINK", HOLD, &[]),
 ];
 
-pub(super) async fn probe(lane: &Arc<Lane>, with_holds: bool) -> Result<(), StoreError> {
+/// `name` stands after the prefix in the keys, none of which exists.
+pub(super) async fn probe(lane: &Arc<Lane>, name: &str, fetch: Fetch, with_holds: bool) -> Result<(), StoreError> {
     let holds = if with_holds { ASKED_FOR_HOLDS } else { &[] };
-    let asked = [ASKED, holds].concat();
+    let mut asked = [ASKED, holds].concat();
+    asked.retain(|(command, ..)| fetch == Fetch::Together || *command != TOGETHER);
     let mut pipeline = pipe();
-    for (command, key, words) in &asked {
-        pipeline.cmd(command).arg(key).arg(words);
+    for (command, prefix, words) in &asked {
+        pipeline.cmd(command).arg(format!("{prefix}:{name}")).arg(words);
     }
     let replies = lane
         .run(async |mut connection| {
@@ -56,9 +63,9 @@ pub(super) async fn probe(lane: &Arc<Lane>, with_holds: bool) -> Result<(), Stor
             }
         })
         .await?;
-    for ((command, key, _), reply) in asked.into_iter().zip(replies) {
+    for ((command, prefix, _), reply) in asked.into_iter().zip(replies) {
         match reply {
-            Value::ServerError(failure) if is_denied(&failure) => return Err(missing(command, key, failure)),
+            Value::ServerError(failure) if is_denied(&failure) => return Err(missing(command, prefix, failure)),
             _ => {}
         }
     }
@@ -70,8 +77,7 @@ fn is_denied(failure: &ServerError) -> bool {
 }
 
 /// The server names the command or says that it is about a key; not which.
-fn missing(command: &str, key: &str, failure: ServerError) -> StoreError {
-    let prefix = key.split_once(':').map_or(key, |(prefix, _)| prefix);
+fn missing(command: &str, prefix: &str, failure: ServerError) -> StoreError {
     let (command, failure) = (command.to_lowercase(), error::from_redis(&RedisError::from(failure)));
     StoreError::new(
         StoreErrorKind::Denied,

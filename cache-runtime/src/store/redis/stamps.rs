@@ -1,13 +1,18 @@
 //! Stamps: created once, removed for good.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use redis::{Value, pipe};
 
-use super::{lane::Lane, millis, sweep, unlink};
+use super::{
+    RedisStore, error, millis,
+    server::Lanes,
+    servers::{Primary, Servers},
+    sweep,
+};
 use crate::{
     stamp::Stamp,
-    store::{StoreError, StoreErrorKind},
+    store::{Store as _, StoreError, StoreErrorKind},
 };
 
 /// How long a stamp is kept after its creation. An entry outlives its stamp as a miss, so this only has to be longer than
@@ -17,7 +22,7 @@ const LIFETIME: Duration = Duration::from_hours(30 * 24);
 /// All stamps.
 const ALL: &str = "cachestamp:*";
 
-pub(super) async fn create(lane: &Arc<Lane>, fresh: &[(&str, Stamp)]) -> Result<Vec<Option<Stamp>>, StoreError> {
+pub(super) async fn create(servers: &Servers, fresh: &[(&str, Stamp)]) -> Result<Vec<Option<Stamp>>, StoreError> {
     let mut pipeline = pipe();
     let lifetime = millis(LIFETIME);
     for (key, stamp) in fresh {
@@ -30,7 +35,7 @@ pub(super) async fn create(lane: &Arc<Lane>, fresh: &[(&str, Stamp)]) -> Result<
             .arg(lifetime);
         pipeline.cmd("GET").arg(key);
     }
-    let replies = lane.replies(&pipeline).await?;
+    let replies = servers.replies(&pipeline, Lanes::Writes).await?;
     let mut stamps = Vec::with_capacity(fresh.len());
     let mut foreign = Vec::new();
     for ((key, _), [_, get]) in fresh.iter().zip(replies.as_chunks().0) {
@@ -44,41 +49,57 @@ pub(super) async fn create(lane: &Arc<Lane>, fresh: &[(&str, Stamp)]) -> Result<
         }
         stamps.push(stamp);
     }
-    remove(lane, &foreign).await?;
+    remove(servers, Lanes::Writes, &foreign).await?;
     Ok(stamps)
 }
 
-pub(super) async fn remove(lane: &Arc<Lane>, stamps: &[impl AsRef<str>]) -> Result<(), StoreError> {
-    if stamps.is_empty() {
+pub(super) async fn remove(servers: &Servers, lanes: Lanes, keys: &[impl AsRef<str>]) -> Result<(), StoreError> {
+    if keys.is_empty() {
         return Ok(());
     }
-    let command = unlink(stamps);
-    lane.run(async |mut connection| command.exec_async(&mut connection).await)
-        .await
+    let mut pipeline = pipe();
+    for key in keys {
+        pipeline.cmd("UNLINK").arg(key.as_ref());
+    }
+    let replies = servers.replies(&pipeline, lanes).await?;
+    replies.iter().try_for_each(done)
 }
 
-pub(super) async fn remove_all(lane: &Arc<Lane>) -> Result<(), StoreError> {
-    let generation = lane.generation();
+/// An error if a command failed that must not.
+pub(super) fn done(reply: &Value) -> Result<(), StoreError> {
+    match reply {
+        Value::ServerError(error) => Err(error::from_redis(&error.clone().into())),
+        _ => Ok(()),
+    }
+}
+
+pub(super) async fn remove_all(store: &RedisStore) -> Result<(), StoreError> {
+    let generation = store.generation();
+    // A stamp that moves to a server that has been looked at already is found there the next time.
+    let rounds = if store.servers.keys_may_move() { 2 } else { 1 };
+    for _ in 0..rounds {
+        for primary in store.servers.primaries()? {
+            remove_all_of(store, &primary, generation).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn remove_all_of(store: &RedisStore, primary: &Primary, generation: u64) -> Result<(), StoreError> {
     let mut cursor = 0;
     loop {
-        let (next, stamps) = sweep::scan(lane, cursor, ALL).await?;
-        remove(lane, &stamps).await?;
+        let (next, stamps) = sweep::scan(primary.server.write_lane(), cursor, ALL).await?;
+        remove(&store.servers, Lanes::Removals, &stamps).await?;
         // A cursor means nothing to another server, which may be what a new connection leads to.
-        same_connection(lane, generation)?;
+        if store.generation() != generation {
+            return Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                "a connection was replaced in the middle of the removal of all stamps",
+            ));
+        }
         cursor = next;
         if cursor == 0 {
             return Ok(());
         }
     }
-}
-
-/// An error if what belongs together was done over more than one connection.
-pub(super) fn same_connection(lane: &Lane, generation: u64) -> Result<(), StoreError> {
-    if lane.generation() == generation {
-        return Ok(());
-    }
-    Err(StoreError::new(
-        StoreErrorKind::Unavailable,
-        "the connection was replaced in the middle of an invalidation",
-    ))
 }

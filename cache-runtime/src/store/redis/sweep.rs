@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use redis::{Value, cmd, from_redis_value, pipe};
+use redis::{cmd, pipe};
 use tokio::time::{Instant, timeout};
 
-use super::{error::unexpected, lane::Lane};
+use super::{lane::Lane, reads::bytes, server::Lanes, servers::Servers, stamps};
 use crate::{
     envelope::Envelope,
     key::Address,
@@ -16,28 +16,34 @@ use crate::{
 /// Keys that one `SCAN` looks at.
 const SCAN_COUNT: u32 = 512;
 
-/// How long one command may take. Nobody waits for a sweep, so nobody else would give up one that is never answered.
+/// How long one step may take. Nobody waits for a sweep, so nobody else would give up one that is never answered.
 const STEP_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The pause after a step, in units of the time that the step took: the sweep leaves three quarters of the time to others.
 const PAUSE: u32 = 3;
 
-pub(super) async fn sweep(lane: &Arc<Lane>, pattern: &str) -> Result<Swept, StoreError> {
+pub(super) async fn sweep(servers: &Servers, pattern: &str) -> Result<Swept, StoreError> {
     let pattern = in_redis_words(pattern);
     let mut swept = Swept::default();
-    let mut cursor = 0_u64;
-    loop {
-        let started = Instant::now();
-        let (next, keys) = scan(lane, cursor, &pattern).await?;
-        let entries: Vec<Address> = keys.iter().filter_map(|key| Address::parse(key)).collect();
-        swept.matched += entries.len() as u64;
-        swept.removed += remove_dead(lane, &entries).await?;
-        cursor = next;
-        if cursor == 0 {
-            return Ok(swept);
+    for primary in servers.primaries()? {
+        // On one connection, and to the end: a cursor means nothing to another server.
+        let lane = primary.server.write_lane();
+        let generation = lane.generation();
+        let mut cursor = 0_u64;
+        loop {
+            let started = Instant::now();
+            let (next, keys) = scan(lane, cursor, &pattern).await?;
+            let entries: Vec<Address> = keys.iter().filter_map(|key| Address::parse(key)).collect();
+            swept.matched += entries.len() as u64;
+            swept.removed += remove_dead(servers, &entries).await?;
+            cursor = next;
+            if cursor == 0 || lane.generation() != generation {
+                break;
+            }
+            tokio::time::sleep(started.elapsed() * PAUSE).await;
         }
-        tokio::time::sleep(started.elapsed() * PAUSE).await;
     }
+    Ok(swept)
 }
 
 /// One step of a `SCAN`: the next cursor, and the keys that match. Keys that are not UTF-8 are not this crate's.
@@ -71,46 +77,34 @@ fn in_redis_words(pattern: &str) -> String {
 
 /// Removes those of the entries whose stamps are not the current ones. A stamp never comes back, so what is dead when it
 /// is looked at is dead when it is removed; that it was filled again in between costs a miss.
-async fn remove_dead(lane: &Arc<Lane>, entries: &[Address]) -> Result<u64, StoreError> {
+async fn remove_dead(servers: &Servers, entries: &[Address]) -> Result<u64, StoreError> {
     if entries.is_empty() {
         return Ok(0);
     }
     // In one round trip: the shorter the time between this look and the removal, the fewer entries are filled in between.
     let mut look = pipe();
-    let mut stamps = cmd("MGET");
     for entry in entries {
         let last = Envelope::head_len(entry.stamps().len()) - 1;
         look.cmd("GETRANGE").arg(entry.entry()).arg(0).arg(last);
         for key in entry.stamps() {
-            stamps.arg(key);
+            look.cmd("GET").arg(key);
         }
     }
-    look.add_command(stamps);
-    let mut heads = step(lane.replies(&look)).await?;
-    let current: Vec<Option<Vec<u8>>> = match heads.pop().map(from_redis_value) {
-        Some(Ok(current)) => current,
-        _ => return Err(unexpected("MGET", "no array")),
-    };
-    let mut current = current.iter().map(|text| text.as_deref().and_then(Stamp::from_text));
+    let mut found = step(servers.replies(&look, Lanes::Writes)).await?.into_iter();
 
-    let mut unlink = cmd("UNLINK");
-    let mut dead = 0;
-    for (entry, head) in entries.iter().zip(&heads) {
-        let current: Vec<Option<Stamp>> = current.by_ref().take(entry.stamps().len()).collect();
+    let mut dead = Vec::new();
+    for entry in entries {
+        let head = found.next().and_then(bytes);
+        let stamps = found.by_ref().take(entry.stamps().len()).map(bytes);
+        let current: Vec<Option<Stamp>> = stamps.map(|text| Stamp::from_text(&text?)).collect();
         // What is no envelope of this version is left alone: another release may be reading it.
-        let Value::BulkString(head) = head else {
-            continue;
-        };
-        let Some(loaded) = Envelope::stamps_of_head(head) else {
+        let Some(loaded) = head.as_deref().and_then(Envelope::stamps_of_head) else {
             continue;
         };
         if !loaded.into_iter().map(Some).eq(current) {
-            unlink.arg(entry.entry());
-            dead += 1;
+            dead.push(entry.entry());
         }
     }
-    if dead > 0 {
-        step(lane.run(async |mut connection| unlink.exec_async(&mut connection).await)).await?;
-    }
-    Ok(dead)
+    step(stamps::remove(servers, Lanes::Writes, &dead)).await?;
+    Ok(dead.len() as u64)
 }

@@ -1,7 +1,8 @@
-//! Changes of stamps, as Redis reports them: client-side caching in broadcast mode, on a connection of its own.
+//! Changes of stamps, as Redis reports them: client-side caching in broadcast mode, on connections of their own.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
+use futures_util::future::try_join_all;
 use redis::{
     AsyncConnectionConfig, PushInfo, PushKind, RedisError, RedisResult, Value, aio::MultiplexedConnection, cmd,
 };
@@ -10,7 +11,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{PROBE, RedisStore, error};
+use super::{RedisStore, error, servers::Primary};
 use crate::store::{Coherent, StampWatcher, Store, StoreError, StoreErrorKind};
 
 /// What the keys of stamps begin with.
@@ -19,32 +20,24 @@ const PREFIX: &str = "cachestamp:";
 /// A heartbeat that was not answered for so many intervals: the connection is given up.
 const SILENT_INTERVALS: u32 = 4;
 
-/// Watches until the connection is lost, stays silent, or may lead to another server than the store's own.
+/// Watches until a connection is lost, stays silent, or may lead to another server than the store's own. Every server that has
+/// keys is watched: which of them has a stamp may change.
 pub(super) async fn watch(store: &RedisStore, watcher: Arc<dyn StampWatcher>) -> Result<Infallible, StoreError> {
     let interval = store.config.heartbeat();
+    let deadline = interval * SILENT_INTERVALS;
     let (closing, mut closed) = mpsc::unbounded_channel();
-    // Before this connection is made: a change of servers from here on is noticed.
+    // Before the connections are made: a change of servers from here on is noticed.
     let generation = store.generation();
-    let mut connection = connect(store, &watcher, closing).await?;
-    let mut tracking = cmd("CLIENT");
-    tracking
-        .arg("TRACKING")
-        .arg("ON")
-        .arg("BCAST")
-        .arg("PREFIX")
-        .arg(PREFIX);
-    let tracked = answer(interval * SILENT_INTERVALS, tracking.query_async::<()>(&mut connection)).await?;
-    tracked.map_err(|error| unsupported(&error))?;
+    let primaries = store.servers.primaries()?;
+    let tracking = primaries
+        .iter()
+        .map(|primary| track(store, primary, &watcher, &closing, deadline));
+    let mut connections = try_join_all(tracking).await?;
     watcher.began();
     loop {
         let asked = Instant::now();
-        // Not a ping: a server that has become a replica answers pings, and reports nothing that matters any more. When its
-        // answer is seen every report that the server sent before it has been handed on: the client reads in order.
-        let mut heartbeat = cmd("UNLINK");
-        heartbeat.arg(PROBE);
-        answer(interval * SILENT_INTERVALS, heartbeat.exec_async(&mut connection))
-            .await?
-            .map_err(|error| error::from_redis(&error))?;
+        let heartbeats = connections.iter_mut().zip(&primaries);
+        try_join_all(heartbeats.map(|(connection, primary)| heartbeat(connection, primary, deadline))).await?;
         if store.generation() != generation {
             return Err(StoreError::new(
                 StoreErrorKind::Unavailable,
@@ -59,8 +52,43 @@ pub(super) async fn watch(store: &RedisStore, watcher: Arc<dyn StampWatcher>) ->
     }
 }
 
+async fn track(
+    store: &RedisStore,
+    primary: &Primary,
+    watcher: &Arc<dyn StampWatcher>,
+    closing: &mpsc::UnboundedSender<()>,
+    deadline: Duration,
+) -> Result<MultiplexedConnection, StoreError> {
+    let mut connection = connect(store, primary, watcher, closing.clone()).await?;
+    let mut tracking = cmd("CLIENT");
+    tracking
+        .arg("TRACKING")
+        .arg("ON")
+        .arg("BCAST")
+        .arg("PREFIX")
+        .arg(PREFIX);
+    let tracked = answer(deadline, tracking.query_async::<()>(&mut connection)).await?;
+    tracked.map_err(|error| unsupported(&error))?;
+    Ok(connection)
+}
+
+/// Not a ping: a server that has become a replica answers pings, and reports nothing that matters any more. When its answer is
+/// seen every report that the server sent before it has been handed on: the client reads in order.
+async fn heartbeat(
+    connection: &mut MultiplexedConnection,
+    primary: &Primary,
+    deadline: Duration,
+) -> Result<(), StoreError> {
+    let mut heartbeat = cmd("UNLINK");
+    heartbeat.arg(format!("{PREFIX}{}", primary.probe));
+    answer(deadline, heartbeat.exec_async(connection))
+        .await?
+        .map_err(|error| error::from_redis(&error))
+}
+
 async fn connect(
     store: &RedisStore,
+    primary: &Primary,
     watcher: &Arc<dyn StampWatcher>,
     closing: mpsc::UnboundedSender<()>,
 ) -> Result<MultiplexedConnection, StoreError> {
@@ -78,7 +106,11 @@ async fn connect(
         .set_connection_timeout(Some(store.config.connect_deadline()))
         .set_response_timeout(None)
         .set_push_sender(hand_on);
-    let client = store.config.resp3_client().map_err(|error| error::from_redis(&error))?;
+    let address = primary.server.connector().address().await?;
+    let client = store
+        .config
+        .resp3_client(address)
+        .map_err(|error| error::from_redis(&error))?;
     let connecting = client.get_multiplexed_async_connection_with_config(&config);
     answer(store.config.connect_deadline(), connecting)
         .await?
