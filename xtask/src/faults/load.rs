@@ -142,7 +142,7 @@ impl Seen {
     /// Mutations that every process had been told of, in this time.
     pub(super) fn acknowledged(&self, from: Instant, until: Instant) -> usize {
         let acknowledged = self.acknowledged.borrow();
-        acknowledged.iter().filter(|at| (from..until).contains(at)).count()
+        acknowledged.iter().filter(|at| (from..until).contains(*at)).count()
     }
 
     /// Waits until a call that began after this moment was answered from the cache, and returns when it was.

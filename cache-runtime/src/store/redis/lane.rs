@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
@@ -27,6 +27,11 @@ const TIMEOUTS_TO_REPLACE: u32 = 3;
 /// went away. Shorter than any sensible deadline: counted in error, it costs a connection that nobody was answered on.
 const SILENCE: Duration = Duration::from_millis(5);
 
+/// A connection that lasted for less than this is replaced after a pause of up to [`PAUSE`]: its successor may not last
+/// longer, for example on a server that takes no writes.
+const SHORT_LIVED: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// One connection of the store and its replacement in the background.
 ///
 /// The lane owns the connection; callers clone its multiplexed handle. While there is none, every operation fails at once.
@@ -45,6 +50,8 @@ pub(super) struct Lane {
     /// How many of all the store's lanes together.
     generations: Arc<AtomicU64>,
     silent: AtomicU32,
+    /// When the last connection was opened.
+    opened: Mutex<Option<Instant>>,
     /// Why there is no connection, for the calls that find none.
     down: Mutex<StoreError>,
 }
@@ -95,6 +102,7 @@ impl Lane {
             connected: AtomicU64::new(0),
             generations,
             silent: AtomicU32::new(0),
+            opened: Mutex::default(),
             down: Mutex::new(StoreError::new(StoreErrorKind::Connecting, "not connected yet")),
         }
     }
@@ -205,12 +213,16 @@ impl Lane {
                 .without_max_times()
                 .build()
         };
+        if self.opened().is_some_and(|opened| opened.elapsed() < SHORT_LIVED) {
+            tokio::time::sleep(PAUSE.mul_f32(fastrand::f32())).await;
+        }
         for longest in schedule() {
             match self.open().await {
                 Ok(link) => {
                     // Counted before the first command can be sent on it.
                     self.connected.fetch_add(1, Ordering::SeqCst);
                     self.generations.fetch_add(1, Ordering::SeqCst);
+                    *self.opened() = Some(Instant::now());
                     self.link.store(Some(Arc::new(link)));
                     return;
                 }
@@ -223,6 +235,10 @@ impl Lane {
             // Full jitter: processes that lost the server together do not come back together.
             tokio::time::sleep(longest.mul_f32(fastrand::f32())).await;
         }
+    }
+
+    fn opened(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn open(&self) -> Result<Link, StoreError> {
