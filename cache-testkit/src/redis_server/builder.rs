@@ -178,6 +178,10 @@ impl RedisServerBuilder {
         free_port().map(Endpoint::Port)
     }
 
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(clippy::unused_self, reason = "it knows only about TLS")
+    )]
     fn client(&self, url: &str) -> redis::RedisResult<redis::Client> {
         #[cfg(feature = "tls")]
         if let Some(authority) = &self.tls {
@@ -186,6 +190,10 @@ impl RedisServerBuilder {
         redis::Client::open(url)
     }
 
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(clippy::unused_self, reason = "it knows only about TLS")
+    )]
     fn has_tls(&self) -> bool {
         #[cfg(feature = "tls")]
         return self.tls.is_some();
