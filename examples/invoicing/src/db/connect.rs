@@ -91,13 +91,13 @@ impl Target {
     }
 }
 
-/// Applies the settings to a file that another process may be making at this moment. SQLite reports that as an I/O error: the
-/// journal that it saw is gone once the other has switched it.
+/// Applies the settings to a file that another process may be making at this moment. SQLite reports that as an I/O error, when
+/// the journal that it saw is gone since the other has switched it, or as a lock, for which a switch does not wait.
 async fn set_up_new_file(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
-    const ATTEMPTS: u32 = 100;
+    const ATTEMPTS: u32 = 500;
     for _ in 1..ATTEMPTS {
         match connection.execute(SQLITE_SETTINGS).await {
-            Err(sqlx::Error::Database(error)) if is_io_error(error.code().as_deref()) => {
+            Err(sqlx::Error::Database(error)) if is_passing(error.code().as_deref()) => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             done => return done.map(drop),
@@ -107,10 +107,11 @@ async fn set_up_new_file(connection: &mut AnyConnection) -> Result<(), sqlx::Err
 }
 
 /// The low byte of an extended result code is the result code.
-fn is_io_error(code: Option<&str>) -> bool {
+fn is_passing(code: Option<&str>) -> bool {
+    const SQLITE_BUSY: u32 = 5;
     const SQLITE_IOERR: u32 = 10;
     code.and_then(|code| code.parse::<u32>().ok())
-        .is_some_and(|code| code & 0xff == SQLITE_IOERR)
+        .is_some_and(|code| matches!(code & 0xff, SQLITE_BUSY | SQLITE_IOERR))
 }
 
 /// Readers do not wait for writers, a writer waits up to ten seconds for its turn, and pages are read from memory.
