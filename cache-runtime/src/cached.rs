@@ -14,7 +14,7 @@ use crate::{
     envelope::{Envelope, Meta, Rejection},
     flight::{FlightKey, Joined, Landed, Leader, Moment},
     lease::{self, Acquired, Lease},
-    near::{NearCall, tier::Tier},
+    near::{NearCall, Origin, tier::Tier},
     observe::Outcome,
     protocol::Reading,
     returns::Shape,
@@ -196,7 +196,13 @@ impl Asking<'_> {
             return None;
         };
         if let Some((near, kept)) = self.near.as_ref().zip(N::keep(&value)) {
-            near.keep(kept, envelope.stamps(), envelope.remaining(), payload.len());
+            near.keep(
+                Origin::Read,
+                kept,
+                envelope.stamps(),
+                envelope.remaining(),
+                payload.len(),
+            );
         }
         Some(value)
     }
@@ -336,7 +342,8 @@ impl Asking<'_> {
         let filled = self.keyed.cache.inner.fill(&ticket, meta, &payload).await;
         let kept = S::value(returned).filter(|_| filled).and_then(N::keep);
         if let Some((near, kept)) = self.near.as_ref().zip(kept) {
-            near.keep_loaded(kept, ticket.stamps().iter().copied(), self.keyed.ttl, payload.len());
+            let stamps = ticket.stamps().iter().copied();
+            near.keep(Origin::Loaded, kept, stamps, self.keyed.ttl, payload.len());
         }
     }
 }

@@ -29,7 +29,7 @@ pub use self::{
     tier::{NearToo, SharedOnly},
 };
 pub(crate) use self::{
-    call::{NearCall, NearKey},
+    call::{NearCall, NearKey, Origin},
     table::{Known, Taken},
     watching::Watching,
 };
@@ -57,6 +57,7 @@ pub(crate) struct Near {
 }
 
 /// A decoded value, and what makes it valid.
+#[derive(Clone)]
 pub(crate) struct Kept {
     pub(crate) value: Arc<dyn Any + Send + Sync>,
     /// The stamps that it was loaded under.

@@ -20,6 +20,15 @@ pub enum Coherence {
     Checked,
 }
 
+/// Where a value comes from that is to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The store.
+    Read,
+    /// The call itself.
+    Loaded,
+}
+
 /// What a value is found by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct NearKey {
@@ -101,61 +110,30 @@ impl<'a> NearCall<'a> {
             return None;
         }
         if self.coherence == Coherence::Tracked && self.near.stamps.known(&self.marks) == Known::Unchanged {
-            let Kept {
-                value,
-                stamps,
-                expires_at,
-                weight,
-                ..
-            } = &**kept;
             let marked = Kept {
-                value: Arc::clone(value),
-                stamps: stamps.clone(),
                 marks: self.marks.clone(),
-                expires_at: *expires_at,
-                weight: *weight,
+                ..Kept::clone(kept)
             };
             self.near.keep(self.key.clone(), marked);
         }
         self.found.as_ref().map(|kept| &*kept.value)
     }
 
-    /// Keeps a value that was read under these stamps, after [`mark`](Self::mark). `encoded` is the length of its encoded
-    /// form, from which the bytes that it takes are estimated.
+    /// Keeps a value that was read or loaded under these stamps, after [`mark`](Self::mark). `encoded` is the length of its
+    /// encoded form, from which the bytes that it takes are estimated.
     pub(crate) fn keep(
         &self,
+        origin: Origin,
         value: Arc<dyn Any + Send + Sync>,
         stamps: impl Iterator<Item = Stamp>,
         ttl: Duration,
         encoded: usize,
     ) {
-        self.keep_under(self.marks.clone(), value, stamps, ttl, encoded);
-    }
-
-    /// As [`keep`](Self::keep), of a value that this call has loaded. The change that was reported meanwhile is likely to be
-    /// the creation of these very stamps: then the value is checked once before it is used.
-    pub(crate) fn keep_loaded(
-        &self,
-        value: Arc<dyn Any + Send + Sync>,
-        stamps: impl Iterator<Item = Stamp>,
-        ttl: Duration,
-        encoded: usize,
-    ) {
-        let marks = match self.near.stamps.known(&self.marks) {
-            Known::Changed => Taken::default(),
-            Known::Unchanged | Known::Unsure => self.marks.clone(),
+        let marks = match (origin, self.near.stamps.known(&self.marks)) {
+            // The change is likely to be the creation of these very stamps: the value is checked once before it is used.
+            (Origin::Loaded, Known::Changed) => Taken::default(),
+            _ => self.marks.clone(),
         };
-        self.keep_under(marks, value, stamps, ttl, encoded);
-    }
-
-    fn keep_under(
-        &self,
-        marks: Taken,
-        value: Arc<dyn Any + Send + Sync>,
-        stamps: impl Iterator<Item = Stamp>,
-        ttl: Duration,
-        encoded: usize,
-    ) {
         // `None` is a time beyond what the clock can express.
         let Some(expires_at) = Instant::now().checked_add(ttl) else {
             return;
