@@ -166,6 +166,11 @@ fn numbers() -> Twins {
         f64::MIN_POSITIVE,
         f64::MAX,
         f64::MIN,
+        // Half-way between two shortest texts: the even digit is printed.
+        108_742_521_468_065.625,
+        -1_732_092_516_606_605.25,
+        633_903_757_380_147.187_5,
+        1_974_455_856_983_833.25,
     ];
     vec![
         ("integer_limits", canonical(&integers)),
