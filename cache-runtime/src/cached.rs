@@ -7,7 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
 use crate::{
-    Cache,
+    cache::Inner,
     call::{Call, Keyed, Located},
     context,
     encode::encode,
@@ -43,36 +43,34 @@ where
     F: Future<Output = R>,
 {
     let resource = call.resource();
-    let started = Instant::now();
-    let (cache, keyed) = call.finish();
-    let Some(keyed) = keyed else {
-        report(cache.as_ref(), resource, None, Outcome::Bypass, started);
-        count_load(cache.as_ref());
-        return body.await;
+    if let Some(value) = call.kept().and_then(|kept| N::restore(&*kept.value)) {
+        report(call.inner(), resource, None, Outcome::NearHit, None);
+        return S::restore(value);
+    }
+    let (keyed, near) = match call.into_keyed() {
+        Ok(keyed) => keyed,
+        Err(cache) => {
+            let inner = cache.as_ref().map(|cache| &*cache.inner);
+            report(inner, resource, None, Outcome::Bypass, None);
+            count_load(inner);
+            return body.await;
+        }
     };
+    let started = Instant::now();
     let inner = &keyed.cache.inner;
     let began = inner.flights.now();
     let function = type_name::<F>();
     let mut asking = Asking {
         keyed: &keyed,
-        near: if N::NEAR {
-            NearCall::begin(&keyed, function)
-        } else {
-            None
-        },
+        near,
         located: None,
     };
     let answer = asking.answer::<S::Value, N>(function).await;
     let outcome = match &answer {
         Answer::Hit(_, outcome) | Answer::Load(_, outcome) => *outcome,
     };
-    report(
-        cache.as_ref(),
-        resource,
-        Some(&keyed.arguments.tenant),
-        outcome,
-        started,
-    );
+    let tenant = Some(keyed.arguments.tenant.as_str());
+    report(Some(inner), resource, tenant, outcome, Some(started));
     let ticket = match answer {
         Answer::Hit(value, _) => return S::restore(value),
         Answer::Load(ticket, _) => ticket,
@@ -89,7 +87,7 @@ where
             return shared;
         }
     };
-    count_load(cache.as_ref());
+    count_load(Some(inner));
     let load_began = Instant::now();
     let body = inner.slots.inside(resource, body);
     let returned = match &lease {
@@ -135,17 +133,13 @@ struct Permit {
 /// One call while it asks, loads and fills.
 struct Asking<'a> {
     keyed: &'a Keyed,
-    near: Option<NearCall<'a>>,
+    near: Option<NearCall>,
     /// `None` as long as nobody needs to know where the entry stands: with the store out of reach, for a near hit.
     located: Option<Located>,
 }
 
 impl Asking<'_> {
     async fn answer<T: CacheValue, N: Tier<T>>(&mut self, function: &'static str) -> Answer<T> {
-        let kept = self.near.as_mut().and_then(NearCall::tracked);
-        if let Some(value) = kept.and_then(N::restore) {
-            return Answer::Hit(value, Outcome::NearHit);
-        }
         let inner = &self.keyed.cache.inner;
         if !inner.may_read() {
             return Answer::Load(None, Outcome::Bypass);
@@ -348,19 +342,32 @@ impl Asking<'_> {
     }
 }
 
-fn report(cache: Option<&Cache>, resource: &'static str, tenant: Option<&str>, outcome: Outcome, started: Instant) {
+/// Tells what became of a call; `started` is when the store was asked.
+fn report(
+    cache: Option<&Inner>,
+    resource: &'static str,
+    tenant: Option<&str>,
+    outcome: Outcome,
+    started: Option<Instant>,
+) {
     if let Some(cache) = cache {
-        cache.inner.counters.count(outcome);
+        cache.counters.count(outcome);
     }
     if let Some(observer) = context::observer() {
         observer.note(resource, outcome);
     }
-    tracing::debug!(resource, tenant, outcome = outcome.as_str(), elapsed = ?started.elapsed(), "cache read");
+    tracing::debug!(
+        resource,
+        tenant,
+        outcome = outcome.as_str(),
+        elapsed = started.map(|started| tracing::field::debug(started.elapsed())),
+        "cache read"
+    );
 }
 
-fn count_load(cache: Option<&Cache>) {
+fn count_load(cache: Option<&Inner>) {
     if let Some(cache) = cache {
-        cache.inner.counters.loads.add(1);
+        cache.counters.loads.add(1);
     }
 }
 

@@ -1,158 +1,60 @@
-//! One call of a `#[cached]` function, while its key is being put together.
+//! One call of a `#[cached]` function, until it is known what it is found by.
 
-use std::{
-    fmt::Display,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{any::type_name, sync::Arc, time::Duration};
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
 use crate::{
     Cache,
-    canonical::{self, CanonicalError},
-    context,
+    arguments::{Arguments, Key},
+    cache::Inner,
+    canonical,
+    context::{self, CurrentCache},
     envelope::Identity,
-    identity::{self, ShapeOfSite},
-    key::{Address, SHARED_TENANT, ScopeValue, escape},
-    near::Coherence,
-    resource::{Resource, Tenancy},
+    identity,
+    key::Address,
+    near::{Kept, Looked, NearCall, tier::Nearness},
+    site::Site,
 };
 
-/// The constants of one `#[cached]` function.
-#[derive(Debug)]
-pub struct Site {
-    resource: &'static Resource,
-    module: &'static str,
-    function: &'static str,
-    version: u32,
-    coherence: Option<Coherence>,
-    lease: Option<Duration>,
-    shape: ShapeOfSite,
-    warned: AtomicBool,
-}
-
-impl Site {
-    /// The resource's name.
-    pub(crate) const fn resource(&self) -> &'static str {
-        self.resource.name()
-    }
-
-    pub(crate) const fn declared(&self) -> &'static Resource {
-        self.resource
-    }
-
-    pub(crate) const fn version(&self) -> u32 {
-        self.version
-    }
-
-    /// How values kept in the process are known to be valid; `None` if none are.
-    pub(crate) const fn coherence(&self) -> Option<Coherence> {
-        self.coherence
-    }
-
-    /// For how long a process that loads for all of them is waited for if it falls silent.
-    pub(crate) const fn lease_lasts(&self) -> Option<Duration> {
-        self.lease
-    }
-
-    /// `version` is the attribute's, 0 without.
-    pub const fn new(resource: &'static Resource, module: &'static str, function: &'static str, version: u32) -> Self {
-        Self {
-            resource,
-            module,
-            function,
-            version,
-            coherence: None,
-            lease: None,
-            shape: ShapeOfSite::new(),
-            warned: AtomicBool::new(false),
-        }
-    }
-
-    /// The attribute's `near`.
-    #[must_use]
-    pub const fn near(mut self, coherence: Coherence) -> Self {
-        self.coherence = Some(coherence);
-        self
-    }
-
-    /// The attribute's `lease`, given as an expression, checked where the function is compiled.
-    ///
-    /// # Panics
-    ///
-    /// If it is shorter than a millisecond.
-    #[track_caller]
-    pub const fn checked_lease(lasting: Duration) -> Duration {
-        assert!(
-            lasting.as_millis() > 0,
-            "a lease is at least one millisecond\nhelp: write `lease` alone for 2 seconds"
-        );
-        lasting
-    }
-
-    /// The attribute's `lease`.
-    #[must_use]
-    pub const fn lease(mut self, lasting: Duration) -> Self {
-        self.lease = Some(lasting);
-        self
-    }
-}
-
-impl Site {
-    /// Says once that calls cannot be cached because of an argument's value.
-    fn warn_of(&self, argument: &str, cause: &CanonicalError) {
-        let Self {
-            module,
-            function,
-            warned,
-            ..
-        } = self;
-        if !warned.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                %cause,
-                "the argument `{argument}` of {module}::{function} cannot be part of a key: such calls are not cached"
-            );
-        }
-    }
-}
-
-/// One call of a `#[cached]` function, while its key is being put together.
+/// One call of a `#[cached]` function.
 #[derive(Debug)]
 pub struct Call {
     site: &'static Site,
-    /// `None` once it is known that the store will not be asked; nothing is encoded then.
-    key: Option<Key>,
-    /// For counting; `None` without a cache.
-    cache: Option<Cache>,
+    cache: CurrentCache,
+    /// Whether the store may be asked: nothing is encoded otherwise.
+    active: bool,
+    ttl: Option<Duration>,
+    found: Found,
 }
 
+/// What a call is known by.
 #[derive(Debug)]
-struct Key {
-    tenant: Option<String>,
-    scopes: Vec<ScopeValue>,
-    /// The canonical JSON of the arguments, while it grows.
-    arguments: Vec<u8>,
-    ttl: Option<Duration>,
+enum Found {
+    /// Nothing: it is not to be cached.
+    Nothing,
+    /// A value in the near cache that may be used as it is. There is no need to know anything more of the call.
+    Kept(Arc<Kept>),
+    /// Boxed, so that a call is small where it is moved.
+    Arguments(Box<(Arguments, Option<NearCall>)>),
 }
 
 impl Call {
     /// Starts a call; `cache` is what the attribute's `cache = expr` named.
     pub fn begin(site: &'static Site, cache: Option<&Cache>) -> Self {
-        let cache = cache.cloned().or_else(context::cache);
+        let cache = match cache {
+            Some(cache) => CurrentCache::Own(cache.clone()),
+            None => CurrentCache::of_task(),
+        };
         // What is read inside a transaction may be seen by nobody else yet.
-        let active =
-            cache.as_ref().is_some_and(|cache| cache.inner.store().is_some()) && context::transaction().is_none();
-        let key = active.then(|| Key {
-            tenant: None,
-            scopes: Vec::new(),
-            arguments: Vec::with_capacity(128),
+        let active = cache.inner().is_some_and(|inner| inner.store().is_some()) && !context::is_in_transaction();
+        Self {
+            site,
+            cache,
+            active,
             ttl: None,
-        });
-        Self { site, key, cache }
+            found: Found::Nothing,
+        }
     }
 
     /// The resource's name.
@@ -160,79 +62,72 @@ impl Call {
         self.site.resource()
     }
 
+    /// For counting; `None` without a cache.
+    pub(crate) fn inner(&self) -> Option<&Inner> {
+        self.cache.inner().map(Arc::as_ref)
+    }
+
     /// The attribute's `ttl`.
     pub fn ttl(&mut self, ttl: Duration) {
-        if let Some(key) = &mut self.key {
-            key.ttl = Some(ttl);
-        }
+        self.ttl = Some(ttl);
     }
 
     /// The attribute's `when`.
     pub fn when(&mut self, condition: bool) {
-        if !condition {
-            self.key = None;
+        self.active &= condition;
+    }
+
+    /// What tells the call from others of the function. `parts` writes it, at most once in each of the two forms that there
+    /// are; without a near cache the quick one is not even compiled.
+    pub fn key<N: Nearness, P: Fn(&mut Key<'_, N>)>(&mut self, parts: P) {
+        let Some(inner) = self.cache.inner().filter(|_| self.active) else {
+            return;
+        };
+        let near = match N::NEAR.then(|| NearCall::look(inner, self.site, type_name::<P>(), &parts)) {
+            Some(Looked::Kept(kept)) => {
+                self.found = Found::Kept(kept);
+                return;
+            }
+            Some(Looked::Call(near)) => Some(near),
+            Some(Looked::Nothing) | None => None,
+        };
+        if let Some(arguments) = Arguments::of(self.site, &inner.settings, parts) {
+            self.found = Found::Arguments(Box::new((arguments, near)));
         }
     }
 
-    /// The attribute's `tenant`, or the argument `tenant_id`.
-    pub fn tenant<T: Display + ?Sized>(&mut self, tenant: &T) {
-        if let Some(key) = &mut self.key {
-            key.tenant = Some(escape(tenant));
+    /// The value in the near cache that answers the call, if there is one.
+    pub(crate) fn kept(&self) -> Option<&Kept> {
+        match &self.found {
+            Found::Kept(kept) => Some(kept),
+            Found::Nothing | Found::Arguments(_) => None,
         }
     }
 
-    /// One scope value.
-    pub fn scope<T: Display + ?Sized>(&mut self, name: &'static str, value: &T) {
-        if let Some(key) = &mut self.key {
-            key.scopes.push((name, escape(value)));
-        }
-    }
-
-    /// One argument or key expression; given in ascending order of the names.
-    pub fn arg<T: KeyArg + ?Sized>(&mut self, name: &'static str, value: &T) {
-        let Some(key) = &mut self.key else { return };
-        let separator: &[u8] = if key.arguments.is_empty() { b"{" } else { b", " };
-        key.arguments.extend_from_slice(separator);
-        let written = canonical::write(&mut key.arguments, name).and_then(|()| {
-            key.arguments.extend_from_slice(b": ");
-            canonical::write(&mut key.arguments, value)
-        });
-        if let Err(cause) = written {
-            self.site.warn_of(name, &cause);
-            self.key = None;
-        }
-    }
-
-    /// The call with its key complete, if it has one: a call that is not to be cached has none.
-    pub(crate) fn finish(self) -> (Option<Cache>, Option<Keyed>) {
-        let Self { site, key, cache } = self;
-        let keyed = cache.as_ref().zip(key).and_then(|(cache, mut key)| {
-            let tenant = match (site.resource.tenancy(), key.tenant) {
-                (Tenancy::Shared, _) => SHARED_TENANT.to_owned(),
-                (Tenancy::PerTenant, Some(tenant)) => tenant,
-                (Tenancy::PerTenant, None) => context::tenant_or_default(&cache.inner.settings)?,
-            };
-            key.scopes
-                .sort_by_key(|(name, _)| site.resource.scopes().iter().position(|declared| declared == name));
-            key.arguments
-                .extend_from_slice(if key.arguments.is_empty() { b"{}" } else { b"}" });
-            let ttl = key
-                .ttl
-                .or(site.resource.ttl())
-                .unwrap_or(cache.inner.settings.default_ttl);
-            let arguments = Arguments {
-                tenant,
-                scopes: key.scopes,
-                json: key.arguments,
-            };
-            Some(Keyed {
-                cache: cache.clone(),
-                site,
-                arguments,
-                ttl,
-            })
-        });
-        (cache, keyed)
+    /// What the call is found by; the cache alone, if it has one, if the call is not to be cached.
+    pub(crate) fn into_keyed(self) -> Result<(Keyed, Option<NearCall>), Option<Cache>> {
+        let Self {
+            site,
+            cache,
+            ttl,
+            found,
+            ..
+        } = self;
+        let cache = cache.into_cache();
+        let (Some(cache), Found::Arguments(found)) = (&cache, found) else {
+            return Err(cache);
+        };
+        let (arguments, near) = *found;
+        let ttl = ttl
+            .or(site.declared().ttl())
+            .unwrap_or(cache.inner.settings.default_ttl);
+        let keyed = Keyed {
+            cache: cache.clone(),
+            site,
+            arguments,
+            ttl,
+        };
+        Ok((keyed, near))
     }
 }
 
@@ -245,28 +140,17 @@ pub(crate) struct Keyed {
     pub(crate) ttl: Duration,
 }
 
-/// What tells the calls of one function apart.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Arguments {
-    /// Escaped.
-    pub(crate) tenant: String,
-    /// In the order of the declaration.
-    pub(crate) scopes: Vec<ScopeValue>,
-    /// The canonical JSON object.
-    pub(crate) json: Vec<u8>,
-}
-
 impl Keyed {
     /// Where the entry stands, and what it must prove. `body` is the type name of the function's body.
     pub(crate) fn locate<T: DeserializeOwned>(&self, body: &'static str) -> Located {
         let Arguments { tenant, scopes, json } = &self.arguments;
         let hash = canonical::hash12(json);
         let hash = str::from_utf8(&hash).expect("hex digits are ASCII");
-        let address = Address::from_escaped(tenant, self.site.resource.name(), scopes, hash)
-            .with_holds(self.site.resource.is_crash_safe());
+        let address = Address::from_escaped(tenant, self.site.resource(), scopes, hash)
+            .with_holds(self.site.declared().is_crash_safe());
         let identity = Identity {
             fingerprint: identity::fingerprint(&address, json),
-            shape: self.site.shape.get::<T>(body, self.site.version),
+            shape: self.site.shape.get::<T>(body, self.site.version()),
         };
         Located {
             address: Arc::new(address),
@@ -281,14 +165,3 @@ pub(crate) struct Located {
     pub(crate) address: Arc<Address>,
     pub(crate) identity: Identity,
 }
-
-/// What can be part of a key.
-#[diagnostic::on_unimplemented(
-    message = "an argument of type `{Self}` cannot be part of a cache key: it does not implement `serde::Serialize`",
-    label = "not serialisable",
-    note = "leave it out of the key with `skip(...)`, or derive `Serialize` for it"
-)]
-pub trait KeyArg: Serialize {}
-
-#[diagnostic::do_not_recommend]
-impl<T: Serialize + ?Sized> KeyArg for T {}

@@ -7,7 +7,7 @@ use std::{
     task::{self, Poll},
 };
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, Guard};
 use pin_project_lite::pin_project;
 use tokio::task::futures::TaskLocalFuture;
 
@@ -84,9 +84,43 @@ pub(crate) fn install(cache: &Cache) {
     INSTALLED.store(Some(Arc::clone(&cache.inner)));
 }
 
+/// The cache that a call uses.
+#[derive(Debug)]
+pub(crate) enum CurrentCache {
+    /// Named by the attribute or carried by the task.
+    Own(Cache),
+    /// The installed one, if there is one, without a share in it: nothing that all threads write to is touched.
+    Installed(Guard<Option<Arc<Inner>>>),
+}
+
+impl CurrentCache {
+    /// The task's cache, else the installed one.
+    pub(crate) fn of_task() -> Self {
+        match get(|context| context.cache.clone()) {
+            Some(cache) => Self::Own(cache),
+            None => Self::Installed(INSTALLED.load()),
+        }
+    }
+
+    pub(crate) fn inner(&self) -> Option<&Arc<Inner>> {
+        match self {
+            Self::Own(cache) => Some(&cache.inner),
+            Self::Installed(installed) => installed.as_ref(),
+        }
+    }
+
+    /// The cache, to keep for longer than a look.
+    pub(crate) fn into_cache(self) -> Option<Cache> {
+        match self {
+            Self::Own(cache) => Some(cache),
+            Self::Installed(installed) => Guard::into_inner(installed).map(|inner| Cache { inner }),
+        }
+    }
+}
+
 /// The task's cache, else the installed one.
 pub(crate) fn cache() -> Option<Cache> {
-    get(|context| context.cache.clone()).or_else(|| INSTALLED.load_full().map(|inner| Cache { inner }))
+    CurrentCache::of_task().into_cache()
 }
 
 /// The task's tenant, escaped.
@@ -105,6 +139,11 @@ pub(crate) fn tenant_or_default(settings: &Settings) -> Option<String> {
 
 pub(crate) fn observer() -> Option<Observer> {
     get(|context| context.observer.clone())
+}
+
+/// Whether the task is in a transaction.
+pub(crate) fn is_in_transaction() -> bool {
+    get(|context| context.transaction.as_ref().map(|_| ())).is_some()
 }
 
 /// The transaction that the task is in.

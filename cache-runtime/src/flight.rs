@@ -18,7 +18,8 @@ use std::sync::Arc;
 
 pub(crate) use self::table::{Landed, Moment};
 use crate::{
-    call::{Arguments, Located},
+    arguments::Arguments,
+    call::Located,
     envelope::Identity,
     key::Address,
     stamp::{Stamp, Ticket},

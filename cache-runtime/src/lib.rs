@@ -23,12 +23,14 @@
 //!
 //! The guide, the options, the key and envelope formats and the protocol are in the repository's `docs/`.
 
+mod arguments;
 mod builder;
 mod by_key;
 mod cache;
 mod cached;
 mod call;
 mod canonical;
+mod compact;
 mod config;
 mod context;
 mod declared;
@@ -52,6 +54,7 @@ mod resource;
 mod returns;
 mod shape;
 mod signature;
+mod site;
 mod slots;
 mod stamp;
 mod stats;
@@ -86,13 +89,15 @@ pub mod __private {
     pub use ::inventory;
 
     pub use crate::{
+        arguments::{Key, KeyArg},
         cached::{CacheValue, cached, never},
-        call::{Call, KeyArg, Site},
+        call::Call,
         canonical::{canonical_json, key_hash},
         config::from_env,
         mutation::{On, Plan, ScopeValues, invalidating, scope_value},
         near::{Coherence, NearToo, SharedOnly},
         resource::{Declared, Group, Registry, Resource, Selection, Tenancy},
         returns::{Returns, Shape},
+        site::Site,
     };
 }

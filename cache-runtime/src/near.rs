@@ -29,7 +29,7 @@ pub use self::{
     tier::{NearToo, SharedOnly},
 };
 pub(crate) use self::{
-    call::{NearCall, NearKey, Origin},
+    call::{Looked, NearCall, Origin},
     table::{Known, Taken},
     watching::Watching,
 };
@@ -37,6 +37,7 @@ use crate::{
     stamp::Stamp,
     store::{Coherent, StampWatcher},
 };
+use call::NearKey;
 use table::StampTable;
 
 /// What a value takes beside its encoded form and its key, roughly: the slot, the stamps, their marks, the reference counts.
@@ -101,7 +102,7 @@ impl Near {
     }
 
     /// The value under this key, unless its time is over.
-    fn get(&self, key: &NearKey, now: Instant) -> Option<Arc<Kept>> {
+    fn get(&self, key: &[u8], now: Instant) -> Option<Arc<Kept>> {
         let kept = self.values.get(key)?;
         if kept.expires_at > now {
             return Some(kept);
@@ -110,7 +111,7 @@ impl Near {
         None
     }
 
-    fn forget(&self, key: &NearKey, kept: &Arc<Kept>) {
+    fn forget(&self, key: &[u8], kept: &Arc<Kept>) {
         self.values.remove_if(key, |current| Arc::ptr_eq(current, kept));
     }
 

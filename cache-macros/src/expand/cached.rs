@@ -1,13 +1,13 @@
 //! `#[cached]`: the site, the key, and one call.
 
-use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{check, future, local, optional_cache, private, scope_type, shape};
 use crate::{
     duration::DurationExpr,
-    model::{Cached, KeyPart, Near, Scope, Tenant, UserArgument},
+    model::{Cached, KeyPart, Near, Tenant, UserArgument},
 };
 
 /// The new body of the function, around `block`, its old one.
@@ -15,15 +15,22 @@ use crate::{
 //     const __CACHE_RESOURCE: &Resource = &crate::cache_resources::invoices_list;
 //     static __CACHE_SITE: Site = Site::new(__CACHE_RESOURCE, module_path!(), "invoices", 0);
 //     let mut call = Call::begin(&__CACHE_SITE, None);
-//     Call::scope::<crate::cache_resources::scopes::company>(&mut call, "company", &company);
-//     Call::arg(&mut call, "company", &company);
+//     Call::key::<SharedOnly, _>(&mut call, |key| {
+//         Key::scope::<crate::cache_resources::scopes::company>(key, "company", &company);
+//         Key::arg(key, "company", &company);
+//     });
 //     cached(call, Returns::<R>::new().shape(), never, SharedOnly, async move { block }).await
 pub(crate) fn cached(model: &Cached, block: &TokenStream) -> TokenStream {
     let call = local("__cache_call");
+    let call_type = quote!(::cache_runtime::__private::Call);
     let site = site(model);
-    let key = key(model, &call);
-    // A call with nothing to add is not mutated, and the user's lints would say so.
-    let mutability = (!key.is_empty()).then(|| quote!(mut));
+    let ttl = model.ttl.iter().map(|ttl| quote!(#call_type::ttl(&mut #call, #ttl);));
+    let when = model
+        .when
+        .iter()
+        .map(|when| quote!(#call_type::when(&mut #call, #when);));
+    let tier = if model.near.is_some() { "NearToo" } else { "SharedOnly" };
+    let key = key(model, &call, tier);
 
     let cache = optional_cache(model.cache.as_ref());
     let unless = model
@@ -38,15 +45,14 @@ pub(crate) fn cached(model: &Cached, block: &TokenStream) -> TokenStream {
         .iter()
         .map(|UserArgument { ident, cfg }| quote!(#(#cfg)* let _ = &#ident;));
     // All of the call on the return type: what the compiler has to say about it is that the result cannot be stored.
-    let tier = private(
-        if model.near.is_some() { "NearToo" } else { "SharedOnly" },
-        model.output.span(),
-    );
+    let tier = private(tier, model.output.span());
     let run = quote_spanned!(model.output.span()=> #run(#call, #shape, #unless, #tier, #body).await);
     quote! {
         #site
-        let #mutability #call = ::cache_runtime::__private::Call::begin(&__CACHE_SITE, #cache);
-        #(#key)*
+        let mut #call = #call_type::begin(&__CACHE_SITE, #cache);
+        #(#ttl)*
+        #(#when)*
+        #key
         #(#named)*
         #run
     }
@@ -112,29 +118,91 @@ fn site(model: &Cached) -> TokenStream {
     }
 }
 
-/// What the call is told before it runs, a statement for each.
-fn key(model: &Cached, call: &Ident) -> Vec<TokenStream> {
-    let call_type = quote!(::cache_runtime::__private::Call);
+/// What tells the call from others. The closure may run twice, so what is more than an argument's name is evaluated before it.
+fn key(model: &Cached, call: &Ident, tier: &str) -> TokenStream {
+    let key = local("__cache_key");
+    let key_type = quote!(::cache_runtime::__private::Key);
     let Cached {
-        ttl,
-        when,
         tenant,
         scopes,
-        key,
+        key: parts,
         ..
     } = model;
-    let ttl = ttl.iter().map(|ttl| quote!(#call_type::ttl(&mut #call, #ttl);));
-    let when = when.iter().map(|when| quote!(#call_type::when(&mut #call, #when);));
-    let tenant = tenant.iter().map(|tenant| tenant_of(tenant, &call_type, call));
-    let scopes = scopes
-        .iter()
-        .enumerate()
-        .map(|(i, scope)| scope_of(i, scope, &call_type, call));
-    let key = key.iter().map(|part| part_of(part, &call_type, call));
-    ttl.chain(when).chain(tenant).chain(scopes).chain(key).collect()
+    let mut values = Values::default();
+    let tenant = tenant.iter().map(|tenant| {
+        let Tenant { cfg, value, span } = tenant;
+        let value = values.of(value, *span);
+        quote!(#(#cfg)* #key_type::tenant(#key, #value);)
+    });
+    let tenant: TokenStream = tenant.collect();
+    let scopes = scopes.iter().enumerate().map(|(i, scope)| {
+        let alias = scope_alias(i);
+        let name = scope.name.to_string();
+        let method = if is_argument(&scope.value) && parts.iter().any(|part| same(&part.value, &scope.value)) {
+            quote!(scope_of_arg)
+        } else {
+            quote!(scope)
+        };
+        let value = values.of(&scope.value, scope.span);
+        quote!(#key_type::#method::<#alias>(#key, #name, #value);)
+    });
+    let scopes: TokenStream = scopes.collect();
+    let parts = parts.iter().map(|part| {
+        let KeyPart { name, cfg, value, span } = part;
+        let value = values.of(value, *span);
+        let lint = name
+            .starts_with('_')
+            .then(|| quote!(#[allow(clippy::used_underscore_binding, reason = "every argument is part of the key")]));
+        quote!(#(#cfg)* #lint #key_type::arg(#key, #name, #value);)
+    });
+    let parts: TokenStream = parts.collect();
+
+    let tier = private(tier, Span::call_site());
+    let told = quote!(::cache_runtime::__private::Call::key::<#tier, _>(&mut #call, |#key| { #tenant #scopes #parts }));
+    let Values { names, values } = values;
+    if values.is_empty() {
+        quote!(#told;)
+    } else {
+        // A `match`, and no `let`: so that what the expressions borrow from lives until the key is written.
+        quote!(match (#(#values,)*) { (#(#names,)*) => #told };)
+    }
 }
 
-/// The tenant, for a `Call` or a `Plan`.
+/// The expressions that are evaluated once, and the names of their values.
+#[derive(Default)]
+struct Values {
+    names: Vec<Ident>,
+    values: Vec<TokenStream>,
+}
+
+impl Values {
+    /// A reference to the value, for errors on `span`.
+    fn of(&mut self, value: &TokenStream, span: Span) -> TokenStream {
+        let reference = quote_spanned!(span=> &#value);
+        if is_argument(value) {
+            return reference;
+        }
+        let name = format_ident!(
+            "__cache_value_{}",
+            self.names.len(),
+            span = span.resolved_at(Span::mixed_site())
+        );
+        self.values.push(reference);
+        self.names.push(name.clone());
+        name.into_token_stream()
+    }
+}
+
+/// Whether an expression is a name alone: that of an argument.
+fn is_argument(value: &TokenStream) -> bool {
+    syn::parse2::<Ident>(value.clone()).is_ok()
+}
+
+fn same(one: &TokenStream, other: &TokenStream) -> bool {
+    one.to_string() == other.to_string()
+}
+
+/// The tenant, for a `Plan`.
 pub(super) fn tenant_of(tenant: &Tenant, on: &TokenStream, local: &Ident) -> TokenStream {
     let Tenant { cfg, value, span } = tenant;
     let value = quote_spanned!(*span=> &#value);
@@ -143,21 +211,4 @@ pub(super) fn tenant_of(tenant: &Tenant, on: &TokenStream, local: &Ident) -> Tok
 
 fn scope_alias(i: usize) -> Ident {
     format_ident!("__CacheScope{i}")
-}
-
-fn scope_of(i: usize, scope: &Scope, on: &TokenStream, call: &Ident) -> TokenStream {
-    let alias = scope_alias(i);
-    let name = scope.name.to_string();
-    let value = &scope.value;
-    let value = quote_spanned!(scope.span=> &#value);
-    quote!(#on::scope::<#alias>(&mut #call, #name, #value);)
-}
-
-fn part_of(part: &KeyPart, on: &TokenStream, call: &Ident) -> TokenStream {
-    let KeyPart { name, cfg, value, span } = part;
-    let value = quote_spanned!(*span=> &#value);
-    let lint = name
-        .starts_with('_')
-        .then(|| quote!(#[allow(clippy::used_underscore_binding, reason = "every argument is part of the key")]));
-    quote!(#(#cfg)* #lint #on::arg(&mut #call, #name, #value);)
 }

@@ -1,0 +1,106 @@
+//! The constants of one `#[cached]` function.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use crate::{canonical::CanonicalError, identity::ShapeOfSite, near::Coherence, resource::Resource};
+
+/// The constants of one `#[cached]` function.
+#[derive(Debug)]
+pub struct Site {
+    resource: &'static Resource,
+    module: &'static str,
+    function: &'static str,
+    version: u32,
+    coherence: Option<Coherence>,
+    lease: Option<Duration>,
+    pub(crate) shape: ShapeOfSite,
+    warned: AtomicBool,
+}
+
+impl Site {
+    /// The resource's name.
+    pub(crate) const fn resource(&self) -> &'static str {
+        self.resource.name()
+    }
+
+    pub(crate) const fn declared(&self) -> &'static Resource {
+        self.resource
+    }
+
+    pub(crate) const fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// How values kept in the process are known to be valid; `None` if none are.
+    pub(crate) const fn coherence(&self) -> Option<Coherence> {
+        self.coherence
+    }
+
+    /// For how long a process that loads for all of them is waited for if it falls silent.
+    pub(crate) const fn lease_lasts(&self) -> Option<Duration> {
+        self.lease
+    }
+
+    /// `version` is the attribute's, 0 without.
+    pub const fn new(resource: &'static Resource, module: &'static str, function: &'static str, version: u32) -> Self {
+        Self {
+            resource,
+            module,
+            function,
+            version,
+            coherence: None,
+            lease: None,
+            shape: ShapeOfSite::new(),
+            warned: AtomicBool::new(false),
+        }
+    }
+
+    /// The attribute's `near`.
+    #[must_use]
+    pub const fn near(mut self, coherence: Coherence) -> Self {
+        self.coherence = Some(coherence);
+        self
+    }
+
+    /// The attribute's `lease`, given as an expression, checked where the function is compiled.
+    ///
+    /// # Panics
+    ///
+    /// If it is shorter than a millisecond.
+    #[track_caller]
+    pub const fn checked_lease(lasting: Duration) -> Duration {
+        assert!(
+            lasting.as_millis() > 0,
+            "a lease is at least one millisecond\nhelp: write `lease` alone for 2 seconds"
+        );
+        lasting
+    }
+
+    /// The attribute's `lease`.
+    #[must_use]
+    pub const fn lease(mut self, lasting: Duration) -> Self {
+        self.lease = Some(lasting);
+        self
+    }
+}
+
+impl Site {
+    /// Says once that calls cannot be cached because of an argument's value.
+    pub(crate) fn warn_of(&self, argument: &str, cause: &CanonicalError) {
+        let Self {
+            module,
+            function,
+            warned,
+            ..
+        } = self;
+        if !warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                %cause,
+                "the argument `{argument}` of {module}::{function} cannot be part of a key: such calls are not cached"
+            );
+        }
+    }
+}
