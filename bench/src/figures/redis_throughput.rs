@@ -4,7 +4,7 @@ use tokio::runtime::Runtime;
 
 use super::Measurement;
 use crate::{
-    bench::Bench,
+    bench::{Bench, runtime, say},
     contestants::{ByCached, ByDeadpool, ByHitbox, Ours, Raw},
     figure::{Figure, Must, Series, Unit},
     measure::{Contender, Contestant, interleaved, throughput, warm},
@@ -29,14 +29,14 @@ fn run(bench: Bench) -> Result<Vec<Figure>> {
     let server = RedisServer::start()?;
     let mut figures = Vec::new();
     for workers in [1, 2] {
-        let runtime = bench.runtime(workers)?;
+        let runtime = runtime(workers)?;
         let all = All::connect(&runtime, &server)?;
         for rows in [SMALL, LARGE] {
             server.command::<()>(["FLUSHALL"])?;
             all.warm(&runtime, rows)?;
             for callers in CALLERS {
                 let name = format!("{rows} rows, {workers} workers");
-                bench.say(&format!("{name}, {callers} callers"));
+                say(&format!("{name}, {callers} callers"));
                 let (ours, peers) = all.compare(bench, &runtime, callers, rows)?;
                 figures.extend(peers.into_iter().map(|peer| {
                     let must = must(&peer.name, callers, rows);
