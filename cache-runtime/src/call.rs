@@ -104,6 +104,12 @@ impl Call {
         }
     }
 
+    /// The key of the entry, if the call has one; for benchmarks and tools outside of this crate.
+    pub fn into_entry_key(self) -> Option<String> {
+        let (keyed, _) = self.into_keyed().ok()?;
+        Some(keyed.address().entry().to_owned())
+    }
+
     /// What the call is found by; the cache alone, if it has one, if the call is not to be cached.
     pub(crate) fn into_keyed(self) -> Result<(Keyed, Option<NearCall>), Option<Cache>> {
         let Self {
@@ -143,19 +149,23 @@ pub(crate) struct Keyed {
 impl Keyed {
     /// Where the entry stands, and what it must prove. `body` is the type name of the function's body.
     pub(crate) fn locate<T: DeserializeOwned>(&self, body: &'static str) -> Located {
-        let Arguments { tenant, scopes, json } = &self.arguments;
-        let hash = canonical::hash12(json);
-        let hash = str::from_utf8(&hash).expect("hex digits are ASCII");
-        let address = Address::from_escaped(tenant, self.site.resource(), scopes, hash)
-            .with_holds(self.site.declared().is_crash_safe());
+        let address = self.address();
         let identity = Identity {
-            fingerprint: identity::fingerprint(&address, json),
+            fingerprint: identity::fingerprint(&address, &self.arguments.json),
             shape: self.site.shape.get::<T>(body, self.site.version()),
         };
         Located {
             address: Arc::new(address),
             identity,
         }
+    }
+
+    fn address(&self) -> Address {
+        let Arguments { tenant, scopes, json } = &self.arguments;
+        let hash = canonical::hash12(json);
+        let hash = str::from_utf8(&hash).expect("hex digits are ASCII");
+        let resource = self.site.declared();
+        Address::from_escaped(tenant, resource.name(), scopes, hash).with_holds(resource.is_crash_safe())
     }
 }
 
