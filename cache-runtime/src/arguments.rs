@@ -1,6 +1,6 @@
 //! What tells the calls of one function apart: the tenant, the scope values and the arguments.
 
-use std::{any::TypeId, fmt::Display, marker::PhantomData};
+use std::{any::TypeId, fmt::Display};
 
 use serde::Serialize;
 
@@ -10,7 +10,6 @@ use crate::{
     compact::{self, NotCompact},
     context,
     key::{SHARED_TENANT, ScopeValue, escape},
-    near::tier::{Nearness, SharedOnly},
     resource::Tenancy,
     site::Site,
 };
@@ -28,18 +27,14 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     /// `None` if the call is not to be cached: a tenant is required and missing, or an argument cannot be written.
-    pub(crate) fn of<N: Nearness>(
-        site: &'static Site,
-        settings: &Settings,
-        parts: impl Fn(&mut Key<'_, N>),
-    ) -> Option<Self> {
+    pub(crate) fn of(site: &'static Site, settings: &Settings, parts: &dyn Fn(&mut Key<'_>)) -> Option<Self> {
         let mut canonical = Canonical {
             tenant: None,
             scopes: Vec::new(),
             json: Vec::with_capacity(128),
             unwritable: None,
         };
-        parts(&mut Key::new(Form::Canonical(&mut canonical)));
+        parts(&mut Key(Form::Canonical(&mut canonical)));
         let Canonical {
             tenant,
             mut scopes,
@@ -60,21 +55,38 @@ impl Arguments {
         json.extend_from_slice(if json.is_empty() { b"{}" } else { b"}" });
         Some(Self { tenant, scopes, json })
     }
+
+    /// Writes what a call is found by where it has no compact form, beside what [`write_compact`] writes, so that neither is
+    /// taken for the other.
+    pub(crate) fn write_form(&self, out: &mut Vec<u8>, site: &'static Site, function: &'static str) {
+        let Self { tenant, scopes, json } = self;
+        out.clear();
+        compact::write_function(out, site, function);
+        out.extend_from_slice(b"canonical");
+        for part in [tenant].into_iter().chain(scopes.iter().map(|(_, value)| value)) {
+            // No escaped text has a NUL.
+            out.extend_from_slice(part.as_bytes());
+            out.push(0);
+        }
+        out.extend_from_slice(json);
+    }
 }
 
-/// Appends what tells a call apart to `out`, in the form that is quick to write. Fails if there is none.
-pub(crate) fn write_compact<N: Nearness>(
+/// Writes what a call is found by to `out`, in the form that is quick to write. Fails if there is none.
+pub(crate) fn write_compact(
     out: &mut Vec<u8>,
     site: &'static Site,
+    function: &'static str,
     settings: &Settings,
-    parts: impl Fn(&mut Key<'_, N>),
+    parts: &dyn Fn(&mut Key<'_>),
 ) -> Result<(), NotCompact> {
+    compact::write_function(out, site, function);
     let mut compact = Compact {
         out: std::mem::take(out),
         has_tenant: false,
         written: Ok(()),
     };
-    parts(&mut Key::new(Form::Compact(&mut compact)));
+    parts(&mut Key(Form::Compact(&mut compact)));
     *out = compact.out;
     compact.written?;
     if compact.has_tenant || site.declared().tenancy() == Tenancy::Shared {
@@ -86,16 +98,13 @@ pub(crate) fn write_compact<N: Nearness>(
     }
 }
 
-/// What tells a call apart, while it is written. `N` says whether it is written in the form of the near cache, too.
-pub struct Key<'k, N = SharedOnly> {
-    form: Form<'k>,
-    tier: PhantomData<N>,
-}
+/// What tells a call from others of its function, while it is written.
+pub struct Key<'k>(Form<'k>);
 
 enum Form<'k> {
-    /// For the near cache.
+    /// What it is found by in this process.
     Compact(&'k mut Compact),
-    /// For everything else.
+    /// What it is found by in the store.
     Canonical(&'k mut Canonical),
 }
 
@@ -115,17 +124,10 @@ struct Canonical {
     unwritable: Option<(&'static str, CanonicalError)>,
 }
 
-impl<'k, N: Nearness> Key<'k, N> {
-    fn new(form: Form<'k>) -> Self {
-        Self {
-            form,
-            tier: PhantomData,
-        }
-    }
-
+impl Key<'_> {
     /// The attribute's `tenant`, or the argument `tenant_id`.
     pub fn tenant<T: Display + ?Sized>(&mut self, tenant: &T) {
-        match &mut self.form {
+        match &mut self.0 {
             Form::Compact(compact) => {
                 compact.has_tenant = true;
                 compact.write(|out| compact::write_display(out, tenant));
@@ -136,7 +138,7 @@ impl<'k, N: Nearness> Key<'k, N> {
 
     /// One scope value.
     pub fn scope<T: Display + ?Sized>(&mut self, name: &'static str, value: &T) {
-        match &mut self.form {
+        match &mut self.0 {
             Form::Compact(compact) => compact.write(|out| compact::write_display(out, value)),
             Form::Canonical(canonical) => canonical.scopes.push((name, escape(value))),
         }
@@ -145,7 +147,7 @@ impl<'k, N: Nearness> Key<'k, N> {
     /// One scope value that is an argument in the key, too.
     #[inline]
     pub fn scope_of_arg<T: Display + ?Sized + 'static>(&mut self, name: &'static str, value: &T) {
-        match self.form {
+        match self.0 {
             // What the argument says is all there is to say.
             Form::Compact(_) if shows_what_it_is::<T>() => {}
             _ => self.scope(name, value),
@@ -155,10 +157,8 @@ impl<'k, N: Nearness> Key<'k, N> {
     /// One argument or key expression; given in ascending order of the names.
     #[inline]
     pub fn arg<T: KeyArg + ?Sized>(&mut self, name: &'static str, value: &T) {
-        match &mut self.form {
-            // Not even compiled for functions without a near cache.
-            Form::Compact(compact) if N::NEAR => compact.write(|out| compact::write(out, value)),
-            Form::Compact(_) => {}
+        match &mut self.0 {
+            Form::Compact(compact) => compact.write(|out| compact::write(out, value)),
             Form::Canonical(canonical) => canonical.arg(name, value),
         }
     }

@@ -47,7 +47,7 @@ where
         report(call.inner(), resource, None, Outcome::NearHit, None);
         return S::restore(value);
     }
-    let (keyed, near) = match call.into_keyed() {
+    let mut keyed = match call.into_keyed() {
         Ok(keyed) => keyed,
         Err(cache) => {
             let inner = cache.as_ref().map(|cache| &*cache.inner);
@@ -60,6 +60,7 @@ where
     let inner = &keyed.cache.inner;
     let began = inner.flights.now();
     let function = type_name::<F>();
+    let near = keyed.near.take();
     let mut asking = Asking {
         keyed: &keyed,
         near,
@@ -69,7 +70,7 @@ where
     let outcome = match &answer {
         Answer::Hit(_, outcome) | Answer::Load(_, outcome) => *outcome,
     };
-    let tenant = Some(keyed.arguments.tenant.as_str());
+    let tenant = Some(keyed.known.arguments.tenant.as_str());
     report(Some(inner), resource, tenant, outcome, Some(started));
     let ticket = match answer {
         Answer::Hit(value, _) => return S::restore(value),
@@ -133,7 +134,7 @@ struct Permit {
 /// One call while it asks, loads and fills.
 struct Asking<'a> {
     keyed: &'a Keyed,
-    near: Option<NearCall>,
+    near: Option<Box<NearCall>>,
     /// `None` as long as nobody needs to know where the entry stands: with the store out of reach, for a near hit.
     located: Option<Located>,
 }
@@ -212,14 +213,12 @@ impl Asking<'_> {
     where
         S::Value: CacheValue,
     {
-        let Keyed {
-            cache, site, arguments, ..
-        } = self.keyed;
+        let Keyed { cache, site, known, .. } = self.keyed;
         loop {
             let stamped = self.located.as_ref().zip(ticket.as_ref());
             let flight = match stamped {
                 Some((located, ticket)) => FlightKey::stamped(located, ticket),
-                None => FlightKey::unstamped(function, site.resource(), arguments),
+                None => FlightKey::unstamped(function, site.resource(), &known.arguments),
             };
             let flights = &cache.inner.flights;
             let joined = match context::loading() {

@@ -1,19 +1,18 @@
 //! One call of a `#[cached]` function, until it is known what it is found by.
 
-use std::{any::type_name, sync::Arc, time::Duration};
+use std::{any::type_name, cell::Cell, sync::Arc, time::Duration};
 
 use serde::de::DeserializeOwned;
 
 use crate::{
     Cache,
-    arguments::{Arguments, Key},
+    arguments::{self, Arguments, Key},
     cache::Inner,
-    canonical,
     context::{self, CurrentCache},
     envelope::Identity,
-    identity,
     key::Address,
-    near::{Kept, Looked, NearCall, tier::Nearness},
+    near::{Kept, Looked, NearCall},
+    recent::KnownCall,
     site::Site,
 };
 
@@ -35,8 +34,8 @@ enum Found {
     Nothing,
     /// A value in the near cache that may be used as it is. There is no need to know anything more of the call.
     Kept(Arc<Kept>),
-    /// Boxed, so that a call is small where it is moved.
-    Arguments(Box<(Arguments, Option<NearCall>)>),
+    /// With its part in the near cache, boxed, so that a call is small where it is moved.
+    Known(Arc<KnownCall>, Option<Box<NearCall>>),
 }
 
 impl Call {
@@ -77,22 +76,11 @@ impl Call {
         self.active &= condition;
     }
 
-    /// What tells the call from others of the function. `parts` writes it, at most once in each of the two forms that there
-    /// are; without a near cache the quick one is not even compiled.
-    pub fn key<N: Nearness, P: Fn(&mut Key<'_, N>)>(&mut self, parts: P) {
-        let Some(inner) = self.cache.inner().filter(|_| self.active) else {
-            return;
-        };
-        let near = match N::NEAR.then(|| NearCall::look(inner, self.site, type_name::<P>(), &parts)) {
-            Some(Looked::Kept(kept)) => {
-                self.found = Found::Kept(kept);
-                return;
-            }
-            Some(Looked::Call(near)) => Some(near),
-            Some(Looked::Nothing) | None => None,
-        };
-        if let Some(arguments) = Arguments::of(self.site, &inner.settings, parts) {
-            self.found = Found::Arguments(Box::new((arguments, near)));
+    /// What tells the call from others of the function: `parts` writes it, once in each of the two forms that there are, or in
+    /// the quick one alone, if the process knows the call.
+    pub fn key<P: Fn(&mut Key<'_>)>(&mut self, parts: P) {
+        if let Some(inner) = self.cache.inner().filter(|_| self.active) {
+            self.found = with_buffer(|form| find(inner, self.site, type_name::<P>(), &parts, form));
         }
     }
 
@@ -100,18 +88,18 @@ impl Call {
     pub(crate) fn kept(&self) -> Option<&Kept> {
         match &self.found {
             Found::Kept(kept) => Some(kept),
-            Found::Nothing | Found::Arguments(_) => None,
+            Found::Nothing | Found::Known(..) => None,
         }
     }
 
     /// The key of the entry, if the call has one; for benchmarks and tools outside of this crate.
     pub fn into_entry_key(self) -> Option<String> {
-        let (keyed, _) = self.into_keyed().ok()?;
-        Some(keyed.address().entry().to_owned())
+        let keyed = self.into_keyed().ok()?;
+        Some(keyed.known.address.entry().to_owned())
     }
 
     /// What the call is found by; the cache alone, if it has one, if the call is not to be cached.
-    pub(crate) fn into_keyed(self) -> Result<(Keyed, Option<NearCall>), Option<Cache>> {
+    pub(crate) fn into_keyed(self) -> Result<Keyed, Option<Cache>> {
         let Self {
             site,
             cache,
@@ -119,53 +107,78 @@ impl Call {
             found,
             ..
         } = self;
-        let cache = cache.into_cache();
-        let (Some(cache), Found::Arguments(found)) = (&cache, found) else {
-            return Err(cache);
-        };
-        let (arguments, near) = *found;
-        let ttl = ttl
-            .or(site.declared().ttl())
-            .unwrap_or(cache.inner.settings.default_ttl);
-        let keyed = Keyed {
-            cache: cache.clone(),
-            site,
-            arguments,
-            ttl,
-        };
-        Ok((keyed, near))
+        match (cache.into_cache(), found) {
+            (Some(cache), Found::Known(known, near)) => Ok(Keyed {
+                ttl: ttl
+                    .or(site.declared().ttl())
+                    .unwrap_or(cache.inner.settings.default_ttl),
+                cache,
+                site,
+                known,
+                near,
+            }),
+            (cache, _) => Err(cache),
+        }
     }
 }
 
-/// A call whose key is complete.
+/// `function` is a type name that tells generics and `Self` apart; `form` is empty.
+fn find(
+    inner: &Arc<Inner>,
+    site: &'static Site,
+    function: &'static str,
+    parts: &dyn Fn(&mut Key<'_>),
+    form: &mut Vec<u8>,
+) -> Found {
+    let settings = &inner.settings;
+    let quick = arguments::write_compact(form, site, function, settings, parts).is_ok();
+    let arguments = if quick {
+        None
+    } else {
+        match Arguments::of(site, settings, parts) {
+            Some(arguments) => {
+                arguments.write_form(form, site, function);
+                Some(arguments)
+            }
+            None => return Found::Nothing,
+        }
+    };
+    let near = match site.coherence().map(|coherence| NearCall::look(inner, coherence, form)) {
+        Some(Looked::Kept(kept)) => return Found::Kept(kept),
+        Some(Looked::Call(near)) => Some(Box::new(near)),
+        None => None,
+    };
+    if let Some(known) = inner.recent.get(form) {
+        return Found::Known(known, near);
+    }
+    let Some(arguments) = arguments.or_else(|| Arguments::of(site, settings, parts)) else {
+        return Found::Nothing;
+    };
+    let known = Arc::new(KnownCall::of(site, arguments));
+    inner.recent.insert(form, &known);
+    Found::Known(known, near)
+}
+
+/// A call that is to be cached.
 #[derive(Debug)]
 pub(crate) struct Keyed {
     pub(crate) cache: Cache,
     pub(crate) site: &'static Site,
-    pub(crate) arguments: Arguments,
+    pub(crate) known: Arc<KnownCall>,
+    pub(crate) near: Option<Box<NearCall>>,
     pub(crate) ttl: Duration,
 }
 
 impl Keyed {
     /// Where the entry stands, and what it must prove. `body` is the type name of the function's body.
     pub(crate) fn locate<T: DeserializeOwned>(&self, body: &'static str) -> Located {
-        let address = self.address();
-        let identity = Identity {
-            fingerprint: identity::fingerprint(&address, &self.arguments.json),
-            shape: self.site.shape.get::<T>(body, self.site.version()),
-        };
         Located {
-            address: Arc::new(address),
-            identity,
+            address: Arc::clone(&self.known.address),
+            identity: Identity {
+                fingerprint: self.known.fingerprint,
+                shape: self.site.shape.get::<T>(body, self.site.version()),
+            },
         }
-    }
-
-    fn address(&self) -> Address {
-        let Arguments { tenant, scopes, json } = &self.arguments;
-        let hash = canonical::hash12(json);
-        let hash = str::from_utf8(&hash).expect("hex digits are ASCII");
-        let resource = self.site.declared();
-        Address::from_escaped(tenant, resource.name(), scopes, hash).with_holds(resource.is_crash_safe())
     }
 }
 
@@ -174,4 +187,23 @@ impl Keyed {
 pub(crate) struct Located {
     pub(crate) address: Arc<Address>,
     pub(crate) identity: Identity,
+}
+
+thread_local! {
+    /// Where calls are written, so that it takes no allocation.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// A longer buffer is not kept for the next call.
+const LONGEST_KEPT: usize = 16 * 1024;
+
+fn with_buffer<T>(write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    // Taken out, so that a `Serialize` which calls a cached function finds another one.
+    let mut buffer = BUFFER.take();
+    buffer.clear();
+    let written = write(&mut buffer);
+    if buffer.capacity() <= LONGEST_KEPT {
+        BUFFER.set(buffer);
+    }
+    written
 }

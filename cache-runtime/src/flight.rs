@@ -48,7 +48,7 @@ pub(crate) enum FlightKey {
     Unstamped {
         function: &'static str,
         resource: &'static str,
-        arguments: Arguments,
+        arguments: Arc<Arguments>,
     },
 }
 
@@ -61,11 +61,11 @@ impl FlightKey {
         }
     }
 
-    pub(crate) fn unstamped(function: &'static str, resource: &'static str, arguments: &Arguments) -> Self {
+    pub(crate) fn unstamped(function: &'static str, resource: &'static str, arguments: &Arc<Arguments>) -> Self {
         Self::Unstamped {
             function,
             resource,
-            arguments: arguments.clone(),
+            arguments: Arc::clone(arguments),
         }
     }
 }
@@ -80,10 +80,11 @@ impl table::Key for FlightKey {
         match self {
             Self::Stamped { address, .. } => any_of(address),
             Self::Unstamped {
-                resource,
-                arguments: Arguments { tenant, scopes, .. },
-                ..
-            } => any_of(&Address::from_escaped(tenant, resource, scopes, "")),
+                resource, arguments, ..
+            } => {
+                let Arguments { tenant, scopes, .. } = &**arguments;
+                any_of(&Address::from_escaped(tenant, resource, scopes, ""))
+            }
         }
     }
 }

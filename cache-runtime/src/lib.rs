@@ -50,6 +50,7 @@ mod lease;
 mod mutation;
 mod near;
 mod observe;
+mod recent;
 mod resource;
 mod returns;
 mod shape;

@@ -34,10 +34,10 @@ pub(crate) use self::{
     watching::Watching,
 };
 use crate::{
+    recent::CallKey,
     stamp::Stamp,
     store::{Coherent, StampWatcher},
 };
-use call::NearKey;
 use table::StampTable;
 
 /// What a value takes beside its encoded form and its key, roughly: the slot, the stamps, their marks, the reference counts.
@@ -49,7 +49,7 @@ const ALWAYS: u64 = u64::MAX;
 
 /// The near cache of one cache.
 pub(crate) struct Near {
-    values: Cache<NearKey, Arc<Kept>, ByWeight>,
+    values: Cache<CallKey, Arc<Kept>, ByWeight>,
     stamps: StampTable,
     made: Instant,
     coherent_until: AtomicU64,
@@ -72,8 +72,8 @@ pub(crate) struct Kept {
 #[derive(Debug, Clone)]
 struct ByWeight;
 
-impl Weighter<NearKey, Arc<Kept>> for ByWeight {
-    fn weight(&self, _key: &NearKey, kept: &Arc<Kept>) -> u64 {
+impl Weighter<CallKey, Arc<Kept>> for ByWeight {
+    fn weight(&self, _key: &CallKey, kept: &Arc<Kept>) -> u64 {
         kept.weight
     }
 }
@@ -116,7 +116,7 @@ impl Near {
     }
 
     /// Keeps a value, unless one of its stamps has changed since its marks were taken.
-    fn keep(&self, key: NearKey, kept: Kept) {
+    fn keep(&self, key: CallKey, kept: Kept) {
         if self.stamps.known(&kept.marks) != Known::Changed {
             self.values.insert(key, Arc::new(kept));
         }

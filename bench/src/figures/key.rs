@@ -2,7 +2,7 @@ use std::hint::black_box;
 
 use anyhow::{Result, ensure};
 use cache_runtime::{
-    __private::{Call, SharedOnly, Site},
+    __private::{Call, Site},
     Cache,
 };
 use md5::{Digest as _, Md5};
@@ -64,7 +64,7 @@ static SITE: Site = Site::new(&invoices, module_path!(), "invoices", 0);
 /// As `#[cached]` expands.
 fn key(cache: &Cache, query: &Query) -> String {
     let mut call = Call::begin(&SITE, Some(cache));
-    call.key::<SharedOnly, _>(|key| {
+    call.key(|key| {
         key.arg("company", &query.company);
         key.arg("filter", &query.filter);
         key.arg("page", &query.page);

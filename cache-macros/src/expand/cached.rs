@@ -15,7 +15,7 @@ use crate::{
 //     const __CACHE_RESOURCE: &Resource = &crate::cache_resources::invoices_list;
 //     static __CACHE_SITE: Site = Site::new(__CACHE_RESOURCE, module_path!(), "invoices", 0);
 //     let mut call = Call::begin(&__CACHE_SITE, None);
-//     Call::key::<SharedOnly, _>(&mut call, |key| {
+//     Call::key(&mut call, |key| {
 //         Key::scope::<crate::cache_resources::scopes::company>(key, "company", &company);
 //         Key::arg(key, "company", &company);
 //     });
@@ -29,8 +29,7 @@ pub(crate) fn cached(model: &Cached, block: &TokenStream) -> TokenStream {
         .when
         .iter()
         .map(|when| quote!(#call_type::when(&mut #call, #when);));
-    let tier = if model.near.is_some() { "NearToo" } else { "SharedOnly" };
-    let key = key(model, &call, tier);
+    let key = key(model, &call);
 
     let cache = optional_cache(model.cache.as_ref());
     let unless = model
@@ -45,7 +44,10 @@ pub(crate) fn cached(model: &Cached, block: &TokenStream) -> TokenStream {
         .iter()
         .map(|UserArgument { ident, cfg }| quote!(#(#cfg)* let _ = &#ident;));
     // All of the call on the return type: what the compiler has to say about it is that the result cannot be stored.
-    let tier = private(tier, model.output.span());
+    let tier = private(
+        if model.near.is_some() { "NearToo" } else { "SharedOnly" },
+        model.output.span(),
+    );
     let run = quote_spanned!(model.output.span()=> #run(#call, #shape, #unless, #tier, #body).await);
     quote! {
         #site
@@ -119,7 +121,7 @@ fn site(model: &Cached) -> TokenStream {
 }
 
 /// What tells the call from others. The closure may run twice, so what is more than an argument's name is evaluated before it.
-fn key(model: &Cached, call: &Ident, tier: &str) -> TokenStream {
+fn key(model: &Cached, call: &Ident) -> TokenStream {
     let key = local("__cache_key");
     let key_type = quote!(::cache_runtime::__private::Key);
     let Cached {
@@ -157,8 +159,7 @@ fn key(model: &Cached, call: &Ident, tier: &str) -> TokenStream {
     });
     let parts: TokenStream = parts.collect();
 
-    let tier = private(tier, Span::call_site());
-    let told = quote!(::cache_runtime::__private::Call::key::<#tier, _>(&mut #call, |#key| { #tenant #scopes #parts }));
+    let told = quote!(::cache_runtime::__private::Call::key(&mut #call, |#key| { #tenant #scopes #parts }));
     let Values { names, values } = values;
     if values.is_empty() {
         quote!(#told;)

@@ -1,18 +1,11 @@
 //! What one call of a `#[cached]` function does with the near cache.
 
-use std::{any::Any, borrow::Borrow, cell::Cell, sync::Arc, time::Duration};
+use std::{any::Any, borrow::Borrow, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Kept, Known, Near, OVERHEAD, Taken, tier::Nearness};
-use crate::{
-    arguments::{Arguments, Key, write_compact},
-    cache::Inner,
-    compact,
-    key::Address,
-    site::Site,
-    stamp::Stamp,
-};
+use super::{Kept, Known, Near, OVERHEAD, Taken};
+use crate::{cache::Inner, key::Address, recent::CallKey, stamp::Stamp};
 
 /// How the values of a function are known to be valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,33 +25,12 @@ pub(crate) enum Origin {
     Loaded,
 }
 
-/// What a value is found by: the function, and the arguments in their [compact form](crate::compact) or, where there is none,
-/// in the canonical one.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct NearKey(Arc<[u8]>);
-
-/// So that a key is looked up by bytes that are not in an allocation of their own.
-impl Borrow<[u8]> for NearKey {
-    fn borrow(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl NearKey {
-    /// The bytes that it takes.
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-}
-
 /// What a look into the near cache came to.
 pub(crate) enum Looked {
     /// A value that may be used without asking the store.
     Kept(Arc<Kept>),
     /// None: this is how the call goes on.
     Call(NearCall),
-    /// The function keeps none in the process.
-    Nothing,
 }
 
 /// One call and the value that is kept for it, if one is.
@@ -66,37 +38,34 @@ pub(crate) enum Looked {
 pub(crate) struct NearCall {
     near: Arc<Near>,
     coherence: Coherence,
-    key: NearKey,
+    key: CallKey,
     /// May be used if the store still has its stamps.
     unchecked: Option<Arc<Kept>>,
     marks: Taken,
 }
 
 impl NearCall {
-    /// Looks for a value. `function` is a type name that tells generics and `Self` apart.
-    pub(crate) fn look<N: Nearness>(
-        inner: &Arc<Inner>,
-        site: &'static Site,
-        function: &'static str,
-        parts: &impl Fn(&mut Key<'_, N>),
-    ) -> Looked {
-        let Some(coherence) = site.coherence() else {
-            return Looked::Nothing;
-        };
+    /// Looks for the value of the call that has this form.
+    pub(crate) fn look(inner: &Arc<Inner>, coherence: Coherence, form: &[u8]) -> Looked {
         if coherence == Coherence::Tracked {
             inner.watching.ensure(inner);
         }
-        with_buffer(|buffer| {
-            compact::write_function(buffer, site, function);
-            let function = buffer.len();
-            if write_compact(buffer, site, &inner.settings, parts).is_err() {
-                buffer.truncate(function);
-                match Arguments::of(site, &inner.settings, parts) {
-                    Some(arguments) => write_canonical(buffer, &arguments),
-                    None => return Looked::Nothing,
-                }
+        let near = &inner.near;
+        let now = Instant::now();
+        let mut unchecked = near.get(form, now);
+        if let Some(kept) = unchecked.take_if(|_| coherence == Coherence::Tracked) {
+            match near.known(&kept, now) {
+                Known::Unchanged => return Looked::Kept(kept),
+                Known::Unsure => unchecked = Some(kept),
+                Known::Changed => near.forget(form, &kept),
             }
-            inner.near.look(coherence, buffer)
+        }
+        Looked::Call(Self {
+            near: Arc::clone(near),
+            coherence,
+            key: CallKey::new(form),
+            unchecked,
+            marks: Taken::default(),
         })
     }
 
@@ -117,7 +86,7 @@ impl NearCall {
         let kept = self.unchecked.as_ref()?;
         if !kept.stamps.iter().copied().map(Some).eq(current.iter().copied()) {
             if let Some(kept) = self.unchecked.take() {
-                self.near.forget(&self.key.0, &kept);
+                self.near.forget(self.key.borrow(), &kept);
             }
             return None;
         }
@@ -160,55 +129,4 @@ impl NearCall {
         };
         self.near.keep(self.key.clone(), kept);
     }
-}
-
-impl Near {
-    fn look(self: &Arc<Self>, coherence: Coherence, key: &[u8]) -> Looked {
-        let now = Instant::now();
-        let mut unchecked = self.get(key, now);
-        if let Some(kept) = unchecked.take_if(|_| coherence == Coherence::Tracked) {
-            match self.known(&kept, now) {
-                Known::Unchanged => return Looked::Kept(kept),
-                Known::Unsure => unchecked = Some(kept),
-                Known::Changed => self.forget(key, &kept),
-            }
-        }
-        Looked::Call(NearCall {
-            near: Arc::clone(self),
-            coherence,
-            key: NearKey(key.into()),
-            unchecked,
-            marks: Taken::default(),
-        })
-    }
-}
-
-/// Beside what [`write_compact`] writes, so that neither is taken for the other.
-fn write_canonical(out: &mut Vec<u8>, Arguments { tenant, scopes, json }: &Arguments) {
-    out.extend_from_slice(b"canonical");
-    for part in [tenant].into_iter().chain(scopes.iter().map(|(_, value)| value)) {
-        // No escaped text has a NUL.
-        out.extend_from_slice(part.as_bytes());
-        out.push(0);
-    }
-    out.extend_from_slice(json);
-}
-
-thread_local! {
-    /// Where keys are written: a hit allocates nothing.
-    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
-/// A longer buffer is not kept for the next call.
-const LONGEST_KEPT: usize = 16 * 1024;
-
-fn with_buffer<T>(write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-    // Taken out, so that a `Serialize` which calls a cached function finds another one.
-    let mut buffer = BUFFER.take();
-    buffer.clear();
-    let written = write(&mut buffer);
-    if buffer.capacity() <= LONGEST_KEPT {
-        BUFFER.set(buffer);
-    }
-    written
 }

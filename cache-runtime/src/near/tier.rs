@@ -14,14 +14,8 @@ pub trait NearValue: Clone + Send + Sync + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Clone + Send + Sync + 'static> NearValue for T {}
 
-/// Where the values of a function are kept.
-pub trait Nearness {
-    /// Whether in the process, too.
-    const NEAR: bool;
-}
-
-/// How values of the type `T` are kept there.
-pub trait Tier<T>: Nearness {
+/// Where values are kept.
+pub trait Tier<T> {
     /// The value as it is kept in the process.
     fn keep(value: &T) -> Option<Arc<dyn Any + Send + Sync>>;
 
@@ -31,10 +25,6 @@ pub trait Tier<T>: Nearness {
 
 /// In the store alone.
 pub struct SharedOnly;
-
-impl Nearness for SharedOnly {
-    const NEAR: bool = false;
-}
 
 impl<T> Tier<T> for SharedOnly {
     fn keep(_value: &T) -> Option<Arc<dyn Any + Send + Sync>> {
@@ -48,10 +38,6 @@ impl<T> Tier<T> for SharedOnly {
 
 /// In the store and in the process.
 pub struct NearToo;
-
-impl Nearness for NearToo {
-    const NEAR: bool = true;
-}
 
 impl<T: NearValue> Tier<T> for NearToo {
     fn keep(value: &T) -> Option<Arc<dyn Any + Send + Sync>> {
