@@ -14,6 +14,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     Cache,
     canonical::{self, CanonicalError},
+    codec::Codec,
     context,
     envelope::Identity,
     identity::{self, ShapeOfSite},
@@ -31,8 +32,10 @@ pub struct Site {
     version: u32,
     coherence: Option<Coherence>,
     lease: Option<Duration>,
+    codec: Codec,
     shape: ShapeOfSite,
     warned: AtomicBool,
+    warned_of_codec: AtomicBool,
 }
 
 impl Site {
@@ -59,6 +62,11 @@ impl Site {
         self.lease
     }
 
+    /// What results are stored in.
+    pub(crate) const fn written_in(&self) -> Codec {
+        self.codec
+    }
+
     /// `version` is the attribute's, 0 without.
     pub const fn new(resource: &'static Resource, module: &'static str, function: &'static str, version: u32) -> Self {
         Self {
@@ -68,8 +76,10 @@ impl Site {
             version,
             coherence: None,
             lease: None,
+            codec: Codec::Json,
             shape: ShapeOfSite::new(),
             warned: AtomicBool::new(false),
+            warned_of_codec: AtomicBool::new(false),
         }
     }
 
@@ -100,6 +110,13 @@ impl Site {
         self.lease = Some(lasting);
         self
     }
+
+    /// The attribute's `codec`.
+    #[must_use]
+    pub const fn codec(mut self, codec: Codec) -> Self {
+        self.codec = codec;
+        self
+    }
 }
 
 impl Site {
@@ -115,6 +132,23 @@ impl Site {
             tracing::warn!(
                 %cause,
                 "the argument `{argument}` of {module}::{function} cannot be part of a key: such calls are not cached"
+            );
+        }
+    }
+
+    /// Says once that a result was not encoded as it should have been.
+    pub(crate) fn note_codec(&self, used: Codec) {
+        let Self {
+            module,
+            function,
+            codec,
+            ..
+        } = self;
+        if used != *codec && !self.warned_of_codec.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "a result of {module}::{function} does not come back the same from {}: such results are stored as {}",
+                codec.as_str(),
+                used.as_str()
             );
         }
     }

@@ -29,10 +29,11 @@ mod cache;
 mod cached;
 mod call;
 mod canonical;
+mod codec;
+mod compression;
 mod config;
 mod context;
 mod declared;
-mod encode;
 mod engine;
 mod envelope;
 mod flight;
@@ -67,6 +68,7 @@ pub use cache_macros::{cached, invalidates, resources};
 pub use crate::{
     builder::{Builder, OnFailover},
     cache::Cache,
+    compression::Compression,
     config::ConfigError,
     context::{with_cache, with_tenant},
     envelope::{Envelope, Identity, Rejection},
@@ -89,6 +91,7 @@ pub mod __private {
         cached::{CacheValue, cached, never},
         call::{Call, KeyArg, Site},
         canonical::{canonical_json, key_hash},
+        codec::Codec,
         config::from_env,
         mutation::{On, Plan, ScopeValues, invalidating, scope_value},
         near::{Coherence, NearToo, SharedOnly},

@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 use super::{check, future, local, optional_cache, private, scope_type, shape};
 use crate::{
     duration::DurationExpr,
-    model::{Cached, KeyPart, Near, Scope, Tenant, UserArgument},
+    model::{BinaryCodec, Cached, KeyPart, Near, Scope, Tenant, UserArgument},
 };
 
 /// The new body of the function, around `block`, its old one.
@@ -62,6 +62,7 @@ fn site(model: &Cached) -> TokenStream {
         scopes,
         near,
         lease,
+        codec,
         ..
     } = model;
     let near = near.map(|near| {
@@ -78,6 +79,11 @@ fn site(model: &Cached) -> TokenStream {
             quote!(.lease(#lease))
         }
         fixed @ DurationExpr::Fixed(_) => quote!(.lease(#fixed)),
+    });
+    let codec = codec.map(|(BinaryCodec::Postcard, span)| {
+        let codec = private("Codec", span);
+        let codec = quote_spanned!(span=> #codec::postcard());
+        quote!(.codec(#codec))
     });
     let aliases: Vec<Ident> = (0..scopes.len()).map(scope_alias).collect();
     let scope_types = scopes
@@ -108,7 +114,7 @@ fn site(model: &Cached) -> TokenStream {
             ::core::module_path!(),
             #function,
             #version,
-        )#near #lease;
+        )#near #lease #codec;
     }
 }
 
