@@ -7,7 +7,7 @@ mod reference;
 mod resources;
 
 pub(crate) use self::{
-    cached::{CachedArgs, KeyExpr, NearArg},
+    cached::{CachedArgs, CodecArg, CodecName, KeyExpr, NearArg},
     invalidates::{InvalidatesArgs, OnArg, TargetArg},
     options::{ScopeExpr, Slot},
     reference::{Reference, resource_ident},

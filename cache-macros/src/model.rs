@@ -20,6 +20,8 @@ pub(crate) struct Cached {
     pub(crate) unless: Option<TokenStream>,
     pub(crate) near: Option<Near>,
     pub(crate) lease: Option<DurationExpr>,
+    /// The binary codec, and where it is named.
+    pub(crate) codec: Option<(BinaryCodec, Span)>,
     pub(crate) tenant: Option<Tenant>,
     pub(crate) cache: Option<TokenStream>,
     pub(crate) scopes: Vec<Scope>,
@@ -35,6 +37,12 @@ pub(crate) struct Cached {
 pub(crate) enum Near {
     Tracked,
     Checked,
+}
+
+/// What results are stored in, if not in JSON.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BinaryCodec {
+    Postcard,
 }
 
 /// Where the tenant comes from.

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    Cache, SigningKey,
+    Cache, Compression, SigningKey,
     envelope::Sealing,
     journal,
     store::{MemoryStore, RedisConfig, RedisStore, Store},
@@ -160,6 +160,20 @@ impl Builder {
     /// counted; a larger one that somebody else has stored is refused. Default: 16 MiB.
     pub fn max_value_size(mut self, bytes: usize) -> Self {
         self.settings.sealing.max_value_size = bytes;
+        self
+    }
+
+    /// How encoded results of more than [`compression_above`](Self::compression_above) bytes are compressed, where that makes
+    /// them smaller. Entries are read whatever they are compressed with, as long as this build has the feature. Default: not
+    /// at all.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.settings.sealing.compression = compression;
+        self
+    }
+
+    /// The largest encoded result that is not compressed, in bytes. Default: 10 KiB.
+    pub fn compression_above(mut self, bytes: usize) -> Self {
+        self.settings.sealing.compression_above = bytes;
         self
     }
 

@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Cache, context,
+    Cache,
+    codec::Codec,
+    context,
     envelope::{Identity, Meta},
     identity,
     invalidate::{Invalidated, Invalidation},
@@ -22,7 +24,7 @@ impl Cache {
     pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
         let (address, identity) = self.locate::<T>(key)?;
         match self.inner.read(&address, &identity).await? {
-            Reading::Hit { envelope, .. } => serde_json::from_slice(&envelope.payload()).ok(),
+            Reading::Hit { envelope, .. } => envelope.decode().ok(),
             Reading::Miss { .. } => None,
         }
     }
@@ -51,13 +53,13 @@ impl Cache {
             Reading::Hit { ticket, .. } => ticket,
             Reading::Miss { ticket, .. } => ticket?,
         };
-        let payload = self.inner.encode(value)?;
+        let value = self.inner.encode(value, Codec::Json)?;
         let meta = Meta {
             identity,
             ttl,
             load_duration: Duration::ZERO,
         };
-        Some(self.inner.fill(&ticket, meta, &payload).await)
+        Some(self.inner.fill(&ticket, meta, &value).await)
     }
 
     fn locate<T: DeserializeOwned>(&self, key: &str) -> Option<(Arc<Address>, Identity)> {

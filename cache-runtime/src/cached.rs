@@ -10,7 +10,6 @@ use crate::{
     cache::Inner,
     call::{Call, Keyed, Located},
     context,
-    encode::encode,
     envelope::{Envelope, Meta, Rejection},
     flight::{FlightKey, Joined, Landed, Leader, Moment},
     lease::{self, Acquired, Lease},
@@ -184,20 +183,15 @@ impl Asking<'_> {
 
     /// The value of an entry; it is kept in the process, if the function wants that.
     fn decode<T: CacheValue, N: Tier<T>>(&self, located: &Located, envelope: &Envelope) -> Option<T> {
-        let payload = envelope.payload();
-        let Ok(value) = serde_json::from_slice(&payload) else {
+        let encoded = envelope.encoded().ok();
+        let decoded = encoded.and_then(|encoded| Some((encoded.decode().ok()?, encoded.len())));
+        let Some((value, len)) = decoded else {
             let inner = &self.keyed.cache.inner;
             inner.note_rejection(&located.address, Rejection::Decode);
             return None;
         };
         if let Some((near, kept)) = self.near.as_ref().zip(N::keep(&value)) {
-            near.keep(
-                Origin::Read,
-                kept,
-                envelope.stamps(),
-                envelope.remaining(),
-                payload.len(),
-            );
+            near.keep(Origin::Read, kept, envelope.stamps(), envelope.remaining(), len);
         }
         Some(value)
     }
@@ -292,8 +286,8 @@ impl Asking<'_> {
         S::Value: CacheValue,
     {
         let value = self.decode::<S::Value, N>(located, envelope)?;
-        if let Some(leader) = leader {
-            leader.land(Landed::Value(envelope.payload()));
+        if let Some((leader, encoded)) = leader.zip(envelope.encoded().ok()) {
+            leader.land(Landed::Value(encoded));
         }
         Some(S::restore(value))
     }
@@ -310,21 +304,25 @@ impl Asking<'_> {
     {
         let filling = self.located.as_ref().zip(ticket);
         let waited_for = leader.as_ref().is_some_and(Leader::has_waiters);
-        let payload = match S::value(returned) {
+        let site = self.keyed.site;
+        let encoded = match S::value(returned) {
             // Who waits is given a value of any size.
-            Some(value) if waited_for => encode(value, usize::MAX).ok(),
-            Some(value) if filling.is_some() => self.keyed.cache.inner.encode(value),
+            Some(value) if waited_for => site.written_in().encode(value, usize::MAX).ok(),
+            Some(value) if filling.is_some() => self.keyed.cache.inner.encode(value, site.written_in()),
             _ => None,
         };
+        if let Some(encoded) = &encoded {
+            site.note_codec(encoded.codec);
+        }
         if let Some(leader) = &leader {
-            leader.land(match (&payload, S::value(returned)) {
-                (Some(payload), _) => Landed::Value(payload.clone()),
+            leader.land(match (&encoded, S::value(returned)) {
+                (Some(encoded), _) => Landed::Value(encoded.clone()),
                 (None, None) if S::succeeded(returned) => Landed::Absent,
                 (None, _) => Landed::Failed,
             });
         }
         let overtaken = leader.as_ref().is_some_and(Leader::is_detached);
-        let (Some((located, ticket)), Some(payload), false) = (filling, payload, overtaken) else {
+        let (Some((located, ticket)), Some(encoded), false) = (filling, encoded, overtaken) else {
             return;
         };
         let meta = Meta {
@@ -332,11 +330,11 @@ impl Asking<'_> {
             ttl: self.keyed.ttl,
             load_duration,
         };
-        let filled = self.keyed.cache.inner.fill(&ticket, meta, &payload).await;
+        let filled = self.keyed.cache.inner.fill(&ticket, meta, &encoded).await;
         let kept = S::value(returned).filter(|_| filled).and_then(N::keep);
         if let Some((near, kept)) = self.near.as_ref().zip(kept) {
             let stamps = ticket.stamps().iter().copied();
-            near.keep(Origin::Loaded, kept, stamps, self.keyed.ttl, payload.len());
+            near.keep(Origin::Loaded, kept, stamps, self.keyed.ttl, encoded.len());
         }
     }
 }
@@ -376,7 +374,7 @@ where
     S::Value: CacheValue,
 {
     match landed {
-        Landed::Value(payload) => serde_json::from_slice(&payload).ok().map(S::restore),
+        Landed::Value(encoded) => encoded.decode().ok().map(S::restore),
         Landed::Absent => S::absent(),
         Landed::Failed => None,
     }

@@ -3,7 +3,7 @@
 use std::{ffi::OsString, fs, time::Duration};
 
 use crate::{
-    SigningKey,
+    Compression, SigningKey,
     builder::{Builder, OnFailover},
     store::RedisConfig,
 };
@@ -73,6 +73,12 @@ pub fn from_env(get: impl Fn(&'static str) -> Option<OsString>) -> Result<Builde
     }
     if let Some(bytes) = env.number("CACHE_MAX_VALUE_SIZE")? {
         builder = builder.max_value_size(bytes);
+    }
+    if let Some(compression) = env.compression("CACHE_COMPRESSION")? {
+        builder = builder.compression(compression);
+    }
+    if let Some(bytes) = env.number("CACHE_COMPRESSION_ABOVE")? {
+        builder = builder.compression_above(bytes);
     }
     if let Some(key) = env.signing_key("CACHE_SIGNING_KEY")? {
         builder = builder.signing_key(key);
@@ -270,6 +276,18 @@ impl<G: Fn(&'static str) -> Option<OsString>> Env<G> {
             })
     }
 
+    fn compression(&self, variable: &'static str) -> Result<Option<Compression>, ConfigError> {
+        let accepted = "write none, lz4 or zstd; the last two need the feature of that name of cache-runtime";
+        self.parse(variable, accepted, |text| match text.to_ascii_lowercase().as_str() {
+            "none" => Some(Compression::None),
+            #[cfg(feature = "lz4")]
+            "lz4" => Some(Compression::Lz4),
+            #[cfg(feature = "zstd")]
+            "zstd" => Some(Compression::Zstd),
+            _ => None,
+        })
+    }
+
     fn on_failover(&self, variable: &'static str) -> Result<Option<OnFailover>, ConfigError> {
         self.parse(variable, "write replay or flush", |text| {
             match text.to_ascii_lowercase().as_str() {
@@ -331,6 +349,8 @@ mod tests {
             ("CACHE_INVALIDATE_TIMEOUT", "80ms"),
             ("CACHE_BREAKER_FAILURES", "9"),
             ("CACHE_MAX_VALUE_SIZE", "1024"),
+            ("CACHE_COMPRESSION", "None"),
+            ("CACHE_COMPRESSION_ABOVE", "2047"),
             ("CACHE_SIGNING_KEY", "hush: the signing key"),
             ("CACHE_SIGNING_KEY_PREVIOUS", "hush: the one before"),
             ("CACHE_REQUIRE_TENANT", "true"),
@@ -358,6 +378,7 @@ mod tests {
             "80ms",
             "breaker_failures: 9",
             "1024",
+            "compression: None, compression_above: 2047",
             "current: Some(SigningKey(not shown))",
             "previous: [SigningKey(not shown)]",
             "require_tenant: true",
@@ -403,6 +424,7 @@ mod tests {
         assert!(message(&[("CACHE_DEFAULT_TTL", "0")]).contains("not 0"));
         assert!(message(&[("REDIS_ENABLED", "maybe")]).contains("true or false"));
         assert!(message(&[("CACHE_ON_FAILOVER", "panic")]).contains("replay or flush"));
+        assert!(message(&[("CACHE_COMPRESSION", "gzip")]).contains("none, lz4 or zstd"));
         assert!(message(&[("CACHE_MEMORY_CAPACITY", "-1")]).contains("above 0"));
         let replicas = message(&[("REDIS_URL", "redis://localhost"), ("REDIS_WAIT_REPLICAS", "all")]);
         assert!(

@@ -2,13 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::{runtime::Handle, time::timeout};
 
 use crate::{
     cache::Inner,
-    encode::{NotEncoded, encode},
+    codec::{Codec, Encoded, NotEncoded},
     envelope::{Identity, Meta, Rejection},
     key::Address,
     protocol::{self, Reading},
@@ -87,20 +86,20 @@ impl Inner {
     }
 
     /// What is stored of a value; `None` if it is too large, which is counted, or cannot be encoded.
-    pub(crate) fn encode<T: Serialize>(&self, value: &T) -> Option<Bytes> {
-        let encoded = encode(value, self.settings.sealing.max_value_size);
-        if encoded == Err(NotEncoded::TooLarge) {
+    pub(crate) fn encode<T: Serialize + DeserializeOwned>(&self, value: &T, codec: Codec) -> Option<Encoded> {
+        let encoded = codec.encode(value, self.settings.sealing.max_value_size);
+        if let Err(NotEncoded::TooLarge) = encoded {
             self.counters.failed_fills.add(1);
         }
         encoded.ok()
     }
 
     /// Stores what a load returned. Returns whether it was stored.
-    pub(crate) async fn fill(&self, ticket: &Ticket, meta: Meta, payload: &[u8]) -> bool {
+    pub(crate) async fn fill(&self, ticket: &Ticket, meta: Meta, value: &Encoded) -> bool {
         let Some(store) = self.store() else { return false };
         let sealing = &self.settings.sealing;
-        let fits = payload.len() <= sealing.max_value_size && !meta.ttl.is_zero();
-        let seal = || sealing.seal(meta, ticket.address().entry(), ticket.stamps(), payload);
+        let fits = value.len() <= sealing.max_value_size && !meta.ttl.is_zero();
+        let seal = || sealing.seal(meta, ticket.address().entry(), ticket.stamps(), value);
         let Some(entry) = fits.then(seal).flatten() else {
             self.counters.failed_fills.add(1);
             return false;

@@ -6,20 +6,21 @@ use std::{
 };
 
 use bytes::Bytes;
+use serde::de::DeserializeOwned;
 use zerocopy::{
     FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
     byteorder::little_endian::{U32, U64},
 };
 
 use crate::{
+    codec::{Codec, Encoded},
+    compression::Compression,
     signature::{SIGNATURE_LEN, SigningKeys},
     stamp::Stamp,
 };
 
 const MAGIC: [u8; 3] = *b"CRE";
 const VERSION: u8 = 1;
-const CODEC_JSON: u8 = 1;
-const UNCOMPRESSED: u8 = 0;
 
 /// The flag of an entry with a signature after its stamps.
 const SIGNED: u8 = 1;
@@ -75,9 +76,9 @@ pub enum Rejection {
     Fingerprint,
     /// Another function, or another build whose type differs.
     Shape,
-    /// The payload did not decode.
+    /// The payload did not decompress or decode.
     Decode,
-    /// The payload is larger than the limit.
+    /// The payload is larger than the limit, or would be when it is decompressed.
     Size,
     /// Not signed with one of the keys of this cache, or signed where it has none.
     Signature,
@@ -116,6 +117,8 @@ impl LoggedRejections {
 #[derive(Debug, Clone)]
 pub struct Envelope {
     bytes: Bytes,
+    codec: Codec,
+    compression: Compression,
     stamp_count: usize,
     payload_at: usize,
 }
@@ -123,16 +126,21 @@ pub struct Envelope {
 /// What a cache puts into entries, and what it takes from them.
 #[derive(Debug, Clone)]
 pub(crate) struct Sealing {
-    /// Bytes of a payload.
+    /// Bytes of an encoded value.
     pub(crate) max_value_size: usize,
+    pub(crate) compression: Compression,
+    /// The largest encoded value that is not compressed.
+    pub(crate) compression_above: usize,
     pub(crate) keys: SigningKeys,
 }
 
-/// No limits and no keys.
+/// No limits, no compression and no keys.
 impl Default for Sealing {
     fn default() -> Self {
         Self {
             max_value_size: usize::MAX,
+            compression: Compression::None,
+            compression_above: 10 << 10,
             keys: SigningKeys::default(),
         }
     }
@@ -142,16 +150,21 @@ impl Sealing {
     /// Puts the entry under the key `entry` together.
     ///
     /// `None` if there are more stamps or payload bytes than the header can count.
-    pub(crate) fn seal(&self, meta: Meta, entry: &str, stamps: &[Stamp], payload: &[u8]) -> Option<Bytes> {
-        self.seal_at(unix_millis(), meta, entry, stamps, payload)
+    pub(crate) fn seal(&self, meta: Meta, entry: &str, stamps: &[Stamp], value: &Encoded) -> Option<Bytes> {
+        self.seal_at(unix_millis(), meta, entry, stamps, value)
     }
 
-    fn seal_at(&self, created_at: u64, meta: Meta, entry: &str, stamps: &[Stamp], payload: &[u8]) -> Option<Bytes> {
+    fn seal_at(&self, created_at: u64, meta: Meta, entry: &str, stamps: &[Stamp], value: &Encoded) -> Option<Bytes> {
+        let compressed = self.compress(&value.bytes);
+        let (compression, payload) = match &compressed {
+            Some(compressed) => (self.compression, &compressed[..]),
+            None => (Compression::None, &value.bytes[..]),
+        };
         let header = Header {
             magic: MAGIC,
             version: VERSION,
-            codec: CODEC_JSON,
-            compression: UNCOMPRESSED,
+            codec: value.codec.number(),
+            compression: compression.number(),
             stamp_count: u8::try_from(stamps.len()).ok()?,
             flags: if self.keys.current.is_some() { SIGNED } else { 0 },
             created_at: U64::new(created_at),
@@ -173,13 +186,20 @@ impl Sealing {
         Some(bytes.into())
     }
 
-    /// Checks everything about the entry under the key `entry` that can be checked without decoding the payload, in an order
-    /// that never allocates.
+    /// `None` if the bytes are to be stored as they are.
+    fn compress(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let worth_it = bytes.len() > self.compression_above;
+        worth_it.then(|| self.compression.compress(bytes)).flatten()
+    }
+
+    /// Checks everything about the entry under the key `entry` that can be checked without decompressing or decoding the
+    /// payload, in an order that never allocates.
     pub(crate) fn open(&self, bytes: Bytes, entry: &str, identity: &Identity) -> Result<Envelope, Rejection> {
         let (header, rest) = parse_header(&bytes)?;
-        if header.codec != CODEC_JSON || header.compression != UNCOMPRESSED || header.flags & !SIGNED != 0 {
+        let known = Codec::from_number(header.codec).zip(Compression::from_number(header.compression));
+        let Some((codec, compression)) = known.filter(|_| header.flags & !SIGNED == 0) else {
             return Err(Rejection::Codec);
-        }
+        };
         let stamp_count = usize::from(header.stamp_count);
         let head_len = HEADER_LEN + stamp_count * STAMP_LEN;
         let signature_len = if header.flags & SIGNED == 0 { 0 } else { SIGNATURE_LEN };
@@ -192,6 +212,9 @@ impl Sealing {
         }
         let (head, rest) = bytes.split_at(head_len);
         let (signature, payload) = rest.split_at(signature_len);
+        if compression.original_len(payload).ok_or(Rejection::Length)? > self.max_value_size {
+            return Err(Rejection::Size);
+        }
         // An entry without a signature has no bytes there, and of those no array is made.
         if !self.keys.accept(entry, head, signature.try_into().ok(), payload) {
             return Err(Rejection::Signature);
@@ -203,6 +226,8 @@ impl Sealing {
             return Err(Rejection::Shape);
         }
         Ok(Envelope {
+            codec,
+            compression,
             stamp_count,
             payload_at: head_len + signature_len,
             bytes,
@@ -258,9 +283,27 @@ impl Envelope {
         Duration::from_millis(header.ttl.get().saturating_sub(age))
     }
 
-    /// The encoded value.
+    /// The encoded value, compressed if the entry is.
     pub fn payload(&self) -> Bytes {
         self.bytes.slice(self.payload_at..)
+    }
+
+    /// The value. Takes as much memory as the entry says: [`open`](Self::open) knows of no limit.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::Decode`] if the payload is no value of this type.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, Rejection> {
+        self.encoded()?.decode().map_err(|_| Rejection::Decode)
+    }
+
+    /// The encoded value. A part of the entry if that is not compressed; nothing is copied then.
+    pub(crate) fn encoded(&self) -> Result<Encoded, Rejection> {
+        let bytes = self.compression.decompress(self.payload()).ok_or(Rejection::Decode)?;
+        Ok(Encoded {
+            codec: self.codec,
+            bytes,
+        })
     }
 }
 
@@ -311,7 +354,8 @@ mod tests {
             load_duration: Duration::from_millis(12),
         };
         let stamps = [Stamp::from_bits(1), Stamp::from_bits(2)];
-        sealing.seal_at(0, meta, ENTRY, &stamps, b"{\"a\":1}").unwrap()
+        let value = Encoded::json(Bytes::from_static(b"{\"a\":1}"));
+        sealing.seal_at(0, meta, ENTRY, &stamps, &value).unwrap()
     }
 
     fn altered(at: usize, value: u8) -> Bytes {
@@ -337,6 +381,79 @@ mod tests {
         assert_eq!(sealed(), &unsigned[..], "{frozen}");
         let signed = include_bytes!("../tests/golden/envelope-v1-signed.bin");
         assert_eq!(sealed_by(&signing(&["first"])), &signed[..], "{frozen}");
+    }
+
+    /// Rows enough to be worth compressing, as JSON or in another codec.
+    #[cfg(any(feature = "postcard", feature = "lz4", feature = "zstd"))]
+    fn rows() -> Vec<(u32, String)> {
+        (0..20).map(|n| (n, format!("row {n}"))).collect()
+    }
+
+    #[cfg(any(feature = "postcard", feature = "lz4", feature = "zstd"))]
+    fn sealed_rows(codec: Codec, compression: Compression) -> Bytes {
+        let sealing = Sealing {
+            compression,
+            compression_above: 0,
+            ..Sealing::default()
+        };
+        let meta = Meta {
+            identity: IDENTITY,
+            ttl: Duration::from_mins(1),
+            load_duration: Duration::from_millis(12),
+        };
+        let value = codec.encode(&rows(), usize::MAX).unwrap();
+        sealing.seal_at(0, meta, ENTRY, &[Stamp::from_bits(1)], &value).unwrap()
+    }
+
+    /// What a method makes of the same bytes may change with its version. What it made of them stays readable.
+    #[cfg(any(feature = "postcard", feature = "lz4", feature = "zstd"))]
+    #[track_caller]
+    fn assert_readable(released: &'static [u8], codec: u8, compression: u8) {
+        assert_eq!(released[4..6], [codec, compression]);
+        let envelope = Envelope::open(Bytes::from_static(released), &IDENTITY).unwrap();
+        assert_eq!(envelope.decode(), Ok(rows()));
+    }
+
+    #[cfg(feature = "postcard")]
+    #[test]
+    fn what_postcard_writes_does_not_change() {
+        let released = include_bytes!("../tests/golden/envelope-v1-postcard.bin");
+        assert_readable(released, 2, 0);
+        assert_eq!(sealed_rows(Codec::Postcard, Compression::None), &released[..]);
+    }
+
+    #[cfg(feature = "lz4")]
+    #[test]
+    fn what_was_compressed_with_lz4_stays_readable() {
+        assert_readable(include_bytes!("../tests/golden/envelope-v1-lz4.bin"), 1, 1);
+        let written = sealed_rows(Codec::Json, Compression::Lz4);
+        assert_eq!(Envelope::open(written, &IDENTITY).unwrap().decode(), Ok(rows()));
+    }
+
+    #[cfg(feature = "zstd")]
+    #[test]
+    fn what_was_compressed_with_zstd_stays_readable() {
+        assert_readable(include_bytes!("../tests/golden/envelope-v1-zstd.bin"), 1, 2);
+        let written = sealed_rows(Codec::Json, Compression::Zstd);
+        assert_eq!(Envelope::open(written, &IDENTITY).unwrap().decode(), Ok(rows()));
+    }
+
+    #[cfg(feature = "lz4")]
+    #[test]
+    fn what_would_be_too_large_when_it_is_decompressed_is_refused_before_it_is() {
+        let bomb = sealed_rows(Codec::Json, Compression::Lz4);
+        let len = serde_json::to_vec(&rows()).unwrap().len();
+        let limited = |max_value_size| Sealing {
+            max_value_size,
+            ..Sealing::default()
+        };
+        limited(len).open(bomb.clone(), ENTRY, &IDENTITY).unwrap();
+        let refused = limited(len - 1).open(bomb.clone(), ENTRY, &IDENTITY);
+        assert_eq!(refused.unwrap_err(), Rejection::Size);
+        let mut bytes = bomb.to_vec();
+        bytes[64..68].copy_from_slice(&u32::MAX.to_le_bytes());
+        let refused = limited(16 << 20).open(bytes.into(), ENTRY, &IDENTITY);
+        assert_eq!(refused.unwrap_err(), Rejection::Size);
     }
 
     #[test]

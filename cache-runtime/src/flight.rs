@@ -92,6 +92,7 @@ impl table::Key for FlightKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::Encoded;
 
     fn key(hash: &str) -> FlightKey {
         let address = Arc::new(Address::new("t", "r", &[], hash));
@@ -127,8 +128,8 @@ mod tests {
         let leader = lead(&flights, "k").await;
         let waiter = wait(&flights, "k");
         until_somebody_waits(&leader).await;
-        leader.land(Landed::Value("v".into()));
-        assert!(matches!(waiter.await.unwrap(), Joined::Waiter(Landed::Value(value)) if value == "v"));
+        leader.land(Landed::Value(Encoded::json("v".into())));
+        assert!(matches!(waiter.await.unwrap(), Joined::Waiter(Landed::Value(value)) if value.bytes == "v"));
         // The fill is still under way: who comes now is given the same.
         assert!(matches!(
             flights.join(key("k"), flights.now()).await,

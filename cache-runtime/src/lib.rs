@@ -30,11 +30,12 @@ mod cache;
 mod cached;
 mod call;
 mod canonical;
+mod codec;
 mod compact;
+mod compression;
 mod config;
 mod context;
 mod declared;
-mod encode;
 mod engine;
 mod envelope;
 mod flight;
@@ -71,6 +72,7 @@ pub use cache_macros::{cached, invalidates, resources};
 pub use crate::{
     builder::{Builder, OnFailover},
     cache::Cache,
+    compression::Compression,
     config::ConfigError,
     context::{with_cache, with_tenant},
     envelope::{Envelope, Identity, Rejection},
@@ -94,6 +96,7 @@ pub mod __private {
         cached::{CacheValue, cached, never},
         call::Call,
         canonical::{canonical_json, key_hash},
+        codec::Codec,
         config::from_env,
         mutation::{On, Plan, ScopeValues, invalidating, scope_value},
         near::{Coherence, NearToo, SharedOnly},

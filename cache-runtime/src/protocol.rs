@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use crate::{
+    codec::Encoded,
     envelope::{Envelope, Identity, Meta, Rejection, Sealing},
     key::Address,
     stamp::{Stamp, Ticket},
@@ -90,7 +91,8 @@ async fn read_entry(
     )
 }
 
-/// Puts an unsigned entry together that a store may [fill](Store::fill) on this ticket: the ticket's stamps are inside.
+/// Puts an unsigned entry of JSON together that a store may [fill](Store::fill) on this ticket: the ticket's stamps are
+/// inside.
 ///
 /// `None` if the payload is larger than an envelope can say (4 GiB).
 pub fn seal(
@@ -105,7 +107,8 @@ pub fn seal(
         ttl,
         load_duration,
     };
-    Sealing::default().seal(meta, ticket.address().entry(), ticket.stamps(), payload)
+    let value = Encoded::json(Bytes::copy_from_slice(payload));
+    Sealing::default().seal(meta, ticket.address().entry(), ticket.stamps(), &value)
 }
 
 /// Creates the missing stamps, before the load that will be stored under them.

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{canonical::CanonicalError, identity::ShapeOfSite, near::Coherence, resource::Resource};
+use crate::{canonical::CanonicalError, codec::Codec, identity::ShapeOfSite, near::Coherence, resource::Resource};
 
 /// The constants of one `#[cached]` function.
 #[derive(Debug)]
@@ -16,8 +16,10 @@ pub struct Site {
     version: u32,
     coherence: Option<Coherence>,
     lease: Option<Duration>,
+    codec: Codec,
     pub(crate) shape: ShapeOfSite,
     warned: AtomicBool,
+    warned_of_codec: AtomicBool,
 }
 
 impl Site {
@@ -44,6 +46,11 @@ impl Site {
         self.lease
     }
 
+    /// What results are stored in.
+    pub(crate) const fn written_in(&self) -> Codec {
+        self.codec
+    }
+
     /// `version` is the attribute's, 0 without.
     pub const fn new(resource: &'static Resource, module: &'static str, function: &'static str, version: u32) -> Self {
         Self {
@@ -53,8 +60,10 @@ impl Site {
             version,
             coherence: None,
             lease: None,
+            codec: Codec::Json,
             shape: ShapeOfSite::new(),
             warned: AtomicBool::new(false),
+            warned_of_codec: AtomicBool::new(false),
         }
     }
 
@@ -85,6 +94,13 @@ impl Site {
         self.lease = Some(lasting);
         self
     }
+
+    /// The attribute's `codec`.
+    #[must_use]
+    pub const fn codec(mut self, codec: Codec) -> Self {
+        self.codec = codec;
+        self
+    }
 }
 
 impl Site {
@@ -100,6 +116,22 @@ impl Site {
             tracing::warn!(
                 %cause,
                 "the argument `{argument}` of {module}::{function} cannot be part of a key: such calls are not cached"
+            );
+        }
+    }
+    /// Says once that a result was not encoded as it should have been.
+    pub(crate) fn note_codec(&self, used: Codec) {
+        let Self {
+            module,
+            function,
+            codec,
+            ..
+        } = self;
+        if used != *codec && !self.warned_of_codec.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "a result of {module}::{function} does not come back the same from {}: such results are stored as {}",
+                codec.as_str(),
+                used.as_str()
             );
         }
     }

@@ -116,6 +116,43 @@ async fn a_read_says_at_debug_which_resource_and_tenant_and_what_became_of_it() 
     assert_has(hit, &["outcome=\"hit\""]);
 }
 
+/// Comes back from a format without names only if nothing is skipped.
+#[cfg(feature = "codecs")]
+#[derive(serde::Serialize, serde::Deserialize)]
+struct HalfEmpty {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    half: Option<u8>,
+}
+
+#[cfg(feature = "codecs")]
+#[cached(resource = "rows", codec = "postcard")]
+async fn half(id: u8) -> HalfEmpty {
+    HalfEmpty {
+        half: (id == 0).then_some(id),
+    }
+}
+
+#[cfg(feature = "codecs")]
+#[tokio::test]
+async fn a_result_that_does_not_come_back_from_its_codec_is_said_at_warn_once_for_the_function() {
+    let (log, _guard) = Log::start();
+    isolated_in(Cache::builder().build(), async |_| {
+        half(0).await;
+        assert_eq!(log.at(Level::WARN), [""; 0]);
+        half(1).await;
+        half(2).await;
+    })
+    .await;
+    let lines = log.at(Level::WARN);
+    let [line] = &lines[..] else {
+        panic!("one warning, not {lines:#?}")
+    };
+    assert_has(
+        line,
+        &["::half does not come back the same from postcard", "stored as json"],
+    );
+}
+
 #[tokio::test]
 async fn an_invalidation_says_at_info_what_it_was_about_and_whether_it_was_acknowledged() {
     let (log, _guard) = Log::start();

@@ -1,13 +1,33 @@
 //! Any bytes under an entry's key: they are refused, or they are what they say.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use cache_runtime::{Envelope, Identity, Rejection};
+use serde::Deserialize;
 
-/// Where the header has the number of stamps, the payload's length, the fingerprint and the shape: `docs/keys.md`.
+/// Where the header has the compression, the number of stamps, the payload's length, the fingerprint and the shape: `docs/keys.md`.
+const COMPRESSION: usize = 5;
 const STAMP_COUNT: usize = 6;
 const PAYLOAD_LEN: std::ops::Range<usize> = 28..32;
 const FINGERPRINT: std::ops::Range<usize> = 32..48;
 const SHAPE: std::ops::Range<usize> = 48..56;
+
+/// The largest value that is decompressed here. A cache has a limit, too; an envelope by itself has none.
+const LARGEST: u32 = 1 << 20;
+
+/// A type that contains itself in every way, and everything else that the codecs tell apart.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "only decoded")]
+enum Anything {
+    Nothing,
+    Numbers(u8, i16, u64, i128, f32, f64),
+    Text { char: char, text: String, flag: bool },
+    List(Vec<Anything>),
+    Map(BTreeMap<String, Option<Box<Anything>>>),
+    Newtype(Box<Anything>),
+    Units(Vec<()>),
+}
 
 pub(crate) fn check(data: &[u8]) {
     let stamps = Envelope::stamps_of_head(data);
@@ -35,6 +55,8 @@ pub(crate) fn check(data: &[u8]) {
     assert_eq!(envelope.payload(), &data[Envelope::head_len(count)..]);
     assert_eq!(envelope.payload().len(), payload_len as usize);
 
+    decode(&envelope, data[COMPRESSION] != 0);
+
     let refused = |data: Vec<u8>, identity: &Identity| {
         Envelope::open(data.into(), identity)
             .map(drop)
@@ -49,6 +71,21 @@ pub(crate) fn check(data: &[u8]) {
     let mut other = identity;
     other.shape ^= 1;
     assert_eq!(refused(data.to_vec(), &other), Rejection::Shape);
+}
+
+/// Whatever the payload is, decoding it ends, and takes no more memory than it should.
+fn decode(envelope: &Envelope, is_compressed: bool) {
+    let payload = envelope.payload();
+    if is_compressed {
+        let (len, _) = payload.split_first_chunk().expect("a compressed payload has a length");
+        if u32::from_le_bytes(*len) > LARGEST {
+            return;
+        }
+    }
+    let accepted = |cause: Rejection| assert_eq!(cause, Rejection::Decode);
+    let _ = envelope.decode::<Anything>().map_err(accepted);
+    let _ = envelope.decode::<Vec<(String, Option<u32>)>>().map_err(accepted);
+    let _ = envelope.decode::<BTreeMap<u16, Vec<u8>>>().map_err(accepted);
 }
 
 /// What the bytes claim to be, so that the rest is reached, too.

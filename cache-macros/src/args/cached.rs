@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use syn::{
     Expr, LitInt, LitStr, Token,
     ext::IdentExt,
@@ -13,11 +13,14 @@ use super::{
     Reference,
     options::{Opt, ScopeExpr, Slot, read_all, separated},
 };
-use crate::{diag::Errors, duration::DurationExpr};
+use crate::{
+    diag::{Errors, did_you_mean},
+    duration::DurationExpr,
+};
 
 /// The names of the options, for messages.
 const OPTIONS: &[&str] = &[
-    "resource", "ttl", "skip", "key", "scope", "tenant", "cache", "when", "unless", "near", "lease", "version",
+    "resource", "ttl", "skip", "key", "scope", "tenant", "cache", "when", "unless", "near", "lease", "codec", "version",
 ];
 
 /// `lease` without a value.
@@ -36,6 +39,7 @@ pub(crate) struct CachedArgs {
     pub(crate) unless: Slot<Expr>,
     pub(crate) near: Slot<NearArg>,
     pub(crate) lease: Slot<DurationExpr>,
+    pub(crate) codec: Slot<CodecArg>,
     pub(crate) version: Slot<u32>,
 }
 
@@ -54,6 +58,7 @@ impl CachedArgs {
             unless: Slot::Absent,
             near: Slot::Absent,
             lease: Slot::Absent,
+            codec: Slot::Absent,
             version: Slot::Absent,
         };
         read_all(tokens, errors, |input, errors| {
@@ -78,6 +83,7 @@ impl CachedArgs {
             "unless" => option.assign_with(&mut self.unless, "unless = |value| value.is_empty()", closure),
             "near" => option.assign(&mut self.near, "near = \"tracked\""),
             "lease" => option.flag_or_assign(&mut self.lease, DurationExpr::Fixed(LEASE), "lease = \"2s\""),
+            "codec" => option.assign(&mut self.codec, "codec = \"postcard\""),
             "version" => option.assign_with(&mut self.version, "version = 2", version),
             _ => option.refuse(OPTIONS),
         }
@@ -108,6 +114,39 @@ impl Parse for NearArg {
             "off" => Ok(Self::Off),
             _ => Err(refuse(value.span())),
         }
+    }
+}
+
+/// The value of `codec`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CodecName {
+    Json,
+    Postcard,
+}
+
+/// A codec, and where it is named.
+pub(crate) struct CodecArg {
+    pub(crate) name: CodecName,
+    pub(crate) span: Span,
+}
+
+impl Parse for CodecArg {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        const ACCEPTED: &str =
+            "`codec` is `\"json\"` or `\"postcard\"` (smaller and decoded faster, and nobody else can read it)";
+        let value: LitStr = input
+            .parse()
+            .map_err(|error: syn::Error| syn::Error::new(error.span(), ACCEPTED))?;
+        let span = value.span();
+        let name = match value.value().as_str() {
+            "json" => CodecName::Json,
+            "postcard" => CodecName::Postcard,
+            other => {
+                let near = did_you_mean(other, ["json", "postcard"]);
+                return Err(syn::Error::new(span, format!("{ACCEPTED}{near}")));
+            }
+        };
+        Ok(Self { name, span })
     }
 }
 

@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 use super::{check, future, local, optional_cache, private, scope_type, shape};
 use crate::{
     duration::DurationExpr,
-    model::{Cached, KeyPart, Near, Tenant, UserArgument},
+    model::{BinaryCodec, Cached, KeyPart, Near, Tenant, UserArgument},
 };
 
 /// The new body of the function, around `block`, its old one.
@@ -70,6 +70,7 @@ fn site(model: &Cached) -> TokenStream {
         scopes,
         near,
         lease,
+        codec,
         ..
     } = model;
     let near = near.map(|near| {
@@ -86,6 +87,11 @@ fn site(model: &Cached) -> TokenStream {
             quote!(.lease(#lease))
         }
         fixed @ DurationExpr::Fixed(_) => quote!(.lease(#fixed)),
+    });
+    let codec = codec.map(|(BinaryCodec::Postcard, span)| {
+        let codec = private("Codec", span);
+        let codec = quote_spanned!(span=> #codec::postcard());
+        quote!(.codec(#codec))
     });
     let aliases: Vec<Ident> = (0..scopes.len()).map(scope_alias).collect();
     let scope_types = scopes
@@ -116,7 +122,7 @@ fn site(model: &Cached) -> TokenStream {
             ::core::module_path!(),
             #function,
             #version,
-        )#near #lease;
+        )#near #lease #codec;
     }
 }
 

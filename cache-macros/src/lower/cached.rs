@@ -6,9 +6,9 @@ use syn::{Expr, Type, spanned::Spanned};
 
 use super::{TENANT_ARGUMENT, adapted, check_scopes, no_argument, scopes, tenant};
 use crate::{
-    args::{CachedArgs, KeyExpr, NearArg, Reference, Slot},
+    args::{CachedArgs, CodecArg, CodecName, KeyExpr, NearArg, Reference, Slot},
     diag::Errors,
-    model::{Cached, KeyPart, Near, UserArgument},
+    model::{BinaryCodec, Cached, KeyPart, Near, UserArgument},
     target::{Argument, Target},
     uses::{compact, mentions, uses},
 };
@@ -39,6 +39,16 @@ pub(crate) fn cached(args: &CachedArgs, target: &Target, errors: &mut Errors) ->
             Some(NearArg::Off) | None => None,
         },
         lease: args.lease.value().cloned(),
+        codec: match args.codec.value() {
+            Some(CodecArg {
+                name: CodecName::Postcard,
+                span,
+            }) => Some((BinaryCodec::Postcard, *span)),
+            Some(CodecArg {
+                name: CodecName::Json, ..
+            })
+            | None => None,
+        },
         tenant: tenant(&args.tenant, target),
         cache: args.cache.value().map(|cache| target.adapt_operand(cache)),
         scopes: scopes(args.scope.values(), reference, target),

@@ -2,11 +2,12 @@
 
 use std::{collections::HashMap, hash::Hash};
 
-use bytes::Bytes;
-
-use crate::sync::{
-    Arc, Mutex, MutexGuard, Notify, PoisonError,
-    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+use crate::{
+    codec::Encoded,
+    sync::{
+        Arc, Mutex, MutexGuard, Notify, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
 };
 
 /// What a flight is found by.
@@ -21,8 +22,7 @@ pub(crate) trait Key: Clone + Eq + Hash {
 /// What a flight came to, for those who waited.
 #[derive(Debug, Clone)]
 pub(crate) enum Landed {
-    /// The encoded value.
-    Value(Bytes),
+    Value(Encoded),
     /// The load succeeded and there is nothing: `None` of an `Option`.
     Absent,
     /// The load failed, its value could not be encoded, or it cannot be waited for: each caller is on its own.

@@ -1,10 +1,10 @@
 //! The flight table: who waits is served, and nobody is given what was loaded too early.
 
-use bytes::Bytes;
 use shuttle::future;
 
 use crate::{
     STAMP,
+    codec::Encoded,
     flight::{self, Flights, Joined, Landed, Leader, Moment},
     in_every_schedule, in_many_schedules, stamp,
     sync::{
@@ -55,7 +55,7 @@ impl Calls {
     async fn load(&self, leader: &Leader<Key>) -> u64 {
         let loaded = self.database.load(Ordering::SeqCst);
         future::yield_now().await;
-        leader.land(Landed::Value(Bytes::copy_from_slice(&loaded.to_be_bytes())));
+        leader.land(Landed::Value(Encoded(loaded)));
         loaded
     }
 
@@ -89,10 +89,10 @@ impl Drop for Loading<'_> {
 }
 
 fn version(landed: &Landed) -> u64 {
-    let Landed::Value(value) = landed else {
+    let Landed::Value(Encoded(version)) = landed else {
         panic!("waited for {landed:?}")
     };
-    u64::from_be_bytes(value[..].try_into().expect("every load lands eight bytes"))
+    *version
 }
 
 /// When an invalidation takes the running flights out of the table.

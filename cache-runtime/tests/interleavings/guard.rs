@@ -1,12 +1,12 @@
 //! The invalidation guard: from the return of an invalidation on, this process reads nothing that is older.
 
-use bytes::Bytes;
 use shuttle::{
     future::{self, JoinHandle},
     thread,
 };
 
 use crate::{
+    codec::Encoded,
     flight::{self, Flights, Joined, Landed},
     in_many_schedules,
     pending::{Journal, Position},
@@ -209,13 +209,11 @@ impl Process {
         };
         let leader = match self.flights.join(Key(ticket), began).await {
             Joined::Leader(leader) => leader,
-            Joined::Waiter(Landed::Value(value)) => {
-                return u64::from_be_bytes(value[..].try_into().expect("every load lands eight bytes"));
-            }
+            Joined::Waiter(Landed::Value(Encoded(version))) => return version,
             Joined::Waiter(landed) => panic!("waited for {landed:?}"),
         };
         let version = self.database.load(Ordering::SeqCst);
-        leader.land(Landed::Value(Bytes::copy_from_slice(&version.to_be_bytes())));
+        leader.land(Landed::Value(Encoded(version)));
         if let Some(stamp) = ticket
             && !leader.is_detached()
         {

@@ -33,7 +33,12 @@ async fn tiers_ill_typed() -> i64 {
     1
 }
 
-#[cached(resource = "companies_list", near)]
+#[cached(resource = "companies_list", codec = "postcrad")]
+async fn codec_misspelt() -> i64 {
+    1
+}
+
+#[cached(resource = "companies_list", codec = postcard, near)]
 async fn near_without_a_value() -> i64 {
     1
 }

@@ -1,0 +1,155 @@
+//! How a value becomes bytes, and bytes a value: JSON, or the binary form that a function asks for. See `docs/codecs.md`.
+//!
+//! An entry says which codec wrote it, and is decoded by that. So nodes may differ in what they write.
+
+mod limited;
+#[cfg(feature = "postcard")]
+mod postcard;
+#[cfg(all(test, feature = "postcard"))]
+mod tests;
+
+use bytes::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
+
+use self::limited::Limited;
+
+/// What an entry's payload is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Codec {
+    /// The default.
+    Json,
+    /// Without names and types, so that only the type that wrote it can read it.
+    #[cfg(feature = "postcard")]
+    Postcard,
+}
+
+/// Why a value was not encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotEncoded {
+    TooLarge,
+    /// The value cannot be written as JSON.
+    Unwritable,
+}
+
+/// Bytes that are no value of the type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the bytes are no value of the type")]
+pub(crate) struct NotDecoded;
+
+/// A value in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Encoded {
+    pub(crate) codec: Codec,
+    pub(crate) bytes: Bytes,
+}
+
+impl Codec {
+    /// The attribute's `codec = "postcard"`.
+    ///
+    /// # Panics
+    ///
+    /// Where it is compiled, if this build does not have it.
+    #[track_caller]
+    pub const fn postcard() -> Self {
+        #[cfg(feature = "postcard")]
+        return Self::Postcard;
+        #[cfg(not(feature = "postcard"))]
+        panic!(
+            "`codec = \"postcard\"` needs a feature of cache-runtime that is off\nhelp: add `features = [\"postcard\"]` to the \
+             dependency"
+        );
+    }
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            #[cfg(feature = "postcard")]
+            Self::Postcard => "postcard",
+        }
+    }
+
+    /// The header's number.
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::Json => 1,
+            #[cfg(feature = "postcard")]
+            Self::Postcard => 2,
+        }
+    }
+
+    /// The codec of a number; `None` if this build does not have it.
+    pub(crate) const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Json),
+            #[cfg(feature = "postcard")]
+            2 => Some(Self::Postcard),
+            _ => None,
+        }
+    }
+
+    /// Encodes a value, if that takes no more than `limit` bytes; of a longer one no more than that is ever held.
+    ///
+    /// What would not come back the same from this codec is JSON.
+    pub(crate) fn encode<T: Serialize + DeserializeOwned>(
+        self,
+        value: &T,
+        limit: usize,
+    ) -> Result<Encoded, NotEncoded> {
+        match self {
+            Self::Json => json(value, limit),
+            #[cfg(feature = "postcard")]
+            Self::Postcard => match postcard::encode(value, limit) {
+                Some(bytes) if comes_back::<T>(value, &bytes) => Ok(Encoded { codec: self, bytes }),
+                _ => json(value, limit),
+            },
+        }
+    }
+}
+
+impl Encoded {
+    pub(crate) fn json(bytes: Bytes) -> Self {
+        Self {
+            codec: Codec::Json,
+            bytes,
+        }
+    }
+
+    /// The value that the bytes stand for. Never panics and does not recurse without a bound, whatever they are, unless
+    /// `T`'s own `Deserialize` does.
+    pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, NotDecoded> {
+        match self.codec {
+            Codec::Json => serde_json::from_slice(&self.bytes).map_err(|_| NotDecoded),
+            #[cfg(feature = "postcard")]
+            Codec::Postcard => postcard::decode(&self.bytes),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+fn json<T: Serialize>(value: &T, limit: usize) -> Result<Encoded, NotEncoded> {
+    let mut json = Limited::new(limit);
+    match serde_json::to_writer(&mut json, value) {
+        Ok(()) => Ok(Encoded::json(json.into_bytes())),
+        Err(error) if error.is_io() => Err(NotEncoded::TooLarge),
+        Err(_) => Err(NotEncoded::Unwritable),
+    }
+}
+
+/// Whether the bytes stand for the value: what they decode to has the same canonical JSON, which has the names and the types
+/// that the bytes have not.
+///
+/// `skip_serializing_if`, `skip_serializing`, an enum with skipped variants: with such a type a codec without names decodes
+/// its own bytes to another value, and nothing but the value tells.
+#[cfg(feature = "postcard")]
+fn comes_back<T: Serialize + DeserializeOwned>(value: &T, bytes: &[u8]) -> bool {
+    let Ok(decoded) = postcard::decode::<T>(bytes) else {
+        return false;
+    };
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    let written =
+        crate::canonical::write(&mut before, value).and_then(|()| crate::canonical::write(&mut after, &decoded));
+    written.is_ok() && before == after
+}
