@@ -118,7 +118,7 @@ impl Encoded {
     /// `T`'s own `Deserialize` does.
     pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, NotDecoded> {
         match self.codec {
-            Codec::Json => serde_json::from_slice(&self.bytes).map_err(|_| NotDecoded),
+            Codec::Json => from_json(&self.bytes),
             #[cfg(feature = "postcard")]
             Codec::Postcard => postcard::decode(&self.bytes),
         }
@@ -127,6 +127,12 @@ impl Encoded {
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
+}
+
+/// Looked through once for what is no UTF-8: `serde_json` would do it string by string.
+fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, NotDecoded> {
+    let json = str::from_utf8(json).map_err(|_| NotDecoded)?;
+    serde_json::from_str(json).map_err(|_| NotDecoded)
 }
 
 fn json<T: Serialize>(value: &T, limit: usize) -> Result<Encoded, NotEncoded> {

@@ -38,12 +38,18 @@ impl Stamp {
 
     /// Reads the text form; `None` for anything else.
     pub fn from_text(text: &[u8]) -> Option<Self> {
-        let digits = text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        if text.len() != Self::TEXT_LEN || !digits {
+        if text.len() != Self::TEXT_LEN {
             return None;
         }
-        let text = std::str::from_utf8(text).ok()?;
-        u64::from_str_radix(text, 16).ok().map(Self)
+        let bits = text.iter().try_fold(0, |bits: u64, &digit| {
+            let value = match digit {
+                b'0'..=b'9' => digit - b'0',
+                b'a'..=b'f' => digit - b'a' + 10,
+                _ => return None,
+            };
+            Some(bits << 4 | u64::from(value))
+        });
+        bits.map(Self)
     }
 }
 

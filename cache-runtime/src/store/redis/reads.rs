@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 use redis::{ServerError, Value, aio::ConnectionLike, cmd, pipe};
 use tokio::{runtime::Handle, sync::oneshot};
 
@@ -124,20 +125,22 @@ impl Reads {
 
     async fn read_together(&self, batch: &[Waiting]) -> Result<Vec<Vec<Found>>, StoreError> {
         // Every stamp and every equal entry stands once.
-        let mut places = HashMap::with_capacity(batch.len() * 2);
+        let mut known = HashMap::with_capacity_and_hasher(batch.len() * 2, RandomState::default());
         let mut keys = Vec::with_capacity(batch.len() * 2);
+        let mut places = Vec::with_capacity(batch.len() * 3);
         for waiting in batch {
-            for key in waiting.wanted.keys(&waiting.address) {
-                places.entry(key).or_insert_with(|| {
+            places.extend(waiting.wanted.keys(&waiting.address).map(|key| {
+                *known.entry(key).or_insert_with(|| {
                     keys.push(key);
                     keys.len() - 1
-                });
-            }
+                })
+            }));
         }
         let found = self.get(keys.iter().copied(), keys.len()).await?;
+        let mut places = places.into_iter();
         let of = |waiting: &Waiting| {
-            let keys = waiting.wanted.keys(&waiting.address);
-            keys.map(|key| found[places[key]].clone()).collect()
+            let count = waiting.wanted.keys(&waiting.address).count();
+            places.by_ref().take(count).map(|place| found[place].clone()).collect()
         };
         Ok(batch.iter().map(of).collect())
     }
