@@ -33,12 +33,7 @@ async fn tiers_ill_typed() -> i64 {
     1
 }
 
-#[cached(resource = "companies_list", codec = "postcrad")]
-async fn codec_misspelt() -> i64 {
-    1
-}
-
-#[cached(resource = "companies_list", codec = postcard, near)]
+#[cached(resource = "companies_list", near)]
 async fn near_without_a_value() -> i64 {
     1
 }
@@ -65,5 +60,15 @@ async fn half_typed(a: i64) -> i64 {
 
 #[invalidates("companies_list", on = "error")]
 async fn on() {}
+
+#[cached(resource = "companies_list", codec = "postcrad")]
+async fn codec_misspelt() -> i64 {
+    1
+}
+
+#[cached(resource = "companies_list", codec = postcard)]
+async fn codec_without_quotes() -> i64 {
+    1
+}
 
 fn main() {}
