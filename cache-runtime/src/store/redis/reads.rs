@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use foldhash::fast::RandomState;
-use redis::{ServerError, Value, aio::ConnectionLike, cmd, pipe};
+use redis::{Cmd, ServerError, Value, aio::ConnectionLike, pipe};
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{error::unexpected, lane::Lane, server::REPLIES_IN_CLUSTER};
@@ -37,7 +37,7 @@ pub(super) enum Wanted {
 
 impl Wanted {
     /// The keys of what is wanted: the stamps, then the entry.
-    pub(super) fn keys<'a>(&'a self, address: &'a Address) -> impl Iterator<Item = &'a str> {
+    pub(super) fn keys<'a>(&'a self, address: &'a Address) -> impl Iterator<Item = &'a str> + Clone {
         let stamps = address.stamps();
         let all = stamps.iter().map(String::as_str).chain([address.entry()]);
         let wanted = move |place: &usize| match self {
@@ -120,7 +120,7 @@ impl Reads {
             return reply.await.unwrap_or_else(|_| Err(abandoned()));
         }
         let _wire = Wire(Arc::clone(self));
-        self.get(wanted.keys(address), wanted.keys(address).count()).await
+        self.get(wanted.keys(address)).await
     }
 
     async fn read_together(&self, batch: &[Waiting]) -> Result<Vec<Vec<Found>>, StoreError> {
@@ -136,7 +136,7 @@ impl Reads {
                 })
             }));
         }
-        let found = self.get(keys.iter().copied(), keys.len()).await?;
+        let found = self.get(keys.iter().copied()).await?;
         let mut places = places.into_iter();
         let of = |waiting: &Waiting| {
             let count = waiting.wanted.keys(&waiting.address).count();
@@ -145,10 +145,10 @@ impl Reads {
         Ok(batch.iter().map(of).collect())
     }
 
-    async fn get(&self, keys: impl Iterator<Item = &str>, count: usize) -> Result<Vec<Found>, StoreError> {
+    async fn get<'k>(&self, keys: impl Iterator<Item = &'k str> + Clone) -> Result<Vec<Found>, StoreError> {
         match self.fetch {
             Fetch::Together => {
-                let values = self.mget(keys, count).await?;
+                let values = self.mget(keys).await?;
                 Ok(values.into_iter().map(|value| Ok(bytes(value))).collect())
             }
             Fetch::OneByOne => {
@@ -162,8 +162,10 @@ impl Reads {
         }
     }
 
-    async fn mget(&self, keys: impl Iterator<Item = &str>, count: usize) -> Result<Vec<Value>, StoreError> {
-        let mut command = cmd("MGET");
+    async fn mget<'k>(&self, keys: impl Iterator<Item = &'k str> + Clone) -> Result<Vec<Value>, StoreError> {
+        let (count, len) = keys.clone().fold((0, 0), |(count, len), key| (count + 1, len + key.len()));
+        let mut command = Cmd::with_capacity(count + 1, len + "MGET".len());
+        command.arg("MGET");
         for key in keys {
             command.arg(key);
         }
