@@ -118,6 +118,20 @@ impl Figure {
     }
 }
 
+/// In a line, with what was reached and what must be.
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.label())?;
+        if let (Some(peer), Some(ratios)) = (&self.against, self.ratios()) {
+            write!(f, ", {ratios} of {}", peer.name)?;
+        }
+        match self.must {
+            None => Ok(()),
+            Some(must) => write!(f, ", must be {}", must.show(self.unit)),
+        }
+    }
+}
+
 impl Series {
     pub(crate) fn spread(&self) -> Option<Spread> {
         Spread::of(self.samples.iter().copied())

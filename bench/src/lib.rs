@@ -96,7 +96,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     }
     let mut code = ExitCode::SUCCESS;
     for figure in report.missed() {
-        println!("missed: {}: {}", figure.table, figure.label());
+        println!("missed: {}: {figure}", figure.table);
         code = ExitCode::FAILURE;
     }
     Ok(code)
