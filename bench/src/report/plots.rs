@@ -7,6 +7,9 @@ use crate::figure::{Figure, Series, Spread};
 
 const SIZE: (u32, u32) = (720, 420);
 
+/// Above the highest point, for the legend.
+const ROOM: f64 = 3.0;
+
 /// Points, by the name of who was measured.
 type Curves<'a> = BTreeMap<&'a str, Vec<(f64, Spread)>>;
 
@@ -45,13 +48,15 @@ fn plot(file: &Path, title: &str, figures: &[&Figure]) -> Result<()> {
         .y_label_area_size(80)
         .build_cartesian_2d(
             (xs.min * 0.9..xs.max * 1.1).log_scale(),
-            (ys.min * 0.8..ys.max * 1.25).log_scale(),
+            (ys.min * 0.8..ys.max * ROOM).log_scale(),
         )?;
     let unit = first.unit;
     chart
         .configure_mesh()
         .light_line_style(TRANSPARENT)
         .x_desc(first.at.as_ref().map(|(axis, _)| axis.clone()).unwrap_or_default())
+        .x_label_formatter(&|place| format!("{place:.0}"))
+        .y_labels(6)
         .y_label_formatter(&|value| unit.show(*value))
         .draw()?;
     for (number, (name, points)) in curves.iter().enumerate() {
@@ -75,6 +80,7 @@ fn plot(file: &Path, title: &str, figures: &[&Figure]) -> Result<()> {
     }
     chart
         .configure_series_labels()
+        .position(SeriesLabelPosition::UpperLeft)
         .background_style(WHITE.mix(0.8))
         .border_style(BLACK.mix(0.3))
         .draw()?;
