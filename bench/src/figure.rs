@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// This project's name among the contenders.
+pub(crate) const OURS: &str = "cache-runtime";
+
 /// One row of a table: what this project needs for something, beside what somebody else needs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Figure {
@@ -115,6 +118,20 @@ impl Figure {
     }
 }
 
+/// In a line, with what was reached and what must be.
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.label())?;
+        if let (Some(peer), Some(ratios)) = (&self.against, self.ratios()) {
+            write!(f, ", {ratios} of {}", peer.name)?;
+        }
+        match self.must {
+            None => Ok(()),
+            Some(must) => write!(f, ", must be {}", must.show(self.unit)),
+        }
+    }
+}
+
 impl Series {
     pub(crate) fn spread(&self) -> Option<Spread> {
         Spread::of(self.samples.iter().copied())
@@ -169,5 +186,60 @@ impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { median, min, max } = self;
         write!(f, "{median:.2} ({min:.2}..{max:.2})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(samples: &[f64]) -> Series {
+        Series {
+            name: String::new(),
+            samples: samples.into(),
+        }
+    }
+
+    fn figure(ours: &[f64], theirs: &[f64], must: Must) -> Figure {
+        Figure::new("table", "name", Unit::Count, series(ours))
+            .against(series(theirs))
+            .must(must)
+    }
+
+    #[test]
+    fn a_ratio_is_taken_in_each_round() {
+        let ratios = figure(&[1.0, 30.0, 2.0], &[1.0, 10.0, 1.0], Must::AtMost(0.0)).ratios();
+        let expected = Spread {
+            median: 2.0,
+            min: 1.0,
+            max: 3.0,
+        };
+        assert_eq!(ratios, Some(expected));
+    }
+
+    #[test]
+    fn the_median_of_an_even_number_lies_between_the_middle_two() {
+        assert_eq!(
+            series(&[4.0, 1.0, 3.0, 2.0]).spread().map(|spread| spread.median),
+            Some(2.5)
+        );
+    }
+
+    #[test]
+    fn a_bound_on_the_ratio_looks_at_its_median() {
+        assert!(figure(&[1.0, 1.1, 9.0], &[1.0, 1.0, 1.0], Must::RatioAtMost(1.1)).is_met());
+        assert!(!figure(&[1.0, 1.2, 1.2], &[1.0, 1.0, 1.0], Must::RatioAtMost(1.1)).is_met());
+    }
+
+    #[test]
+    fn a_figure_without_samples_has_met_nothing() {
+        for must in [
+            Must::AtMost(1.0),
+            Must::AtLeast(1.0),
+            Must::RatioAtMost(1.0),
+            Must::RatioAtLeast(1.0),
+        ] {
+            assert!(!figure(&[], &[], must).is_met());
+        }
     }
 }

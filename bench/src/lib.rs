@@ -19,6 +19,7 @@ use clap::Parser;
 
 use crate::{
     bench::Bench,
+    figure::Figure,
     figures::{ALL, Measurement},
     machine::Machine,
     report::{Report, table},
@@ -34,6 +35,15 @@ struct Cli {
     /// Writes every figure with its samples, the machine and the command to a file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Puts the tables into a page, between the marks that it has for them.
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// Draws what was measured along an axis into files of this folder.
+    #[arg(long, value_name = "DIR")]
+    plots: Option<PathBuf>,
+    /// Measures nothing, but reads what an earlier run has written with `--json`.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["quick", "json"])]
+    from: Option<PathBuf>,
     /// Only these measurements.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
@@ -70,28 +80,54 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let bench = Bench { quick: cli.quick };
-    let mut figures = Vec::new();
-    for measurement in wanted(&cli.only)? {
-        eprintln!("{}", measurement.name);
-        let measured = (measurement.run)(bench).with_context(|| format!("{} failed", measurement.name))?;
-        println!("\n{}\n{}\n", measurement.title, table(&measured));
-        figures.extend(measured);
-    }
-    let report = Report {
-        command: command(),
-        machine: Machine::this(),
-        figures,
+    let wanted = wanted(&cli.only)?;
+    let report = match &cli.from {
+        Some(file) => reprint(&wanted, Report::read(file)?),
+        None => measure(&wanted, Bench { quick: cli.quick })?,
     };
     if let Some(file) = &cli.json {
         report.write(file)?;
     }
+    if let Some(page) = &cli.markdown {
+        report.write_into(page)?;
+    }
+    if let Some(folder) = &cli.plots {
+        report.plot(folder)?;
+    }
     let mut code = ExitCode::SUCCESS;
     for figure in report.missed() {
-        println!("missed: {}: {}", figure.table, figure.label());
+        println!("missed: {}: {figure}", figure.table);
         code = ExitCode::FAILURE;
     }
     Ok(code)
+}
+
+/// Prints each table as soon as it is there.
+fn measure(wanted: &[&Measurement], bench: Bench) -> Result<Report> {
+    let mut figures = Vec::new();
+    for measurement in wanted {
+        eprintln!("{}", measurement.name);
+        let measured = (measurement.run)(bench).with_context(|| format!("{} failed", measurement.name))?;
+        print(measurement, &measured);
+        figures.extend(measured);
+    }
+    Ok(Report {
+        command: command(),
+        machine: Machine::this(),
+        figures,
+    })
+}
+
+/// Prints the tables of an earlier run.
+fn reprint(wanted: &[&Measurement], report: Report) -> Report {
+    for measurement in wanted {
+        print(measurement, &report.of(measurement.name));
+    }
+    report
+}
+
+fn print(measurement: &Measurement, figures: &[Figure]) {
+    println!("\n{}\n{}\n", measurement.title, table(figures));
 }
 
 /// All measurements without names.

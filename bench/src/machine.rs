@@ -13,7 +13,15 @@ pub(crate) struct Machine {
     pub(crate) kernel: String,
     pub(crate) rustc: String,
     pub(crate) redis: String,
+    /// Name and version.
+    pub(crate) peers: Vec<String>,
 }
+
+/// Whose versions matter.
+const PEERS: [&str; 6] = ["cached", "deadpool-redis", "hitbox-fn", "hitbox-redis", "moka", "redis"];
+
+/// What this program was built with.
+const LOCK: &str = include_str!("../Cargo.lock");
 
 impl Machine {
     pub(crate) fn this() -> Self {
@@ -24,6 +32,7 @@ impl Machine {
             kernel: output("uname", &["-sr"]),
             rustc: output("rustc", &["--version"]),
             redis: output("redis-server", &["--version"]),
+            peers: PEERS.map(|peer| format!("{peer} {}", version(LOCK, peer))).into(),
         }
     }
 }
@@ -38,9 +47,29 @@ fn field(file: &str, name: &str) -> String {
     value.unwrap_or_else(|| "unknown".to_owned())
 }
 
+/// The version of a package in a lock file.
+fn version<'a>(lock: &'a str, package: &str) -> &'a str {
+    let (_, after) = lock
+        .split_once(&format!("name = \"{package}\"\nversion = \""))
+        .unwrap_or_default();
+    after.split_once('"').map_or("unknown", |(version, _)| version)
+}
+
 fn output(program: &str, arguments: &[&str]) -> String {
     match Command::new(program).args(arguments).output() {
         Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
         _ => "unknown".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_peer_has_a_version() {
+        for peer in PEERS {
+            assert_ne!(version(LOCK, peer), "unknown", "{peer}");
+        }
     }
 }

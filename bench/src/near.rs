@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
+use anyhow::{Result, ensure};
 use cache_runtime::{Cache, Outcome, observe};
 use cache_testkit::{RedisServer, reaching};
 use cached::macros::concurrent_cached;
-
-use anyhow::{Result, ensure};
 
 use crate::{
     bench::patient,
@@ -75,12 +74,25 @@ pub(crate) async fn shared(query: &Query) -> Arc<Page> {
     invoices_shared(query.company, query.year, &query.filter, query.page, query.page_size).await
 }
 
+/// As [`page`], with a key that is made of the arguments: quicker than the attribute's own, which takes them by value.
 pub(crate) async fn page_by_cached(query: &Query) -> Page {
     cached_page(query.company, query.year, &query.filter, query.page, query.page_size).await
 }
 
 pub(crate) async fn shared_by_cached(query: &Query) -> Arc<Page> {
     cached_shared(query.company, query.year, &query.filter, query.page, query.page_size).await
+}
+
+/// As the attribute is written without options: the arguments are the key.
+pub(crate) async fn shared_by_cached_plainly(query: &Query) -> Arc<Page> {
+    let filter = query.filter.clone();
+    cached_plainly(query.company, query.year, filter, query.page, query.page_size).await
+}
+
+#[concurrent_cached(ttl_secs = 3600)]
+async fn cached_plainly(company: i64, year: i32, filter: Filter, page: u32, page_size: u32) -> Arc<Page> {
+    let _ = (company, year, filter);
+    Arc::new(load(page, page_size))
 }
 
 #[concurrent_cached(

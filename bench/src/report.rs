@@ -1,11 +1,15 @@
-//! What comes out: tables to read, and a file with every sample.
+//! What comes out of a run: a table for each measurement, a file with every sample, a page of the book, and plots.
 
-use std::path::Path;
+mod cells;
+mod markdown;
+mod plots;
+
+use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result};
-use comfy_table::{Cell, CellAlignment, Table, presets::NOTHING};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::cells::table;
 use crate::{figure::Figure, machine::Machine};
 
 /// All of a run.
@@ -17,60 +21,37 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn write(&self, file: &Path) -> Result<()> {
-        let json = serde_json::to_vec_pretty(self)?;
-        std::fs::write(file, json).with_context(|| format!("{} cannot be written", file.display()))
+    pub(crate) fn read(file: &Path) -> Result<Self> {
+        let json = fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        serde_json::from_slice(&json).with_context(|| format!("{} is no report", file.display()))
     }
 
-    /// The figures that have not reached what they must.
+    pub(crate) fn write(&self, file: &Path) -> Result<()> {
+        let json = serde_json::to_vec_pretty(self)?;
+        fs::write(file, json).with_context(|| format!("{} cannot be written", file.display()))
+    }
+
+    /// Puts the tables into a page, between the marks that it has for them.
+    pub(crate) fn write_into(&self, page: &Path) -> Result<()> {
+        let text = fs::read_to_string(page).with_context(|| format!("{} cannot be read", page.display()))?;
+        let text = markdown::fill_in(&text, self)?;
+        fs::write(page, text).with_context(|| format!("{} cannot be written", page.display()))
+    }
+
+    /// Draws what was measured along an axis, one file for each curve of ours.
+    pub(crate) fn plot(&self, folder: &Path) -> Result<()> {
+        fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        plots::draw(&self.figures, folder)
+    }
+
+    /// The figures of one measurement.
+    pub(crate) fn of(&self, table: &str) -> Vec<Figure> {
+        let of_table = self.figures.iter().filter(|figure| figure.table == table);
+        of_table.cloned().collect()
+    }
+
+    /// The figures that are not what they must be.
     pub(crate) fn missed(&self) -> impl Iterator<Item = &Figure> {
         self.figures.iter().filter(|figure| !figure.is_met())
     }
-}
-
-/// The cells of a figure's row; the columns are [`COLUMNS`].
-pub(crate) fn row(figure: &Figure) -> [String; 7] {
-    let side = |series: &crate::figure::Series| match series.spread() {
-        Some(spread) => format!(
-            "{} ({}..{})",
-            figure.unit.show(spread.median),
-            figure.unit.show(spread.min),
-            figure.unit.show(spread.max)
-        ),
-        None => "-".to_owned(),
-    };
-    let against = figure.against.as_ref();
-    [
-        figure.label(),
-        side(&figure.ours),
-        against.map(|series| series.name.clone()).unwrap_or_default(),
-        against.map(side).unwrap_or_default(),
-        figure.ratios().map(|ratios| ratios.to_string()).unwrap_or_default(),
-        figure.must.map(|must| must.show(figure.unit)).unwrap_or_default(),
-        match figure.must {
-            None => String::new(),
-            Some(_) if figure.is_met() => "met".to_owned(),
-            Some(_) => "MISSED".to_owned(),
-        },
-    ]
-}
-
-pub(crate) const COLUMNS: [&str; 7] = ["", "ours", "against", "theirs", "ratio", "must be", ""];
-
-/// A table for the terminal.
-pub(crate) fn table(figures: &[Figure]) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_header(COLUMNS);
-    for figure in figures {
-        let cells = row(figure).into_iter().enumerate();
-        table.add_row(cells.map(|(column, text)| {
-            let cell = Cell::new(text);
-            if matches!(column, 1 | 3 | 4) {
-                cell.set_alignment(CellAlignment::Right)
-            } else {
-                cell
-            }
-        }));
-    }
-    table
 }

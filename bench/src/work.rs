@@ -92,7 +92,8 @@ impl Query {
             min_cents,
             overdue,
         } = filter;
-        format!("{company}:{year}:{status}:{search:?}:{currency}:{min_cents}:{overdue}:{page}:{page_size}")
+        let search = search.as_deref().unwrap_or_default();
+        format!("{company}:{year}:{status}:{search}:{currency}:{min_cents}:{overdue}:{page}:{page_size}")
     }
 }
 

@@ -12,5 +12,8 @@ struct Options;
 #[doc = include_str!("../../docs/consistency.md")]
 struct Consistency;
 
+#[doc = include_str!("../../docs/benchmarks.md")]
+struct Benchmarks;
+
 #[doc = include_str!("../../CONTRIBUTING.md")]
 struct Contributing;

@@ -9,6 +9,11 @@ pub(crate) fn run(root: &Path) -> ExitCode {
     let mut steps = Steps::default();
     steps.run("setup", setup::run);
     steps.command("formatting", &mut cargo(root, ["fmt", "--all", "--check"]));
+    // The peers take minutes to build, so that is all the attention that the benchmarks get here.
+    steps.command(
+        "formatting, benchmarks",
+        &mut cargo(root, ["fmt", "--manifest-path", "bench/Cargo.toml", "--check"]),
+    );
     steps.run("documents are compiled", || docs::check(root));
     lints(root, &mut steps);
     tests(root, &mut steps);

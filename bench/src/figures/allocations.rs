@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, bail};
 use super::Measurement;
 use crate::{
     bench::{Bench, one_thread},
-    figure::{Figure, Must, Series, Unit},
+    figure::{Figure, Must, OURS, Series, Unit},
     near::{Moka, Tracked, queries, shared, shared_by_cached},
     work::{Query, SMALL},
 };
@@ -58,7 +58,7 @@ pub(crate) fn count(allocations: impl Fn() -> usize) -> Result<String> {
         });
         let moka = moka.await;
         tracked.close().await;
-        anyhow::Ok([("cache-runtime", ours), ("cached", cached), ("moka", moka)])
+        anyhow::Ok([(OURS, ours), ("cached", cached), ("moka", moka)])
     })?;
     let series = counted.map(|(name, samples)| Series {
         name: name.to_owned(),

@@ -11,7 +11,7 @@ use super::Measurement;
 use crate::{
     bench::{Bench, one_thread, say},
     cache_resources::invoices,
-    figure::{Figure, Must, Unit},
+    figure::{Figure, Must, OURS, Unit},
     measure::{Contender, busy, interleaved},
     near::queries,
     work::{Query, SMALL},
@@ -39,7 +39,7 @@ fn run(bench: Bench) -> Result<Vec<Figure>> {
     let series = interleaved(
         bench.rounds(),
         &mut [
-            Contender::new("cache-runtime", || {
+            Contender::new(OURS, || {
                 Ok(busy(runtime, window, queries, async |query: &Query| {
                     black_box(ours(query));
                 }))

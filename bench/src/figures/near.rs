@@ -6,9 +6,9 @@ use tokio::runtime::Runtime;
 use super::Measurement;
 use crate::{
     bench::{Bench, one_thread, say},
-    figure::{Figure, Must, Unit},
+    figure::{Figure, Must, OURS, Unit},
     measure::{Contender, busy, interleaved},
-    near::{Moka, Tracked, page, page_by_cached, queries, shared, shared_by_cached},
+    near::{Moka, Tracked, page, page_by_cached, queries, shared, shared_by_cached, shared_by_cached_plainly},
     work::{LARGE, Query, SMALL},
 };
 
@@ -32,7 +32,11 @@ fn returning_shared(bench: Bench, runtime: &Runtime) -> Result<Vec<Figure>> {
     let tracked = runtime.block_on(Tracked::start(queries))?;
     let moka = Moka::new();
     for query in queries {
-        runtime.block_on(async { (shared_by_cached(query).await, moka.shared(query).await) });
+        runtime.block_on(async {
+            shared_by_cached(query).await;
+            shared_by_cached_plainly(query).await;
+            moka.shared(query).await;
+        });
     }
     let asked = tracked.asked();
     let window = bench.window();
@@ -40,7 +44,7 @@ fn returning_shared(bench: Bench, runtime: &Runtime) -> Result<Vec<Figure>> {
     let series = interleaved(
         bench.rounds(),
         &mut [
-            Contender::new("cache-runtime", || {
+            Contender::new(OURS, || {
                 Ok(busy(runtime, window, queries, async |query: &Query| {
                     black_box(shared(query).await);
                 }))
@@ -48,6 +52,11 @@ fn returning_shared(bench: Bench, runtime: &Runtime) -> Result<Vec<Figure>> {
             Contender::new("cached", || {
                 Ok(busy(runtime, window, queries, async |query: &Query| {
                     black_box(shared_by_cached(query).await);
+                }))
+            }),
+            Contender::new("cached, key by value", || {
+                Ok(busy(runtime, window, queries, async |query: &Query| {
+                    black_box(shared_by_cached_plainly(query).await);
                 }))
             }),
             Contender::new("moka", || {
@@ -59,13 +68,14 @@ fn returning_shared(bench: Bench, runtime: &Runtime) -> Result<Vec<Figure>> {
     )?;
     ensure!(tracked.asked() == asked, "not all hits were near hits");
     runtime.block_on(tracked.close());
-    let [ours, cached, moka] = series.try_into().expect("three contenders");
-    let figure = |peer, must| {
-        Figure::new(MEASUREMENT.name, "returning an Arc", Unit::Nanoseconds, ours.clone())
-            .against(peer)
-            .must(Must::RatioAtMost(must))
-    };
-    Ok(vec![figure(cached, 0.65), figure(moka, 0.5)])
+    let [ours, cached, plainly, moka] = series.try_into().expect("four contenders");
+    let figure =
+        |peer| Figure::new(MEASUREMENT.name, "returning an Arc", Unit::Nanoseconds, ours.clone()).against(peer);
+    Ok(vec![
+        figure(cached).must(Must::RatioAtMost(0.65)),
+        figure(plainly),
+        figure(moka).must(Must::RatioAtMost(0.5)),
+    ])
 }
 
 fn returning_copies(bench: Bench, runtime: &Runtime, rows: u32, must: Must) -> Result<Figure> {
@@ -81,7 +91,7 @@ fn returning_copies(bench: Bench, runtime: &Runtime, rows: u32, must: Must) -> R
     let series = interleaved(
         bench.rounds(),
         &mut [
-            Contender::new("cache-runtime", || {
+            Contender::new(OURS, || {
                 Ok(busy(runtime, window, queries, async |query: &Query| {
                     black_box(page(query).await);
                 }))

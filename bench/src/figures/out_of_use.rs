@@ -10,7 +10,7 @@ use cache_testkit::{RedisServer, reaching};
 use super::Measurement;
 use crate::{
     bench::{Bench, one_thread, say},
-    figure::{Figure, Must, Series, Unit},
+    figure::{Figure, Must, OURS, Series, Unit},
     measure::{Contender, busy, interleaved},
     near::queries,
     work::{Filter, Query, SMALL},
@@ -78,7 +78,7 @@ fn run(bench: Bench) -> Result<Vec<Figure>> {
 fn added(whole: &Series, bare: &Series) -> Series {
     let pairs = whole.samples.iter().zip(&bare.samples);
     Series {
-        name: "cache-runtime".to_owned(),
+        name: OURS.to_owned(),
         samples: pairs.map(|(whole, bare)| whole - bare).collect(),
     }
 }

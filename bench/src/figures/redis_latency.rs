@@ -5,7 +5,7 @@ use super::Measurement;
 use crate::{
     bench::{Bench, runtime, say},
     contestants::{Ours, Raw},
-    figure::{Figure, Must, Unit},
+    figure::{Figure, Must, OURS, Unit},
     measure::{Contender, interleaved, latency, warm},
     work::{LARGE, SMALL},
 };
@@ -35,7 +35,7 @@ fn run(bench: Bench) -> Result<Vec<Figure>> {
             let series = interleaved(
                 bench.rounds(),
                 &mut [
-                    Contender::new("cached", || latency(&runtime, &ours, rows, window)),
+                    Contender::new(OURS, || latency(&runtime, &ours, rows, window)),
                     Contender::new("redis GET", || latency(&runtime, &raw, rows, window)),
                 ],
             )?;

@@ -6,7 +6,7 @@ use super::Measurement;
 use crate::{
     bench::{Bench, runtime, say},
     contestants::{ByCached, ByDeadpool, ByHitbox, Ours, Raw},
-    figure::{Figure, Must, Series, Unit},
+    figure::{Figure, Must, OURS, Series, Unit},
     measure::{Contender, Contestant, interleaved, throughput, warm},
     work::{LARGE, SMALL},
 };
@@ -19,7 +19,6 @@ pub(super) const MEASUREMENT: Measurement = Measurement {
 
 const CALLERS: [u32; 5] = [1, 16, 64, 256, 1024];
 
-const OURS: &str = "cache-runtime";
 const RAW: &str = "redis GET";
 const DEADPOOL: &str = "deadpool-redis";
 const CACHED: &str = "cached";
