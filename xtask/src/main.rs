@@ -1,5 +1,6 @@
 //! The repository's own commands. Run one with `cargo xtask <command>`.
 
+mod bench;
 mod bounds;
 mod cargo;
 mod consistency;
@@ -38,6 +39,11 @@ enum Command {
     ///
     /// Exits 1 if a read was given what docs/guarantees.md says it is not. docs/consistency.md has the details.
     Consistency(consistency::Options),
+    /// Measure what caching costs, beside raw Redis and beside the peers: `--quick`, `--json FILE`, `--only NAME`, `--list`.
+    ///
+    /// Everything is a ratio of what was measured in one run. Exits 1 if one is not what it must be, and names it.
+    #[command(disable_help_flag = true)]
+    Bench(bench::Options),
     /// Prove that memory is bounded: a near cache and a journal under more than they hold, for minutes.
     ///
     /// Prints the figures every ten seconds, and exits 1 if one leaves its bound.
@@ -65,6 +71,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Setup => setup::run().map(|()| ExitCode::SUCCESS),
         Command::Test => Ok(test::run(&root())),
+        Command::Bench(options) => bench::run(&root(), &options),
         Command::Bounds(options) => bounds::run(&options),
         Command::Consistency(options) => consistency::run(&options),
         Command::Counts(options) => counts::run(&root(), &options),

@@ -1,0 +1,8 @@
+//! What the figures cache.
+
+cache_runtime::resources! {
+    /// Pages of invoices, kept in Redis.
+    invoices { ttl = "1h" }
+    /// The same, kept in the process, too.
+    invoices_near { ttl = "1h" }
+}

@@ -1,0 +1,50 @@
+use anyhow::Result;
+use cache_runtime::Cache;
+use cache_testkit::{RedisServer, reaching};
+use tokio::runtime::Runtime;
+
+use crate::{
+    bench::patient,
+    measure::{Caller, Contestant},
+    work::{Query, invoices},
+};
+
+/// `#[cached]`, strict: every hit has proved that nothing was invalidated since it was loaded.
+pub(crate) struct Ours(Cache);
+
+impl Ours {
+    /// Installs a cache on this server.
+    pub(crate) fn connect(runtime: &Runtime, server: &RedisServer) -> Self {
+        let cache = runtime.block_on(reaching(server, patient()));
+        cache.install();
+        Self(cache)
+    }
+
+    pub(crate) fn close(self, runtime: &Runtime) {
+        runtime.block_on(self.0.close());
+    }
+}
+
+impl Contestant for Ours {
+    type Caller = OurCaller;
+
+    fn caller(&self) -> OurCaller {
+        OurCaller
+    }
+}
+
+pub(crate) struct OurCaller;
+
+impl Caller for OurCaller {
+    async fn call(&mut self, query: &Query) -> Result<usize> {
+        let Query {
+            company,
+            year,
+            filter,
+            page,
+            page_size,
+        } = query;
+        let page = invoices(*company, *year, filter, *page, *page_size).await;
+        Ok(page.rows.len())
+    }
+}

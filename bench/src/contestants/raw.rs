@@ -1,0 +1,79 @@
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use cache_testkit::RedisServer;
+use redis::{AsyncCommands as _, Client, IntoConnectionInfo as _, aio::MultiplexedConnection, io::tcp::TcpSettings};
+use tokio::runtime::Runtime;
+
+use crate::{
+    measure::{Caller, Contestant, KEYS},
+    work::{Page, Query, TTL, load},
+};
+
+/// The least that a hit can be: `GET` over one connection that all callers share, and the decoding. The keys are ready.
+pub(crate) struct Raw {
+    connection: MultiplexedConnection,
+    keys: Arc<[String]>,
+}
+
+impl Raw {
+    pub(crate) fn connect(runtime: &Runtime, server: &RedisServer) -> Result<Self> {
+        let connection = runtime.block_on(client(server)?.get_multiplexed_async_connection())?;
+        Ok(Self {
+            connection,
+            keys: keys(),
+        })
+    }
+}
+
+impl Contestant for Raw {
+    type Caller = RawCaller;
+
+    fn caller(&self) -> RawCaller {
+        RawCaller {
+            connection: self.connection.clone(),
+            keys: Arc::clone(&self.keys),
+        }
+    }
+}
+
+pub(crate) struct RawCaller {
+    connection: MultiplexedConnection,
+    keys: Arc<[String]>,
+}
+
+impl Caller for RawCaller {
+    async fn call(&mut self, query: &Query) -> Result<usize> {
+        get_or_load(&mut self.connection, &self.keys, query).await
+    }
+}
+
+/// A client whose connections do not hold small packets back.
+pub(super) fn client(server: &RedisServer) -> Result<Client> {
+    let settings = TcpSettings::default().set_nodelay(true);
+    let info = server.url().into_connection_info()?.set_tcp_settings(settings);
+    Client::open(info).context("the server's address is not understood")
+}
+
+/// A key for each page.
+pub(super) fn keys() -> Arc<[String]> {
+    (0..KEYS).map(|page| format!("raw:invoices:{page:08}")).collect()
+}
+
+/// What one would write by hand.
+pub(super) async fn get_or_load(
+    connection: &mut (impl redis::aio::ConnectionLike + Send + Sync),
+    keys: &[String],
+    query: &Query,
+) -> Result<usize> {
+    let key = &keys[query.page as usize];
+    let found: Option<Vec<u8>> = connection.get(key).await?;
+    if let Some(json) = found {
+        let page: Page = serde_json::from_slice(&json)?;
+        return Ok(page.rows.len());
+    }
+    let page = load(query.page, query.page_size);
+    let json = serde_json::to_vec(&page)?;
+    let () = connection.set_ex(key, json, TTL.as_secs()).await?;
+    Ok(page.rows.len())
+}

@@ -1,0 +1,173 @@
+//! What was measured, and what it had to reach.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One row of a table: what this project needs for something, beside what somebody else needs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Figure {
+    /// The table that it belongs to: the name of the measurement, as `--only` takes it.
+    pub(crate) table: String,
+    /// What tells it apart in the table: "5 rows, 2 workers".
+    pub(crate) name: String,
+    /// The place of the figure along the axis of a plot: (`callers`, 64).
+    pub(crate) at: Option<(String, f64)>,
+    pub(crate) unit: Unit,
+    pub(crate) ours: Series,
+    pub(crate) against: Option<Series>,
+    pub(crate) must: Option<Must>,
+}
+
+/// The samples of one side, one for each round; rounds of the two sides belong together.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Series {
+    pub(crate) name: String,
+    pub(crate) samples: Vec<f64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Unit {
+    Nanoseconds,
+    PerSecond,
+    Bytes,
+    Count,
+}
+
+/// A bound.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Must {
+    /// On the median of the rounds' ratios.
+    RatioAtMost(f64),
+    RatioAtLeast(f64),
+    /// On the median of our own samples.
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+/// The middle of some samples, and how far they lie apart.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Spread {
+    pub(crate) median: f64,
+    pub(crate) min: f64,
+    pub(crate) max: f64,
+}
+
+impl Figure {
+    pub(crate) fn new(table: &str, name: impl Into<String>, unit: Unit, ours: Series) -> Self {
+        Self {
+            table: table.to_owned(),
+            name: name.into(),
+            at: None,
+            unit,
+            ours,
+            against: None,
+            must: None,
+        }
+    }
+
+    #[must_use]
+    pub(crate) fn at(mut self, axis: &str, place: f64) -> Self {
+        self.at = Some((axis.to_owned(), place));
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn against(mut self, peer: Series) -> Self {
+        self.against = Some(peer);
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn must(mut self, must: Must) -> Self {
+        self.must = Some(must);
+        self
+    }
+
+    /// Ours by theirs, round by round.
+    pub(crate) fn ratios(&self) -> Option<Spread> {
+        let against = self.against.as_ref()?;
+        let pairs = self.ours.samples.iter().zip(&against.samples);
+        Spread::of(pairs.map(|(ours, theirs)| ours / theirs))
+    }
+
+    /// Whether what must be reached was; a figure without samples has reached nothing.
+    pub(crate) fn is_met(&self) -> bool {
+        let reached = |spread: Option<Spread>| spread.map_or(f64::NAN, |spread| spread.median);
+        match self.must {
+            None => true,
+            Some(Must::RatioAtMost(bound)) => reached(self.ratios()) <= bound,
+            Some(Must::RatioAtLeast(bound)) => reached(self.ratios()) >= bound,
+            Some(Must::AtMost(bound)) => reached(self.ours.spread()) <= bound,
+            Some(Must::AtLeast(bound)) => reached(self.ours.spread()) >= bound,
+        }
+    }
+
+    /// The name and the place.
+    pub(crate) fn label(&self) -> String {
+        match &self.at {
+            None => self.name.clone(),
+            Some((axis, place)) if self.name.is_empty() => format!("{place} {axis}"),
+            Some((axis, place)) => format!("{}, {place} {axis}", self.name),
+        }
+    }
+}
+
+impl Series {
+    pub(crate) fn spread(&self) -> Option<Spread> {
+        Spread::of(self.samples.iter().copied())
+    }
+}
+
+impl Spread {
+    /// `None` without samples.
+    pub(crate) fn of(samples: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let mut sorted: Vec<f64> = samples.into_iter().collect();
+        sorted.sort_by(f64::total_cmp);
+        let (min, max) = (*sorted.first()?, *sorted.last()?);
+        let middle = sorted.len() / 2;
+        let median = if sorted.len().is_multiple_of(2) {
+            f64::midpoint(sorted[middle - 1], sorted[middle])
+        } else {
+            sorted[middle]
+        };
+        Some(Self { median, min, max })
+    }
+}
+
+impl Unit {
+    pub(crate) fn show(self, value: f64) -> String {
+        match self {
+            Self::Nanoseconds if value.abs() < 1e3 => format!("{value:.0} ns"),
+            Self::Nanoseconds if value.abs() < 1e6 => format!("{:.1} µs", value / 1e3),
+            Self::Nanoseconds => format!("{:.1} ms", value / 1e6),
+            Self::PerSecond if value < 1e4 => format!("{value:.0}/s"),
+            Self::PerSecond => format!("{:.1} k/s", value / 1e3),
+            Self::Bytes if value.abs() < 1e4 => format!("{value:.0} B"),
+            Self::Bytes if value.abs() < 1e7 => format!("{:.1} kB", value / 1e3),
+            Self::Bytes => format!("{:.1} MB", value / 1e6),
+            Self::Count => format!("{value}"),
+        }
+    }
+}
+
+impl Must {
+    pub(crate) fn show(self, unit: Unit) -> String {
+        match self {
+            Self::RatioAtMost(bound) => format!("× ≤ {bound:.2}"),
+            Self::RatioAtLeast(bound) => format!("× ≥ {bound:.2}"),
+            Self::AtMost(bound) => format!("≤ {}", unit.show(bound)),
+            Self::AtLeast(bound) => format!("≥ {}", unit.show(bound)),
+        }
+    }
+}
+
+/// As a ratio: two digits after the point for the median, and from where to where.
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { median, min, max } = self;
+        write!(f, "{median:.2} ({min:.2}..{max:.2})")
+    }
+}

@@ -1,0 +1,177 @@
+//! How things are measured: several contenders one after the other, round after round.
+
+use std::{
+    future::Future,
+    hint::black_box,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, ensure};
+use tokio::runtime::Runtime;
+
+use crate::{
+    figure::{Series, Spread},
+    work::{Query, loads},
+};
+
+/// One of those who are compared; each call of `measure` yields one sample.
+pub(crate) struct Contender<'a> {
+    name: &'static str,
+    measure: Box<dyn FnMut() -> Result<f64> + 'a>,
+}
+
+impl<'a> Contender<'a> {
+    pub(crate) fn new(name: &'static str, measure: impl FnMut() -> Result<f64> + 'a) -> Self {
+        Self {
+            name,
+            measure: Box::new(measure),
+        }
+    }
+}
+
+/// Measures every contender once per round, in turned order in every other round, so that neither a machine that slows down
+/// nor whoever is always first has a share in the ratios.
+///
+/// # Errors
+///
+/// If a contender fails, or if a body ran: what is compared is hits.
+pub(crate) fn interleaved(rounds: usize, contenders: &mut [Contender<'_>]) -> Result<Vec<Series>> {
+    let mut all: Vec<Series> = contenders
+        .iter()
+        .map(|contender| Series {
+            name: contender.name.to_owned(),
+            samples: Vec::with_capacity(rounds),
+        })
+        .collect();
+    for round in 0..rounds {
+        let mut turns: Vec<usize> = (0..contenders.len()).collect();
+        if round % 2 == 1 {
+            turns.reverse();
+        }
+        for turn in turns {
+            let contender = &mut contenders[turn];
+            let loads_before = loads();
+            all[turn].samples.push((contender.measure)()?);
+            let missed = loads() - loads_before;
+            ensure!(missed == 0, "{}: {missed} calls were no hits", contender.name);
+        }
+    }
+    Ok(all)
+}
+
+/// Somebody who asks again and again.
+pub(crate) trait Caller: Send + 'static {
+    /// Returns the number of rows.
+    fn call(&mut self, query: &Query) -> impl Future<Output = Result<usize>> + Send;
+}
+
+/// One caller for each of the tasks that ask at once.
+pub(crate) trait Contestant {
+    type Caller: Caller;
+
+    fn caller(&self) -> Self::Caller;
+}
+
+/// How many different keys the callers of a figure ask for.
+pub(crate) const KEYS: u32 = 1024;
+
+/// The queries of one of several callers: no two of them ask for the same.
+fn queries(caller: u32, callers: u32, page_size: u32) -> Vec<Query> {
+    let pages = (caller..KEYS).step_by(callers as usize);
+    pages.map(|page| Query::new(page, page_size)).collect()
+}
+
+/// Asks for every key once, so that from here on every call is a hit.
+pub(crate) fn warm<C: Contestant>(runtime: &Runtime, contestant: &C, page_size: u32) -> Result<()> {
+    let mut caller = contestant.caller();
+    let task = runtime.spawn(async move {
+        for query in queries(0, 1, page_size) {
+            caller.call(&query).await?;
+        }
+        Ok(())
+    });
+    runtime.block_on(task)?
+}
+
+/// Whether callers just call, are counted, or end.
+const WARMING: u8 = 0;
+const COUNTING: u8 = 1;
+const OVER: u8 = 2;
+
+/// Calls per second of so many tasks that each call again and again.
+pub(crate) fn throughput<C: Contestant>(
+    runtime: &Runtime,
+    contestant: &C,
+    callers: u32,
+    page_size: u32,
+    window: Duration,
+) -> Result<f64> {
+    let phase = Arc::new(AtomicU8::new(WARMING));
+    let tasks: Vec<_> = (0..callers)
+        .map(|number| {
+            let (mut caller, phase) = (contestant.caller(), Arc::clone(&phase));
+            let queries = queries(number, callers, page_size);
+            runtime.spawn(async move {
+                let mut counted = 0_u64;
+                for query in queries.iter().cycle() {
+                    let rows = caller.call(query).await?;
+                    ensure!(rows == page_size as usize, "{rows} rows instead of {page_size}");
+                    match phase.load(Ordering::Relaxed) {
+                        WARMING => {}
+                        COUNTING => counted += 1,
+                        _ => break,
+                    }
+                }
+                Ok(counted)
+            })
+        })
+        .collect();
+    thread::sleep(window / 4);
+    phase.store(COUNTING, Ordering::Relaxed);
+    let started = Instant::now();
+    thread::sleep(window);
+    phase.store(OVER, Ordering::Relaxed);
+    let took = started.elapsed();
+    let mut calls = 0;
+    for task in tasks {
+        calls += runtime.block_on(task)??;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 calls")]
+    Ok(calls as f64 / took.as_secs_f64())
+}
+
+/// The median time of one call, in nanoseconds, when there is a single caller.
+pub(crate) fn latency<C: Contestant>(
+    runtime: &Runtime,
+    contestant: &C,
+    page_size: u32,
+    window: Duration,
+) -> Result<f64> {
+    let mut caller = contestant.caller();
+    let times: Vec<f64> = runtime.block_on(runtime.spawn(async move {
+        let queries = queries(0, 1, page_size);
+        let mut times = Vec::with_capacity(1 << 16);
+        let over = Instant::now() + window;
+        for query in queries.iter().cycle() {
+            let started = Instant::now();
+            black_box(caller.call(query).await?);
+            let ended = Instant::now();
+            times.push(nanoseconds(ended - started));
+            if ended > over {
+                break;
+            }
+        }
+        anyhow::Ok(times)
+    }))??;
+    Ok(Spread::of(times).map_or(f64::NAN, |spread| spread.median))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "less than 2^52 ns are 52 days")]
+pub(crate) fn nanoseconds(duration: Duration) -> f64 {
+    duration.as_nanos() as f64
+}
