@@ -1,10 +1,15 @@
 //! The measurements, one file each.
 
+mod allocations;
+mod key;
+mod near;
+mod out_of_use;
 mod redis_latency;
 mod redis_throughput;
 
 use anyhow::Result;
 
+pub(crate) use self::allocations::count as count_allocations;
 use crate::{bench::Bench, figure::Figure};
 
 /// A measurement: a table of figures.
@@ -17,4 +22,11 @@ pub(crate) struct Measurement {
 }
 
 /// All measurements, in the order of the report.
-pub(crate) const ALL: &[Measurement] = &[redis_latency::MEASUREMENT, redis_throughput::MEASUREMENT];
+pub(crate) const ALL: &[Measurement] = &[
+    redis_latency::MEASUREMENT,
+    redis_throughput::MEASUREMENT,
+    near::MEASUREMENT,
+    allocations::MEASUREMENT,
+    out_of_use::MEASUREMENT,
+    key::MEASUREMENT,
+];

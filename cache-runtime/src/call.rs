@@ -203,6 +203,12 @@ impl Call {
         }
     }
 
+    /// The key of the entry, if the call has one; for benchmarks and tools outside of this crate.
+    pub fn into_entry_key(self) -> Option<String> {
+        let (_, keyed) = self.finish();
+        Some(keyed?.address().entry().to_owned())
+    }
+
     /// The call with its key complete, if it has one: a call that is not to be cached has none.
     pub(crate) fn finish(self) -> (Option<Cache>, Option<Keyed>) {
         let Self { site, key, cache } = self;
@@ -259,19 +265,23 @@ pub(crate) struct Arguments {
 impl Keyed {
     /// Where the entry stands, and what it must prove. `body` is the type name of the function's body.
     pub(crate) fn locate<T: DeserializeOwned>(&self, body: &'static str) -> Located {
-        let Arguments { tenant, scopes, json } = &self.arguments;
-        let hash = canonical::hash12(json);
-        let hash = str::from_utf8(&hash).expect("hex digits are ASCII");
-        let address = Address::from_escaped(tenant, self.site.resource.name(), scopes, hash)
-            .with_holds(self.site.resource.is_crash_safe());
+        let address = self.address();
         let identity = Identity {
-            fingerprint: identity::fingerprint(&address, json),
+            fingerprint: identity::fingerprint(&address, &self.arguments.json),
             shape: self.site.shape.get::<T>(body, self.site.version),
         };
         Located {
             address: Arc::new(address),
             identity,
         }
+    }
+
+    fn address(&self) -> Address {
+        let Arguments { tenant, scopes, json } = &self.arguments;
+        let hash = canonical::hash12(json);
+        let hash = str::from_utf8(&hash).expect("hex digits are ASCII");
+        let resource = self.site.resource;
+        Address::from_escaped(tenant, resource.name(), scopes, hash).with_holds(resource.is_crash_safe())
     }
 }
 

@@ -1,8 +1,12 @@
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use cache_testkit::RedisServer;
-use redis::{AsyncCommands as _, Client, IntoConnectionInfo as _, aio::MultiplexedConnection, io::tcp::TcpSettings};
+use redis::{
+    AsyncCommands as _, Client, ConnectionInfo, IntoConnectionInfo as _,
+    aio::{ConnectionLike, MultiplexedConnection},
+    io::tcp::TcpSettings,
+};
 use tokio::runtime::Runtime;
 
 use crate::{
@@ -18,7 +22,8 @@ pub(crate) struct Raw {
 
 impl Raw {
     pub(crate) fn connect(runtime: &Runtime, server: &RedisServer) -> Result<Self> {
-        let connection = runtime.block_on(client(server)?.get_multiplexed_async_connection())?;
+        let client = Client::open(without_delay(server)?)?;
+        let connection = runtime.block_on(client.get_multiplexed_async_connection())?;
         Ok(Self {
             connection,
             keys: keys(),
@@ -48,11 +53,10 @@ impl Caller for RawCaller {
     }
 }
 
-/// A client whose connections do not hold small packets back.
-pub(super) fn client(server: &RedisServer) -> Result<Client> {
+/// The server's address, for connections that do not hold small packets back.
+pub(super) fn without_delay(server: &RedisServer) -> Result<ConnectionInfo> {
     let settings = TcpSettings::default().set_nodelay(true);
-    let info = server.url().into_connection_info()?.set_tcp_settings(settings);
-    Client::open(info).context("the server's address is not understood")
+    Ok(server.url().into_connection_info()?.set_tcp_settings(settings))
 }
 
 /// A key for each page.
@@ -62,7 +66,7 @@ pub(super) fn keys() -> Arc<[String]> {
 
 /// What one would write by hand.
 pub(super) async fn get_or_load(
-    connection: &mut (impl redis::aio::ConnectionLike + Send + Sync),
+    connection: &mut (impl ConnectionLike + Send + Sync),
     keys: &[String],
     query: &Query,
 ) -> Result<usize> {

@@ -3,7 +3,7 @@ use cache_testkit::RedisServer;
 
 use super::Measurement;
 use crate::{
-    bench::Bench,
+    bench::{Bench, runtime, say},
     contestants::{Ours, Raw},
     figure::{Figure, Must, Unit},
     measure::{Contender, interleaved, latency, warm},
@@ -24,14 +24,14 @@ fn run(bench: Bench) -> Result<Vec<Figure>> {
     let window = bench.window();
     let mut figures = Vec::new();
     for workers in [1, 2] {
-        let runtime = bench.runtime(workers)?;
+        let runtime = runtime(workers)?;
         let (ours, raw) = (Ours::connect(&runtime, &server), Raw::connect(&runtime, &server)?);
         for rows in [SMALL, LARGE] {
             server.command::<()>(["FLUSHALL"])?;
             warm(&runtime, &ours, rows)?;
             warm(&runtime, &raw, rows)?;
             let name = format!("{rows} rows, {workers} workers");
-            bench.say(&name);
+            say(&name);
             let series = interleaved(
                 bench.rounds(),
                 &mut [

@@ -1,0 +1,117 @@
+//! The benchmarks: this project beside its peers, everything as a ratio of what was measured in one run. `cargo xtask bench`
+//! runs them.
+
+mod bench;
+mod cache_resources;
+mod contestants;
+mod figure;
+mod figures;
+mod machine;
+mod measure;
+mod near;
+mod report;
+mod work;
+
+use std::{env, path::PathBuf, process::ExitCode};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Parser;
+
+use crate::{
+    bench::Bench,
+    figures::{ALL, Measurement},
+    machine::Machine,
+    report::{Report, table},
+};
+
+/// Measures this project beside its peers, prints the ratios, and exits 1 if one is not what it must be.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench", max_term_width = 100)]
+struct Cli {
+    /// Fewer rounds, and shorter ones: minutes instead of half an hour.
+    #[arg(long)]
+    quick: bool,
+    /// Writes every figure with its samples, the machine and the command to a file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Only these measurements.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Prints the names of the measurements.
+    #[arg(long)]
+    list: bool,
+}
+
+/// The program.
+pub fn main() -> ExitCode {
+    run(&Cli::parse()).unwrap_or_else(|error| failed(&error))
+}
+
+/// The program that counts allocations, of which `allocations` returns how many there have been so far.
+pub fn count_allocations(allocations: impl Fn() -> usize) -> ExitCode {
+    match figures::count_allocations(allocations) {
+        Ok(counts) => {
+            println!("{counts}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
+}
+
+fn run(cli: &Cli) -> Result<ExitCode> {
+    if cli.list {
+        for measurement in ALL {
+            println!("{:<20} {}", measurement.name, measurement.title);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let bench = Bench { quick: cli.quick };
+    let mut figures = Vec::new();
+    for measurement in wanted(&cli.only)? {
+        eprintln!("{}", measurement.name);
+        let measured = (measurement.run)(bench).with_context(|| format!("{} failed", measurement.name))?;
+        println!("\n{}\n{}\n", measurement.title, table(&measured));
+        figures.extend(measured);
+    }
+    let report = Report {
+        command: command(),
+        machine: Machine::this(),
+        figures,
+    };
+    if let Some(file) = &cli.json {
+        report.write(file)?;
+    }
+    let mut code = ExitCode::SUCCESS;
+    for figure in report.missed() {
+        println!("missed: {}: {}", figure.table, figure.label());
+        code = ExitCode::FAILURE;
+    }
+    Ok(code)
+}
+
+/// All measurements without names.
+fn wanted(names: &[String]) -> Result<Vec<&'static Measurement>> {
+    if names.is_empty() {
+        return Ok(ALL.iter().collect());
+    }
+    let find = |name: &String| match ALL.iter().find(|measurement| measurement.name == name) {
+        Some(measurement) => Ok(measurement),
+        None => bail!("there is no measurement `{name}`: see `--list`"),
+    };
+    names.iter().map(find).collect()
+}
+
+/// As one would type it.
+fn command() -> String {
+    let arguments = env::args().skip(1);
+    ["cargo xtask bench".to_owned()]
+        .into_iter()
+        .chain(arguments)
+        .collect::<Vec<_>>()
+        .join(" ")
+}

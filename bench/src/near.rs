@@ -1,0 +1,128 @@
+//! What is kept in the process: the function's results under this project's attribute, and under those of the peers.
+
+use std::sync::Arc;
+
+use cache_runtime::{Cache, Outcome, observe};
+use cache_testkit::{RedisServer, reaching};
+use cached::macros::concurrent_cached;
+
+use anyhow::{Result, ensure};
+
+use crate::{
+    bench::patient,
+    work::{Filter, Page, Query, TTL, invoices_near, invoices_shared, load},
+};
+
+/// How many different results are asked for, in turn.
+const KEYS: u32 = 16;
+
+/// A cache that keeps values near, and the server that reports what changes.
+pub(crate) struct Tracked {
+    cache: Cache,
+    _server: RedisServer,
+}
+
+impl Tracked {
+    /// Installs a cache whose near values for these queries are used without asking.
+    ///
+    /// # Errors
+    ///
+    /// If they are not.
+    pub(crate) async fn start(queries: &[Query]) -> Result<Self> {
+        let server = RedisServer::start()?;
+        let cache = reaching(&server, patient()).await;
+        cache.install();
+        for query in queries {
+            // A value is kept once it was read while all changes are reported.
+            for _ in 0..1000 {
+                let (_, outcomes) = observe(async { (page(query).await, shared(query).await) }).await;
+                if outcomes.iter().all(|call| call.outcome == Outcome::NearHit) {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        let tracked = Self { cache, _server: server };
+        for query in queries {
+            let (_, outcomes) = observe(async { (page(query).await, shared(query).await) }).await;
+            let near = outcomes.iter().all(|call| call.outcome == Outcome::NearHit);
+            ensure!(near, "{query:?} is not kept near: {outcomes:?}");
+        }
+        Ok(tracked)
+    }
+
+    /// How many calls have asked Redis so far.
+    pub(crate) fn asked(&self) -> u64 {
+        self.cache.stats().hits
+    }
+
+    pub(crate) async fn close(self) {
+        self.cache.close().await;
+    }
+}
+
+pub(crate) fn queries(page_size: u32) -> Vec<Query> {
+    (0..KEYS).map(|page| Query::new(page, page_size)).collect()
+}
+
+/// A near hit that returns a copy.
+pub(crate) async fn page(query: &Query) -> Page {
+    invoices_near(query.company, query.year, &query.filter, query.page, query.page_size).await
+}
+
+/// A near hit that returns what all callers share.
+pub(crate) async fn shared(query: &Query) -> Arc<Page> {
+    invoices_shared(query.company, query.year, &query.filter, query.page, query.page_size).await
+}
+
+pub(crate) async fn page_by_cached(query: &Query) -> Page {
+    cached_page(query.company, query.year, &query.filter, query.page, query.page_size).await
+}
+
+pub(crate) async fn shared_by_cached(query: &Query) -> Arc<Page> {
+    cached_shared(query.company, query.year, &query.filter, query.page, query.page_size).await
+}
+
+#[concurrent_cached(
+    ttl_secs = 3600,
+    key = "Query",
+    convert = { Query { company, year, filter: filter.clone(), page, page_size } }
+)]
+async fn cached_page(company: i64, year: i32, filter: &Filter, page: u32, page_size: u32) -> Page {
+    let _ = (company, year, filter);
+    load(page, page_size)
+}
+
+#[concurrent_cached(
+    ttl_secs = 3600,
+    key = "Query",
+    convert = { Query { company, year, filter: filter.clone(), page, page_size } }
+)]
+async fn cached_shared(company: i64, year: i32, filter: &Filter, page: u32, page_size: u32) -> Arc<Page> {
+    let _ = (company, year, filter);
+    Arc::new(load(page, page_size))
+}
+
+/// `moka` under the keys that its users format.
+pub(crate) struct Moka(moka::future::Cache<String, Arc<Page>>);
+
+impl Moka {
+    pub(crate) fn new() -> Self {
+        Self(
+            moka::future::Cache::builder()
+                .max_capacity(10_000)
+                .time_to_live(TTL)
+                .build(),
+        )
+    }
+
+    pub(crate) async fn shared(&self, query: &Query) -> Arc<Page> {
+        let key = query.formatted();
+        if let Some(page) = self.0.get(&key).await {
+            return page;
+        }
+        let page = Arc::new(load(query.page, query.page_size));
+        self.0.insert(key, Arc::clone(&page)).await;
+        page
+    }
+}
