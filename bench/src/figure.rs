@@ -48,6 +48,8 @@ pub(crate) enum Must {
     /// On the median of our own samples.
     AtMost(f64),
     AtLeast(f64),
+    /// On every one of our own samples.
+    EachAtMost(f64),
 }
 
 /// The middle of some samples, and how far they lie apart.
@@ -105,6 +107,7 @@ impl Figure {
             Some(Must::RatioAtLeast(bound)) => reached(self.ratios()) >= bound,
             Some(Must::AtMost(bound)) => reached(self.ours.spread()) <= bound,
             Some(Must::AtLeast(bound)) => reached(self.ours.spread()) >= bound,
+            Some(Must::EachAtMost(bound)) => self.ours.spread().is_some_and(|spread| spread.max <= bound),
         }
     }
 
@@ -175,7 +178,7 @@ impl Must {
         match self {
             Self::RatioAtMost(bound) => format!("× ≤ {bound:.2}"),
             Self::RatioAtLeast(bound) => format!("× ≥ {bound:.2}"),
-            Self::AtMost(bound) => format!("≤ {}", unit.show(bound)),
+            Self::AtMost(bound) | Self::EachAtMost(bound) => format!("≤ {}", unit.show(bound)),
             Self::AtLeast(bound) => format!("≥ {}", unit.show(bound)),
         }
     }

@@ -1,15 +1,24 @@
 //! The measurements, one file each.
 
 mod allocations;
+mod cold_key;
+mod expansion;
+mod http;
+mod invalidation;
 mod key;
 mod near;
+mod near_memory;
 mod out_of_use;
 mod redis_latency;
 mod redis_throughput;
+mod sweep;
 
 use anyhow::Result;
 
-pub(crate) use self::allocations::count as count_allocations;
+pub(crate) use self::{
+    allocations::count as count_allocations, cold_key::process as one_of_several_processes,
+    near_memory::count as count_bytes,
+};
 use crate::{bench::Bench, figure::Figure};
 
 /// A measurement: a table of figures.
@@ -29,4 +38,10 @@ pub(crate) const ALL: &[Measurement] = &[
     allocations::MEASUREMENT,
     out_of_use::MEASUREMENT,
     key::MEASUREMENT,
+    cold_key::MEASUREMENT,
+    invalidation::MEASUREMENT,
+    sweep::MEASUREMENT,
+    near_memory::MEASUREMENT,
+    http::MEASUREMENT,
+    expansion::MEASUREMENT,
 ];

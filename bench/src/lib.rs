@@ -9,6 +9,7 @@ mod figures;
 mod machine;
 mod measure;
 mod near;
+mod population;
 mod report;
 mod work;
 
@@ -50,6 +51,9 @@ struct Cli {
     /// Prints the names of the measurements.
     #[arg(long)]
     list: bool,
+    /// One of several processes of a measurement, on the server at this address.
+    #[arg(long, hide = true, value_name = "URL")]
+    process: Option<String>,
 }
 
 /// The program.
@@ -59,7 +63,16 @@ pub fn main() -> ExitCode {
 
 /// The program that counts allocations, of which `allocations` returns how many there have been so far.
 pub fn count_allocations(allocations: impl Fn() -> usize) -> ExitCode {
-    match figures::count_allocations(allocations) {
+    tell(figures::count_allocations(allocations))
+}
+
+/// The program that counts bytes of the heap, of which `held` returns how many are taken now.
+pub fn count_bytes(held: impl Fn() -> usize) -> ExitCode {
+    tell(figures::count_bytes(held))
+}
+
+fn tell(counts: Result<String>) -> ExitCode {
+    match counts {
         Ok(counts) => {
             println!("{counts}");
             ExitCode::SUCCESS
@@ -79,6 +92,9 @@ fn run(cli: &Cli) -> Result<ExitCode> {
             println!("{:<20} {}", measurement.name, measurement.title);
         }
         return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(url) = &cli.process {
+        return figures::one_of_several_processes(url);
     }
     let wanted = wanted(&cli.only)?;
     let report = match &cli.from {

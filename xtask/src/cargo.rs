@@ -1,6 +1,13 @@
 //! Calls of cargo from within `cargo run`.
 
-use std::{env, path::Path, process::Command};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
 
 /// A cargo command in `root`, with the environment of the user's own shell.
 ///
@@ -15,6 +22,30 @@ pub(crate) fn cargo<const N: usize>(root: &Path, arguments: [&str; N]) -> Comman
         }
     }
     command
+}
+
+/// A line of what cargo says about a build: here, of a program that it has made.
+#[derive(Deserialize)]
+struct Built {
+    executable: Option<PathBuf>,
+}
+
+/// Builds the program of a package of the workspace, with optimisations, and returns where cargo has put it.
+pub(crate) fn program(root: &Path, package: &str) -> Result<PathBuf> {
+    println!("building {package} ...");
+    let arguments = ["build", "--release", "--package", package, "--message-format", "json"];
+    let output = cargo(root, arguments)
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cargo could not be run")?;
+    ensure!(output.status.success(), "{package} does not build");
+    let lines = String::from_utf8_lossy(&output.stdout);
+    let mut built = lines
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Built>(line).ok());
+    built
+        .find_map(|built| built.executable)
+        .context("cargo names no program")
 }
 
 fn describes_xtask(variable: &str) -> bool {

@@ -9,7 +9,6 @@ mod load;
 mod matrix;
 mod options;
 mod outcome;
-mod program;
 mod report;
 mod run;
 mod service;

@@ -4,6 +4,7 @@ mod bench;
 mod bounds;
 mod cargo;
 mod consistency;
+mod counts;
 mod docs;
 mod faults;
 mod features;
@@ -30,9 +31,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Install what the tests need and this machine lacks: a Redis or Valkey server.
+    /// Install what the tests need and this machine lacks: a Redis or Valkey server, and valgrind.
     Setup,
-    /// Run every check of the repository: formatting, lints, tests, doc tests, documentation, dependencies.
+    /// Run every check of the repository: formatting, lints, tests, doc tests, documentation, instructions, dependencies.
     Test,
     /// Prove that no old value is served: several processes, real Redis servers, faults, and an oracle.
     ///
@@ -47,6 +48,10 @@ enum Command {
     ///
     /// Prints the figures every ten seconds, and exits 1 if one leaves its bound.
     Bounds(bounds::Options),
+    /// Count the instructions of what happens on every call, and compare them with counts/committed.json.
+    ///
+    /// Needs valgrind, which `setup` installs. Exits 1 if something takes more than 5 % more than is committed.
+    Counts(counts::Options),
     /// Look for input that makes a parser or a decoder panic, or what it promises untrue: fuzzing, one target after the other.
     ///
     /// Needs a C++ compiler, for the fuzzing engine, and no nightly Rust. Installs cargo-fuzz if it is missing. Exits 1 if
@@ -69,6 +74,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&root(), &options),
         Command::Bounds(options) => bounds::run(&options),
         Command::Consistency(options) => consistency::run(&options),
+        Command::Counts(options) => counts::run(&root(), &options),
         Command::Fuzz(options) => fuzz::run(&root(), &options).map(|()| ExitCode::SUCCESS),
         Command::Faults(options) => faults::run(&root(), &options),
         Command::ConsistencyNode(options) => consistency::run_node(&options).map(|()| ExitCode::SUCCESS),

@@ -25,7 +25,7 @@ struct Step {
 enum Outcome {
     Passed,
     Failed(String),
-    Skipped(&'static str),
+    Skipped(String),
 }
 
 impl Steps {
@@ -50,11 +50,11 @@ impl Steps {
     }
 
     /// Notes a step that cannot run here.
-    pub(crate) fn skip(&mut self, name: &'static str, reason: &'static str) {
+    pub(crate) fn skip(&mut self, name: &'static str, reason: impl Into<String>) {
         println!("\n=== {name}");
         self.push(Step {
             name,
-            outcome: Outcome::Skipped(reason),
+            outcome: Outcome::Skipped(reason.into()),
             took: Duration::ZERO,
         });
     }

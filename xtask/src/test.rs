@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
-use crate::{cargo::cargo, docs, features, setup, steps::Steps};
+use crate::{cargo::cargo, counts, docs, features, setup, steps::Steps};
 
 /// Runs every check, the quick ones first, and reports all that failed at the end.
 pub(crate) fn run(root: &Path) -> ExitCode {
@@ -25,6 +25,7 @@ pub(crate) fn run(root: &Path) -> ExitCode {
         "documentation",
         cargo(root, ["doc", "--workspace", "--no-deps", "--all-features"]).env("RUSTDOCFLAGS", "-D warnings"),
     );
+    instructions(root, &mut steps);
     if which::which("cargo-deny").is_ok() {
         steps.command("dependencies", &mut cargo(root, ["deny", "check"]));
     } else {
@@ -62,4 +63,13 @@ fn tests(root: &Path, steps: &mut Steps) {
         .args(runner)
         .args(["--workspace", "--all-targets", "--all-features"]);
     steps.command("tests", command.arg("--no-fail-fast"));
+}
+
+fn instructions(root: &Path, steps: &mut Steps) {
+    const NAME: &str = "instructions";
+    match counts::reason_to_skip(root) {
+        Ok(None) => steps.run(NAME, || counts::check(root)),
+        Ok(Some(reason)) => steps.skip(NAME, reason),
+        Err(error) => steps.run(NAME, || Err(error)),
+    }
 }

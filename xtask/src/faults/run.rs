@@ -18,14 +18,13 @@ use super::{
     matrix::{MATRIX, Row, Shown},
     options::Options,
     outcome::{Outcome, RESUMES_WITHIN, Times},
-    program,
     report::Report,
     service::Service,
     stage::{Scenery, Stage},
     stampede,
     strike::Fault,
 };
-use crate::servers::Servers;
+use crate::{cargo::program, servers::Servers};
 
 /// How long callers are at work before the fault, from the first answer of the cache on, and after it.
 const PEACE: Duration = Duration::from_millis(500);
@@ -48,7 +47,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
     }
     let program = match &options.program {
         Some(program) => program.clone(),
-        None => program::build(root)?,
+        None => program(root, "invoicing")?,
     };
     let runtime = runtime::Builder::new_multi_thread()
         .enable_all()

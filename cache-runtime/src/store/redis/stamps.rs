@@ -22,6 +22,9 @@ const LIFETIME: Duration = Duration::from_hours(30 * 24);
 /// All stamps.
 const ALL: &str = "cachestamp:*";
 
+/// Keys that one `SCAN` for them looks at: many, as somebody waits until all of them are gone.
+const SCAN_COUNT: u32 = 512;
+
 pub(super) async fn create(servers: &Servers, fresh: &[(&str, Stamp)]) -> Result<Vec<Option<Stamp>>, StoreError> {
     let mut pipeline = pipe();
     let lifetime = millis(LIFETIME);
@@ -88,7 +91,7 @@ pub(super) async fn remove_all(store: &RedisStore) -> Result<(), StoreError> {
 async fn remove_all_of(store: &RedisStore, primary: &Primary, generation: u64) -> Result<(), StoreError> {
     let mut cursor = 0;
     loop {
-        let (next, stamps) = sweep::scan(primary.server.write_lane(), cursor, ALL).await?;
+        let (next, stamps) = sweep::scan(primary.server.write_lane(), cursor, ALL, SCAN_COUNT).await?;
         remove(&store.servers, Lanes::Removals, &stamps).await?;
         // A cursor means nothing to another server, which may be what a new connection leads to.
         if store.generation() != generation {

@@ -1,7 +1,8 @@
 //! The pattern delete that gives memory back, at a bounded share of the server's time.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use redis::{cmd, pipe};
 use tokio::time::{Instant, timeout};
 
@@ -13,14 +14,17 @@ use crate::{
     store::{StoreError, Swept},
 };
 
-/// Keys that one `SCAN` looks at.
-const SCAN_COUNT: u32 = 512;
+/// Keys that one `SCAN` of a sweep looks at. Few: whoever comes while the server is at it waits for all of them.
+const SCAN_COUNT: u32 = 32;
 
 /// How long one step may take. Nobody waits for a sweep, so nobody else would give up one that is never answered.
 const STEP_DEADLINE: Duration = Duration::from_secs(2);
 
-/// The pause after a step, in units of the time that the step took: the sweep leaves three quarters of the time to others.
-const PAUSE: u32 = 3;
+/// The pause after a step, in units of the time that the step took: the sweep leaves nine tenths of the time to others.
+const PAUSE: u32 = 9;
+
+/// Shorter pauses are added up: no timer ends them in time.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
 
 pub(super) async fn sweep(servers: &Servers, pattern: &str) -> Result<Swept, StoreError> {
     let pattern = in_redis_words(pattern);
@@ -30,9 +34,10 @@ pub(super) async fn sweep(servers: &Servers, pattern: &str) -> Result<Swept, Sto
         let lane = primary.server.write_lane();
         let generation = lane.generation();
         let mut cursor = 0_u64;
+        let mut owed = Duration::ZERO;
         loop {
             let started = Instant::now();
-            let (next, keys) = scan(lane, cursor, &pattern).await?;
+            let (next, keys) = scan(lane, cursor, &pattern, SCAN_COUNT).await?;
             let entries: Vec<Address> = keys.iter().filter_map(|key| Address::parse(key)).collect();
             swept.matched += entries.len() as u64;
             swept.removed += remove_dead(servers, &entries).await?;
@@ -40,16 +45,26 @@ pub(super) async fn sweep(servers: &Servers, pattern: &str) -> Result<Swept, Sto
             if cursor == 0 || lane.generation() != generation {
                 break;
             }
-            tokio::time::sleep(started.elapsed() * PAUSE).await;
+            owed += started.elapsed() * PAUSE;
+            if owed >= SHORTEST_PAUSE {
+                tokio::time::sleep(owed).await;
+                owed = Duration::ZERO;
+            }
         }
     }
     Ok(swept)
 }
 
-/// One step of a `SCAN`: the next cursor, and the keys that match. Keys that are not UTF-8 are not this crate's.
-pub(super) async fn scan(lane: &Arc<Lane>, cursor: u64, pattern: &str) -> Result<(u64, Vec<String>), StoreError> {
+/// One step of a `SCAN` that looks at `count` keys: the next cursor, and the keys that match. Keys that are not UTF-8 are not
+/// this crate's.
+pub(super) async fn scan(
+    lane: &Arc<Lane>,
+    cursor: u64,
+    pattern: &str,
+    count: u32,
+) -> Result<(u64, Vec<String>), StoreError> {
     let mut scan = cmd("SCAN");
-    scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(SCAN_COUNT);
+    scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(count);
     let (next, keys): (u64, Vec<Vec<u8>>) =
         step(lane.run(async |mut connection| scan.query_async(&mut connection).await)).await?;
     let keys = keys.into_iter().filter_map(|key| String::from_utf8(key).ok()).collect();
@@ -82,25 +97,36 @@ async fn remove_dead(servers: &Servers, entries: &[Address]) -> Result<u64, Stor
         return Ok(0);
     }
     // In one round trip: the shorter the time between this look and the removal, the fewer entries are filled in between.
+    // The stamps after the entries: a stamp that an entry was loaded under and that is another one then is dead.
     let mut look = pipe();
     for entry in entries {
         let last = Envelope::head_len(entry.stamps().len()) - 1;
         look.cmd("GETRANGE").arg(entry.entry()).arg(0).arg(last);
-        for key in entry.stamps() {
-            look.cmd("GET").arg(key);
-        }
     }
-    let mut found = step(servers.replies(&look, Lanes::Writes)).await?.into_iter();
+    let mut keys: Vec<&str> = entries.iter().flat_map(Address::stamps).map(String::as_str).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    for key in &keys {
+        look.cmd("GET").arg(key);
+    }
+    let mut found = step(servers.replies(&look, Lanes::Writes))
+        .await?
+        .into_iter()
+        .map(bytes);
+    let heads: Vec<_> = found.by_ref().take(entries.len()).collect();
+    let stamp = |text: Option<Bytes>| Stamp::from_text(&text?);
+    let current: HashMap<&str, Option<Stamp>> = keys.into_iter().zip(found.map(stamp)).collect();
 
     let mut dead = Vec::new();
-    for entry in entries {
-        let head = found.next().and_then(bytes);
-        let stamps = found.by_ref().take(entry.stamps().len()).map(bytes);
-        let current: Vec<Option<Stamp>> = stamps.map(|text| Stamp::from_text(&text?)).collect();
+    for (entry, head) in entries.iter().zip(heads) {
         // What is no envelope of this version is left alone: another release may be reading it.
         let Some(loaded) = head.as_deref().and_then(Envelope::stamps_of_head) else {
             continue;
         };
+        let current = entry
+            .stamps()
+            .iter()
+            .map(|key| current.get(key.as_str()).copied().flatten());
         if !loaded.into_iter().map(Some).eq(current) {
             dead.push(entry.entry());
         }

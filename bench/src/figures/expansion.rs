@@ -1,0 +1,233 @@
+//! What a hundred annotated methods cost the one who compiles them.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Instant,
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::Measurement;
+use crate::{
+    bench::{Bench, say},
+    figure::{Figure, Must, Series, Unit},
+    measure::{Contender, interleaved, nanoseconds},
+};
+
+pub(super) const MEASUREMENT: Measurement = Measurement {
+    name: "expansion",
+    title: "100 annotated methods: `cargo check`, and the size of the program",
+    run,
+};
+
+const METHODS: usize = 100;
+/// The methods return one of so many types.
+const TYPES: usize = 10;
+
+/// Who annotates the methods.
+struct Annotator {
+    name: &'static str,
+    dependency: &'static str,
+    /// In front of a method that returns a type of this number.
+    attribute: fn(usize) -> String,
+    /// Whatever else the program needs.
+    rest: fn() -> String,
+}
+
+const NOBODY: Annotator = Annotator {
+    name: "bare",
+    dependency: "",
+    attribute: |_| String::new(),
+    rest: String::new,
+};
+
+const OURS: Annotator = Annotator {
+    name: "ours",
+    dependency: concat!(
+        "cache-runtime = { path = '",
+        env!("CARGO_MANIFEST_DIR"),
+        "/../cache-runtime' }"
+    ),
+    attribute: |number| format!(r#"#[cache_runtime::cached(resource = "pages_{number}", scope(company))]"#),
+    rest: || {
+        let declare = |number| format!("pages_{number} {{ ttl = 60, scope(company: i64) }}\n");
+        let declarations: String = (0..TYPES).map(declare).collect();
+        format!("mod cache_resources {{ cache_runtime::resources! {{ {declarations} }} }}\n")
+    },
+};
+
+/// With the store that shares its entries, too, and an explicit key, as its manual has it for methods.
+const CACHED: Annotator = Annotator {
+    name: "cached",
+    dependency: "cached = { version = '4.1', features = ['async', 'redis_tokio', 'redis_connection_manager'] }",
+    attribute: |number| {
+        format!(
+            r##"#[cached::macros::concurrent_cached(
+                in_impl = true, redis = true, ttl_secs = 60,
+                cache_prefix_block = r#"{{ "pages_{number}" }}"#,
+                key = "String", convert = r#"{{ format!("{{company}}:{{page}}:{{filter:?}}") }}"#,
+                map_error = r#"|error| Error(error.to_string())"#
+            )]"##
+        )
+    },
+    rest: String::new,
+};
+
+fn run(bench: Bench) -> Result<Vec<Figure>> {
+    let folder = tempfile::tempdir()?;
+    let mut programs = Vec::new();
+    for annotator in [NOBODY, OURS, CACHED] {
+        say(&format!("dependencies of `{}`", annotator.name));
+        let program = Program::written(folder.path(), &annotator)?;
+        program.cargo(&["check"])?;
+        programs.push(program);
+    }
+    say("checks");
+    let mut contenders: Vec<_> = programs
+        .iter()
+        .map(|program| Contender::new(program.name, || program.check()))
+        .collect();
+    let times = interleaved(if bench.quick { 3 } else { 7 }, &mut contenders)?;
+    let mut sizes = Vec::new();
+    for program in &programs {
+        say(&format!("program of `{}`", program.name));
+        sizes.push(Series {
+            name: program.name.to_owned(),
+            samples: vec![program.size()?],
+        });
+    }
+    Ok([
+        ("cargo check", Unit::Nanoseconds, times),
+        ("size of the program", Unit::Bytes, sizes),
+    ]
+    .into_iter()
+    .flat_map(|(name, unit, series)| compared(name, unit, series))
+    .collect())
+}
+
+fn compared(name: &str, unit: Unit, series: Vec<Series>) -> [Figure; 2] {
+    let [bare, ours, cached] = series.try_into().expect("three of them");
+    [
+        Figure::new(MEASUREMENT.name, name, unit, ours.clone()).against(bare),
+        Figure::new(MEASUREMENT.name, name, unit, ours)
+            .against(cached)
+            .must(Must::RatioAtMost(1.0)),
+    ]
+}
+
+/// A package with a hundred methods.
+struct Program {
+    name: &'static str,
+    folder: PathBuf,
+}
+
+impl Program {
+    fn written(folder: &Path, annotator: &Annotator) -> Result<Self> {
+        let program = Self {
+            name: annotator.name,
+            folder: folder.join(annotator.name),
+        };
+        fs::create_dir_all(program.folder.join("src"))?;
+        // The same versions as everything here, and nothing is asked of the network.
+        let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock");
+        fs::copy(lock, program.folder.join("Cargo.lock"))?;
+        fs::write(program.folder.join("Cargo.toml"), manifest(annotator))?;
+        fs::write(program.source(), source(annotator))?;
+        Ok(program)
+    }
+
+    fn source(&self) -> PathBuf {
+        self.folder.join("src/main.rs")
+    }
+
+    /// How long it takes to check the package anew when its dependencies have been.
+    fn check(&self) -> Result<f64> {
+        let source = fs::read(self.source())?;
+        fs::write(self.source(), source)?;
+        let started = Instant::now();
+        self.cargo(&["check"])?;
+        Ok(nanoseconds(started.elapsed()))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 bytes")]
+    fn size(&self) -> Result<f64> {
+        self.cargo(&["build", "--release"])?;
+        let program = self.folder.join("target/release").join(self.name);
+        Ok(fs::metadata(program)?.len() as f64)
+    }
+
+    fn cargo(&self, arguments: &[&str]) -> Result<()> {
+        let output = Command::new("cargo")
+            .args(arguments)
+            .args(["--offline", "--quiet"])
+            .current_dir(&self.folder)
+            .env("CARGO_TARGET_DIR", self.folder.join("target"))
+            .env("CARGO_INCREMENTAL", "0")
+            .output()
+            .context("cargo could not be run")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "`{}` does not build:\n{said}", self.name);
+        Ok(())
+    }
+}
+
+fn manifest(annotator: &Annotator) -> String {
+    let Annotator { name, dependency, .. } = annotator;
+    format!(
+        "[package]\nname = '{name}'\nversion = '0.0.0'\nedition = '2024'\n\n[workspace]\n\n\
+         [profile.release]\nstrip = true\n\n[dependencies]\n{dependency}\n\
+         serde = {{ version = '1', features = ['derive', 'rc'] }}\n\
+         tokio = {{ version = '1', features = ['macros', 'rt-multi-thread'] }}\n"
+    )
+}
+
+fn source(annotator: &Annotator) -> String {
+    let mut source = String::from(
+        "#![allow(unused)]\n\
+         #[derive(Debug, Clone, serde::Serialize)]\n\
+         pub struct Filter { status: String, search: Option<String>, min_cents: i64 }\n\
+         #[derive(Debug, Clone)]\n\
+         pub struct Error(String);\n\
+         pub struct Service;\n",
+    );
+    source += &(annotator.rest)();
+    for number in 0..TYPES {
+        let _ = write!(
+            source,
+            "#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]\n\
+             pub struct Row{number} {{ id: u64, customer: String, cents: i64, due: String, paid: bool }}\n\
+             #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]\n\
+             pub struct Page{number} {{ rows: Vec<Row{number}>, total: u64 }}\n"
+        );
+    }
+    source += "impl Service {\n";
+    let mut calls = String::new();
+    for method in 0..METHODS {
+        let number = method % TYPES;
+        let attribute = (annotator.attribute)(number);
+        let _ = write!(
+            source,
+            "{attribute}\n\
+             pub async fn method_{method}(&self, company: i64, page: u32, filter: &Filter) -> Result<Page{number}, Error> {{\n\
+                 tokio::task::yield_now().await;\n\
+                 Ok(Page{number} {{ rows: Vec::new(), total: {method} }})\n\
+             }}\n"
+        );
+        let _ = writeln!(
+            calls,
+            "total += service.method_{method}(1, 2, &filter).await.map_or(0, |page| page.total);"
+        );
+    }
+    source += "}\n";
+    let _ = write!(
+        source,
+        "#[tokio::main]\nasync fn main() {{\n\
+         let (service, mut total) = (Service, 0);\n\
+         let filter = Filter {{ status: String::new(), search: None, min_cents: 0 }};\n\
+         {calls}println!(\"{{total}}\");\n}}\n"
+    );
+    source
+}
