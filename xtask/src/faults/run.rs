@@ -23,9 +23,8 @@ use super::{
     service::Service,
     stage::{Scenery, Stage},
     stampede,
-    strike::Fault,
 };
-use crate::servers::Servers;
+use crate::{servers::Servers, strike::Fault};
 
 /// How long callers are at work before the fault, from the first answer of the cache on, and after it.
 const PEACE: Duration = Duration::from_millis(500);
