@@ -7,7 +7,7 @@ use std::{
 
 use redis::{RedisError, Value};
 
-use crate::redis_server::{RedisServer, Role, StartError};
+use crate::redis_server::{RedisServer, RedisServerBuilder, Role, StartError};
 
 const PRIMARIES: usize = 3;
 
@@ -38,8 +38,18 @@ impl RedisCluster {
     ///
     /// As [`RedisServerBuilder::start`](crate::RedisServerBuilder::start); and if the members do not agree within 30 s.
     pub fn start() -> Result<Self, StartError> {
+        Self::start_from(&RedisServer::builder())
+    }
+
+    /// The same with six servers that have these settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_from(server: &RedisServerBuilder) -> Result<Self, StartError> {
         let nodes = (0..2 * PRIMARIES).map(|_| {
-            RedisServer::builder()
+            server
+                .clone()
                 .role(Role::Member)
                 .config("cluster-node-timeout", NODE_TIMEOUT)
                 .config("cluster-replica-validity-factor", "0")
@@ -60,7 +70,8 @@ impl RedisCluster {
     /// The address, as `REDIS_URL` takes it, with all servers.
     pub fn url(&self) -> String {
         let hosts: Vec<String> = self.nodes.iter().map(address).collect();
-        format!("redis-cluster://{}", hosts.join(","))
+        let (scheme, credentials) = self.nodes[0].scheme_and_credentials();
+        format!("{scheme}-cluster://{credentials}{}", hosts.join(","))
     }
 
     /// All servers; the first three began as primaries, each of the others as the replica of the one three places before.

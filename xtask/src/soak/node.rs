@@ -10,7 +10,7 @@ mod site;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use cache_runtime::{Cache, store::RedisConfig};
+use cache_runtime::{Cache, SigningKey, store::RedisConfig};
 use clap::Args;
 use fastrand::Rng;
 use serde::Serialize;
@@ -54,7 +54,10 @@ async fn obey(options: &NodeOptions) -> Result<()> {
     reach::listen();
     let caches = options.redis.iter().map(|url| {
         let config = RedisConfig::new(url).map_err(anyhow::Error::msg)?;
-        Ok(Cache::builder().redis(config).near_capacity(NEAR_CAPACITY).build())
+        // Without signatures an entry that somebody has changed is as good as any other, if it can be read.
+        let key = SigningKey::new("of the soak, and no secret").map_err(anyhow::Error::msg)?;
+        let cache = Cache::builder().redis(config).signing_key(key);
+        Ok(cache.near_capacity(NEAR_CAPACITY).build())
     });
     let caches: Vec<_> = caches.collect::<Result<_>>()?;
     let redis = Redis::at(&options.redis[0])?;
