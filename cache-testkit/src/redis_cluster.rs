@@ -126,16 +126,27 @@ impl RedisCluster {
         self.nodes[0].command(["CLUSTER", "KEYSLOT", key])
     }
 
+    /// Begins to move a slot: about keys that `from` does not have it answers `ASK` from now on. [`move_slot`](Self::move_slot)
+    /// takes it from there.
+    ///
+    /// # Errors
+    ///
+    /// If a server refuses.
+    pub fn begin_to_move_slot(&self, slot: u16, from: &RedisServer, to: &RedisServer) -> Result<(), RedisError> {
+        let slot = slot.to_string();
+        let (source, target) = (id(from)?, id(to)?);
+        let () = to.command(["CLUSTER", "SETSLOT", &slot, "IMPORTING", &source])?;
+        from.command(["CLUSTER", "SETSLOT", &slot, "MIGRATING", &target])
+    }
+
     /// Moves a slot with all its keys from one primary to another, as a resharding does: first its keys, one by one.
     ///
     /// # Errors
     ///
     /// If a server refuses.
     pub fn move_slot(&self, slot: u16, from: &RedisServer, to: &RedisServer) -> Result<(), RedisError> {
-        let slot = slot.to_string();
-        let (source, target) = (id(from)?, id(to)?);
-        let () = to.command(["CLUSTER", "SETSLOT", &slot, "IMPORTING", &source])?;
-        let () = from.command(["CLUSTER", "SETSLOT", &slot, "MIGRATING", &target])?;
+        self.begin_to_move_slot(slot, from, to)?;
+        let (slot, target) = (slot.to_string(), id(to)?);
         let port = port(to).to_string();
         loop {
             let keys: Vec<String> = from.command(["CLUSTER", "GETKEYSINSLOT", &slot, "10"])?;
