@@ -6,12 +6,12 @@ use super::{documents::Subject, site::Site};
 use crate::{raw::Redis, soak::orders::Alone};
 
 /// Calls of each kind.
-const CALLS: usize = 300;
+const CALLS: usize = 100;
 
 /// What is read without the cache: as long as what is read with it.
 const BARE: &str = "soak:bare";
 
-/// Makes the same call again and again, which Redis answers, in turns with a bare `GET`; `None` without an answer to that.
+/// Makes the same call again and again, which Redis answers, in turns with a bare `GET`; `None` without answers to that.
 pub(super) async fn call(site: &Site, redis: &Redis) -> Option<Alone> {
     let document = site.read_through(0, Subject::FIRST, 0).await;
     let text = serde_json::to_string(&document).ok()?;
@@ -22,10 +22,12 @@ pub(super) async fn call(site: &Site, redis: &Redis) -> Option<Alone> {
         site.read_through(0, Subject::FIRST, 0).await;
         cached.push(began.elapsed());
         let began = Instant::now();
-        redis.ask::<String>(cmd("GET").arg(BARE)).await?;
-        bare.push(began.elapsed());
+        if redis.ask::<String>(cmd("GET").arg(BARE)).await.is_some() {
+            bare.push(began.elapsed());
+        }
     }
-    Some(Alone {
+    // On a busy machine a single answer may be late.
+    (bare.len() > CALLS / 2).then(|| Alone {
         cached: median_micros(cached),
         bare: median_micros(bare),
     })
