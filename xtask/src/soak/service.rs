@@ -12,7 +12,7 @@ use super::orders::Order;
 use crate::{process, servers::Servers, strike};
 
 /// How long an order may take, or the end.
-const ANSWER: Duration = Duration::from_mins(1);
+const ANSWER: Duration = Duration::from_mins(3);
 
 /// The process that is watched. Ends with this value.
 pub(super) struct Service {

@@ -14,7 +14,7 @@ const PAUSE: Range<u64> = 5..35;
 
 /// So many callers are tried first and at most to keep the machine busy, and for how long.
 const FEWEST: u32 = 16;
-const MOST: u32 = 256;
+const MOST: u32 = 64;
 const TRIED_FOR: Duration = Duration::from_millis(500);
 /// Twice as many callers are worth it if they get this many times as many calls answered.
 const WORTH_IT: f64 = 1.2;

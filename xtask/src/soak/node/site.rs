@@ -19,7 +19,7 @@ use super::{
 use crate::{reach, soak::orders::Counts};
 
 /// A call that takes longer than this hangs.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long a caller who goes away has waited, in microseconds, at most.
 const IMPATIENCE: u64 = 20_000;
 /// How many problems are told.
