@@ -150,7 +150,7 @@ fn redis<G: Fn(&'static str) -> Option<OsString>>(env: &Env<G>, url: &str) -> Re
         (None, Some((path, _))) => return Err(unusable("REDIS_TLS_KEY", path, "REDIS_TLS_CERT must be set, too")),
         (None, None) => config,
     };
-    if let Some(connections) = env.number("REDIS_MAX_CONNECTIONS")? {
+    if let Some(connections) = env.connections("REDIS_MAX_CONNECTIONS")? {
         config = config.max_connections(connections);
     }
     if let Some(timeout) = env.duration("REDIS_SOCKET_CONNECT_TIMEOUT")? {
@@ -240,6 +240,13 @@ impl<G: Fn(&'static str) -> Option<OsString>> Env<G> {
     fn number<T: TryFrom<u64>>(&self, variable: &'static str) -> Result<Option<T>, ConfigError> {
         self.parse(variable, "write a whole number above 0, such as 64", |text| {
             text.parse().ok().filter(|&number: &u64| number > 0)?.try_into().ok()
+        })
+    }
+
+    fn connections(&self, variable: &'static str) -> Result<Option<usize>, ConfigError> {
+        self.parse(variable, "write a whole number from 1 to 1024", |text| {
+            let range = 1..=RedisConfig::MOST_CONNECTIONS;
+            text.parse().ok().filter(|connections| range.contains(connections))
         })
     }
 
@@ -470,6 +477,17 @@ mod tests {
                 "{message}"
             );
             assert!(!format!("{message} {error:?}").contains("hush"), "{message}");
+        }
+    }
+
+    #[test]
+    fn so_many_connections_that_nobody_can_mean_them_are_refused() {
+        for many in ["0", "1025", "9999999999", "99999999999999999999"] {
+            let refusal = with(&[("REDIS_URL", "redis://h"), ("REDIS_MAX_CONNECTIONS", many)]).unwrap_err();
+            assert_eq!(
+                refusal.to_string(),
+                format!("REDIS_MAX_CONNECTIONS={many} cannot be used: write a whole number from 1 to 1024")
+            );
         }
     }
 

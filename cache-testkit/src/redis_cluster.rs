@@ -7,7 +7,7 @@ use std::{
 
 use redis::{RedisError, Value};
 
-use crate::redis_server::{RedisServer, Role, StartError};
+use crate::redis_server::{RedisServer, RedisServerBuilder, Role, StartError};
 
 const PRIMARIES: usize = 3;
 
@@ -38,8 +38,18 @@ impl RedisCluster {
     ///
     /// As [`RedisServerBuilder::start`](crate::RedisServerBuilder::start); and if the members do not agree within 30 s.
     pub fn start() -> Result<Self, StartError> {
+        Self::start_from(&RedisServer::builder())
+    }
+
+    /// The same with six servers that have these settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_from(server: &RedisServerBuilder) -> Result<Self, StartError> {
         let nodes = (0..2 * PRIMARIES).map(|_| {
-            RedisServer::builder()
+            server
+                .clone()
                 .role(Role::Member)
                 .config("cluster-node-timeout", NODE_TIMEOUT)
                 .config("cluster-replica-validity-factor", "0")
@@ -60,7 +70,8 @@ impl RedisCluster {
     /// The address, as `REDIS_URL` takes it, with all servers.
     pub fn url(&self) -> String {
         let hosts: Vec<String> = self.nodes.iter().map(address).collect();
-        format!("redis-cluster://{}", hosts.join(","))
+        let (scheme, credentials) = self.nodes[0].scheme_and_credentials();
+        format!("{scheme}-cluster://{credentials}{}", hosts.join(","))
     }
 
     /// All servers; the first three began as primaries, each of the others as the replica of the one three places before.
@@ -115,16 +126,27 @@ impl RedisCluster {
         self.nodes[0].command(["CLUSTER", "KEYSLOT", key])
     }
 
+    /// Begins to move a slot: about keys that `from` does not have it answers `ASK` from now on. [`move_slot`](Self::move_slot)
+    /// takes it from there.
+    ///
+    /// # Errors
+    ///
+    /// If a server refuses.
+    pub fn begin_to_move_slot(&self, slot: u16, from: &RedisServer, to: &RedisServer) -> Result<(), RedisError> {
+        let slot = slot.to_string();
+        let (source, target) = (id(from)?, id(to)?);
+        let () = to.command(["CLUSTER", "SETSLOT", &slot, "IMPORTING", &source])?;
+        from.command(["CLUSTER", "SETSLOT", &slot, "MIGRATING", &target])
+    }
+
     /// Moves a slot with all its keys from one primary to another, as a resharding does: first its keys, one by one.
     ///
     /// # Errors
     ///
     /// If a server refuses.
     pub fn move_slot(&self, slot: u16, from: &RedisServer, to: &RedisServer) -> Result<(), RedisError> {
-        let slot = slot.to_string();
-        let (source, target) = (id(from)?, id(to)?);
-        let () = to.command(["CLUSTER", "SETSLOT", &slot, "IMPORTING", &source])?;
-        let () = from.command(["CLUSTER", "SETSLOT", &slot, "MIGRATING", &target])?;
+        self.begin_to_move_slot(slot, from, to)?;
+        let (slot, target) = (slot.to_string(), id(to)?);
         let port = port(to).to_string();
         loop {
             let keys: Vec<String> = from.command(["CLUSTER", "GETKEYSINSLOT", &slot, "10"])?;

@@ -7,7 +7,7 @@ use std::{
 
 use redis::Value;
 
-use crate::redis_server::{RedisServer, Role, StartError};
+use crate::redis_server::{RedisServer, RedisServerBuilder, Role, StartError};
 
 /// The name under which the sentinels know the primary.
 const SERVICE: &str = "mymaster";
@@ -37,18 +37,33 @@ impl RedisSentinels {
     ///
     /// As [`RedisServerBuilder::start`](crate::RedisServerBuilder::start); and if they do not know each other within 30 s.
     pub fn start() -> Result<Self, StartError> {
-        let server = || RedisServer::builder().config("repl-diskless-sync-delay", "0");
+        Self::start_from(&RedisServer::builder(), &RedisServer::builder())
+    }
+
+    /// The same with three servers that have the settings of `server`, and three sentinels with those of `sentinel`.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_from(server: &RedisServerBuilder, sentinel: &RedisServerBuilder) -> Result<Self, StartError> {
+        let password = server.quoted_password();
+        let server = || server.clone().config("repl-diskless-sync-delay", "0");
         let primary = server().start()?;
         let port = primary.port().unwrap_or_default();
         let replica = || server().config("replicaof", format!("127.0.0.1 {port}")).start();
         let servers = vec![primary, replica()?, replica()?];
         let sentinel = || {
-            RedisServer::builder()
+            let sentinel = sentinel
+                .clone()
                 .role(Role::Sentinel)
                 .config("sentinel", format!("monitor {SERVICE} 127.0.0.1 {port} 2"))
                 .config("sentinel", format!("down-after-milliseconds {SERVICE} {DOWN_AFTER}"))
-                .config("sentinel", format!("failover-timeout {SERVICE} 5000"))
-                .start()
+                .config("sentinel", format!("failover-timeout {SERVICE} 5000"));
+            match &password {
+                Some(password) => sentinel.config("sentinel", format!("auth-pass {SERVICE} {password}")),
+                None => sentinel,
+            }
+            .start()
         };
         let sentinels = Self {
             servers,
@@ -58,11 +73,12 @@ impl RedisSentinels {
         Ok(sentinels)
     }
 
-    /// The address, as `REDIS_URL` takes it, with all sentinels.
+    /// The address, as `REDIS_URL` takes it, with all sentinels. A password that is in it is that of the servers.
     pub fn url(&self) -> String {
         let hosts = self.sentinels.iter().filter_map(RedisServer::port);
         let hosts: Vec<String> = hosts.map(|port| format!("127.0.0.1:{port}")).collect();
-        format!("redis-sentinel://{}#{SERVICE}", hosts.join(","))
+        let (scheme, credentials) = self.servers[0].scheme_and_credentials();
+        format!("{scheme}-sentinel://{credentials}{}#{SERVICE}", hosts.join(","))
     }
 
     /// The servers with data; the first began as the primary.

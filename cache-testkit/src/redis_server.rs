@@ -80,6 +80,14 @@ impl RedisServer {
         &self.url
     }
 
+    /// What the URLs of this server begin with, for one that leads to several: the scheme, and user and password, if there are
+    /// any, with the `@` after them.
+    pub(crate) fn scheme_and_credentials(&self) -> (&str, &str) {
+        let (scheme, rest) = self.url.split_once("://").unwrap_or_default();
+        let credentials = rest.find('@').map_or("", |at| &rest[..=at]);
+        (scheme, credentials)
+    }
+
     /// The port on 127.0.0.1; `None` for a server on a unix socket. The same after every restart.
     pub fn port(&self) -> Option<u16> {
         self.port

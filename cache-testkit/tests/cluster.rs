@@ -17,6 +17,7 @@ use cache_runtime::{
     with_cache,
 };
 use cache_testkit::{LoadCounter, RedisCluster, RedisServer, assert_loads, contract, expect_outcomes, isolated_in};
+use futures_util::FutureExt as _;
 use tokio::{task::JoinSet, time::timeout};
 
 mod cache_resources {
@@ -28,6 +29,8 @@ mod cache_resources {
 }
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// What `CACHE_NEAR_LEASE` is by default.
+const NEAR_LEASE: Duration = Duration::from_secs(1);
 
 /// Accounts of which the last writes are known.
 #[derive(Debug, Default)]
@@ -202,19 +205,7 @@ async fn near_values_hear_of_changes_on_every_primary() {
     let (reader, writer) = (connected(&cluster).await, connected(&cluster).await);
     with_cache(reader.clone(), async {
         for id in 0..50 {
-            // The watch is made by the first call; until it is there a hit is a checked one, and not counted as near.
-            let near = async {
-                loop {
-                    near_account(id, &database).await;
-                    let before = reader.stats().near_hits;
-                    near_account(id, &database).await;
-                    if reader.stats().near_hits > before {
-                        return;
-                    }
-                    tokio::task::yield_now().await;
-                }
-            };
-            timeout(PATIENCE, near).await.expect("values are used without asking");
+            until_near(id, &database).await;
         }
         for id in 0..50 {
             let written = with_cache(writer.clone(), change_near(id, &database)).await;
@@ -381,6 +372,86 @@ async fn slots_that_move_under_load_lose_no_invalidation() {
     until_cached(&caches).await;
     assert_nothing_old_is_left(&caches, &database).await;
     assert!(caches.iter().all(|cache| cache.stats().hits > 0));
+}
+
+#[tokio::test]
+async fn the_store_is_trusted_while_the_slot_of_a_probe_moves() {
+    let cluster = RedisCluster::start().unwrap();
+    let store = trusted(&cluster).await;
+    let (from, to) = (&cluster.nodes()[0], &cluster.nodes()[1]);
+    let slot = cluster.slot_of(&key_of_a_probe(&store, from).await).unwrap();
+    cluster.begin_to_move_slot(slot, from, to).unwrap();
+    for _ in 0..20 {
+        store.probe().await.unwrap();
+    }
+    cluster.move_slot(slot, from, to).unwrap();
+    for _ in 0..20 {
+        store.probe().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn near_values_are_used_while_the_slot_of_a_probe_moves() {
+    let cluster = RedisCluster::start().unwrap();
+    let (from, to) = (&cluster.nodes()[0], &cluster.nodes()[1]);
+    let key = key_of_a_probe(&trusted(&cluster).await, from).await;
+    let (cache, database) = (connected(&cluster).await, Database::default());
+    with_cache(cache, async {
+        until_near(1, &database).await;
+        cluster
+            .begin_to_move_slot(cluster.slot_of(&key).unwrap(), from, to)
+            .unwrap();
+        // For longer than they are used without news.
+        let began = Instant::now();
+        while began.elapsed() < 2 * NEAR_LEASE {
+            assert!(is_near(1, &database), "after {:?}", began.elapsed());
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+/// The watch is made by the first call; until it is there a value is checked.
+async fn until_near(id: u64, database: &Database) {
+    let near = async {
+        while !is_near(id, database) {
+            near_account(id, database).await;
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, near).await.expect("values are used without asking");
+}
+
+/// Whether a value is used without asking: at once.
+fn is_near(id: u64, database: &Database) -> bool {
+    near_account(id, database).now_or_never().is_some()
+}
+
+async fn trusted(cluster: &RedisCluster) -> RedisStore {
+    let store = RedisStore::new(RedisConfig::new(&cluster.url()).expect("its address"));
+    let until_trusted = async {
+        while store.probe().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, until_trusted).await.expect("the cluster is reached");
+    store
+}
+
+/// A key that the store asks this server about when it is probed.
+async fn key_of_a_probe(store: &RedisStore, node: &RedisServer) -> String {
+    let log_what_takes = |micros| {
+        let () = node
+            .command(["CONFIG", "SET", "slowlog-log-slower-than", micros])
+            .expect("CONFIG answers");
+    };
+    log_what_takes("0");
+    store.probe().await.expect("the store is trusted");
+    log_what_takes("-1");
+    let log: Vec<(i64, i64, i64, Vec<String>, String, String)> =
+        node.command(["SLOWLOG", "GET", "128"]).expect("SLOWLOG answers");
+    let asked = log.into_iter().find(|(_, _, _, words, ..)| words[0] == "UNLINK");
+    asked.expect("a probe begins with it").3.swap_remove(1)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,7 +15,7 @@ use cache_runtime::{
     store::{RedisConfig, RedisStore, Store as _},
     with_cache,
 };
-use cache_testkit::{LoadCounter, RedisSentinels, contract, expect_outcomes, isolated_in};
+use cache_testkit::{LoadCounter, RedisSentinels, RedisServer, contract, expect_outcomes, isolated_in};
 use tokio::time::timeout;
 
 mod cache_resources {
@@ -49,6 +49,24 @@ async fn connected(sentinels: &RedisSentinels) -> Cache {
     cache
 }
 
+async fn until_refused(config: RedisConfig, because: &str) {
+    let store = RedisStore::new(config);
+    let mut last = String::new();
+    let refused = async {
+        loop {
+            if let Err(error) = store.probe().await {
+                last = error.to_string();
+                if last.contains(because) {
+                    return;
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let refused = timeout(PATIENCE, refused).await;
+    assert!(refused.is_ok(), "{because} in {last}");
+}
+
 #[tokio::test]
 async fn the_store_keeps_the_contract_on_what_sentinels_watch_over() {
     let sentinels = RedisSentinels::start().unwrap();
@@ -73,18 +91,25 @@ async fn one_sentinel_that_answers_is_enough() {
 async fn a_service_that_the_sentinels_do_not_know_is_named_in_the_error() {
     let sentinels = RedisSentinels::start().unwrap();
     let url = sentinels.url().replace("#mymaster", "#another");
-    let store = RedisStore::new(RedisConfig::new(&url).unwrap());
-    let named = async {
-        loop {
-            if let Err(error) = store.probe().await
-                && error.to_string().contains("knows no primary named `another`")
-            {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(PATIENCE, named).await.expect("the error names the service");
+    until_refused(RedisConfig::new(&url).unwrap(), "knows no primary named `another`").await;
+}
+
+#[tokio::test]
+async fn sentinels_have_a_password_of_their_own() {
+    let (of_servers, of_sentinels) = ("se@cret", "hush");
+    let sentinels = RedisSentinels::start_from(
+        &RedisServer::builder().password(of_servers),
+        &RedisServer::builder().password(of_sentinels),
+    )
+    .unwrap();
+    let config = RedisConfig::new(&sentinels.url()).expect("the address of the sentinels");
+    let config = config.sentinel_password(of_sentinels);
+    contract::run(async || RedisStore::new(config.clone())).await;
+    // Each is one of the two, and neither is the other.
+    let without = RedisConfig::new(&sentinels.url()).expect("the address of the sentinels");
+    until_refused(without, "Authentication required").await;
+    let wrong = config.sentinel_password(of_servers);
+    until_refused(wrong, "authentication failed").await;
 }
 
 /// While the event takes place every read returns at least what this process had written before it, and in the end what is

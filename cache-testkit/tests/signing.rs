@@ -18,6 +18,8 @@ mod cache_resources {
     }
 }
 
+const PATIENCE: Duration = Duration::from_secs(10);
+
 #[cached(resource = "balances", skip(loads))]
 async fn balance(account: u32, loads: &LoadCounter) -> u64 {
     loads.record()
@@ -30,8 +32,13 @@ fn key(text: &str) -> SigningKey {
     SigningKey::new(&format!("{text}: not for production")).expect("it is long enough")
 }
 
+/// The deadlines are long, so that a busy machine changes no outcome.
 fn signing(text: &str) -> Builder {
-    Cache::builder().signing_key(key(text))
+    Cache::builder()
+        .signing_key(key(text))
+        .read_timeout(PATIENCE)
+        .fill_timeout(PATIENCE)
+        .invalidate_timeout(PATIENCE)
 }
 
 async fn isolated_signing<T>(server: &RedisServer, builder: Builder, test: impl AsyncFnOnce(Cache) -> T) -> T {

@@ -2,7 +2,7 @@
 //!
 //! This process is the laboratory. It has the Redis servers and the bad network in front of them ([`crate::servers`]), starts
 //! the invoicing example as several processes ([`service`]), lets callers loose on them ([`load`]), and makes one fault after
-//! the other ([`strike`]). What the callers saw, and what the service wrote into its log, is then judged ([`outcome`]).
+//! the other ([`crate::strike`]). What the callers saw, and what the service wrote into its log, is then judged ([`outcome`]).
 
 mod heard;
 mod load;
@@ -14,6 +14,5 @@ mod run;
 mod service;
 mod stage;
 mod stampede;
-mod strike;
 
 pub(crate) use self::{options::Options, run::run};

@@ -9,9 +9,14 @@ mod docs;
 mod faults;
 mod features;
 mod fuzz;
+mod process;
+mod raw;
+mod reach;
 mod servers;
 mod setup;
+mod soak;
 mod steps;
+mod strike;
 mod test;
 
 use std::{
@@ -62,9 +67,17 @@ enum Command {
     /// Exits 1 if a caller saw an error or an old value, or if caching did not resume in time. docs/resilience.md has the
     /// details.
     Faults(faults::Options),
+    /// Keep a service under random faults and too many callers for long, and see whether anything grows, leaks or stays slow.
+    ///
+    /// Prints the figures every ten seconds, and exits 1 if memory, open files or tasks grow, if a lone caller is slower
+    /// after than before, or if a caller saw an error or an old value. docs/resilience.md has the details.
+    Soak(soak::Options),
     /// One process of a run of `consistency`.
     #[command(hide = true)]
     ConsistencyNode(consistency::NodeOptions),
+    /// The process that a run of `soak` is about.
+    #[command(hide = true)]
+    SoakNode(soak::NodeOptions),
 }
 
 fn main() -> ExitCode {
@@ -77,7 +90,9 @@ fn main() -> ExitCode {
         Command::Counts(options) => counts::run(&root(), &options),
         Command::Fuzz(options) => fuzz::run(&root(), &options).map(|()| ExitCode::SUCCESS),
         Command::Faults(options) => faults::run(&root(), &options),
+        Command::Soak(options) => soak::run(&options),
         Command::ConsistencyNode(options) => consistency::run_node(&options).map(|()| ExitCode::SUCCESS),
+        Command::SoakNode(options) => soak::run_node(&options).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

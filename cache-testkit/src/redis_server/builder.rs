@@ -71,7 +71,7 @@ impl RedisServerBuilder {
         self
     }
 
-    /// The password of the default user. It becomes part of [`RedisServer::url`].
+    /// The password of the default user, and what a replica says to its primary. It becomes part of [`RedisServer::url`].
     pub fn password(mut self, password: impl Into<String>) -> Self {
         self.password = Some(password.into());
         self
@@ -95,6 +95,11 @@ impl RedisServerBuilder {
     pub(crate) fn role(mut self, role: Role) -> Self {
         self.role = role;
         self
+    }
+
+    /// The password of the default user, as the value of a line of a configuration file.
+    pub(crate) fn quoted_password(&self) -> Option<String> {
+        self.password.as_deref().map(quoted)
     }
 
     /// How long the server may take until it answers. Default: 10 s.
@@ -215,6 +220,8 @@ impl RedisServerBuilder {
                 line("tls-key-file", "server.key");
                 line("tls-ca-cert-file", "ca.pem");
                 line("tls-auth-clients", "no");
+                // To its primary, and to the servers that a sentinel watches over.
+                line("tls-replication", "yes");
             }
             Endpoint::Port(port) => {
                 line("bind", "127.0.0.1");
@@ -230,9 +237,14 @@ impl RedisServerBuilder {
         if let Some(port) = bus_port {
             line("cluster-enabled", "yes");
             line("cluster-port", &port.to_string());
+            // Without TLS a server may be one that does not know the word.
+            if self.has_tls() {
+                line("tls-cluster", "yes");
+            }
         }
         if let Some(password) = &self.password {
             line("requirepass", &quoted(password));
+            line("masterauth", &quoted(password));
         }
         for (name, value) in &self.config {
             line(name, value);

@@ -1,12 +1,10 @@
-use std::{fs, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use cache_runtime::Stats;
 
 use super::NEAR_CAPACITY;
-
-/// How much more memory the last third of a run may take than the one before: what is bounded has reached its bounds by then.
-const GROWTH: f64 = 1.25;
+use crate::process::{self, GROWTH, growth};
 
 /// With fewer samples than this, a minute's, growth says nothing.
 const ENOUGH: usize = 240;
@@ -30,7 +28,7 @@ impl Samples {
             near_entries: stats.near_entries,
             near_bytes: stats.near_bytes,
             lines: stats.pending_invalidations,
-            resident: resident()?,
+            resident: process::resident(process::THIS)?,
         });
         Ok(())
     }
@@ -55,14 +53,8 @@ impl Samples {
         let max = |figure: fn(&Sample) -> u64| self.0.iter().map(figure).max().unwrap_or_default();
         let near_bytes = max(|sample| sample.near_bytes);
         let lines = max(|sample| sample.lines);
-        let third = self.0.len() / 3;
-        let resident = |part: &[Sample]| part.iter().map(|sample| sample.resident).max().unwrap_or_default();
-        let (middle, last) = (resident(&self.0[third..2 * third]), resident(&self.0[2 * third..]));
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a ratio of kibibytes needs no more than 52 bits"
-        )]
-        let growth = last as f64 / middle as f64;
+        let resident: Vec<_> = self.0.iter().map(|sample| sample.resident).collect();
+        let growth = growth(&resident);
 
         let mut kept = true;
         let mut check = |holds: bool, what: &str| {
@@ -88,18 +80,10 @@ impl Samples {
         );
         println!(
             "near_entries={} near_bytes={near_bytes} of {NEAR_CAPACITY} pending_invalidations={lines} of {journal_limit} \
-             resident_kib={last} growth={growth:.2}",
+             resident_kib={} growth={growth:.2}",
             max(|sample| sample.near_entries),
+            max(|sample| sample.resident),
         );
         if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
-}
-
-/// This process's resident memory in KiB, as Linux tells it.
-fn resident() -> Result<u64> {
-    let status = fs::read_to_string("/proc/self/status").context("memory can be watched on Linux only")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|rest| rest.trim().strip_suffix(" kB"));
-    kib.and_then(|kib| kib.parse().ok())
-        .context("/proc/self/status has no VmRSS")
 }

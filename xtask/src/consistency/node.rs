@@ -4,8 +4,6 @@ mod counters;
 mod deletes;
 mod notes;
 mod pace;
-mod raw;
-mod reach;
 mod service;
 mod source;
 mod stamps;
@@ -26,14 +24,15 @@ use tokio::{
 };
 
 use self::{
-    counters::Counters, deletes::Deletes, notes::Notebook, raw::Redis, service::Service, source::Source,
-    stamps::Stamps, workload::Worker,
+    counters::Counters, deletes::Deletes, notes::Notebook, service::Service, source::Source, stamps::Stamps,
+    workload::Worker,
 };
 pub(super) use self::{notes::Note, service::Hit};
 use super::{
     database::Database,
     options::{Near, Protocol},
 };
+use crate::{raw::Redis, reach};
 
 /// How many callers a node has at a time.
 const WORKERS: u64 = 8;

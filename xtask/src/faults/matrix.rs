@@ -1,6 +1,6 @@
 //! The rows of the matrix.
 
-use super::strike::Fault;
+use crate::strike::Fault;
 
 /// One row: a fault, and how it is shown.
 #[derive(Debug, Clone, Copy)]

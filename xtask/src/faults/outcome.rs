@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use super::{
     heard::{Heard, Openings},
     load::{Sample, Seen},
-    strike::Fault,
 };
+use crate::strike::Fault;
 
 /// Within this time after the end of a fault the cache is used again.
 pub(super) const RESUMES_WITHIN: Duration = Duration::from_secs(5);

@@ -22,9 +22,8 @@ use super::{
     service::Service,
     stage::{Scenery, Stage},
     stampede,
-    strike::Fault,
 };
-use crate::{cargo::program, servers::Servers};
+use crate::{cargo::program, servers::Servers, strike::Fault};
 
 /// How long callers are at work before the fault, from the first answer of the cache on, and after it.
 const PEACE: Duration = Duration::from_millis(500);

@@ -16,12 +16,7 @@ use tokio::{
 };
 
 use super::heard::{Heard, LEVELS};
-
-/// The user that services log in as.
-pub(super) const USER: &str = "service";
-const PASSWORD: &str = "right";
-/// What the server's configuration says of that user.
-pub(super) const RIGHTS: &str = "service on >right allkeys allchannels allcommands";
+use crate::{process, strike};
 
 /// How long a process may take until it listens, the first one's data included.
 const STARTING: Duration = Duration::from_mins(2);
@@ -60,7 +55,7 @@ impl Answer {
 impl Service {
     /// Starts a service on this database; without an address of Redis, with its cache switched off.
     pub(super) async fn start(program: &Path, database: &Path, redis: Option<SocketAddr>, log: &str) -> Result<Self> {
-        let url = redis.map(|address| format!("redis://{USER}:{PASSWORD}@{address}"));
+        let url = redis.map(strike::url);
         let mut process = Command::new(program)
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(DATA)
@@ -128,9 +123,7 @@ impl Service {
 
     /// The most memory that the process has had at once, in bytes; `None` where the system does not tell.
     pub(super) fn peak_memory(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()?)).ok()?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        let kilobytes: u64 = peak.trim().strip_suffix(" kB")?.parse().ok()?;
-        Some(kilobytes * 1024)
+        let peak = process::peak(&self.process.id()?.to_string());
+        peak.ok().map(|kib| kib * 1024)
     }
 }

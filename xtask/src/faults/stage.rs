@@ -4,12 +4,11 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::Result;
 
-use super::{
-    matrix::Row,
-    service::{self, Service},
-    strike::Fault,
+use super::{matrix::Row, service::Service};
+use crate::{
+    servers::Servers,
+    strike::{Fault, RIGHTS},
 };
-use crate::servers::Servers;
 
 /// Ways to the server: one for each process that has a cache.
 const WAYS: u64 = 2;
@@ -42,7 +41,7 @@ pub(super) struct Services {
 impl Stage {
     pub(super) async fn set(scenery: &Scenery<'_>, row: &Row, log: &str) -> Result<Self> {
         let fault = row.fault();
-        let mut config = vec![("user", service::RIGHTS)];
+        let mut config = vec![RIGHTS];
         config.extend(fault.map_or(&[][..], Fault::config));
         let servers = Servers::start_with(&config, WAYS, fault.is_some_and(Fault::needs_standby)).await?;
         if fault == Some(Fault::Absent) {

@@ -31,7 +31,7 @@ use self::{
 use super::{
     RedisConfig,
     connector::{self, Connector},
-    error,
+    error::{self, ASK, is_redirection},
     reads::{Fetch, Found, Wanted, bytes},
     server::{Lanes, Server},
     servers::Primary,
@@ -175,7 +175,7 @@ impl Cluster {
         let probes = topology
             .primaries
             .iter()
-            .map(|primary| primary.server.probe(&primary.probe, with_holds));
+            .map(|primary| primary.server.probe(&primary.probes, with_holds));
         let outcome: Result<(), StoreError> = join_all(probes).await.into_iter().collect();
         if outcome.is_err() {
             // Also for a key that is elsewhere by now.
@@ -321,9 +321,6 @@ impl Cluster {
     }
 }
 
-const ASK: &str = "ASK";
-const MOVED: &str = "MOVED";
-
 /// Commands that are sent again, to one server.
 struct Detour<'a> {
     node: &'a Arc<Node>,
@@ -349,10 +346,6 @@ impl<'a> Detour<'a> {
         self.places.push((place, self.pipeline.len()));
         self.pipeline.add_command(command);
     }
-}
-
-fn is_redirection(reply: &Value) -> bool {
-    matches!(reply, Value::ServerError(error) if matches!(error.code(), MOVED | ASK))
 }
 
 /// Not a failure of the store, for the breaker: the next call finds the way.

@@ -54,6 +54,9 @@ impl fmt::Debug for RedisConfig {
 }
 
 impl RedisConfig {
+    /// More connections than this are never opened to one server: a few carry what all callers ask.
+    pub const MOST_CONNECTIONS: usize = 1024;
+
     /// What `url` names: a server, a cluster, or the sentinels that watch over one.
     ///
     /// - `redis://[user[:password]@]host[:port][/database]`, `redis+unix:///path/to/socket`;
@@ -131,10 +134,11 @@ impl RedisConfig {
         )
     }
 
-    /// The number of connections, at least 1; in a cluster to each primary. Half of them carry reads.
+    /// The number of connections, from 1 to [`MOST_CONNECTIONS`](Self::MOST_CONNECTIONS); in a cluster to each primary. Half of
+    /// them carry reads.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
-        self.connections = connections.max(1);
+        self.connections = connections.clamp(1, Self::MOST_CONNECTIONS);
         self
     }
 

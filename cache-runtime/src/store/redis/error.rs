@@ -1,7 +1,7 @@
 //! What an error of the client or the server means for the calls that follow.
 
 use deadpool_redis::PoolError;
-use redis::{ErrorKind, RedisError, ServerErrorKind};
+use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -23,6 +23,15 @@ pub(super) fn from_pool(error: &PoolError) -> StoreError {
         PoolError::Backend(error) => from_redis(error),
         other => StoreError::new(StoreErrorKind::Unavailable, other.to_string()),
     }
+}
+
+/// That a server of the cluster was asked for the last time about a key that moves: the next one is named.
+pub(super) const ASK: &str = "ASK";
+/// That the key is another server's.
+const MOVED: &str = "MOVED";
+
+pub(super) fn is_redirection(reply: &Value) -> bool {
+    matches!(reply, Value::ServerError(error) if matches!(error.code(), MOVED | ASK))
 }
 
 /// A reply of a shape that the command never has.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use redis::{RedisError, ServerError, Value, aio::ConnectionLike, pipe};
+use redis::{Pipeline, RedisError, ServerError, Value, aio::ConnectionLike, pipe};
 
 use super::{error, lane::Lane, reads::Fetch};
 use crate::store::{StoreError, StoreErrorKind};
@@ -44,18 +44,27 @@ const ASKED_FOR_HOLDS: &[(&str, &str, &[&str])] = &[
     ("UNLINK", HOLD, &[]),
 ];
 
-/// `name` stands after the prefix in the keys, none of which exists.
-pub(super) async fn probe(lane: &Arc<Lane>, name: &str, fetch: Fetch, with_holds: bool) -> Result<(), StoreError> {
+/// Each of the names, at least one, stands after the prefix in keys that do not exist. The next one is asked about if those
+/// of one are elsewhere, or on their way: that says nothing of the server.
+pub(super) async fn probe(
+    lane: &Arc<Lane>,
+    names: &[String],
+    fetch: Fetch,
+    with_holds: bool,
+) -> Result<(), StoreError> {
     let holds = if with_holds { ASKED_FOR_HOLDS } else { &[] };
     let mut asked = [ASKED, holds].concat();
     asked.retain(|(command, ..)| fetch == Fetch::Together || *command != TOGETHER);
-    let mut pipeline = pipe();
-    for (command, prefix, words) in &asked {
-        pipeline.cmd(command).arg(format!("{prefix}:{name}")).arg(words);
-    }
     let replies = lane
         .run(async |mut connection| {
-            let replies = connection.req_packed_commands(&pipeline, 0, pipeline.len()).await?;
+            let mut replies = Vec::new();
+            for name in names {
+                let pipeline = about(name, &asked);
+                replies = connection.req_packed_commands(&pipeline, 0, pipeline.len()).await?;
+                if !replies.iter().any(error::is_redirection) {
+                    break;
+                }
+            }
             // Inside the operation: the lane learns from it, too.
             match replies.first() {
                 Some(Value::ServerError(failure)) if !is_denied(failure) => Err(failure.clone().into()),
@@ -70,6 +79,14 @@ pub(super) async fn probe(lane: &Arc<Lane>, name: &str, fetch: Fetch, with_holds
         }
     }
     Ok(())
+}
+
+fn about(name: &str, asked: &[(&str, &str, &[&str])]) -> Pipeline {
+    let mut pipeline = pipe();
+    for (command, prefix, words) in asked {
+        pipeline.cmd(command).arg(format!("{prefix}:{name}")).arg(words);
+    }
+    pipeline
 }
 
 fn is_denied(failure: &ServerError) -> bool {

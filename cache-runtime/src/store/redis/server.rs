@@ -99,13 +99,13 @@ impl Server {
         }
     }
 
-    /// Asks every lane, with keys of this name, which do not exist: whether the server takes writes, and the user may do what
+    /// Asks every lane, with keys of these names, which do not exist: whether the server takes writes, and the user may do what
     /// calls need. Every lane is asked, so that one that has lost its connection gets a new one before a call needs it.
-    pub(super) async fn probe(&self, name: &str, with_holds: bool) -> Result<(), StoreError> {
+    pub(super) async fn probe(&self, names: &[String], with_holds: bool) -> Result<(), StoreError> {
         let probes = self
             .lanes
             .iter()
-            .map(|lane| rights::probe(lane, name, self.fetch, with_holds));
+            .map(|lane| rights::probe(lane, names, self.fetch, with_holds));
         // Not by a command, which would stand behind a `WAIT`.
         let removing = self.removals.as_ref().map_or(Ok(()), Removals::is_connected);
         // To the end, whichever fails: each lane learns for itself.

@@ -34,8 +34,9 @@ pub(super) enum Servers {
 #[derive(Clone)]
 pub(super) struct Primary {
     pub(super) server: Arc<Server>,
-    /// What stands after the prefix in the keys of a probe, so that this server would have them. They never exist.
-    pub(super) probe: Arc<str>,
+    /// What stands after the prefix in the keys of a probe, so that this server would have them. They never exist. One at
+    /// least, and several for when the slot of the first one moves.
+    pub(super) probes: Arc<[String]>,
 }
 
 impl Servers {
@@ -100,7 +101,7 @@ impl Servers {
         match self {
             Self::One(server) => Ok(vec![Primary {
                 server: Arc::clone(server),
-                probe: PROBE.into(),
+                probes: [PROBE.to_owned()].into(),
             }]),
             Self::Cluster(cluster) => cluster.primaries(),
         }
@@ -114,7 +115,7 @@ impl Servers {
     /// Whether every server takes writes, and the user may do what calls need.
     pub(super) async fn probe(&self, with_holds: bool) -> Result<(), StoreError> {
         match self {
-            Self::One(server) => server.probe(PROBE, with_holds).await,
+            Self::One(server) => server.probe(&[PROBE.to_owned()], with_holds).await,
             Self::Cluster(cluster) => cluster.probe(with_holds).await,
         }
     }

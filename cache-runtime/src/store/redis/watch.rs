@@ -11,7 +11,11 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{RedisStore, error, servers::Primary};
+use super::{
+    RedisStore,
+    error::{self, ASK},
+    servers::Primary,
+};
 use crate::store::{Coherent, StampWatcher, Store, StoreError, StoreErrorKind};
 
 /// What the keys of stamps begin with.
@@ -80,10 +84,12 @@ async fn heartbeat(
     deadline: Duration,
 ) -> Result<(), StoreError> {
     let mut heartbeat = cmd("UNLINK");
-    heartbeat.arg(format!("{PREFIX}{}", primary.probe));
-    answer(deadline, heartbeat.exec_async(connection))
-        .await?
-        .map_err(|error| error::from_redis(&error))
+    heartbeat.arg(format!("{PREFIX}{}", primary.probes[0]));
+    match answer(deadline, heartbeat.exec_async(connection)).await? {
+        // The slot of that key moves, which the primary that has it says and nobody else.
+        Err(error) if error.code() == Some(ASK) => Ok(()),
+        answered => answered.map_err(|error| error::from_redis(&error)),
+    }
 }
 
 async fn connect(

@@ -8,11 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Subject, TTL,
-    raw::Redis,
     service::{Found, Hit, How, Service},
     source::{Source, Value},
 };
-use crate::consistency::database::Committed;
+use crate::{consistency::database::Committed, raw::Redis};
 
 /// An entry carries the number that was current before its load, and is valid while it still is. A write increments it.
 ///

@@ -10,12 +10,11 @@ use cache_testkit::{oracle::Reach, redis::cmd};
 
 use super::{
     Subject, TTL,
-    raw::Redis,
     service::{Found, Hit, How, Service},
     source::{Source, Value},
     workload::VIEWS,
 };
-use crate::consistency::database::Committed;
+use crate::{consistency::database::Committed, raw::Redis};
 
 /// When a doubled delete comes again.
 const AGAIN: Duration = Duration::from_millis(500);

@@ -7,12 +7,15 @@ use cache_runtime::{Cache, Invalidated, Outcome, invalidates, observe};
 use cache_testkit::oracle::Reach;
 
 use super::{
-    TTL, reach,
+    TTL,
     service::{Found, Hit, How, Service},
     source::{Source, Value},
     workload::is_crash_safe,
 };
-use crate::consistency::{database::Committed, options::Near};
+use crate::{
+    consistency::{database::Committed, options::Near},
+    reach,
+};
 
 mod resources {
     cache_runtime::resources! {

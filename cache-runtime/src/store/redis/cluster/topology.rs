@@ -11,6 +11,9 @@ use super::{
 };
 use crate::store::{StoreError, StoreErrorKind};
 
+/// How many names for probes a primary has: while the slot of one moves, the other does.
+const PROBES: usize = 2;
+
 /// In the table of slots: no server.
 const NOBODY: u16 = u16::MAX;
 
@@ -18,7 +21,7 @@ pub(super) struct Topology {
     /// The place among `nodes` of the primary of each slot.
     slots: Vec<u16>,
     pub(super) nodes: Vec<Arc<Node>>,
-    /// The same servers, each with a name of its own for the keys of probes.
+    /// The same servers, each with names of its own for the keys of probes.
     pub(super) primaries: Vec<Primary>,
     pub(super) replicas: Vec<(String, u16)>,
     pub(super) known_since: Instant,
@@ -64,7 +67,7 @@ impl Topology {
         }
         let primaries = (0_u16..).zip(&nodes).map(|(place, node)| Primary {
             server: Arc::clone(&node.server),
-            probe: probe_name(|slot| slots[usize::from(slot)] == place).into(),
+            probes: probe_names(&slots, place).into(),
         });
         Self {
             primaries: primaries.collect(),
@@ -223,11 +226,19 @@ pub(super) fn host(address: &ConnectionAddr) -> &str {
     }
 }
 
-/// A name whose keys, after any prefix, have a slot that is as wanted.
-fn probe_name(wanted: impl Fn(u16) -> bool) -> String {
+/// Names whose keys, after any prefix, are in slots of this primary, each in another one: as many as there are probes, unless
+/// it has fewer slots.
+fn probe_names(slots: &[u16], primary: u16) -> Vec<String> {
+    let count = slots.iter().filter(|&&owner| owner == primary).take(PROBES).count();
+    let mut taken = Vec::new();
     let names = (0_u32..).map(|number| format!("{{~probe:{number}}}"));
-    names
-        .take(1 << 20)
-        .find(|name| wanted(slot_of(name.as_bytes())))
-        .unwrap_or_else(|| "{~probe}".to_owned())
+    let others = names.filter(|name| {
+        let slot = slot_of(name.as_bytes());
+        let wanted = slots[usize::from(slot)] == primary && !taken.contains(&slot);
+        if wanted {
+            taken.push(slot);
+        }
+        wanted
+    });
+    others.take(count).collect()
 }

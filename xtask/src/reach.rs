@@ -29,12 +29,12 @@ struct Heard {
 }
 
 /// Listens to the log of this process from now on.
-pub(super) fn listen() {
+pub(crate) fn listen() {
     tracing::subscriber::set_global_default(Listener).expect("nobody else listens in this process");
 }
 
 /// Runs a mutation, and returns whom its invalidation reached; `None` if it invalidated nothing.
-pub(super) async fn of<F: Future>(mutation: F) -> (F::Output, Option<Reach>) {
+pub(crate) async fn of<F: Future>(mutation: F) -> (F::Output, Option<Reach>) {
     HEARD
         .scope(Heard::default(), async {
             let output = mutation.await;
@@ -44,7 +44,7 @@ pub(super) async fn of<F: Future>(mutation: F) -> (F::Output, Option<Reach>) {
 }
 
 /// Inside the body of a mutation of `crash_safe` resources: whether its hold was taken.
-pub(super) fn is_held() -> bool {
+pub(crate) fn is_held() -> bool {
     HEARD.try_with(|heard| !heard.unheld.get()).unwrap_or(false)
 }
 

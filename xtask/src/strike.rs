@@ -1,6 +1,11 @@
 //! The faults: how each is made, and how it ends.
 
-use std::{fs, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use cache_testkit::{Direction, FaultProxy};
@@ -11,8 +16,13 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::service::USER;
 use crate::servers::Servers;
+
+/// The user that services log in as, whose password and rights a fault may take.
+const USER: &str = "service";
+const PASSWORD: &str = "right";
+/// The line of the server's configuration about that user.
+pub(crate) const RIGHTS: (&str, &str) = ("user", "service on >right allkeys allchannels allcommands");
 
 /// Between two blows of a fault that strikes again and again.
 const AGAIN: Duration = Duration::from_millis(250);
@@ -25,9 +35,14 @@ const LOADING_A_KEY: u64 = 200;
 /// A server that is not there by then is given up: see `RedisServerBuilder::start_timeout`.
 const LONGEST_LOADING: Duration = Duration::from_secs(6);
 
+/// The URL under which a service finds the server at the end of this way.
+pub(crate) fn url(way: SocketAddr) -> String {
+    format!("redis://{USER}:{PASSWORD}@{way}")
+}
+
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     Absent,
     Killed,
     Hung,
@@ -59,7 +74,7 @@ pub(super) enum Fault {
 
 impl Fault {
     /// What the server's configuration needs for this to be possible.
-    pub(super) fn config(self) -> &'static [(&'static str, &'static str)] {
+    pub(crate) fn config(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Loading => &[
                 ("key-load-delay", "200"),
@@ -71,18 +86,18 @@ impl Fault {
         }
     }
 
-    pub(super) fn needs_standby(self) -> bool {
+    pub(crate) fn needs_standby(self) -> bool {
         self == Self::FailedOver
     }
 
     /// Whether the server forgets writes that it has acknowledged: then each process stands for its own alone
     /// (docs/guarantees.md).
-    pub(super) fn loses_writes(self) -> bool {
+    pub(crate) fn loses_writes(self) -> bool {
         matches!(self, Self::Loading | Self::FailedOver | Self::OldSnapshot)
     }
 
     /// Whether mutations must reach every process while this lasts.
-    pub(super) fn takes_invalidations(self) -> bool {
+    pub(crate) fn takes_invalidations(self) -> bool {
         matches!(
             self,
             Self::Slow(20)
@@ -95,7 +110,7 @@ impl Fault {
     }
 
     /// A word that the log must contain for the administrator to know what to mend.
-    pub(super) fn must_be_named(self) -> Option<&'static str> {
+    pub(crate) fn must_be_named(self) -> Option<&'static str> {
         match self {
             Self::WrongPassword => Some("password"),
             Self::NoRight => Some("mget"),
@@ -105,7 +120,7 @@ impl Fault {
     }
 
     /// Makes the fault, lets it last, and ends it.
-    pub(super) async fn strike(self, servers: &mut Servers, lasting: Duration) -> Result<()> {
+    pub(crate) async fn strike(self, servers: &mut Servers, lasting: Duration) -> Result<()> {
         match self {
             Self::Absent => {
                 sleep(lasting).await;
@@ -243,7 +258,8 @@ async fn evict(servers: &Servers, lasting: Duration) -> Result<()> {
 
 /// A folder stands where the file is to be.
 async fn fail_to_save(servers: &Servers, lasting: Duration) -> Result<()> {
-    fs::create_dir(servers.primary().folder().join("dump.rdb")).context("a folder in the way of the file")?;
+    let in_the_way = servers.primary().folder().join("dump.rdb");
+    fs::create_dir(&in_the_way).context("a folder in the way of the file")?;
     servers.command(&["CONFIG", "SET", "save", "3600 1"]).await?;
     servers.command(&["BGSAVE"]).await?;
     let failed = async {
@@ -259,7 +275,9 @@ async fn fail_to_save(servers: &Servers, lasting: Duration) -> Result<()> {
         .await
         .context("the server has saved all the same")??;
     sleep(lasting).await;
-    servers.command(&["CONFIG", "SET", "save", ""]).await
+    servers.command(&["CONFIG", "SET", "save", ""]).await?;
+    // A server that is started anew would want to read it.
+    fs::remove_dir(in_the_way).context("the folder is in the way still")
 }
 
 async fn load(servers: &Servers, lasting: Duration) -> Result<()> {
@@ -350,7 +368,8 @@ async fn deface(servers: &Servers, lasting: Duration, how: Deface) -> Result<()>
 /// Bytes that are no longer what they were: cut off, changed, or something else altogether.
 fn broken(mut bytes: Vec<u8>, random: &mut Rng) -> Vec<u8> {
     match random.u8(0..4) {
-        0 => bytes.truncate(random.usize(0..=bytes.len())),
+        // Never whole: that would bring back what was removed meanwhile.
+        0 => bytes.truncate(random.usize(0..bytes.len().max(1))),
         1 if !bytes.is_empty() => {
             let at = random.usize(0..bytes.len());
             bytes[at] ^= random.u8(1..);

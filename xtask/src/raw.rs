@@ -9,13 +9,13 @@ const ANSWER: Duration = Duration::from_millis(50);
 const CONNECT: Duration = Duration::from_secs(1);
 
 /// A plain connection to Redis, as one would use it without a framework.
-pub(super) struct Redis {
+pub(crate) struct Redis {
     client: Client,
     connection: Mutex<Option<MultiplexedConnection>>,
 }
 
 impl Redis {
-    pub(super) fn at(url: &str) -> Result<Self> {
+    pub(crate) fn at(url: &str) -> Result<Self> {
         Ok(Self {
             client: Client::open(url)?,
             connection: Mutex::default(),
@@ -23,7 +23,7 @@ impl Redis {
     }
 
     /// The answer to a command; `None` if there was none, or an error.
-    pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Option<T> {
+    pub(crate) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Option<T> {
         let mut connection = self.connection().await?;
         let answer = command.query_async(&mut connection).await;
         if answer
