@@ -234,7 +234,8 @@ impl Asking<'_> {
             if let Some(leader) = &leader {
                 leader.begin();
             }
-            if let Some(located) = self.located.as_ref().filter(|_| slot.waited) {
+            let follows = slot.waited || leader.as_ref().is_some_and(Leader::follows);
+            if let Some(located) = self.located.as_ref().filter(|_| follows) {
                 match cache.inner.read(&located.address, &located.identity).await {
                     Some(Reading::Hit { envelope, .. }) => {
                         if let Some(shared) = self.share_entry::<R, S, N>(located, &envelope, leader.as_ref()) {

@@ -1,8 +1,11 @@
 //! One load for concurrent callers of the same key, and what becomes of it when the leader does not land.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use cache_runtime::{
@@ -12,7 +15,7 @@ use cache_runtime::{
     store::{MemoryStore, NoStore, StoreErrorKind},
     with_cache,
 };
-use cache_testkit::{Gate, LoadCounter, SpyStore, assert_loads, expect_outcomes, isolated, isolated_in};
+use cache_testkit::{Gate, LoadCounter, OperationKind, SpyStore, assert_loads, expect_outcomes, isolated, isolated_in};
 use tokio::task::JoinSet;
 
 mod cache_resources {
@@ -106,6 +109,31 @@ async fn ten_thousand_callers_of_a_cold_key_share_one_load() {
         assert_eq!(cache.stats().shared_loads, 9_999);
     })
     .await;
+}
+
+/// It has seen no entry, and finds no flight any more.
+#[tokio::test]
+async fn a_caller_whose_read_came_before_a_fill_and_whose_turn_comes_after_it_does_not_load_again() {
+    const PATIENCE: Duration = Duration::from_secs(30);
+    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let cache = Cache::builder().store(spy.clone()).read_timeout(PATIENCE).build();
+    let slow = Slow::new();
+    slow.gate.open();
+    let load = |id| {
+        let slow = slow.clone();
+        with_cache(cache.clone(), async move { slow.load(id).await })
+    };
+    // Another entry, so that the stamps are there and the same for all.
+    assert_eq!(load(0).await, Ok(1));
+    let answer = spy.hold_answer(OperationKind::Read);
+    let late = tokio::spawn(load(1));
+    answer.until_waiting(1).await;
+    spy.hold_answer(OperationKind::Read).open();
+    assert_eq!(load(1).await, Ok(2));
+    answer.open();
+    assert_eq!(late.await.unwrap(), Ok(2));
+    assert_loads(&slow.loads, 2);
+    assert_eq!(cache.stats().shared_loads, 1);
 }
 
 #[tokio::test]

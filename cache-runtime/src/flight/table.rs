@@ -1,6 +1,9 @@
 //! The flights under way, whatever they are found by.
 
-use std::{collections::HashMap, hash::Hash};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher as _, Hash},
+};
 
 use crate::{
     codec::Encoded,
@@ -41,13 +44,40 @@ enum State {
 #[derive(Debug)]
 pub(crate) struct Flights<K> {
     table: Mutex<Table<K>>,
-    /// The number of the last flight.
+    /// The number of the last flight, or of the last landing.
     last: AtomicU64,
     /// How many may wait for one flight; `None` for any number.
     max_waiters: Option<usize>,
 }
 
-type Table<K> = HashMap<K, Arc<Flight>>;
+/// How many keys are remembered to have landed, for callers that looked before they did.
+const REMEMBERED: usize = 1024;
+
+#[derive(Debug)]
+struct Table<K> {
+    flying: HashMap<K, Arc<Flight>>,
+    /// When a load has landed last with a value of a key with this hash; 0 for never. Keys may share a place: who is told too
+    /// much looks once more.
+    landed: Vec<u64>,
+}
+
+impl<K> Default for Table<K> {
+    fn default() -> Self {
+        Self {
+            flying: HashMap::new(),
+            landed: vec![0; REMEMBERED],
+        }
+    }
+}
+
+impl<K: Key> Table<K> {
+    fn landed(&mut self, key: &K) -> &mut u64 {
+        // The rest of a division fits.
+        #[expect(clippy::cast_possible_truncation, reason = "less than 1024")]
+        let place = (self.flying.hasher().hash_one(key) % REMEMBERED as u64) as usize;
+        &mut self.landed[place]
+    }
+}
 
 impl<K> Default for Flights<K> {
     fn default() -> Self {
@@ -170,13 +200,14 @@ impl<K: Key> Flights<K> {
         loop {
             let flight = {
                 let mut table = self.table();
-                if let Some(flight) = table.get(&key) {
+                if let Some(flight) = table.flying.get(&key) {
                     Arc::clone(flight)
                 } else {
-                    let flight = Arc::new(Flight::new(self.last.fetch_add(1, Ordering::SeqCst) + 1));
-                    table.insert(key.clone(), Arc::clone(&flight));
+                    let flight = Arc::new(Flight::new(self.next()));
+                    table.flying.insert(key.clone(), Arc::clone(&flight));
                     return Joined::Leader(Leader {
                         flights: Arc::clone(self),
+                        follows: *table.landed(&key) > began.0,
                         key,
                         flight,
                     });
@@ -199,20 +230,31 @@ impl<K: Key> Flights<K> {
 
     /// Takes the flights that depend on one of these stamps out of the table: who is aboard stays, nobody joins.
     pub(crate) fn detach(&self, stamps: &[String]) {
-        self.table().retain(|key, _| !key.depends_on(stamps));
+        self.table().flying.retain(|key, _| !key.depends_on(stamps));
     }
 
     /// How many flights are in the table.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.table().len()
+        self.table().flying.len()
     }
 
     fn remove(&self, key: &K, flight: &Arc<Flight>) {
         let mut table = self.table();
-        if table.get(key).is_some_and(|current| Arc::ptr_eq(current, flight)) {
-            table.remove(key);
+        if table
+            .flying
+            .get(key)
+            .is_some_and(|current| Arc::ptr_eq(current, flight))
+        {
+            table.flying.remove(key);
+            if matches!(*flight.state(), State::Landed(Landed::Value(_))) {
+                *table.landed(key) = self.next();
+            }
         }
+    }
+
+    fn next(&self) -> u64 {
+        self.last.fetch_add(1, Ordering::SeqCst) + 1
     }
 
     fn table(&self) -> MutexGuard<'_, Table<K>> {
@@ -226,12 +268,18 @@ pub(crate) struct Leader<K: Key> {
     flights: Arc<Flights<K>>,
     key: K,
     flight: Arc<Flight>,
+    follows: bool,
 }
 
 impl<K: Key> Leader<K> {
     /// The load begins now, or what it waits for does not wait for its waiters.
     pub(crate) fn begin(&self) {
         self.flight.begun.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether a load of the same key may have landed since the call began: what it found no trace of may be stored by now.
+    pub(crate) fn follows(&self) -> bool {
+        self.follows
     }
 
     /// Whether anybody waits.
@@ -254,6 +302,7 @@ impl<K: Key> Leader<K> {
         !self
             .flights
             .table()
+            .flying
             .get(&self.key)
             .is_some_and(|current| Arc::ptr_eq(current, &self.flight))
     }

@@ -163,7 +163,9 @@ impl Reads {
     }
 
     async fn mget<'k>(&self, keys: impl Iterator<Item = &'k str> + Clone) -> Result<Vec<Value>, StoreError> {
-        let (count, len) = keys.clone().fold((0, 0), |(count, len), key| (count + 1, len + key.len()));
+        let (count, len) = keys
+            .clone()
+            .fold((0, 0), |(count, len), key| (count + 1, len + key.len()));
         let mut command = Cmd::with_capacity(count + 1, len + "MGET".len());
         command.arg("MGET");
         for key in keys {
