@@ -30,7 +30,7 @@ pub use self::{
 };
 pub(crate) use self::{
     call::{Looked, NearCall, Origin},
-    table::{Known, Taken},
+    table::{Known, Mark, Taken},
     watching::Watching,
 };
 use crate::{
@@ -62,11 +62,37 @@ pub(crate) struct Near {
 pub(crate) struct Kept {
     pub(crate) value: Arc<dyn Any + Send + Sync>,
     /// The stamps that it was loaded under.
-    pub(crate) stamps: Box<[Stamp]>,
-    pub(crate) marks: Taken,
+    pub(crate) stamps: Box<[KeptStamp]>,
     pub(crate) expires_at: Instant,
     /// The bytes that it takes, roughly.
     pub(crate) weight: u64,
+}
+
+/// A stamp that a value was loaded under.
+#[derive(Debug, Clone)]
+pub(crate) struct KeptStamp {
+    pub(crate) stamp: Stamp,
+    /// `None` if no changes were reported when it was read.
+    mark: Option<Arc<Mark>>,
+}
+
+impl Kept {
+    /// The stamps, each with its mark.
+    fn marked(stamps: impl Iterator<Item = Stamp>, marks: &Taken) -> Box<[KeptStamp]> {
+        let marks = marks.iter().cloned().map(Some).chain(std::iter::repeat(None));
+        stamps
+            .zip(marks)
+            .map(|(stamp, mark)| KeptStamp { stamp, mark })
+            .collect()
+    }
+
+    fn stamps(&self) -> impl Iterator<Item = Stamp> {
+        self.stamps.iter().map(|kept| kept.stamp)
+    }
+
+    fn marks(&self) -> impl Iterator<Item = Option<&Arc<Mark>>> {
+        self.stamps.iter().map(|kept| kept.mark.as_ref())
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -117,7 +143,7 @@ impl Near {
 
     /// Keeps a value, unless one of its stamps has changed since its marks were taken.
     fn keep(&self, key: CallKey, kept: Kept) {
-        if self.stamps.known(&kept.marks) != Known::Changed {
+        if self.stamps.known_of(kept.marks()) != Known::Changed {
             self.values.insert(key, Arc::new(kept));
         }
     }
@@ -135,7 +161,7 @@ impl Near {
     fn known(&self, kept: &Kept, now: Instant) -> Known {
         // Before the look at the marks: if the session ends in between, they show it.
         let coherent = self.is_coherent(now);
-        match self.stamps.known(&kept.marks) {
+        match self.stamps.known_of(kept.marks()) {
             Known::Unchanged if !coherent => Known::Unsure,
             known => known,
         }

@@ -279,7 +279,8 @@ impl User {
     /// Money comes in, or the amount of an invoice is changed.
     fn mutation(&mut self) -> RequestBuilder {
         let company = self.random.u32(1..=COMPANIES);
-        let cents = self.random.u32(1..1_000_000);
+        // More than has been paid of any invoice.
+        let cents = self.random.u32(50_000_000..60_000_000);
         let amount = format!("{}.{:02}", cents / 100, cents % 100);
         if self.random.bool() {
             let body = format!(r#"{{"company": {company}, "amount": {amount}, "booked_on": "2026-01-15"}}"#);

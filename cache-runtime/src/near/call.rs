@@ -84,7 +84,7 @@ impl NearCall {
     /// The value, if these are its stamps. It is kept on as one that was just read.
     pub(crate) fn checked(&mut self, current: &[Option<Stamp>]) -> Option<&(dyn Any + Send + Sync)> {
         let kept = self.unchecked.as_ref()?;
-        if !kept.stamps.iter().copied().map(Some).eq(current.iter().copied()) {
+        if !kept.stamps().map(Some).eq(current.iter().copied()) {
             if let Some(kept) = self.unchecked.take() {
                 self.near.forget(self.key.borrow(), &kept);
             }
@@ -92,7 +92,7 @@ impl NearCall {
         }
         if self.coherence == Coherence::Tracked && self.near.stamps.known(&self.marks) == Known::Unchanged {
             let marked = Kept {
-                marks: self.marks.clone(),
+                stamps: Kept::marked(kept.stamps(), &self.marks),
                 ..Kept::clone(kept)
             };
             self.near.keep(self.key.clone(), marked);
@@ -112,8 +112,8 @@ impl NearCall {
     ) {
         let marks = match (origin, self.near.stamps.known(&self.marks)) {
             // The change is likely to be the creation of these very stamps: the value is checked once before it is used.
-            (Origin::Loaded, Known::Changed) => Taken::default(),
-            _ => self.marks.clone(),
+            (Origin::Loaded, Known::Changed) => &Taken::default(),
+            _ => &self.marks,
         };
         // `None` is a time beyond what the clock can express.
         let Some(expires_at) = Instant::now().checked_add(ttl) else {
@@ -122,8 +122,7 @@ impl NearCall {
         let weight = encoded + self.key.len() + OVERHEAD;
         let kept = Kept {
             value,
-            stamps: stamps.collect(),
-            marks,
+            stamps: Kept::marked(stamps, marks),
             expires_at,
             weight: weight as u64,
         };

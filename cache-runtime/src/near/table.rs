@@ -52,6 +52,13 @@ pub(crate) enum Known {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Taken(Box<[Arc<Mark>]>);
 
+impl Taken {
+    /// In the order of the stamps; none, if none were taken.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Mark>> {
+        self.0.iter()
+    }
+}
+
 impl StampTable {
     /// Takes the marks of these stamps; to be called before the stamps are read.
     pub(crate) fn take(&self, stamps: &[String]) -> Taken {
@@ -63,21 +70,23 @@ impl StampTable {
 
     /// What is known of a value that carries these marks.
     pub(crate) fn known(&self, taken: &Taken) -> Known {
+        self.known_of(taken.iter().map(Some))
+    }
+
+    /// As [`known`](Self::known), with `None` for a stamp without a mark.
+    pub(crate) fn known_of<'m>(&self, marks: impl Iterator<Item = Option<&'m Arc<Mark>>>) -> Known {
         let session = self.session.load(Ordering::SeqCst);
-        let mut known = if taken.0.is_empty() {
-            Known::Unsure
-        } else {
-            Known::Unchanged
-        };
-        for mark in &taken.0 {
-            if mark.changed.load(Ordering::SeqCst) {
-                return Known::Changed;
-            }
-            if mark.session != session {
-                known = Known::Unsure;
+        let mut all = false;
+        let mut known = Known::Unchanged;
+        for mark in marks {
+            all = true;
+            match mark {
+                Some(mark) if mark.changed.load(Ordering::SeqCst) => return Known::Changed,
+                Some(mark) if mark.session == session => {}
+                Some(_) | None => known = Known::Unsure,
             }
         }
-        known
+        if all { known } else { Known::Unsure }
     }
 
     /// A stamp has changed.
