@@ -9,7 +9,7 @@ use crate::{
     canonical::{self, CanonicalError},
     compact::{self, NotCompact},
     context,
-    key::{SHARED_TENANT, ScopeValue, escape},
+    key::{Address, SHARED_TENANT, ScopeValue, escape},
     resource::Tenancy,
     site::Site,
 };
@@ -54,6 +54,14 @@ impl Arguments {
         scopes.sort_by_key(|(name, _)| declared.iter().position(|declared| declared == name));
         json.extend_from_slice(if json.is_empty() { b"{}" } else { b"}" });
         Some(Self { tenant, scopes, json })
+    }
+
+    /// Where the entry of the call stands.
+    pub(crate) fn address(&self, site: &'static Site) -> Address {
+        let hash = canonical::hash12(&self.json);
+        let hash = str::from_utf8(&hash).expect("hex digits are ASCII");
+        let resource = site.declared();
+        Address::from_escaped(&self.tenant, resource.name(), &self.scopes, hash).with_holds(resource.is_crash_safe())
     }
 
     /// Writes what a call is found by where it has no compact form, beside what [`write_compact`] writes, so that neither is

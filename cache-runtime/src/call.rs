@@ -98,6 +98,12 @@ impl Call {
         Some(keyed.known.address.entry().to_owned())
     }
 
+    /// The key of an entry, worked out anew whatever the process knows; for benchmarks and tools outside of this crate.
+    pub fn entry_key<P: Fn(&mut Key<'_>)>(site: &'static Site, cache: &Cache, parts: P) -> Option<String> {
+        let arguments = Arguments::of(site, &cache.inner.settings, &parts)?;
+        Some(arguments.address(site).entry().to_owned())
+    }
+
     /// What the call is found by; the cache alone, if it has one, if the call is not to be cached.
     pub(crate) fn into_keyed(self) -> Result<Keyed, Option<Cache>> {
         let Self {

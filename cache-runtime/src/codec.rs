@@ -5,7 +5,8 @@
 mod limited;
 #[cfg(feature = "postcard")]
 mod postcard;
-#[cfg(all(test, feature = "postcard"))]
+#[cfg(test)]
+#[cfg(feature = "postcard")]
 mod tests;
 
 use bytes::Bytes;

@@ -87,7 +87,8 @@ impl Compression {
     }
 }
 
-#[cfg(all(test, feature = "lz4", feature = "zstd"))]
+#[cfg(test)]
+#[cfg(all(feature = "lz4", feature = "zstd"))]
 mod tests {
     use super::*;
 

@@ -56,8 +56,7 @@ impl Address {
 
     /// As [`new`](Self::new), of parts that are escaped already.
     pub(crate) fn from_escaped(tenant: &str, resource: &str, scopes: &[ScopeValue], suffix: &str) -> Self {
-        let mut entry = format!("{ENTRY}{tenant}:{resource}");
-        push_scopes(&mut entry, scopes);
+        let mut entry = joined(ENTRY, tenant, resource, scopes, suffix.len() + 1);
         entry.push(':');
         entry.push_str(suffix);
         let mut stamps = vec![stamp_key(tenant, resource, &[])];
@@ -121,9 +120,7 @@ impl Address {
 
 /// The key of the stamp of a resource, or of some scope values of it.
 pub(crate) fn stamp_key(tenant: &str, resource: &str, scopes: &[ScopeValue]) -> String {
-    let mut key = format!("{STAMP}{tenant}:{resource}");
-    push_scopes(&mut key, scopes);
-    key
+    joined(STAMP, tenant, resource, scopes, 0)
 }
 
 /// The glob that matches every entry.
@@ -141,13 +138,19 @@ pub(crate) fn sweep_pattern(tenant: &str, resource: &str, scopes: &[ScopeValue])
     pattern
 }
 
-fn push_scopes(key: &mut String, scopes: &[ScopeValue]) {
-    for (name, value) in scopes {
-        key.push(':');
-        key.push_str(name);
-        key.push('-');
-        key.push_str(value);
+/// What entry keys and stamp keys begin with, with room for `more` bytes.
+fn joined(prefix: &str, tenant: &str, resource: &str, scopes: &[ScopeValue], more: usize) -> String {
+    let scopes_len: usize = scopes.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+    let mut key = String::with_capacity(prefix.len() + tenant.len() + 1 + resource.len() + scopes_len + more);
+    for part in [prefix, tenant, ":", resource] {
+        key.push_str(part);
     }
+    for (name, value) in scopes {
+        for part in [":", name, "-", value] {
+            key.push_str(part);
+        }
+    }
+    key
 }
 
 #[cfg(test)]

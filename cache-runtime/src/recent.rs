@@ -4,7 +4,7 @@ use std::{borrow::Borrow, fmt, sync::Arc};
 
 use quick_cache::{Weighter, sync::Cache};
 
-use crate::{arguments::Arguments, canonical, identity, key::Address, site::Site};
+use crate::{arguments::Arguments, identity, key::Address, site::Site};
 
 /// How many bytes are kept, roughly: several thousand calls.
 const CAPACITY: u64 = 4 << 20;
@@ -45,13 +45,9 @@ pub(crate) struct KnownCall {
 
 impl KnownCall {
     pub(crate) fn of(site: &'static Site, arguments: Arguments) -> Self {
-        let Arguments { tenant, scopes, json } = &arguments;
-        let hash = canonical::hash12(json);
-        let hash = str::from_utf8(&hash).expect("hex digits are ASCII");
-        let resource = site.declared();
-        let address = Address::from_escaped(tenant, resource.name(), scopes, hash).with_holds(resource.is_crash_safe());
+        let address = arguments.address(site);
         Self {
-            fingerprint: identity::fingerprint(&address, json),
+            fingerprint: identity::fingerprint(&address, &arguments.json),
             address: Arc::new(address),
             arguments: Arc::new(arguments),
         }

@@ -13,6 +13,7 @@ use super::*;
 
 /// The codec that a value is written in when postcard is asked for. It comes back the same, whichever that is.
 #[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "values are written where they are given")]
 fn written_in<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T) -> Codec {
     let encoded = Codec::Postcard.encode(&value, usize::MAX).unwrap();
     assert_eq!(encoded.decode::<T>().as_ref(), Ok(&value));
@@ -285,6 +286,10 @@ struct Weightless {
 }
 
 #[test]
+#[expect(
+    clippy::zero_sized_map_values,
+    reason = "it takes no bytes, and is what is asked for"
+)]
 fn a_length_does_not_make_more_elements_than_there_are_bytes() {
     let four_billion = [0xff, 0xff, 0xff, 0xff, 0x0f];
     assert!(postcard::decode::<Vec<Weightless>>(&four_billion).is_err());

@@ -126,10 +126,6 @@ fn numbers() -> Twins {
         as_u128: u128::MAX,
         zero: 0_usize,
     };
-    #[expect(
-        clippy::excessive_precision,
-        reason = "the digits that are too many are what it is about"
-    )]
     let floats = [
         0.0,
         -0.0,
