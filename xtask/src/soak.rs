@@ -2,7 +2,7 @@
 //!
 //! This process is the laboratory. It has the Redis server and the bad network in front of it ([`crate::servers`]), starts the
 //! service with its callers as another process ([`node`]), lets one thing after the other go wrong ([`mishaps`]) under normal
-//! load and under far too much in turns ([`run`]), and watches that process from outside. What it came to is then judged
+//! load and under far too much in turns ([`run()`]), and watches that process from outside. What it came to is then judged
 //! ([`report`]).
 
 mod mishaps;
