@@ -1,4 +1,4 @@
-//! The arguments of a call in a form that is quick to write: what a value in the near cache is found by.
+//! The arguments of a call in a form that is quick to write: what the call is found by in this process.
 //!
 //! Values of one type that differ have forms that differ. Nobody ever reads a form back, and no other process sees it, so
 //! names stand in it as the addresses of their text. The same value may have several forms where the compiler has made

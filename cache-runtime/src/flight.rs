@@ -7,6 +7,8 @@
 //!   a hundred timeouts;
 //! - when the leader is cancelled or panics, one of the waiters takes over and the others wait for that one.
 //!
+//! Who finds no flight, but began before one of the same key landed, may have read before its fill: it reads once more.
+//!
 //! A load under stamps may be joined while it lasts: who read the same stamps would be given its entry anyway. A load
 //! without stamps, because the store was not reached or had no memory for them, may have been overtaken by an invalidation
 //! that this process cannot see. It is joined only by callers that began before it; a later one waits for it to end, so that
