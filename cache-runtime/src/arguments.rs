@@ -1,24 +1,27 @@
 //! What tells the calls of one function apart: the tenant, the scope values and the arguments.
 
-use std::{any::TypeId, fmt::Display};
+use std::{any::TypeId, borrow::Cow, fmt::Display};
 
 use serde::Serialize;
 
 use crate::{
     builder::Settings,
     canonical::{self, CanonicalError},
-    compact::{self, NotCompact},
+    compact::{self, Form, NotCompact},
     context,
-    key::{Address, SHARED_TENANT, ScopeValue, escape},
+    key::{self, Address, SHARED_TENANT, ScopeValue, escape},
     resource::Tenancy,
     site::Site,
 };
+
+/// Room for the canonical JSON of usual arguments.
+const USUAL_JSON: usize = 256;
 
 /// What tells a call from others of the same function, as the store has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Arguments {
     /// Escaped.
-    pub(crate) tenant: String,
+    pub(crate) tenant: Cow<'static, str>,
     /// In the order of the declaration.
     pub(crate) scopes: Vec<ScopeValue>,
     /// The canonical JSON object.
@@ -31,10 +34,10 @@ impl Arguments {
         let mut canonical = Canonical {
             tenant: None,
             scopes: Vec::new(),
-            json: Vec::with_capacity(128),
+            json: Vec::with_capacity(USUAL_JSON),
             unwritable: None,
         };
-        parts(&mut Key(Form::Canonical(&mut canonical)));
+        parts(&mut Key(Parts::Canonical(&mut canonical)));
         let Canonical {
             tenant,
             mut scopes,
@@ -46,8 +49,8 @@ impl Arguments {
             return None;
         }
         let tenant = match (site.declared().tenancy(), tenant) {
-            (Tenancy::Shared, _) => SHARED_TENANT.to_owned(),
-            (Tenancy::PerTenant, Some(tenant)) => tenant,
+            (Tenancy::Shared, _) => SHARED_TENANT.into(),
+            (Tenancy::PerTenant, Some(tenant)) => tenant.into(),
             (Tenancy::PerTenant, None) => context::tenant_or_default(settings)?,
         };
         let declared = site.declared().scopes();
@@ -58,66 +61,88 @@ impl Arguments {
 
     /// Where the entry of the call stands.
     pub(crate) fn address(&self, site: &'static Site) -> Address {
-        let hash = canonical::hash12(&self.json);
-        let hash = str::from_utf8(&hash).expect("hex digits are ASCII");
         let resource = site.declared();
-        Address::from_escaped(&self.tenant, resource.name(), &self.scopes, hash).with_holds(resource.is_crash_safe())
+        let hash = canonical::hash12(&self.json);
+        Address::from_escaped(&self.tenant, resource.name(), &self.scopes, digits(&hash))
+            .with_holds(resource.is_crash_safe())
     }
 
-    /// Writes what a call is found by where it has no compact form, beside what [`write_compact`] writes, so that neither is
-    /// taken for the other.
-    pub(crate) fn write_form(&self, out: &mut Vec<u8>, site: &'static Site, function: &'static str) {
+    /// The key of the entry of the call.
+    pub(crate) fn entry_key(&self, site: &'static Site) -> String {
+        let hash = canonical::hash12(&self.json);
+        key::entry_key(&self.tenant, site.resource(), &self.scopes, digits(&hash))
+    }
+
+    /// What a call is found by where it has no compact form, beside what [`write_compact`] writes, so that neither is taken for
+    /// the other.
+    pub(crate) fn form(&self, site: &'static Site, function: &'static str) -> Vec<u8> {
         let Self { tenant, scopes, json } = self;
-        out.clear();
-        compact::write_function(out, site, function);
-        out.extend_from_slice(b"canonical");
-        for part in [tenant].into_iter().chain(scopes.iter().map(|(_, value)| value)) {
+        let mut form = compact::function(site, function).to_vec();
+        form.extend_from_slice(b"canonical");
+        for part in [&**tenant].into_iter().chain(scopes.iter().map(|(_, value)| &**value)) {
             // No escaped text has a NUL.
-            out.extend_from_slice(part.as_bytes());
-            out.push(0);
+            form.extend_from_slice(part.as_bytes());
+            form.push(0);
         }
-        out.extend_from_slice(json);
+        form.extend_from_slice(json);
+        form
     }
 }
 
-/// Writes what a call is found by to `out`, in the form that is quick to write. Fails if there is none.
+fn digits(hash: &[u8; 12]) -> &str {
+    str::from_utf8(hash).expect("hex digits are ASCII")
+}
+
+/// Writes what a call is found by in the form that is quick to write, and returns its length.
+///
+/// # Errors
+///
+/// If there is no such form, or not enough room for it in `out`.
 pub(crate) fn write_compact(
-    out: &mut Vec<u8>,
+    out: &mut [u8],
     site: &'static Site,
     function: &'static str,
     settings: &Settings,
     parts: &dyn Fn(&mut Key<'_>),
-) -> Result<(), NotCompact> {
-    compact::write_function(out, site, function);
-    let mut compact = Compact {
-        out: std::mem::take(out),
+) -> Result<usize, NotCompact> {
+    let mut form = Form::new(out);
+    form.write_function(site, function)?;
+    let mut key = Key(Parts::Compact(Compact {
+        form,
         has_tenant: false,
         written: Ok(()),
+    }));
+    parts(&mut key);
+    let Parts::Compact(Compact {
+        mut form,
+        has_tenant,
+        written,
+    }) = key.0
+    else {
+        return Err(NotCompact::NoForm);
     };
-    parts(&mut Key(Form::Compact(&mut compact)));
-    *out = compact.out;
-    compact.written?;
-    if compact.has_tenant || site.declared().tenancy() == Tenancy::Shared {
-        return Ok(());
+    written?;
+    if !has_tenant && site.declared().tenancy() == Tenancy::PerTenant {
+        match context::tenant() {
+            None if settings.require_tenant => return Err(NotCompact::NoForm),
+            tenant => form.write(&tenant.as_deref())?,
+        }
     }
-    match context::tenant() {
-        None if settings.require_tenant => Err(NotCompact),
-        tenant => compact::write(out, &tenant.as_deref()),
-    }
+    Ok(form.len())
 }
 
 /// What tells a call from others of its function, while it is written.
-pub struct Key<'k>(Form<'k>);
+pub struct Key<'k>(Parts<'k>);
 
-enum Form<'k> {
+enum Parts<'k> {
     /// What it is found by in this process.
-    Compact(&'k mut Compact),
+    Compact(Compact<'k>),
     /// What it is found by in the store.
     Canonical(&'k mut Canonical),
 }
 
-struct Compact {
-    out: Vec<u8>,
+struct Compact<'o> {
+    form: Form<'o>,
     has_tenant: bool,
     written: Result<(), NotCompact>,
 }
@@ -136,19 +161,19 @@ impl Key<'_> {
     /// The attribute's `tenant`, or the argument `tenant_id`.
     pub fn tenant<T: Display + ?Sized>(&mut self, tenant: &T) {
         match &mut self.0 {
-            Form::Compact(compact) => {
+            Parts::Compact(compact) => {
                 compact.has_tenant = true;
-                compact.write(|out| compact::write_display(out, tenant));
+                compact.write(|form| form.write_display(tenant));
             }
-            Form::Canonical(canonical) => canonical.tenant = Some(escape(tenant)),
+            Parts::Canonical(canonical) => canonical.tenant = Some(escape(tenant)),
         }
     }
 
     /// One scope value.
     pub fn scope<T: Display + ?Sized>(&mut self, name: &'static str, value: &T) {
         match &mut self.0 {
-            Form::Compact(compact) => compact.write(|out| compact::write_display(out, value)),
-            Form::Canonical(canonical) => canonical.scopes.push((name, escape(value))),
+            Parts::Compact(compact) => compact.write(|form| form.write_display(value)),
+            Parts::Canonical(canonical) => canonical.scopes.push((name, escape(value))),
         }
     }
 
@@ -157,7 +182,7 @@ impl Key<'_> {
     pub fn scope_of_arg<T: Display + ?Sized + 'static>(&mut self, name: &'static str, value: &T) {
         match self.0 {
             // What the argument says is all there is to say.
-            Form::Compact(_) if shows_what_it_is::<T>() => {}
+            Parts::Compact(_) if shows_what_it_is::<T>() => {}
             _ => self.scope(name, value),
         }
     }
@@ -166,8 +191,8 @@ impl Key<'_> {
     #[inline]
     pub fn arg<T: KeyArg + ?Sized>(&mut self, name: &'static str, value: &T) {
         match &mut self.0 {
-            Form::Compact(compact) => compact.write(|out| compact::write(out, value)),
-            Form::Canonical(canonical) => canonical.arg(name, value),
+            Parts::Compact(compact) => compact.write(|form| form.write(value)),
+            Parts::Canonical(canonical) => canonical.arg(name, value),
         }
     }
 }
@@ -181,11 +206,11 @@ fn shows_what_it_is<T: ?Sized + 'static>() -> bool {
     any_of!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize bool char str String)
 }
 
-impl Compact {
+impl<'o> Compact<'o> {
     #[inline]
-    fn write(&mut self, part: impl FnOnce(&mut Vec<u8>) -> Result<(), NotCompact>) {
+    fn write(&mut self, part: impl FnOnce(&mut Form<'o>) -> Result<(), NotCompact>) {
         if self.written.is_ok() {
-            self.written = part(&mut self.out);
+            self.written = part(&mut self.form);
         }
     }
 }
@@ -197,10 +222,9 @@ impl Canonical {
         }
         let separator: &[u8] = if self.json.is_empty() { b"{" } else { b", " };
         self.json.extend_from_slice(separator);
-        let written = canonical::write(&mut self.json, name).and_then(|()| {
-            self.json.extend_from_slice(b": ");
-            canonical::write(&mut self.json, value)
-        });
+        canonical::write_text(&mut self.json, name);
+        self.json.extend_from_slice(b": ");
+        let written = canonical::write(&mut self.json, value);
         if let Err(cause) = written {
             self.unwritable = Some((name, cause));
         }

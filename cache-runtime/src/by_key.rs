@@ -1,6 +1,6 @@
 //! Values by key, for what annotations cannot express.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -69,7 +69,7 @@ impl Cache {
         Some((Arc::new(address), Identity { fingerprint, shape }))
     }
 
-    fn tenant(&self) -> Option<String> {
+    fn tenant(&self) -> Option<Cow<'static, str>> {
         context::tenant_or_default(&self.inner.settings)
     }
 }

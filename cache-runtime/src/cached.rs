@@ -42,7 +42,7 @@ where
     F: Future<Output = R>,
 {
     let resource = call.resource();
-    if let Some(value) = call.kept().and_then(|kept| N::restore(&*kept.value)) {
+    if let Some(value) = call.kept().and_then(N::restore) {
         report(call.inner(), resource, None, Outcome::NearHit, None);
         return S::restore(value);
     }
@@ -69,7 +69,7 @@ where
     let outcome = match &answer {
         Answer::Hit(_, outcome) | Answer::Load(_, outcome) => *outcome,
     };
-    let tenant = Some(keyed.known.arguments.tenant.as_str());
+    let tenant = Some(&*keyed.known.arguments.tenant);
     report(Some(inner), resource, tenant, outcome, Some(started));
     let ticket = match answer {
         Answer::Hit(value, _) => return S::restore(value),
@@ -158,7 +158,7 @@ impl Asking<'_> {
                 let Some(stamps) = inner.read_stamps(&located.address).await else {
                     return Answer::Load(None, Outcome::Bypass);
                 };
-                if let Some(value) = near.checked(&stamps).and_then(N::restore) {
+                if let Some(value) = near.checked::<T, N>(&stamps) {
                     return Answer::Hit(value, Outcome::NearHit);
                 }
             }
@@ -190,8 +190,8 @@ impl Asking<'_> {
             inner.note_rejection(&located.address, Rejection::Decode);
             return None;
         };
-        if let Some((near, kept)) = self.near.as_ref().zip(N::keep(&value)) {
-            near.keep(Origin::Read, kept, envelope.stamps(), envelope.remaining(), len);
+        if let Some(near) = &self.near {
+            near.keep::<T, N>(Origin::Read, &value, envelope.stamps(), envelope.remaining(), len);
         }
         Some(value)
     }
@@ -332,10 +332,10 @@ impl Asking<'_> {
             load_duration,
         };
         let filled = self.keyed.cache.inner.fill(&ticket, meta, &encoded).await;
-        let kept = S::value(returned).filter(|_| filled).and_then(N::keep);
-        if let Some((near, kept)) = self.near.as_ref().zip(kept) {
+        let value = S::value(returned).filter(|_| filled);
+        if let Some((near, value)) = self.near.as_ref().zip(value) {
             let stamps = ticket.stamps().iter().copied();
-            near.keep(Origin::Loaded, kept, stamps, self.keyed.ttl, encoded.len());
+            near.keep::<S::Value, N>(Origin::Loaded, value, stamps, self.keyed.ttl, encoded.len());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One call of a `#[cached]` function, until it is known what it is found by.
 
-use std::{any::type_name, cell::Cell, sync::Arc, time::Duration};
+use std::{any::type_name, sync::Arc, time::Duration};
 
 use serde::de::DeserializeOwned;
 
@@ -8,6 +8,7 @@ use crate::{
     Cache,
     arguments::{self, Arguments, Key},
     cache::Inner,
+    compact::NotCompact,
     context::{self, CurrentCache},
     envelope::Identity,
     key::Address,
@@ -80,7 +81,7 @@ impl Call {
     /// the quick one alone, if the process knows the call.
     pub fn key<P: Fn(&mut Key<'_>)>(&mut self, parts: P) {
         if let Some(inner) = self.cache.inner().filter(|_| self.active) {
-            self.found = with_buffer(|form| find(inner, self.site, type_name::<P>(), &parts, form));
+            self.found = find(inner, self.site, type_name::<P>(), &parts);
         }
     }
 
@@ -101,7 +102,7 @@ impl Call {
     /// The key of an entry, worked out anew whatever the process knows; for benchmarks and tools outside of this crate.
     pub fn entry_key<P: Fn(&mut Key<'_>)>(site: &'static Site, cache: &Cache, parts: P) -> Option<String> {
         let arguments = Arguments::of(site, &cache.inner.settings, &parts)?;
-        Some(arguments.address(site).entry().to_owned())
+        Some(arguments.entry_key(site))
     }
 
     /// What the call is found by; the cache alone, if it has one, if the call is not to be cached.
@@ -128,27 +129,49 @@ impl Call {
     }
 }
 
-/// `function` is a type name that tells generics and `Self` apart; `form` is empty.
-fn find(
+/// Most forms are shorter than this. It lies on the stack.
+const USUAL_FORM: usize = 512;
+
+/// A call whose form would be longer than this is found by its canonical form.
+const LONGEST_FORM: usize = 16 * 1024;
+
+/// `function` is a type name that tells generics and `Self` apart.
+fn find(inner: &Arc<Inner>, site: &'static Site, function: &'static str, parts: &dyn Fn(&mut Key<'_>)) -> Found {
+    let settings = &inner.settings;
+    let mut usual = [0; USUAL_FORM];
+    match arguments::write_compact(&mut usual, site, function, settings, parts) {
+        Ok(len) => return find_by(inner, site, parts, &usual[..len], None),
+        Err(NotCompact::NoRoom) => {}
+        Err(NotCompact::NoForm) => return find_by_canonical(inner, site, function, parts),
+    }
+    let mut longer = vec![0; LONGEST_FORM];
+    match arguments::write_compact(&mut longer, site, function, settings, parts) {
+        Ok(len) => find_by(inner, site, parts, &longer[..len], None),
+        Err(_) => find_by_canonical(inner, site, function, parts),
+    }
+}
+
+fn find_by_canonical(
     inner: &Arc<Inner>,
     site: &'static Site,
     function: &'static str,
     parts: &dyn Fn(&mut Key<'_>),
-    form: &mut Vec<u8>,
 ) -> Found {
-    let settings = &inner.settings;
-    let quick = arguments::write_compact(form, site, function, settings, parts).is_ok();
-    let arguments = if quick {
-        None
-    } else {
-        match Arguments::of(site, settings, parts) {
-            Some(arguments) => {
-                arguments.write_form(form, site, function);
-                Some(arguments)
-            }
-            None => return Found::Nothing,
-        }
+    let Some(arguments) = Arguments::of(site, &inner.settings, parts) else {
+        return Found::Nothing;
     };
+    let form = arguments.form(site, function);
+    find_by(inner, site, parts, &form, Some(arguments))
+}
+
+/// `arguments` are worked out if they are needed and not known yet.
+fn find_by(
+    inner: &Arc<Inner>,
+    site: &'static Site,
+    parts: &dyn Fn(&mut Key<'_>),
+    form: &[u8],
+    arguments: Option<Arguments>,
+) -> Found {
     let near = match site.coherence().map(|coherence| NearCall::look(inner, coherence, form)) {
         Some(Looked::Kept(kept)) => return Found::Kept(kept),
         Some(Looked::Call(near)) => Some(Box::new(near)),
@@ -157,7 +180,7 @@ fn find(
     if let Some(known) = inner.recent.get(form) {
         return Found::Known(known, near);
     }
-    let Some(arguments) = arguments.or_else(|| Arguments::of(site, settings, parts)) else {
+    let Some(arguments) = arguments.or_else(|| Arguments::of(site, &inner.settings, parts)) else {
         return Found::Nothing;
     };
     let known = Arc::new(KnownCall::of(site, arguments));
@@ -193,23 +216,4 @@ impl Keyed {
 pub(crate) struct Located {
     pub(crate) address: Arc<Address>,
     pub(crate) identity: Identity,
-}
-
-thread_local! {
-    /// Where calls are written, so that it takes no allocation.
-    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
-/// A longer buffer is not kept for the next call.
-const LONGEST_KEPT: usize = 16 * 1024;
-
-fn with_buffer<T>(write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-    // Taken out, so that a `Serialize` which calls a cached function finds another one.
-    let mut buffer = BUFFER.take();
-    buffer.clear();
-    let written = write(&mut buffer);
-    if buffer.capacity() <= LONGEST_KEPT {
-        BUFFER.set(buffer);
-    }
-    written
 }

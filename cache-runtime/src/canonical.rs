@@ -38,6 +38,11 @@ where
     result
 }
 
+/// Appends the canonical JSON of a text.
+pub(crate) fn write_text(out: &mut Vec<u8>, text: &str) {
+    Document::new(out).string(text);
+}
+
 /// The first 12 hex digits, in lower case, of the MD5 of `canonical`.
 ///
 /// An address, not an identity: the envelope carries the wider fingerprint.

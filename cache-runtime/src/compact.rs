@@ -10,47 +10,64 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// Appends the form of `value` to `out`.
-///
-/// # Errors
-///
-/// Where quick is not enough: for maps, whose members come in any order; when the value is nested too deeply; or when its
-/// own `Serialize` gives up. What is in `out` then is of no use.
-pub(crate) fn write<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<(), NotCompact> {
-    value.serialize(&mut serializer::Form::new(out))
-}
+pub(crate) use self::serializer::Form;
 
-/// Appends what `value` displays.
-///
-/// # Errors
-///
-/// If its own `Display` gives up.
-pub(crate) fn write_display<T: fmt::Display + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<(), NotCompact> {
-    serializer::Form::new(out).display(value)
-}
-
-/// Appends what says which function a call is of: the address of its site and a name that tells its instances apart.
-pub(crate) fn write_function<T>(out: &mut Vec<u8>, site: &'static T, name: &'static str) {
-    let mut bytes = [0; 24];
-    let words = [address(site), address(name.as_ptr()), name.len() as u64];
-    for (bytes, word) in bytes.chunks_exact_mut(8).zip(words) {
-        bytes.copy_from_slice(&word.to_ne_bytes());
+impl Form<'_> {
+    /// Appends the form of `value`.
+    ///
+    /// # Errors
+    ///
+    /// Where quick is not enough: for maps, whose members come in any order; when the value is nested too deeply; when its
+    /// own `Serialize` gives up; or for want of room. What has been written then is of no use.
+    #[inline]
+    pub(crate) fn write<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NotCompact> {
+        value.serialize(self)
     }
-    out.extend_from_slice(&bytes);
+
+    /// Appends what `value` displays.
+    ///
+    /// # Errors
+    ///
+    /// For want of room, or if its own `Display` gives up.
+    pub(crate) fn write_display<T: fmt::Display + ?Sized>(&mut self, value: &T) -> Result<(), NotCompact> {
+        self.display(value)
+    }
+
+    /// Appends what says which function a call is of.
+    ///
+    /// # Errors
+    ///
+    /// For want of room.
+    pub(crate) fn write_function<T>(&mut self, site: &'static T, name: &'static str) -> Result<(), NotCompact> {
+        self.put(function(site, name))
+    }
+}
+
+/// Which function a call is of: the address of its site, and that of a name that tells its instances apart, with the name's
+/// length where an address has no bits.
+pub(crate) fn function<T>(site: &'static T, name: &'static str) -> [u8; 16] {
+    let (site, name) = (address(site), address(name.as_ptr()) ^ (name.len() as u64) << 48);
+    (u128::from(site) << 64 | u128::from(name)).to_ne_bytes()
 }
 
 fn address<T>(of: *const T) -> u64 {
     of.addr() as u64
 }
 
-/// There is no compact form of a value.
+/// Why a value was not written in its compact form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("there is no compact form of this value")]
-pub(crate) struct NotCompact;
+pub(crate) enum NotCompact {
+    /// It has none.
+    #[error("there is no compact form of this value")]
+    NoForm,
+    /// It is longer than the place for it.
+    #[error("there is not enough room for the compact form of this value")]
+    NoRoom,
+}
 
 impl serde::ser::Error for NotCompact {
     fn custom<T: fmt::Display>(_message: T) -> Self {
-        Self
+        Self::NoForm
     }
 }
 
@@ -63,10 +80,18 @@ mod tests {
 
     use super::*;
 
+    fn try_write(
+        out: &mut [u8],
+        write: impl FnOnce(&mut Form<'_>) -> Result<(), NotCompact>,
+    ) -> Result<Vec<u8>, NotCompact> {
+        let mut form = Form::new(out);
+        write(&mut form)?;
+        let len = form.len();
+        Ok(out[..len].to_vec())
+    }
+
     fn form<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-        let mut out = Vec::new();
-        write(&mut out, value).unwrap();
-        out
+        try_write(&mut [0; 1024], |form| form.write(value)).unwrap()
     }
 
     #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -136,11 +161,12 @@ mod tests {
             other in ("[ab]{0,3}", "[ab]{0,3}", prop::collection::vec(0..2_u8, 0..3)),
         ) {
             let joined = |values: &(String, String, Vec<u8>)| {
-                let mut out = Vec::new();
-                write_display(&mut out, &values.0).unwrap();
-                write(&mut out, &values.1).unwrap();
-                write(&mut out, &values.2).unwrap();
-                out
+                let written = try_write(&mut [0; 128], |form| {
+                    form.write_display(&values.0)?;
+                    form.write(&values.1)?;
+                    form.write(&values.2)
+                });
+                written.unwrap()
             };
             prop_assert_eq!(joined(&one) == joined(&other), one == other);
         }
@@ -162,6 +188,8 @@ mod tests {
         assert_ne!(form(&i128::MIN), form(&i128::MAX));
         assert_ne!(form(&(u128::from(u64::MAX) + 1)), form(&0_u128));
         assert_ne!(form(&-1_i64), form(&u64::MAX));
+        assert_ne!(form(&-1_i32), form(&u32::MAX));
+        assert_ne!(form(&-1_i8), form(&-2_i8));
         assert_ne!(form(&0.1_f32), form(&0.2_f32));
         assert_ne!(form(&0.0), form(&-0.0));
         assert_ne!(form(&'a'), form(&'b'));
@@ -171,13 +199,36 @@ mod tests {
 
     #[test]
     fn what_comes_in_any_order_or_too_deep_has_no_compact_form() {
-        assert_eq!(write(&mut Vec::new(), &BTreeMap::from([(1, 2)])), Err(NotCompact));
+        let refused = |written| assert_eq!(written, Err(NotCompact::NoForm));
+        refused(try_write(&mut [0; 1024], |form| form.write(&BTreeMap::from([(1, 2)]))));
         let mut deep = serde_json::Value::Null;
         for _ in 0..1000 {
             deep = vec![deep].into();
         }
-        assert_eq!(write(&mut Vec::new(), &deep), Err(NotCompact));
+        refused(try_write(&mut [0; 1024], |form| form.write(&deep)));
         assert!(form(&serde_json::json!([1, "two", null])).len() < 64);
+    }
+
+    #[test]
+    fn what_is_longer_than_its_place_is_told_from_what_has_no_form() {
+        struct Refusing;
+        impl fmt::Display for Refusing {
+            fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+                Err(fmt::Error)
+            }
+        }
+        let text = "x".repeat(100);
+        let place = &mut [0; 104];
+        assert_eq!(try_write(place, |form| form.write(&text)), Err(NotCompact::NoRoom));
+        assert_eq!(
+            try_write(place, |form| form.write_display(&text)),
+            Err(NotCompact::NoRoom)
+        );
+        assert_eq!(
+            try_write(place, |form| form.write_display(&Refusing)),
+            Err(NotCompact::NoForm)
+        );
+        assert!(try_write(&mut [0; 105], |form| form.write_display(&text)).is_ok());
     }
 
     #[test]

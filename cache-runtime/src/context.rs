@@ -1,6 +1,7 @@
 //! What a task carries with it: its cache, its tenant, its observer.
 
 use std::{
+    borrow::Cow,
     fmt::Display,
     pin::Pin,
     sync::{Arc, OnceLock},
@@ -129,11 +130,11 @@ pub(crate) fn tenant() -> Option<Arc<str>> {
 }
 
 /// As [`tenant`], else the default one; `None` where a tenant is required.
-pub(crate) fn tenant_or_default(settings: &Settings) -> Option<String> {
+pub(crate) fn tenant_or_default(settings: &Settings) -> Option<Cow<'static, str>> {
     match tenant() {
-        Some(tenant) => Some(tenant.to_string()),
+        Some(tenant) => Some(tenant.to_string().into()),
         None if settings.require_tenant => None,
-        None => Some(DEFAULT_TENANT.to_owned()),
+        None => Some(DEFAULT_TENANT.into()),
     }
 }
 

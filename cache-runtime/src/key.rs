@@ -6,6 +6,7 @@
 use std::fmt::{Display, Write as _};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use smallvec::{SmallVec, smallvec};
 
 /// Everything but `[A-Za-z0-9_.-]` is written as `%XX`.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-');
@@ -35,6 +36,9 @@ pub(crate) fn escape(value: &(impl Display + ?Sized)) -> String {
     }
 }
 
+/// Those of a resource without a scope need no allocation beside their text.
+type Stamps = SmallVec<[String; 1]>;
+
 /// One escaped scope value.
 pub(crate) type ScopeValue = (&'static str, String);
 
@@ -42,7 +46,7 @@ pub(crate) type ScopeValue = (&'static str, String);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Address {
     entry: String,
-    stamps: Vec<String>,
+    stamps: Stamps,
     has_holds: bool,
 }
 
@@ -56,10 +60,8 @@ impl Address {
 
     /// As [`new`](Self::new), of parts that are escaped already.
     pub(crate) fn from_escaped(tenant: &str, resource: &str, scopes: &[ScopeValue], suffix: &str) -> Self {
-        let mut entry = joined(ENTRY, tenant, resource, scopes, suffix.len() + 1);
-        entry.push(':');
-        entry.push_str(suffix);
-        let mut stamps = vec![stamp_key(tenant, resource, &[])];
+        let entry = entry_key(tenant, resource, scopes, suffix);
+        let mut stamps = smallvec![stamp_key(tenant, resource, &[])];
         stamps.extend(scopes.chunks(1).map(|scope| stamp_key(tenant, resource, scope)));
         if scopes.len() > 1 {
             stamps.push(stamp_key(tenant, resource, scopes));
@@ -105,7 +107,7 @@ impl Address {
         let mut scopes: Vec<&str> = segments.collect();
         scopes.pop()?;
         let base = format!("{STAMP}{tenant}:{resource}");
-        let mut stamps = vec![base.clone()];
+        let mut stamps: Stamps = smallvec![base.clone()];
         stamps.extend(scopes.iter().map(|scope| format!("{base}:{scope}")));
         if scopes.len() > 1 {
             stamps.push(format!("{base}:{}", scopes.join(":")));
@@ -116,6 +118,14 @@ impl Address {
             has_holds: false,
         })
     }
+}
+
+/// The key of an entry.
+pub(crate) fn entry_key(tenant: &str, resource: &str, scopes: &[ScopeValue], suffix: &str) -> String {
+    let mut entry = joined(ENTRY, tenant, resource, scopes, suffix.len() + 1);
+    entry.push(':');
+    entry.push_str(suffix);
+    entry
 }
 
 /// The key of the stamp of a resource, or of some scope values of it.

@@ -1,6 +1,6 @@
 //! What `#[invalidates]` expands to.
 
-use std::{fmt::Display, pin::Pin, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt::Display, pin::Pin, sync::Arc, time::Duration};
 
 use crate::{
     Cache, context,
@@ -35,7 +35,7 @@ pub fn scope_value<T: Display + ?Sized>(value: &T) -> String {
 #[must_use]
 pub struct Plan {
     on: On,
-    tenant: Option<String>,
+    tenant: Option<Cow<'static, str>>,
     targets: Vec<Target>,
     /// `None` without an enabled cache, and once the plan is done.
     cache: Option<Cache>,
@@ -77,7 +77,7 @@ impl Plan {
     /// The attribute's `tenant`, or the argument `tenant_id`.
     pub fn tenant<T: Display + ?Sized>(&mut self, tenant: &T) {
         if self.cache.is_some() {
-            self.tenant = Some(escape(tenant));
+            self.tenant = Some(escape(tenant).into());
         }
     }
 

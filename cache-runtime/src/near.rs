@@ -57,26 +57,44 @@ pub(crate) struct Near {
     lease: Duration,
 }
 
-/// A decoded value, and what makes it valid.
-#[derive(Clone)]
-pub(crate) struct Kept {
-    pub(crate) value: Arc<dyn Any + Send + Sync>,
+/// A decoded value, and what makes it valid: all in one allocation.
+pub struct Kept<V: ?Sized = dyn Any + Send + Sync> {
+    validity: Validity,
+    value: V,
+}
+
+impl<V> Kept<V> {
+    pub(crate) fn new(value: V, validity: Validity) -> Self {
+        Self { validity, value }
+    }
+}
+
+impl Kept {
+    /// The value, if it is one of this type.
+    pub(crate) fn value<T: 'static>(&self) -> Option<&T> {
+        self.value.downcast_ref()
+    }
+}
+
+/// What makes a kept value valid.
+pub struct Validity {
     /// The stamps that it was loaded under.
-    pub(crate) stamps: Box<[KeptStamp]>,
-    pub(crate) expires_at: Instant,
-    /// The bytes that it takes, roughly.
-    pub(crate) weight: u64,
+    stamps: Box<[KeptStamp]>,
+    /// In nanoseconds since the near cache was made.
+    expires_at: u64,
+    /// The bytes that the value takes, roughly.
+    weight: u64,
 }
 
 /// A stamp that a value was loaded under.
 #[derive(Debug, Clone)]
-pub(crate) struct KeptStamp {
-    pub(crate) stamp: Stamp,
+struct KeptStamp {
+    stamp: Stamp,
     /// `None` if no changes were reported when it was read.
     mark: Option<Arc<Mark>>,
 }
 
-impl Kept {
+impl Validity {
     /// The stamps, each with its mark.
     fn marked(stamps: impl Iterator<Item = Stamp>, marks: &Taken) -> Box<[KeptStamp]> {
         let marks = marks.iter().cloned().map(Some).chain(std::iter::repeat(None));
@@ -100,15 +118,15 @@ struct ByWeight;
 
 impl Weighter<CallKey, Arc<Kept>> for ByWeight {
     fn weight(&self, _key: &CallKey, kept: &Arc<Kept>) -> u64 {
-        kept.weight
+        kept.validity.weight
     }
 }
 
 impl fmt::Debug for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Kept")
-            .field("stamps", &self.stamps)
-            .field("weight", &self.weight)
+            .field("stamps", &self.validity.stamps)
+            .field("weight", &self.validity.weight)
             .finish_non_exhaustive()
     }
 }
@@ -128,9 +146,9 @@ impl Near {
     }
 
     /// The value under this key, unless its time is over.
-    fn get(&self, key: &[u8], now: Instant) -> Option<Arc<Kept>> {
+    fn get(&self, key: &[u8], now: u64) -> Option<Arc<Kept>> {
         let kept = self.values.get(key)?;
-        if kept.expires_at > now {
+        if kept.validity.expires_at > now {
             return Some(kept);
         }
         self.forget(key, &kept);
@@ -142,26 +160,32 @@ impl Near {
     }
 
     /// Keeps a value, unless one of its stamps has changed since its marks were taken.
-    fn keep(&self, key: CallKey, kept: Kept) {
-        if self.stamps.known_of(kept.marks()) != Known::Changed {
-            self.values.insert(key, Arc::new(kept));
+    fn keep(&self, key: CallKey, kept: Arc<Kept>) {
+        if self.stamps.known_of(kept.validity.marks()) != Known::Changed {
+            self.values.insert(key, kept);
         }
+    }
+
+    /// The time in nanoseconds since this near cache was made.
+    fn now(&self) -> u64 {
+        self.time(Instant::now())
+    }
+
+    fn time(&self, moment: Instant) -> u64 {
+        nanos(moment.saturating_duration_since(self.made))
     }
 
     /// Whether changes are reported now.
-    pub(crate) fn is_coherent(&self, now: Instant) -> bool {
-        match self.coherent_until.load(Ordering::SeqCst) {
-            NEVER => false,
-            ALWAYS => true,
-            until => now.saturating_duration_since(self.made) < Duration::from_nanos(until),
-        }
+    pub(crate) fn is_coherent(&self, now: u64) -> bool {
+        // Never is before any time, and always after.
+        now < self.coherent_until.load(Ordering::SeqCst)
     }
 
     /// What is known of a value without asking the store.
-    fn known(&self, kept: &Kept, now: Instant) -> Known {
+    fn known(&self, kept: &Kept, now: u64) -> Known {
         // Before the look at the marks: if the session ends in between, they show it.
         let coherent = self.is_coherent(now);
-        match self.stamps.known_of(kept.marks()) {
+        match self.stamps.known_of(kept.validity.marks()) {
             Known::Unchanged if !coherent => Known::Unsure,
             known => known,
         }
@@ -169,7 +193,7 @@ impl Near {
 
     /// Takes the marks of these stamps; to be called before they are read.
     fn marks(&self, stamps: &[String]) -> Taken {
-        if self.is_coherent(Instant::now()) {
+        if self.is_coherent(self.now()) {
             self.stamps.take(stamps)
         } else {
             Taken::default()
@@ -200,6 +224,11 @@ impl Near {
     }
 }
 
+/// At most 584 years.
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 impl StampWatcher for Near {
     fn began(&self) {
         self.stamps.begin_session();
@@ -208,11 +237,7 @@ impl StampWatcher for Near {
     fn coherent(&self, coherent: Coherent) {
         let until = match coherent {
             Coherent::Always => ALWAYS,
-            Coherent::AsOf(moment) => {
-                let until = moment.saturating_duration_since(self.made) + self.lease;
-                // 584 years.
-                u64::try_from(until.as_nanos()).unwrap_or(ALWAYS - 1).max(NEVER + 1)
-            }
+            Coherent::AsOf(moment) => self.time(moment).saturating_add(nanos(self.lease)),
         };
         self.coherent_until.store(until, Ordering::SeqCst);
     }
@@ -231,7 +256,7 @@ impl fmt::Debug for Near {
         f.debug_struct("Near")
             .field("values", &self.values.len())
             .field("weight", &self.values.weight())
-            .field("coherent", &self.is_coherent(Instant::now()))
+            .field("coherent", &self.is_coherent(self.now()))
             .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use smallvec::SmallVec;
+
 use crate::canonical::{
     error::CanonicalError,
     members::{KeyKind, Member},
@@ -10,12 +12,15 @@ use crate::canonical::{
 /// arguments, well below what a thread's stack holds.
 pub(super) const DEPTH_LIMIT: u8 = 128;
 
+/// Room for the members that are open at once in usual arguments.
+const USUAL_MEMBERS: usize = 8;
+
 /// The text being written.
 #[derive(Debug)]
 pub(super) struct Document<'o> {
     pub(super) out: &'o mut Vec<u8>,
-    /// The members of every object that is still open, innermost last: one allocation for a whole value.
-    pub(super) members: Vec<Member>,
+    /// The members of every object that is still open, innermost last: no allocation for usual arguments.
+    pub(super) members: SmallVec<[Member; USUAL_MEMBERS]>,
     depth: u8,
 }
 
@@ -23,7 +28,7 @@ impl<'o> Document<'o> {
     pub(super) fn new(out: &'o mut Vec<u8>) -> Self {
         Self {
             out,
-            members: Vec::new(),
+            members: SmallVec::new(),
             depth: 0,
         }
     }

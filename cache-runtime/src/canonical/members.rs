@@ -1,11 +1,8 @@
-use std::{cmp::Ordering, ops::Range};
+use std::cmp::Ordering;
 
 use serde::{Serialize, ser};
 
 use crate::canonical::{document::Document, error::CanonicalError, key::KeySerializer, text::code_points};
-
-/// Room for the members that are open at once in usual arguments.
-const USUAL_MEMBERS: usize = 16;
 
 /// An object being written: maps, structs and struct variants.
 pub(super) struct Members<'d, 'o> {
@@ -28,7 +25,7 @@ pub(super) struct Member {
     /// To the end of the value.
     end: usize,
     kind: KeyKind,
-    /// The first eight bytes of the key: they decide most comparisons of plain keys.
+    /// As [`prefix`] has it, if the key is plain.
     prefix: u64,
 }
 
@@ -47,9 +44,6 @@ impl<'d, 'o> Members<'d, 'o> {
     /// Opens an object, which `closing` will end.
     pub(super) fn open(document: &'d mut Document<'o>, closing: &'static [u8]) -> Result<Self, CanonicalError> {
         document.enter()?;
-        if document.members.capacity() == 0 {
-            document.members.reserve(USUAL_MEMBERS);
-        }
         document.out.push(b'{');
         Ok(Self {
             inside: document.out.len(),
@@ -70,9 +64,15 @@ impl<'d, 'o> Members<'d, 'o> {
     }
 
     /// Takes note of the key that has just been written, from `start` on.
-    fn after_key(&mut self, start: usize, kind: KeyKind) {
+    fn after_key(&mut self, start: usize, kind: KeyKind, prefix: u64) {
         let Document { out, members, .. } = &mut *self.document;
-        let member = Member::new(start, kind, out);
+        let member = Member {
+            start,
+            key_end: out.len(),
+            end: out.len(),
+            kind,
+            prefix,
+        };
         if let Some(previous) = members[self.first..].last()
             && self.in_order
         {
@@ -85,7 +85,8 @@ impl<'d, 'o> Members<'d, 'o> {
     fn name(&mut self, name: &str) {
         let start = self.before_key();
         let kind = self.document.string(name);
-        self.after_key(start, kind);
+        // Not of the text: it is still on its way to memory, and to read it back at once takes longer than to write it.
+        self.after_key(start, kind, prefix(name.as_bytes()));
     }
 
     fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), CanonicalError> {
@@ -109,33 +110,13 @@ impl<'d, 'o> Members<'d, 'o> {
 }
 
 impl Member {
-    /// A member whose key has just been written, from `start` to the end of `text`, and whose value has not.
-    fn new(start: usize, kind: KeyKind, text: &[u8]) -> Self {
-        let key_end = text.len();
-        let mut member = Self {
-            start,
-            key_end,
-            end: key_end,
-            kind,
-            prefix: 0,
-        };
-        let key = &text[member.key()];
-        member.prefix = match key.first_chunk() {
-            Some(first) => u64::from_be_bytes(*first),
-            None => key
-                .iter()
-                .rfold(0, |prefix, &byte| (prefix >> 8) | (u64::from(byte) << 56)),
-        };
-        member
-    }
-
     /// Orders two members of `text` as `sort_keys` does: by code point, integers by value. Python refuses to mix the
     /// two in one object; here integers come first.
     fn compare(&self, other: &Self, text: &[u8]) -> Ordering {
         if self.prefix != other.prefix && self.kind == KeyKind::Plain && other.kind == KeyKind::Plain {
             return self.prefix.cmp(&other.prefix);
         }
-        let (ours, theirs) = (&text[self.key()], &text[other.key()]);
+        let (ours, theirs) = (self.key(text), other.key(text));
         match (self.kind, other.kind) {
             (KeyKind::Integer, KeyKind::Integer) => compare_integers(ours, theirs),
             (KeyKind::Integer, _) => Ordering::Less,
@@ -146,8 +127,22 @@ impl Member {
     }
 
     /// The key without its quotes.
-    fn key(&self) -> Range<usize> {
-        self.start + 1..self.key_end - 1
+    fn key<'t>(&self, text: &'t [u8]) -> &'t [u8] {
+        unquoted(&text[self.start..self.key_end])
+    }
+}
+
+fn unquoted(key: &[u8]) -> &[u8] {
+    &key[1..key.len() - 1]
+}
+
+/// The first eight bytes of a plain key, which decide most comparisons.
+fn prefix(key: &[u8]) -> u64 {
+    match key.first_chunk() {
+        Some(first) => u64::from_be_bytes(*first),
+        None => key
+            .iter()
+            .rfold(0, |prefix, &byte| (prefix >> 8) | (u64::from(byte) << 56)),
     }
 }
 
@@ -164,7 +159,8 @@ impl ser::SerializeMap for Members<'_, '_> {
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), CanonicalError> {
         let start = self.before_key();
         let kind = key.serialize(KeySerializer(self.document))?;
-        self.after_key(start, kind);
+        let prefix = prefix(unquoted(&self.document.out[start..]));
+        self.after_key(start, kind, prefix);
         Ok(())
     }
 

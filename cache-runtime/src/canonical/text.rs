@@ -2,15 +2,21 @@
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
+/// Whether a byte stands for itself.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = b' ';
+    while byte <= b'~' {
+        plain[byte as usize] = byte != b'"' && byte != b'\\';
+        byte += 1;
+    }
+    plain
+};
+
 /// Appends the inside of the JSON string of `value`; whether anything had to be escaped.
 pub(super) fn escape(out: &mut Vec<u8>, value: &str) -> bool {
-    // The usual string, tested without a branch per byte.
-    if value.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
-        out.extend_from_slice(value.as_bytes());
-        return false;
-    }
     let mut rest = value;
-    while let Some(at) = rest.bytes().position(|byte| !is_plain(byte)) {
+    while let Some(at) = rest.bytes().position(|byte| !PLAIN[usize::from(byte)]) {
         // What precedes is ASCII, so `at` is a boundary between characters.
         let (plain, special) = rest.split_at(at);
         out.extend_from_slice(plain.as_bytes());
@@ -21,7 +27,7 @@ pub(super) fn escape(out: &mut Vec<u8>, value: &str) -> bool {
         rest = characters.as_str();
     }
     out.extend_from_slice(rest.as_bytes());
-    true
+    rest.len() != value.len()
 }
 
 /// The code points that the inside of a JSON string written by [`escape`] stands for.
@@ -40,10 +46,6 @@ pub(super) fn code_points(escaped: &[u8]) -> impl Iterator<Item = u32> + '_ {
 /// The two lower-case hex digits of `byte`.
 pub(super) fn hex(byte: u8) -> [u8; 2] {
     [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 0b1111)]]
-}
-
-fn is_plain(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }
 
 fn escape_character(out: &mut Vec<u8>, character: char) {

@@ -19,7 +19,9 @@ enum Tag {
     False,
     True,
     Signed,
+    SignedLong,
     Unsigned,
+    UnsignedLong,
     Wide,
     Float,
     Text,
@@ -31,61 +33,97 @@ enum Tag {
     End,
 }
 
-/// The form being written.
-pub(super) struct Form<'o> {
-    out: &'o mut Vec<u8>,
+/// A form while it is written, into a place of fixed size: that is quicker than one that grows.
+#[derive(Debug)]
+pub(crate) struct Form<'o> {
+    out: &'o mut [u8],
+    len: usize,
     depth: u8,
 }
 
 impl<'o> Form<'o> {
-    #[inline]
-    pub(super) fn new(out: &'o mut Vec<u8>) -> Self {
-        Self { out, depth: 0 }
+    pub(crate) fn new(out: &'o mut [u8]) -> Self {
+        Self { out, len: 0, depth: 0 }
     }
 
-    pub(super) fn display<T: fmt::Display + ?Sized>(&mut self, value: &T) -> Result<(), NotCompact> {
-        let at = self.out.len();
-        self.sized(Tag::Text, b"");
-        let text = self.out.len();
-        fmt::write(&mut Text(self.out), format_args!("{value}")).map_err(|_| NotCompact)?;
-        let len = (self.out.len() - text) as u64;
-        self.out[at + 1..text].copy_from_slice(&len.to_ne_bytes());
+    /// How many bytes have been written.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The next so many bytes.
+    #[inline]
+    fn room(&mut self, len: usize) -> Result<&mut [u8], NotCompact> {
+        let end = self.len + len;
+        let room = self.out.get_mut(self.len..end).ok_or(NotCompact::NoRoom)?;
+        self.len = end;
+        Ok(room)
+    }
+
+    #[inline]
+    pub(super) fn put<const N: usize>(&mut self, bytes: [u8; N]) -> Result<(), NotCompact> {
+        self.room(N)?.copy_from_slice(&bytes);
         Ok(())
     }
 
     #[inline]
-    fn tag(&mut self, tag: Tag) {
-        self.out.push(tag as u8);
+    fn tag(&mut self, tag: Tag) -> Result<(), NotCompact> {
+        self.put([tag as u8])
     }
 
-    /// Eight bytes after a tag, in one go.
+    /// Four bytes after a tag, in one go.
     #[inline]
-    fn word(&mut self, tag: Tag, word: u64) {
+    fn half_word(&mut self, tag: Tag, half_word: u32) -> Result<(), NotCompact> {
+        let mut bytes = [tag as u8; 5];
+        bytes[1..].copy_from_slice(&half_word.to_ne_bytes());
+        self.put(bytes)
+    }
+
+    /// Eight bytes after a tag.
+    #[inline]
+    fn word(&mut self, tag: Tag, word: u64) -> Result<(), NotCompact> {
         let mut bytes = [tag as u8; 9];
         bytes[1..].copy_from_slice(&word.to_ne_bytes());
-        self.out.extend_from_slice(&bytes);
+        self.put(bytes)
     }
 
-    fn wide(&mut self, bits: [u8; 16]) {
-        self.tag(Tag::Wide);
-        self.out.extend_from_slice(&bits);
+    fn wide(&mut self, bits: [u8; 16]) -> Result<(), NotCompact> {
+        self.tag(Tag::Wide)?;
+        self.put(bits)
     }
 
     #[inline]
-    fn sized(&mut self, tag: Tag, bytes: &[u8]) {
-        self.word(tag, bytes.len() as u64);
-        self.out.extend_from_slice(bytes);
+    fn sized(&mut self, tag: Tag, bytes: &[u8]) -> Result<(), NotCompact> {
+        let len = u32::try_from(bytes.len()).map_err(|_| NotCompact::NoForm)?;
+        let (head, text) = self.room(HEAD + bytes.len())?.split_at_mut(HEAD);
+        head[0] = tag as u8;
+        head[1..].copy_from_slice(&len.to_ne_bytes());
+        text.copy_from_slice(bytes);
+        Ok(())
     }
 
-    /// A name, by its address and length.
+    /// A name, by its address and length, in a single word with the tag.
     #[inline]
     fn name(&mut self, tag: Tag, name: &'static str) -> Result<(), NotCompact> {
         let (at, len) = (address(name.as_ptr()), name.len() as u64);
-        // No address needs the highest eight bits, and hardly a name is as long as they count.
-        if at >> 56 != 0 || len >> 8 != 0 {
-            return Err(NotCompact);
+        // Addresses of programs have 48 bits wherever Rust has a standard library, and hardly a name is longer than 255 bytes.
+        if at >> 48 != 0 || len >> 8 != 0 {
+            return Err(NotCompact::NoForm);
         }
-        self.word(tag, at | len << 56);
+        self.put((at << 16 | len << 8 | tag as u64).to_le_bytes())
+    }
+
+    pub(super) fn display<T: fmt::Display + ?Sized>(&mut self, value: &T) -> Result<(), NotCompact> {
+        let at = self.len;
+        self.sized(Tag::Text, b"")?;
+        let text = self.len;
+        let mut writer = Text {
+            form: self,
+            failed: NotCompact::NoForm,
+        };
+        fmt::write(&mut writer, format_args!("{value}")).map_err(|fmt::Error| writer.failed)?;
+        let len = u32::try_from(self.len - text).map_err(|_| NotCompact::NoForm)?;
+        self.out[at + 1..text].copy_from_slice(&len.to_ne_bytes());
         Ok(())
     }
 
@@ -93,7 +131,7 @@ impl<'o> Form<'o> {
     #[inline]
     fn enter(&mut self) -> Result<&mut Self, NotCompact> {
         if self.depth == DEPTH_LIMIT {
-            return Err(NotCompact);
+            return Err(NotCompact::NoForm);
         }
         self.depth += 1;
         Ok(self)
@@ -102,17 +140,18 @@ impl<'o> Form<'o> {
     /// Goes one level down, into what has any number of parts.
     #[inline]
     fn open(&mut self, tag: Tag) -> Result<&mut Self, NotCompact> {
-        self.tag(tag);
+        self.tag(tag)?;
         self.enter()
     }
 
     #[inline]
-    fn close(&mut self) {
+    fn close(&mut self) -> Result<(), NotCompact> {
         self.depth -= 1;
-        self.tag(Tag::End);
+        self.tag(Tag::End)
     }
 
     /// A value one level down.
+    #[inline]
     fn inner<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NotCompact> {
         value.serialize(self.enter()?)?;
         self.depth -= 1;
@@ -120,27 +159,35 @@ impl<'o> Form<'o> {
     }
 }
 
-struct Text<'o>(&'o mut Vec<u8>);
+/// A tag and a length.
+const HEAD: usize = 5;
 
-impl fmt::Write for Text<'_> {
+/// What is displayed into a form.
+struct Text<'f, 'o> {
+    form: &'f mut Form<'o>,
+    /// What an error means: the value's own, unless it is the room that was wanting.
+    failed: NotCompact,
+}
+
+impl fmt::Write for Text<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.extend_from_slice(text.as_bytes());
+        let room = self.form.room(text.len()).map_err(|cause| {
+            self.failed = cause;
+            fmt::Error
+        })?;
+        room.copy_from_slice(text.as_bytes());
         Ok(())
     }
 }
 
 macro_rules! numbers {
-    ($($method:ident $number:ty => $tag:ident $($wide:ty)?),* $(,)?) => {$(
+    ($($method:ident $number:ty => |$form:ident, $value:ident| $write:expr),* $(,)?) => {$(
         #[inline]
-        fn $method(self, value: $number) -> Result<(), NotCompact> {
-            numbers!(@ self, value, $tag $($wide)?);
-            Ok(())
+        fn $method(self, $value: $number) -> Result<(), NotCompact> {
+            let $form = self;
+            $write
         }
     )*};
-    (@ $self:ident, $value:ident, Wide) => { $self.wide($value.to_ne_bytes()) };
-    (@ $self:ident, $value:ident, Float $wide:ty) => { $self.word(Tag::Float, <$wide>::from($value).to_bits()) };
-    (@ $self:ident, $value:ident, Signed $wide:ty) => { $self.word(Tag::Signed, <$wide>::from($value).cast_unsigned()) };
-    (@ $self:ident, $value:ident, $tag:ident $wide:ty) => { $self.word(Tag::$tag, <$wide>::from($value)) };
 }
 
 impl ser::Serializer for &mut Form<'_> {
@@ -155,23 +202,25 @@ impl ser::Serializer for &mut Form<'_> {
     type SerializeStructVariant = Self;
 
     numbers! {
-        serialize_i8 i8 => Signed i64, serialize_i16 i16 => Signed i64, serialize_i32 i32 => Signed i64,
-        serialize_i64 i64 => Signed i64, serialize_i128 i128 => Wide,
-        serialize_u8 u8 => Unsigned u64, serialize_u16 u16 => Unsigned u64, serialize_u32 u32 => Unsigned u64,
-        serialize_u64 u64 => Unsigned u64, serialize_u128 u128 => Wide,
-        serialize_f32 f32 => Float f64, serialize_f64 f64 => Float f64, serialize_char char => Unsigned u64,
-    }
-
-    #[inline]
-    fn serialize_bool(self, value: bool) -> Result<(), NotCompact> {
-        self.tag(if value { Tag::True } else { Tag::False });
-        Ok(())
+        serialize_i8 i8 => |form, value| form.half_word(Tag::Signed, i32::from(value).cast_unsigned()),
+        serialize_i16 i16 => |form, value| form.half_word(Tag::Signed, i32::from(value).cast_unsigned()),
+        serialize_i32 i32 => |form, value| form.half_word(Tag::Signed, value.cast_unsigned()),
+        serialize_i64 i64 => |form, value| form.word(Tag::SignedLong, value.cast_unsigned()),
+        serialize_i128 i128 => |form, value| form.wide(value.to_ne_bytes()),
+        serialize_u8 u8 => |form, value| form.half_word(Tag::Unsigned, value.into()),
+        serialize_u16 u16 => |form, value| form.half_word(Tag::Unsigned, value.into()),
+        serialize_u32 u32 => |form, value| form.half_word(Tag::Unsigned, value),
+        serialize_u64 u64 => |form, value| form.word(Tag::UnsignedLong, value),
+        serialize_u128 u128 => |form, value| form.wide(value.to_ne_bytes()),
+        serialize_f32 f32 => |form, value| form.word(Tag::Float, f64::from(value).to_bits()),
+        serialize_f64 f64 => |form, value| form.word(Tag::Float, value.to_bits()),
+        serialize_char char => |form, value| form.half_word(Tag::Unsigned, value.into()),
+        serialize_bool bool => |form, value| form.tag(if value { Tag::True } else { Tag::False }),
     }
 
     #[inline]
     fn serialize_str(self, value: &str) -> Result<(), NotCompact> {
-        self.sized(Tag::Text, value.as_bytes());
-        Ok(())
+        self.sized(Tag::Text, value.as_bytes())
     }
 
     fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), NotCompact> {
@@ -179,18 +228,17 @@ impl ser::Serializer for &mut Form<'_> {
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<(), NotCompact> {
-        self.sized(Tag::Bytes, value);
-        Ok(())
+        self.sized(Tag::Bytes, value)
     }
 
     #[inline]
     fn serialize_none(self) -> Result<(), NotCompact> {
-        self.tag(Tag::Absent);
-        Ok(())
+        self.tag(Tag::Absent)
     }
 
+    #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), NotCompact> {
-        self.tag(Tag::Present);
+        self.tag(Tag::Present)?;
         self.inner(value)
     }
 
@@ -202,11 +250,13 @@ impl ser::Serializer for &mut Form<'_> {
         self.serialize_none()
     }
 
+    #[inline]
     fn serialize_unit_variant(self, _: &'static str, _: u32, name: &'static str) -> Result<(), NotCompact> {
         self.name(Tag::Variant, name)?;
         self.serialize_none()
     }
 
+    #[inline]
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), NotCompact> {
         self.inner(value)
     }
@@ -222,6 +272,7 @@ impl ser::Serializer for &mut Form<'_> {
         self.inner(value)
     }
 
+    #[inline]
     fn serialize_seq(self, _: Option<usize>) -> Result<Self, NotCompact> {
         self.open(Tag::List)
     }
@@ -246,9 +297,10 @@ impl ser::Serializer for &mut Form<'_> {
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, NotCompact> {
-        Err(NotCompact)
+        Err(NotCompact::NoForm)
     }
 
+    #[inline]
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, NotCompact> {
         self.open(Tag::Fields)
     }
@@ -265,50 +317,30 @@ impl ser::Serializer for &mut Form<'_> {
     }
 }
 
-macro_rules! lists {
-    ($($compound:ident $method:ident),* $(,)?) => {$(
+/// What has several parts, each perhaps with a name.
+macro_rules! compound {
+    ($compound:ident $method:ident $(($name:ident: $ty:ty))?) => {
         impl ser::$compound for &mut Form<'_> {
             type Ok = ();
             type Error = NotCompact;
 
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NotCompact> {
+            #[inline]
+            fn $method<T: Serialize + ?Sized>(&mut self, $($name: $ty,)? value: &T) -> Result<(), NotCompact> {
+                $(self.name(Tag::Field, $name)?;)?
                 value.serialize(&mut **self)
             }
 
+            #[inline]
             fn end(self) -> Result<(), NotCompact> {
-                self.close();
-                Ok(())
+                self.close()
             }
         }
-    )*};
+    };
 }
 
-lists! {
-    SerializeSeq serialize_element, SerializeTuple serialize_element, SerializeTupleStruct serialize_field,
-    SerializeTupleVariant serialize_field,
-}
-
-macro_rules! named_fields {
-    ($($compound:ident)*) => {$(
-        impl ser::$compound for &mut Form<'_> {
-            type Ok = ();
-            type Error = NotCompact;
-
-            fn serialize_field<T: Serialize + ?Sized>(
-                &mut self,
-                name: &'static str,
-                value: &T,
-            ) -> Result<(), NotCompact> {
-                self.name(Tag::Field, name)?;
-                value.serialize(&mut **self)
-            }
-
-            fn end(self) -> Result<(), NotCompact> {
-                self.close();
-                Ok(())
-            }
-        }
-    )*};
-}
-
-named_fields!(SerializeStruct SerializeStructVariant);
+compound!(SerializeSeq serialize_element);
+compound!(SerializeTuple serialize_element);
+compound!(SerializeTupleStruct serialize_field);
+compound!(SerializeTupleVariant serialize_field);
+compound!(SerializeStruct serialize_field (name: &'static str));
+compound!(SerializeStructVariant serialize_field (name: &'static str));

@@ -1,10 +1,8 @@
 //! What one call of a `#[cached]` function does with the near cache.
 
-use std::{any::Any, borrow::Borrow, sync::Arc, time::Duration};
+use std::{borrow::Borrow, sync::Arc, time::Duration};
 
-use tokio::time::Instant;
-
-use super::{Kept, Known, Near, OVERHEAD, Taken};
+use super::{Kept, Known, Near, OVERHEAD, Taken, Validity, nanos, tier::Tier};
 use crate::{cache::Inner, key::Address, recent::CallKey, stamp::Stamp};
 
 /// How the values of a function are known to be valid.
@@ -51,7 +49,7 @@ impl NearCall {
             inner.watching.ensure(inner);
         }
         let near = &inner.near;
-        let now = Instant::now();
+        let now = near.now();
         let mut unchecked = near.get(form, now);
         if let Some(kept) = unchecked.take_if(|_| coherence == Coherence::Tracked) {
             match near.known(&kept, now) {
@@ -82,30 +80,35 @@ impl NearCall {
     }
 
     /// The value, if these are its stamps. It is kept on as one that was just read.
-    pub(crate) fn checked(&mut self, current: &[Option<Stamp>]) -> Option<&(dyn Any + Send + Sync)> {
+    pub(crate) fn checked<T, N: Tier<T>>(&mut self, current: &[Option<Stamp>]) -> Option<T> {
         let kept = self.unchecked.as_ref()?;
-        if !kept.stamps().map(Some).eq(current.iter().copied()) {
+        let Validity { expires_at, weight, .. } = kept.validity;
+        if !kept.validity.stamps().map(Some).eq(current.iter().copied()) {
             if let Some(kept) = self.unchecked.take() {
                 self.near.forget(self.key.borrow(), &kept);
             }
             return None;
         }
+        let value = N::restore(kept)?;
         if self.coherence == Coherence::Tracked && self.near.stamps.known(&self.marks) == Known::Unchanged {
-            let marked = Kept {
-                stamps: Kept::marked(kept.stamps(), &self.marks),
-                ..Kept::clone(kept)
+            let validity = Validity {
+                stamps: Validity::marked(kept.validity.stamps(), &self.marks),
+                expires_at,
+                weight,
             };
-            self.near.keep(self.key.clone(), marked);
+            if let Some(kept) = N::keep(&value, validity) {
+                self.near.keep(self.key.clone(), kept);
+            }
         }
-        self.unchecked.as_ref().map(|kept| &*kept.value)
+        Some(value)
     }
 
     /// Keeps a value that was read or loaded under these stamps, after [`mark`](Self::mark). `encoded` is the length of its
     /// encoded form, from which the bytes that it takes are estimated.
-    pub(crate) fn keep(
+    pub(crate) fn keep<T, N: Tier<T>>(
         &self,
         origin: Origin,
-        value: Arc<dyn Any + Send + Sync>,
+        value: &T,
         stamps: impl Iterator<Item = Stamp>,
         ttl: Duration,
         encoded: usize,
@@ -115,17 +118,14 @@ impl NearCall {
             (Origin::Loaded, Known::Changed) => &Taken::default(),
             _ => &self.marks,
         };
-        // `None` is a time beyond what the clock can express.
-        let Some(expires_at) = Instant::now().checked_add(ttl) else {
-            return;
-        };
         let weight = encoded + self.key.len() + OVERHEAD;
-        let kept = Kept {
-            value,
-            stamps: Kept::marked(stamps, marks),
-            expires_at,
+        let validity = Validity {
+            stamps: Validity::marked(stamps, marks),
+            expires_at: self.near.now().saturating_add(nanos(ttl)),
             weight: weight as u64,
         };
-        self.near.keep(self.key.clone(), kept);
+        if let Some(kept) = N::keep(value, validity) {
+            self.near.keep(self.key.clone(), kept);
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! Whether an annotated function keeps its values in the process, too: told by a type, so that functions without a near
 //! cache need no `Clone`.
 
-use std::{any::Any, sync::Arc};
+use std::sync::Arc;
+
+use super::{Kept, Validity};
 
 /// What can be kept in the near cache.
 #[diagnostic::on_unimplemented(
@@ -17,21 +19,21 @@ impl<T: Clone + Send + Sync + 'static> NearValue for T {}
 /// Where values are kept.
 pub trait Tier<T> {
     /// The value as it is kept in the process.
-    fn keep(value: &T) -> Option<Arc<dyn Any + Send + Sync>>;
+    fn keep(value: &T, validity: Validity) -> Option<Arc<Kept>>;
 
     /// A kept value as it is returned.
-    fn restore(kept: &(dyn Any + Send + Sync)) -> Option<T>;
+    fn restore(kept: &Kept) -> Option<T>;
 }
 
 /// In the store alone.
 pub struct SharedOnly;
 
 impl<T> Tier<T> for SharedOnly {
-    fn keep(_value: &T) -> Option<Arc<dyn Any + Send + Sync>> {
+    fn keep(_value: &T, _validity: Validity) -> Option<Arc<Kept>> {
         None
     }
 
-    fn restore(_kept: &(dyn Any + Send + Sync)) -> Option<T> {
+    fn restore(_kept: &Kept) -> Option<T> {
         None
     }
 }
@@ -40,11 +42,11 @@ impl<T> Tier<T> for SharedOnly {
 pub struct NearToo;
 
 impl<T: NearValue> Tier<T> for NearToo {
-    fn keep(value: &T) -> Option<Arc<dyn Any + Send + Sync>> {
-        Some(Arc::new(value.clone()))
+    fn keep(value: &T, validity: Validity) -> Option<Arc<Kept>> {
+        Some(Arc::new(Kept::new(value.clone(), validity)))
     }
 
-    fn restore(kept: &(dyn Any + Send + Sync)) -> Option<T> {
-        kept.downcast_ref().cloned()
+    fn restore(kept: &Kept) -> Option<T> {
+        kept.value().cloned()
     }
 }

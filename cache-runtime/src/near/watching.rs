@@ -9,7 +9,7 @@ use std::{
 };
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use tokio::{runtime::Handle, sync::Notify, time::Instant};
+use tokio::{runtime::Handle, sync::Notify};
 
 use super::Near;
 use crate::{
@@ -71,7 +71,7 @@ async fn watch_on_and_on(near: &Arc<Near>, store: &dyn Store) {
     loop {
         let watcher = Arc::clone(near);
         let Err(cause) = store.watch_stamps(watcher).await;
-        if near.is_coherent(Instant::now()) {
+        if near.is_coherent(near.now()) {
             backoff = schedule();
         }
         near.end_watch();
