@@ -68,12 +68,12 @@ async fn read_entry(
     sealing: &Sealing,
 ) -> Result<Reading, StoreError> {
     let Snapshot { stamps, entry } = store.read(address).await?;
-    let Some(stamps) = stamps.iter().copied().collect::<Option<Vec<Stamp>>>() else {
+    if stamps.contains(&None) {
         // A missing stamp is a miss, whatever the entry says.
         let ticket = complete(store, address, &stamps).await?;
         return Ok(Reading::Miss { ticket, rejected: None });
-    };
-    let ticket = Ticket::new(Arc::clone(address), stamps);
+    }
+    let ticket = Ticket::new(Arc::clone(address), stamps.into_iter().flatten().collect());
     Ok(
         match entry.map(|bytes| sealing.open(bytes, address.entry(), identity)) {
             Some(Ok(envelope)) if envelope.stamps().eq(ticket.stamps().iter().copied()) => {

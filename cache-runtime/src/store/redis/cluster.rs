@@ -32,7 +32,7 @@ use super::{
     RedisConfig,
     connector::{self, Connector},
     error::{self, ASK, is_redirection},
-    reads::{Fetch, Found, Wanted, bytes},
+    reads::{AllFound, Fetch, Wanted, bytes},
     server::{Lanes, Server},
     servers::Primary,
 };
@@ -70,11 +70,7 @@ impl Cluster {
         }
     }
 
-    pub(super) async fn read(
-        self: &Arc<Self>,
-        address: &Arc<Address>,
-        wanted: Wanted,
-    ) -> Result<Vec<Found>, StoreError> {
+    pub(super) async fn read(self: &Arc<Self>, address: &Arc<Address>, wanted: Wanted) -> Result<AllFound, StoreError> {
         let topology = self.topology()?;
         let keys: Vec<&str> = wanted.keys(address).collect();
         let parts = topology.parts(keys.iter().map(|key| slot_of(key.as_bytes())))?;
@@ -88,7 +84,7 @@ impl Cluster {
             for (&place, answer) in places.iter().zip(self.learn(answer)?) {
                 match answer {
                     Ok(bytes) => found[place] = bytes,
-                    Err(redirection) => redirected.push((place, redirection)),
+                    Err(redirection) => redirected.push((place, *redirection)),
                 }
             }
         }

@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -12,7 +13,8 @@ use std::{
 use bytes::Bytes;
 use foldhash::fast::RandomState;
 use redis::{Cmd, ServerError, Value, aio::ConnectionLike, pipe};
-use tokio::{runtime::Handle, sync::oneshot};
+use smallvec::SmallVec;
+use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 
 use super::{error::unexpected, lane::Lane, server::REPLIES_IN_CLUSTER};
 use crate::{
@@ -22,6 +24,9 @@ use crate::{
 
 /// Reads in one `MGET`, at most.
 const BATCH: usize = 256;
+
+/// A wire that has been taken for this long is left alone for another one, if there is one.
+const LONG: Duration = Duration::from_millis(1);
 
 /// When a batch is given up. Its callers have given up earlier; this frees the wire.
 const BATCH_DEADLINE: Duration = Duration::from_secs(1);
@@ -52,7 +57,10 @@ impl Wanted {
 }
 
 /// What stands under a key; nothing if it is of the wrong type. Or where a server of a cluster says that it is to be asked.
-pub(super) type Found = Result<Option<Bytes>, ServerError>;
+pub(super) type Found = Result<Option<Bytes>, Box<ServerError>>;
+
+/// What one read has found, in the order of its keys: without an allocation for two stamps and an entry.
+pub(super) type AllFound = SmallVec<[Found; 3]>;
 
 /// How keys are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,14 +80,15 @@ pub(super) struct Reads {
 
 #[derive(Default)]
 struct Queue {
-    on_the_wire: bool,
+    /// Since when something is on the wire.
+    on_the_wire: Option<Instant>,
     waiting: Vec<Waiting>,
 }
 
 struct Waiting {
     address: Arc<Address>,
     wanted: Wanted,
-    reply: oneshot::Sender<Result<Vec<Found>, StoreError>>,
+    reply: oneshot::Sender<Result<AllFound, StoreError>>,
 }
 
 impl Reads {
@@ -95,15 +104,18 @@ impl Reads {
         &self.lane
     }
 
+    /// Whether a read that comes now would wait for long: as many wait as go out together, or the wire has been taken for so long
+    /// that what is on it must be large, or lost.
+    pub(super) fn is_busy(&self) -> bool {
+        let queue = self.queue();
+        queue.waiting.len() >= BATCH || queue.on_the_wire.is_some_and(|since| since.elapsed() >= LONG)
+    }
+
     /// What is wanted, in the order of its keys.
-    pub(super) async fn read(
-        self: &Arc<Self>,
-        address: &Arc<Address>,
-        wanted: Wanted,
-    ) -> Result<Vec<Found>, StoreError> {
+    pub(super) async fn read(self: &Arc<Self>, address: &Arc<Address>, wanted: Wanted) -> Result<AllFound, StoreError> {
         let together = {
             let mut queue = self.queue();
-            if queue.on_the_wire {
+            if queue.on_the_wire.is_some() {
                 let (sender, receiver) = oneshot::channel();
                 queue.waiting.push(Waiting {
                     address: Arc::clone(address),
@@ -112,7 +124,7 @@ impl Reads {
                 });
                 Some(receiver)
             } else {
-                queue.on_the_wire = true;
+                queue.on_the_wire = Some(Instant::now());
                 None
             }
         };
@@ -120,46 +132,61 @@ impl Reads {
             return reply.await.unwrap_or_else(|_| Err(abandoned()));
         }
         let _wire = Wire(Arc::clone(self));
-        self.get(wanted.keys(address)).await
+        Ok(self.get(wanted.keys(address)).await?.collect())
     }
 
-    async fn read_together(&self, batch: &[Waiting]) -> Result<Vec<Vec<Found>>, StoreError> {
+    /// Answers the reads of a batch, unless it fails as a whole.
+    async fn read_together(&self, batch: &mut Vec<Waiting>) -> Result<(), StoreError> {
         // Every stamp and every equal entry stands once.
         let mut known = HashMap::with_capacity_and_hasher(batch.len() * 2, RandomState::default());
         let mut keys = Vec::with_capacity(batch.len() * 2);
+        // How many reads want it yet.
+        let mut wanted = Vec::with_capacity(batch.len() * 2);
         let mut places = Vec::with_capacity(batch.len() * 3);
-        for waiting in batch {
+        for waiting in &*batch {
             places.extend(waiting.wanted.keys(&waiting.address).map(|key| {
-                *known.entry(key).or_insert_with(|| {
+                let place = *known.entry(key).or_insert_with(|| {
                     keys.push(key);
+                    wanted.push(0_usize);
                     keys.len() - 1
-                })
+                });
+                wanted[place] += 1;
+                place
             }));
         }
-        let found = self.get(keys.iter().copied()).await?;
+        let mut found: Vec<_> = self.get(keys.iter().copied()).await?.collect();
         let mut places = places.into_iter();
-        let of = |waiting: &Waiting| {
+        for waiting in batch.drain(..) {
             let count = waiting.wanted.keys(&waiting.address).count();
-            places.by_ref().take(count).map(|place| found[place].clone()).collect()
-        };
-        Ok(batch.iter().map(of).collect())
+            let found = places.by_ref().take(count).map(|place| {
+                wanted[place] -= 1;
+                // Moved out for the last one: most entries are wanted once, and what is shared costs an allocation.
+                match wanted[place] {
+                    0 => mem::replace(&mut found[place], Ok(None)),
+                    _ => found[place].clone(),
+                }
+            });
+            // A caller that has gone away does not mind.
+            let _ = waiting.reply.send(Ok(found.collect()));
+        }
+        Ok(())
     }
 
-    async fn get<'k>(&self, keys: impl Iterator<Item = &'k str> + Clone) -> Result<Vec<Found>, StoreError> {
-        match self.fetch {
-            Fetch::Together => {
-                let values = self.mget(keys).await?;
-                Ok(values.into_iter().map(|value| Ok(bytes(value))).collect())
-            }
+    async fn get<'k>(
+        &self,
+        keys: impl Iterator<Item = &'k str> + Clone,
+    ) -> Result<impl Iterator<Item = Found>, StoreError> {
+        let (values, of_value): (_, fn(Value) -> Found) = match self.fetch {
+            Fetch::Together => (self.mget(keys).await?, |value| Ok(bytes(value))),
             Fetch::OneByOne => {
                 let mut pipeline = pipe();
                 for key in keys {
                     pipeline.cmd("GET").arg(key);
                 }
-                let values = self.lane.replies(&pipeline, &REPLIES_IN_CLUSTER).await?;
-                Ok(values.into_iter().map(found).collect())
+                (self.lane.replies(&pipeline, &REPLIES_IN_CLUSTER).await?, found)
             }
-        }
+        };
+        Ok(values.into_iter().map(of_value))
     }
 
     async fn mget<'k>(&self, keys: impl Iterator<Item = &'k str> + Clone) -> Result<Vec<Value>, StoreError> {
@@ -201,7 +228,7 @@ impl Queue {
     fn next_batch(&mut self) -> Vec<Waiting> {
         self.waiting.retain(|waiting| !waiting.reply.is_closed());
         let rest = self.waiting.split_off(self.waiting.len().min(BATCH));
-        std::mem::replace(&mut self.waiting, rest)
+        mem::replace(&mut self.waiting, rest)
     }
 }
 
@@ -213,7 +240,7 @@ impl Drop for Wire {
         let batch = {
             let mut queue = self.0.queue();
             let batch = queue.next_batch();
-            queue.on_the_wire = !batch.is_empty();
+            queue.on_the_wire = (!batch.is_empty()).then(Instant::now);
             batch
         };
         if batch.is_empty() {
@@ -224,8 +251,8 @@ impl Drop for Wire {
             runtime.spawn(send_gathered(Self(Arc::clone(&self.0)), batch));
         } else {
             let mut queue = self.0.queue();
-            queue.on_the_wire = false;
-            let stranded = std::mem::take(&mut queue.waiting);
+            queue.on_the_wire = None;
+            let stranded = mem::take(&mut queue.waiting);
             drop(queue);
             refuse(batch, &abandoned());
             refuse(stranded, &abandoned());
@@ -237,17 +264,14 @@ impl Drop for Wire {
 async fn send_gathered(wire: Wire, mut batch: Vec<Waiting>) {
     let reads = &wire.0;
     while !batch.is_empty() {
-        match tokio::time::timeout(BATCH_DEADLINE, reads.read_together(&batch)).await {
-            Ok(Ok(found)) => {
-                for (waiting, found) in batch.drain(..).zip(found) {
-                    // A caller that has gone away does not mind.
-                    let _ = waiting.reply.send(Ok(found));
-                }
-            }
+        match tokio::time::timeout(BATCH_DEADLINE, reads.read_together(&mut batch)).await {
+            Ok(Ok(())) => {}
             Ok(Err(error)) => refuse(batch, &error),
             Err(_) => refuse(batch, &StoreError::timeout("a batch of reads", BATCH_DEADLINE)),
         }
-        batch = reads.queue().next_batch();
+        let mut queue = reads.queue();
+        batch = queue.next_batch();
+        queue.on_the_wire = Some(Instant::now());
     }
 }
 
@@ -266,7 +290,7 @@ fn abandoned() -> StoreError {
 
 fn found(value: Value) -> Found {
     match value {
-        Value::ServerError(error) if error.code() != "WRONGTYPE" => Err(error),
+        Value::ServerError(error) if error.code() != "WRONGTYPE" => Err(Box::new(error)),
         value => Ok(bytes(value)),
     }
 }

@@ -74,8 +74,11 @@ impl Server {
         &self.connector
     }
 
+    /// The first connection that is not busy: the more reads go over one, the more of them travel together, and each connection
+    /// costs both sides system calls of its own. Another one spares small reads a wait behind large ones.
     pub(super) fn read_lane(&self) -> &Arc<Reads> {
-        &self.reads[self.next_read.fetch_add(1, Ordering::Relaxed) % self.reads.len()]
+        let idle = self.reads.iter().find(|reads| !reads.is_busy());
+        idle.unwrap_or_else(|| &self.reads[self.next_read.fetch_add(1, Ordering::Relaxed) % self.reads.len()])
     }
 
     pub(super) fn write_lane(&self) -> &Arc<Lane> {

@@ -13,7 +13,7 @@ use super::{
     config::Shape,
     connector::Connector,
     error,
-    reads::{Fetch, Found, Wanted},
+    reads::{AllFound, Fetch, Wanted},
     server::{Lanes, Server},
 };
 use crate::{
@@ -121,10 +121,10 @@ impl Servers {
     }
 }
 
-fn snapshot(address: &Address, found: Vec<Found>) -> Result<Snapshot, StoreError> {
+fn snapshot(address: &Address, found: AllFound) -> Result<Snapshot, StoreError> {
     let mut found = found
         .into_iter()
-        .map(|found| found.map_err(|error| error::from_redis(&error.into())));
+        .map(|found| found.map_err(|error| error::from_redis(&(*error).into())));
     let stamps = found
         .by_ref()
         .take(address.stamps().len())
