@@ -36,6 +36,8 @@ pub(crate) enum Unit {
     PerSecond,
     Bytes,
     Count,
+    /// Of 1; shown as a percentage.
+    Share,
 }
 
 /// A bound.
@@ -169,6 +171,7 @@ impl Unit {
             Self::Bytes if value.abs() < 1e7 => format!("{:.1} kB", value / 1e3),
             Self::Bytes => format!("{:.1} MB", value / 1e6),
             Self::Count => format!("{value}"),
+            Self::Share => format!("{:.1} %", value * 100.0),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The measurements, one file each.
 
 mod allocations;
+mod codecs;
 mod cold_key;
 mod expansion;
 mod http;
@@ -11,6 +12,7 @@ mod near_memory;
 mod out_of_use;
 mod redis_latency;
 mod redis_throughput;
+mod service_latency;
 mod sweep;
 
 use anyhow::Result;
@@ -34,6 +36,7 @@ pub(crate) struct Measurement {
 pub(crate) const ALL: &[Measurement] = &[
     redis_latency::MEASUREMENT,
     redis_throughput::MEASUREMENT,
+    codecs::MEASUREMENT,
     near::MEASUREMENT,
     allocations::MEASUREMENT,
     out_of_use::MEASUREMENT,
@@ -42,6 +45,7 @@ pub(crate) const ALL: &[Measurement] = &[
     invalidation::MEASUREMENT,
     sweep::MEASUREMENT,
     near_memory::MEASUREMENT,
+    service_latency::MEASUREMENT,
     http::MEASUREMENT,
     expansion::MEASUREMENT,
 ];

@@ -11,6 +11,7 @@ mod measure;
 mod near;
 mod population;
 mod report;
+mod service;
 mod work;
 
 use std::{env, path::PathBuf, process::ExitCode};

@@ -64,17 +64,10 @@ pub(crate) fn interleaved(rounds: usize, contenders: &mut [Contender<'_>]) -> Re
     Ok(all)
 }
 
-/// Somebody who asks again and again.
-pub(crate) trait Caller: Send + 'static {
+/// Somebody who asks again and again; tasks that ask at once have a clone each.
+pub(crate) trait Contestant: Clone + Send + 'static {
     /// Returns the number of rows.
     fn call(&mut self, query: &Query) -> impl Future<Output = Result<usize>> + Send;
-}
-
-/// One caller for each of the tasks that ask at once.
-pub(crate) trait Contestant {
-    type Caller: Caller;
-
-    fn caller(&self) -> Self::Caller;
 }
 
 /// How many different keys the callers of a figure ask for.
@@ -88,7 +81,7 @@ fn queries(caller: u32, callers: u32, page_size: u32) -> Vec<Query> {
 
 /// Asks for every key once, so that from here on every call is a hit.
 pub(crate) fn warm<C: Contestant>(runtime: &Runtime, contestant: &C, page_size: u32) -> Result<()> {
-    let mut caller = contestant.caller();
+    let mut caller = contestant.clone();
     let task = runtime.spawn(async move {
         for query in queries(0, 1, page_size) {
             caller.call(&query).await?;
@@ -114,7 +107,7 @@ pub(crate) fn throughput<C: Contestant>(
     let phase = Arc::new(AtomicU8::new(WARMING));
     let tasks: Vec<_> = (0..callers)
         .map(|number| {
-            let (mut caller, phase) = (contestant.caller(), Arc::clone(&phase));
+            let (mut caller, phase) = (contestant.clone(), Arc::clone(&phase));
             let queries = queries(number, callers, page_size);
             runtime.spawn(async move {
                 let mut counted = 0_u64;
@@ -152,7 +145,7 @@ pub(crate) fn latency<C: Contestant>(
     page_size: u32,
     window: Duration,
 ) -> Result<f64> {
-    let mut caller = contestant.caller();
+    let mut caller = contestant.clone();
     let times: Vec<f64> = runtime.block_on(runtime.spawn(async move {
         let queries = queries(0, 1, page_size);
         let mut times = Vec::with_capacity(1 << 16);

@@ -46,7 +46,8 @@ enum Command {
     Consistency(consistency::Options),
     /// Measure what caching costs, beside raw Redis and beside the peers: `--quick`, `--json FILE`, `--only NAME`, `--list`.
     ///
-    /// Everything is a ratio of what was measured in one run. Exits 1 if one is not what it must be, and names it.
+    /// Everything is a ratio of what was measured in one run. Exits 1 if one is not what it must be, and names it. With
+    /// `--check` as its first option it measures nothing: it runs clippy on the benchmarks, and their tests.
     #[command(disable_help_flag = true)]
     Bench(bench::Options),
     /// Prove that memory is bounded: a near cache and a journal under more than they hold, for minutes.

@@ -9,7 +9,8 @@ pub(crate) fn run(root: &Path) -> ExitCode {
     let mut steps = Steps::default();
     steps.run("setup", setup::run);
     steps.command("formatting", &mut cargo(root, ["fmt", "--all", "--check"]));
-    // The peers take minutes to build, so that is all the attention that the benchmarks get here.
+    // The peers take minutes to build, so that is all the attention that the benchmarks get here: the rest is in
+    // `cargo xtask bench --check`.
     steps.command(
         "formatting, benchmarks",
         &mut cargo(root, ["fmt", "--manifest-path", "bench/Cargo.toml", "--check"]),

@@ -6,12 +6,13 @@ use cached::{AsyncRedisCache, ConcurrentCachedAsync as _};
 use tokio::runtime::Runtime;
 
 use crate::{
-    measure::{Caller, Contestant},
+    measure::Contestant,
     work::{Page, Query, TTL, load},
 };
 
 /// `AsyncRedisCache` of `cached`: what `#[concurrent_cached]` expands to. The attribute itself would keep the connection in a
 /// static, so in the runtime of the first measurement.
+#[derive(Clone)]
 pub(crate) struct ByCached(Arc<AsyncRedisCache<String, Page>>);
 
 impl ByCached {
@@ -25,16 +26,6 @@ impl ByCached {
 }
 
 impl Contestant for ByCached {
-    type Caller = CachedCaller;
-
-    fn caller(&self) -> CachedCaller {
-        CachedCaller(Arc::clone(&self.0))
-    }
-}
-
-pub(crate) struct CachedCaller(Arc<AsyncRedisCache<String, Page>>);
-
-impl Caller for CachedCaller {
     async fn call(&mut self, query: &Query) -> Result<usize> {
         let key = query.formatted();
         if let Some(page) = self.0.async_cache_get(&key).await? {

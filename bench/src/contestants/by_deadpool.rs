@@ -5,12 +5,10 @@ use cache_testkit::RedisServer;
 use deadpool_redis::{Manager, Pool};
 
 use super::raw::{get_or_load, keys, without_delay};
-use crate::{
-    measure::{Caller, Contestant},
-    work::Query,
-};
+use crate::{measure::Contestant, work::Query};
 
 /// `Pool::get`, `GET` and the decoding, with the pool's own size. The keys are ready.
+#[derive(Clone)]
 pub(crate) struct ByDeadpool {
     pool: Pool,
     keys: Arc<[String]>,
@@ -27,22 +25,6 @@ impl ByDeadpool {
 }
 
 impl Contestant for ByDeadpool {
-    type Caller = PoolCaller;
-
-    fn caller(&self) -> PoolCaller {
-        PoolCaller {
-            pool: self.pool.clone(),
-            keys: Arc::clone(&self.keys),
-        }
-    }
-}
-
-pub(crate) struct PoolCaller {
-    pool: Pool,
-    keys: Arc<[String]>,
-}
-
-impl Caller for PoolCaller {
     async fn call(&mut self, query: &Query) -> Result<usize> {
         let mut connection = self.pool.get().await?;
         get_or_load(&mut connection, &self.keys, query).await

@@ -7,11 +7,12 @@ use hitbox_fn::{Cache, cached};
 use hitbox_redis::{ConnectionMode, RedisBackend};
 
 use crate::{
-    measure::{Caller, Contestant},
+    measure::Contestant,
     work::{Filter, Page, Query, TTL, load},
 };
 
 /// `hitbox-fn` over `hitbox-redis`, with the formats that its documentation recommends.
+#[derive(Clone)]
 pub(crate) struct ByHitbox(Arc<Cache<RedisBackend>>);
 
 impl ByHitbox {
@@ -25,16 +26,6 @@ impl ByHitbox {
 }
 
 impl Contestant for ByHitbox {
-    type Caller = HitboxCaller;
-
-    fn caller(&self) -> HitboxCaller {
-        HitboxCaller(Arc::clone(&self.0))
-    }
-}
-
-pub(crate) struct HitboxCaller(Arc<Cache<RedisBackend>>);
-
-impl Caller for HitboxCaller {
     async fn call(&mut self, query: &Query) -> Result<usize> {
         let Query {
             company,

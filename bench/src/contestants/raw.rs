@@ -10,11 +10,12 @@ use redis::{
 use tokio::runtime::Runtime;
 
 use crate::{
-    measure::{Caller, Contestant, KEYS},
+    measure::{Contestant, KEYS},
     work::{Page, Query, TTL, load},
 };
 
 /// The least that a hit can be: `GET` over one connection that all callers share, and the decoding. The keys are ready.
+#[derive(Clone)]
 pub(crate) struct Raw {
     connection: MultiplexedConnection,
     keys: Arc<[String]>,
@@ -32,22 +33,6 @@ impl Raw {
 }
 
 impl Contestant for Raw {
-    type Caller = RawCaller;
-
-    fn caller(&self) -> RawCaller {
-        RawCaller {
-            connection: self.connection.clone(),
-            keys: Arc::clone(&self.keys),
-        }
-    }
-}
-
-pub(crate) struct RawCaller {
-    connection: MultiplexedConnection,
-    keys: Arc<[String]>,
-}
-
-impl Caller for RawCaller {
     async fn call(&mut self, query: &Query) -> Result<usize> {
         get_or_load(&mut self.connection, &self.keys, query).await
     }

@@ -1,6 +1,7 @@
 //! What a hundred annotated methods cost the one who compiles them.
 
 use std::{
+    env,
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
@@ -76,27 +77,25 @@ const CACHED: Annotator = Annotator {
     rest: String::new,
 };
 
+const ANNOTATORS: [Annotator; 3] = [NOBODY, OURS, CACHED];
+
 fn run(bench: Bench) -> Result<Vec<Figure>> {
-    let folder = tempfile::tempdir()?;
-    let mut programs = Vec::new();
-    for annotator in [NOBODY, OURS, CACHED] {
-        say(&format!("dependencies of `{}`", annotator.name));
-        let program = Program::written(folder.path(), &annotator)?;
-        program.cargo(&["check"])?;
-        programs.push(program);
+    let programs = Programs::written()?;
+    for name in names() {
+        say(&format!("dependencies of `{name}`"));
+        programs.cargo("check", name)?;
     }
     say("checks");
-    let mut contenders: Vec<_> = programs
-        .iter()
-        .map(|program| Contender::new(program.name, || program.check()))
+    let mut contenders: Vec<_> = names()
+        .map(|name| Contender::new(name, || programs.check(name)))
         .collect();
-    let times = interleaved(if bench.quick { 3 } else { 7 }, &mut contenders)?;
+    let times = interleaved(if bench.quick { 5 } else { 11 }, &mut contenders)?;
     let mut sizes = Vec::new();
-    for program in &programs {
-        say(&format!("program of `{}`", program.name));
+    for name in names() {
+        say(&format!("program of `{name}`"));
         sizes.push(Series {
-            name: program.name.to_owned(),
-            samples: vec![program.size()?],
+            name: name.to_owned(),
+            samples: vec![programs.size(name)?],
         });
     }
     Ok([
@@ -118,69 +117,101 @@ fn compared(name: &str, unit: Unit, series: Vec<Series>) -> [Figure; 2] {
     ]
 }
 
-/// A package with a hundred methods.
-struct Program {
-    name: &'static str,
+/// A package with a hundred methods for each annotator. They are members of one workspace, which stays where it is from run to
+/// run: what they depend on is compiled once, and for all of them.
+struct Programs {
     folder: PathBuf,
 }
 
-impl Program {
-    fn written(folder: &Path, annotator: &Annotator) -> Result<Self> {
-        let program = Self {
-            name: annotator.name,
-            folder: folder.join(annotator.name),
-        };
-        fs::create_dir_all(program.folder.join("src"))?;
+impl Programs {
+    /// # Errors
+    ///
+    /// If the folder beside this program cannot be written to.
+    fn written() -> Result<Self> {
+        let program = env::current_exe()?;
+        let folder = program.parent().context("a program is in a folder")?.join("expansion");
+        let programs = Self { folder };
+        for annotator in &ANNOTATORS {
+            fs::create_dir_all(programs.of(annotator.name).join("src"))?;
+            write_if_new(&programs.of(annotator.name).join("Cargo.toml"), &manifest(annotator))?;
+            write_if_new(&programs.source(annotator.name), &source(annotator))?;
+        }
+        let members: Vec<_> = names().map(package).collect();
+        let workspace =
+            format!("[workspace]\nresolver = '3'\nmembers = {members:?}\n\n[profile.release]\nstrip = true\n");
+        write_if_new(&programs.folder.join("Cargo.toml"), &workspace)?;
         // The same versions as everything here, and nothing is asked of the network.
         let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock");
-        fs::copy(lock, program.folder.join("Cargo.lock"))?;
-        fs::write(program.folder.join("Cargo.toml"), manifest(annotator))?;
-        fs::write(program.source(), source(annotator))?;
-        Ok(program)
+        fs::copy(lock, programs.folder.join("Cargo.lock"))?;
+        Ok(programs)
     }
 
-    fn source(&self) -> PathBuf {
-        self.folder.join("src/main.rs")
+    fn of(&self, name: &str) -> PathBuf {
+        self.folder.join(package(name))
+    }
+
+    fn source(&self, name: &str) -> PathBuf {
+        self.of(name).join("src/main.rs")
     }
 
     /// How long it takes to check the package anew when its dependencies have been.
-    fn check(&self) -> Result<f64> {
-        let source = fs::read(self.source())?;
-        fs::write(self.source(), source)?;
+    fn check(&self, name: &str) -> Result<f64> {
+        let source = fs::read(self.source(name))?;
+        fs::write(self.source(name), source)?;
         let started = Instant::now();
-        self.cargo(&["check"])?;
+        self.cargo("check", name)?;
         Ok(nanoseconds(started.elapsed()))
     }
 
     #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 bytes")]
-    fn size(&self) -> Result<f64> {
-        self.cargo(&["build", "--release"])?;
-        let program = self.folder.join("target/release").join(self.name);
+    fn size(&self, name: &str) -> Result<f64> {
+        self.cargo("build", name)?;
+        let program = self.folder.join("target/release").join(package(name));
         Ok(fs::metadata(program)?.len() as f64)
     }
 
-    fn cargo(&self, arguments: &[&str]) -> Result<()> {
+    /// Checks or builds one of them. Not incrementally: what is measured is the whole package.
+    fn cargo(&self, command: &str, name: &str) -> Result<()> {
+        let release = (command == "build").then_some("--release");
         let output = Command::new("cargo")
-            .args(arguments)
-            .args(["--offline", "--quiet"])
-            .current_dir(&self.folder)
+            .args([command, "--offline", "--quiet"])
+            .args(release)
+            // Of this member alone, with the features that it asks for.
+            .current_dir(self.of(name))
             .env("CARGO_TARGET_DIR", self.folder.join("target"))
             .env("CARGO_INCREMENTAL", "0")
             .output()
             .context("cargo could not be run")?;
         let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "`{}` does not build:\n{said}", self.name);
+        ensure!(output.status.success(), "`{name}` does not build:\n{said}");
         Ok(())
     }
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    ANNOTATORS.iter().map(|annotator| annotator.name)
+}
+
+/// No package is called what it depends on.
+fn package(name: &str) -> String {
+    format!("methods-{name}")
+}
+
+/// What has not changed keeps its time, so that nothing is compiled again because of it.
+fn write_if_new(file: &Path, text: &str) -> Result<()> {
+    if fs::read_to_string(file).is_ok_and(|there| there == text) {
+        return Ok(());
+    }
+    fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))
 }
 
 fn manifest(annotator: &Annotator) -> String {
     let Annotator { name, dependency, .. } = annotator;
     format!(
-        "[package]\nname = '{name}'\nversion = '0.0.0'\nedition = '2024'\n\n[workspace]\n\n\
-         [profile.release]\nstrip = true\n\n[dependencies]\n{dependency}\n\
+        "[package]\nname = '{}'\nversion = '0.0.0'\nedition = '2024'\n\n[dependencies]\n{dependency}\n\
          serde = {{ version = '1', features = ['derive', 'rc'] }}\n\
-         tokio = {{ version = '1', features = ['macros', 'rt-multi-thread'] }}\n"
+         tokio = {{ version = '1', features = ['macros', 'rt-multi-thread'] }}\n",
+        package(name)
     )
 }
 

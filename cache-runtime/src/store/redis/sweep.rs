@@ -14,17 +14,19 @@ use crate::{
     store::{StoreError, Swept},
 };
 
-/// Keys that one `SCAN` of a sweep looks at. Few: whoever comes while the server is at it waits for all of them.
-const SCAN_COUNT: u32 = 32;
+/// Keys that one `SCAN` of a sweep looks at. Few: whoever comes while the server is at it waits for all of them, and that
+/// decides what others notice, not how much of the time the sweep takes.
+const SCAN_COUNT: u32 = 16;
 
 /// How long one step may take. Nobody waits for a sweep, so nobody else would give up one that is never answered.
 const STEP_DEADLINE: Duration = Duration::from_secs(2);
 
-/// The pause after a step, in units of the time that the step took: the sweep leaves nine tenths of the time to others.
-const PAUSE: u32 = 9;
+/// The pause after a step is this and as long as the step took. For most of that the server was idle and the step on the wire:
+/// in multiples of it, a sweep over a slow network would take hours. A busy server still makes longer pauses.
+const PAUSE: Duration = Duration::from_micros(500);
 
 /// Shorter pauses are added up: no timer ends them in time.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 
 pub(super) async fn sweep(servers: &Servers, pattern: &str) -> Result<Swept, StoreError> {
     let pattern = in_redis_words(pattern);
@@ -45,7 +47,7 @@ pub(super) async fn sweep(servers: &Servers, pattern: &str) -> Result<Swept, Sto
             if cursor == 0 || lane.generation() != generation {
                 break;
             }
-            owed += started.elapsed() * PAUSE;
+            owed += PAUSE + started.elapsed();
             if owed >= SHORTEST_PAUSE {
                 tokio::time::sleep(owed).await;
                 owed = Duration::ZERO;
