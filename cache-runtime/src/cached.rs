@@ -236,7 +236,8 @@ impl Asking<'_> {
             }
             let follows = slot.waited || leader.as_ref().is_some_and(Leader::follows);
             if let Some(located) = self.located.as_ref().filter(|_| follows) {
-                match cache.inner.read(&located.address, &located.identity).await {
+                // Boxed, like the lease below: ten thousand who wait for one load do not each hold room for what few need.
+                match Box::pin(cache.inner.read(&located.address, &located.identity)).await {
                     Some(Reading::Hit { envelope, .. }) => {
                         if let Some(shared) = self.share_entry::<R, S, N>(located, &envelope, leader.as_ref()) {
                             return Turn::Shared(shared);
@@ -258,7 +259,7 @@ impl Asking<'_> {
                 permit.ticket = ticket;
                 return Turn::Load(permit);
             };
-            match lease::acquire(&cache.inner, located, asked, lasting).await {
+            match Box::pin(lease::acquire(&cache.inner, located, asked, lasting)).await {
                 Acquired::Lease(lease) => (permit.ticket, permit.lease) = (ticket, Some(lease)),
                 Acquired::Nothing(current) => permit.ticket = current,
                 // The stamps are others: so is the flight.

@@ -1,6 +1,10 @@
 //! Reads and fills as callers need them: within their deadlines, never an error, and learned from.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{runtime::Handle, time::timeout};
@@ -31,12 +35,9 @@ impl Inner {
     /// Asks the store for an entry. `None` if it is not to be asked now, or does not answer in time.
     pub(crate) async fn read(self: &Arc<Self>, address: &Arc<Address>, identity: &Identity) -> Option<Reading> {
         let store = self.store_for(address)?;
-        let reading = self
-            .ask(
-                &**store,
-                protocol::read_sealed(&**store, address, identity, &self.settings.sealing),
-            )
-            .await?;
+        let sealing = &self.settings.sealing;
+        let reading = pin!(protocol::read_sealed(&**store, address, identity, sealing));
+        let reading = self.ask(&**store, reading).await?;
         if let Reading::Miss {
             rejected: Some(cause), ..
         } = reading
@@ -49,7 +50,7 @@ impl Inner {
     /// Asks the store for the stamps of an address alone. `None` as for [`read`](Self::read).
     pub(crate) async fn read_stamps(self: &Arc<Self>, address: &Arc<Address>) -> Option<Vec<Option<Stamp>>> {
         let store = self.store_for(address)?;
-        self.ask(&**store, store.read_stamps(address)).await
+        self.ask(&**store, pin!(store.read_stamps(address))).await
     }
 
     /// The store, if what depends on these stamps may be read from it now.
@@ -58,8 +59,13 @@ impl Inner {
         self.store().filter(|_| asked)
     }
 
-    /// Reads within the deadline of reads.
-    async fn ask<T>(&self, store: &dyn Store, reading: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
+    /// Reads within the deadline of reads. What reads is pinned where it is made: passed by value it would stand in the
+    /// call's future three times.
+    async fn ask<T>(
+        &self,
+        store: &dyn Store,
+        reading: Pin<&mut impl Future<Output = Result<T, StoreError>>>,
+    ) -> Option<T> {
         let generation = store.generation();
         // Asked before the read: one that is sent before the replay can be answered before it, and be looked at after it.
         let replayed = self.keeper.is_replayed(generation);
