@@ -11,7 +11,7 @@ use crate::{
     call::{Call, Keyed, Located},
     context,
     envelope::{Envelope, Meta, Rejection},
-    flight::{FlightKey, Joined, Landed, Leader, Moment},
+    flight::{FlightKey, Joined, Landed, Leader, Loaded, Moment},
     lease::{self, Acquired, Lease},
     near::{NearCall, Origin, tier::Tier},
     observe::Outcome,
@@ -42,7 +42,7 @@ where
     F: Future<Output = R>,
 {
     let resource = call.resource();
-    if let Some(value) = call.kept().and_then(N::restore) {
+    if let Some(value) = call.kept().and_then(|kept| N::restore(kept.value())) {
         report(call.inner(), resource, None, Outcome::NearHit, None);
         return S::restore(value);
     }
@@ -221,7 +221,7 @@ impl Asking<'_> {
             };
             let leader = match joined {
                 Joined::Leader(leader) => Some(leader),
-                Joined::Waiter(landed) => match share::<R, S>(landed) {
+                Joined::Waiter(landed) => match share::<R, S, N>(landed) {
                     Some(shared) => return Turn::Shared(shared),
                     None => None,
                 },
@@ -289,7 +289,7 @@ impl Asking<'_> {
     {
         let value = self.decode::<S::Value, N>(located, envelope)?;
         if let Some((leader, encoded)) = leader.zip(envelope.encoded().ok()) {
-            leader.land(Landed::Value(encoded));
+            leader.land(Landed::Value(Loaded::new::<_, N>(&value, encoded)));
         }
         Some(S::restore(value))
     }
@@ -318,9 +318,9 @@ impl Asking<'_> {
         }
         if let Some(leader) = &leader {
             leader.land(match (&encoded, S::value(returned)) {
-                (Some(encoded), _) => Landed::Value(encoded.clone()),
+                (Some(encoded), Some(value)) => Landed::Value(Loaded::new::<_, N>(value, encoded.clone())),
                 (None, None) if S::succeeded(returned) => Landed::Absent,
-                (None, _) => Landed::Failed,
+                _ => Landed::Failed,
             });
         }
         let overtaken = leader.as_ref().is_some_and(Leader::is_detached);
@@ -371,12 +371,12 @@ fn count_load(cache: Option<&Inner>) {
 }
 
 /// What a waiter returns; `None` if it must load for itself.
-fn share<R, S: Shape<R>>(landed: Landed) -> Option<R>
+fn share<R, S: Shape<R>, N: Tier<S::Value>>(landed: Landed) -> Option<R>
 where
     S::Value: CacheValue,
 {
     match landed {
-        Landed::Value(encoded) => encoded.decode().ok().map(S::restore),
+        Landed::Value(loaded) => loaded.value::<S::Value, N>().map(S::restore),
         Landed::Absent => S::absent(),
         Landed::Failed => None,
     }

@@ -1,7 +1,7 @@
 //! Flights: one load that concurrent callers of the same key share.
 //!
 //! What waiters get:
-//! - the leader's value, when it loads one, or its "nothing", for an `Option`;
+//! - the leader's value, when it loads one, as a read of its entry would give it, or its "nothing", for an `Option`;
 //! - nothing, when the leader's load fails: then every waiter runs its own load at once, and returns its own error. They
 //!   are not queued behind one another: a database that fails after a timeout would make the last of a hundred waiters wait
 //!   a hundred timeouts;
@@ -14,11 +14,12 @@
 //! that this process cannot see. It is joined only by callers that began before it; a later one waits for it to end, so that
 //! the database is spared, and shares the next.
 
+mod loaded;
 mod table;
 
 use std::sync::Arc;
 
-pub(crate) use self::table::{Landed, Moment};
+pub(crate) use self::{loaded::Loaded, table::Moment};
 use crate::{
     arguments::Arguments,
     call::Located,
@@ -35,6 +36,9 @@ pub(crate) type Joined = table::Joined<FlightKey>;
 
 /// The one that loads.
 pub(crate) type Leader = table::Leader<FlightKey>;
+
+/// What a flight came to, for those who waited.
+pub(crate) type Landed = table::Landed<Arc<Loaded>>;
 
 /// What a flight is found by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -73,6 +77,8 @@ impl FlightKey {
 }
 
 impl table::Key for FlightKey {
+    type Value = Arc<Loaded>;
+
     fn is_stamped(&self) -> bool {
         matches!(self, Self::Stamped { .. })
     }
@@ -94,7 +100,7 @@ impl table::Key for FlightKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::Encoded;
+    use crate::{codec::Encoded, near::SharedOnly};
 
     fn key(hash: &str) -> FlightKey {
         let address = Arc::new(Address::new("t", "r", &[], hash));
@@ -130,8 +136,14 @@ mod tests {
         let leader = lead(&flights, "k").await;
         let waiter = wait(&flights, "k");
         until_somebody_waits(&leader).await;
-        leader.land(Landed::Value(Encoded::json("v".into())));
-        assert!(matches!(waiter.await.unwrap(), Joined::Waiter(Landed::Value(value)) if value.bytes == "v"));
+        leader.land(Landed::Value(Loaded::new::<u8, SharedOnly>(
+            &1,
+            Encoded::json("1".into()),
+        )));
+        let Joined::Waiter(Landed::Value(loaded)) = waiter.await.unwrap() else {
+            panic!("given something else")
+        };
+        assert_eq!(loaded.value::<u8, SharedOnly>(), Some(1));
         // The fill is still under way: who comes now is given the same.
         assert!(matches!(
             flights.join(key("k"), flights.now()).await,

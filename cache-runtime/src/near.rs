@@ -70,9 +70,8 @@ impl<V> Kept<V> {
 }
 
 impl Kept {
-    /// The value, if it is one of this type.
-    pub(crate) fn value<T: 'static>(&self) -> Option<&T> {
-        self.value.downcast_ref()
+    pub(crate) fn value(&self) -> &(dyn Any + Send + Sync) {
+        &self.value
     }
 }
 

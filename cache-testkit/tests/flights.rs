@@ -1,6 +1,7 @@
 //! One load for concurrent callers of the same key, and what becomes of it when the leader does not land.
 
 use std::{
+    cell::Cell,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -16,6 +17,7 @@ use cache_runtime::{
     with_cache,
 };
 use cache_testkit::{Gate, LoadCounter, OperationKind, SpyStore, assert_loads, expect_outcomes, isolated, isolated_in};
+use serde::{Deserialize, Deserializer, Serialize};
 use tokio::task::JoinSet;
 
 mod cache_resources {
@@ -151,6 +153,113 @@ async fn waiters_of_an_option_are_given_its_none() {
         assert_loads(&slow.loads, 1);
     })
     .await;
+}
+
+/// A value that counts how often it is decoded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Report {
+    #[serde(deserialize_with = "counted")]
+    total: u64,
+    #[serde(skip)]
+    draft: Option<u64>,
+}
+
+/// The same, and there may be only one of it.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Unique(Report);
+
+thread_local! {
+    static DECODED: Cell<u64> = const { Cell::new(0) };
+}
+
+fn counted<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    DECODED.set(DECODED.get() + 1);
+    u64::deserialize(deserializer)
+}
+
+#[cached(resource = "slow", skip(gate), near = "tracked")]
+async fn report(gate: &Gate) -> Result<Report, String> {
+    report_of_its_own(gate).await
+}
+
+#[cached(resource = "slow", skip(gate))]
+async fn unique(gate: &Gate) -> Result<Unique, String> {
+    report_of_its_own(gate).await.map(Unique)
+}
+
+async fn report_of_its_own(gate: &Gate) -> Result<Report, String> {
+    gate.pass().await;
+    Ok(Report {
+        total: 1,
+        draft: Some(2),
+    })
+}
+
+/// What ten concurrent calls return, the one that loads first, and how often the waiters decode.
+async fn ten_at_once<T: Send + 'static, F: Future<Output = Result<T, String>> + Send + 'static>(
+    cache: &Cache,
+    call: impl Fn(Gate) -> F,
+) -> (Vec<T>, u64) {
+    let gate = Gate::closed();
+    let calls: Vec<_> = (0..10)
+        .map(|_| tokio::spawn(with_cache(cache.clone(), call(gate.clone()))))
+        .collect();
+    until_all_have_read(cache, 10).await;
+    // The shape of the type has been looked at by now, which decodes, too.
+    DECODED.set(0);
+    gate.open();
+    let mut returned = Vec::new();
+    for call in calls {
+        let loaded = call.await.expect("a call ends");
+        returned.push(loaded.expect("the load succeeds"));
+    }
+    assert_eq!(cache.stats().shared_loads, 9);
+    (returned, DECODED.get())
+}
+
+#[tokio::test]
+async fn waiters_of_a_function_with_a_near_cache_decode_nothing() {
+    isolated(async |cache| {
+        let (reports, decoded) = ten_at_once(&cache, |gate| async move { report(&gate).await }).await;
+        assert!(reports.iter().all(|report| report.total == 1), "{reports:?}");
+        assert_eq!(decoded, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn waiters_of_a_function_without_one_decode_each() {
+    isolated(async |cache| {
+        let (_, decoded) = ten_at_once(&cache, |gate| async move { unique(&gate).await }).await;
+        assert_eq!(decoded, 9);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn waiters_are_given_what_a_hit_gives_with_or_without_fields_that_serde_skips() {
+    isolated(async |cache| {
+        let (reports, _) = ten_at_once(&cache, |gate| async move { report(&gate).await }).await;
+        let near_hit = report(&Gate::closed()).await.unwrap();
+        assert!(reports.iter().all(|waited| *waited == near_hit), "{reports:?}");
+        assert_eq!(near_hit.draft, Some(2));
+    })
+    .await;
+    isolated(async |cache| {
+        let (reports, _) = ten_at_once(&cache, |gate| async move { unique(&gate).await }).await;
+        let hit = unique(&Gate::closed()).await.unwrap();
+        assert_eq!((&reports[0].0.draft, hit.0.draft), (&Some(2), None));
+        assert!(reports[1..].iter().all(|waited| *waited == hit), "{reports:?}");
+    })
+    .await;
+}
+
+/// Ten thousand of them wait for one load.
+#[test]
+fn a_call_takes_less_than_two_kilobytes() {
+    let gate = Gate::closed();
+    let (call, body) = (size_of_val(&report(&gate)), size_of_val(&report_of_its_own(&gate)));
+    assert!(call - body < 2048, "{call} bytes, {body} of them the body's");
 }
 
 #[tokio::test]

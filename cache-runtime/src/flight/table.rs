@@ -2,19 +2,20 @@
 
 use std::{
     collections::HashMap,
+    fmt::Debug,
     hash::{BuildHasher as _, Hash},
 };
 
-use crate::{
-    codec::Encoded,
-    sync::{
-        Arc, Mutex, MutexGuard, Notify, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-    },
+use crate::sync::{
+    Arc, Mutex, MutexGuard, Notify, PoisonError,
+    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
 /// What a flight is found by.
 pub(crate) trait Key: Clone + Eq + Hash {
+    /// What a load comes to.
+    type Value: Clone + Debug;
+
     /// Whether the load is under stamps, so that it may be joined while it lasts.
     fn is_stamped(&self) -> bool;
 
@@ -24,8 +25,8 @@ pub(crate) trait Key: Clone + Eq + Hash {
 
 /// What a flight came to, for those who waited.
 #[derive(Debug, Clone)]
-pub(crate) enum Landed {
-    Value(Encoded),
+pub(crate) enum Landed<V> {
+    Value(V),
     /// The load succeeded and there is nothing: `None` of an `Option`.
     Absent,
     /// The load failed, its value could not be encoded, or it cannot be waited for: each caller is on its own.
@@ -33,16 +34,16 @@ pub(crate) enum Landed {
 }
 
 #[derive(Debug)]
-enum State {
+enum State<V> {
     Flying,
-    Landed(Landed),
+    Landed(Landed<V>),
     /// The leader was cancelled or panicked.
     Abandoned,
 }
 
 /// The flights under way.
 #[derive(Debug)]
-pub(crate) struct Flights<K> {
+pub(crate) struct Flights<K: Key> {
     table: Mutex<Table<K>>,
     /// The number of the last flight, or of the last landing.
     last: AtomicU64,
@@ -54,14 +55,14 @@ pub(crate) struct Flights<K> {
 const REMEMBERED: usize = 1024;
 
 #[derive(Debug)]
-struct Table<K> {
-    flying: HashMap<K, Arc<Flight>>,
+struct Table<K: Key> {
+    flying: HashMap<K, Arc<Flight<K::Value>>>,
     /// When a load has landed last with a value of a key with this hash; 0 for never. Keys may share a place: who is told too
     /// much looks once more.
     landed: Vec<u64>,
 }
 
-impl<K> Default for Table<K> {
+impl<K: Key> Default for Table<K> {
     fn default() -> Self {
         Self {
             flying: HashMap::new(),
@@ -79,7 +80,7 @@ impl<K: Key> Table<K> {
     }
 }
 
-impl<K> Default for Flights<K> {
+impl<K: Key> Default for Flights<K> {
     fn default() -> Self {
         Self {
             table: Mutex::default(),
@@ -91,16 +92,16 @@ impl<K> Default for Flights<K> {
 
 /// One load, as its leader and its waiters share it.
 #[derive(Debug)]
-struct Flight {
+struct Flight<V> {
     number: u64,
     waiters: AtomicUsize,
     /// Whether the leader loads, and does not wait for its turn any more.
     begun: AtomicBool,
-    state: Mutex<State>,
+    state: Mutex<State<V>>,
     ended: Notify,
 }
 
-impl Flight {
+impl<V: Clone> Flight<V> {
     fn new(number: u64) -> Self {
         Self {
             number,
@@ -118,11 +119,11 @@ impl Flight {
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |waiters| {
                 (most.is_none_or(|most| waiters < most)).then_some(waiters + 1)
             });
-        taken.ok().map(|_| Seat(self))
+        taken.ok().map(|_| Seat(&self.waiters))
     }
 
     /// Waits for the end; `None` if the leader was cancelled or panicked.
-    async fn wait(&self) -> Option<Landed> {
+    async fn wait(&self) -> Option<Landed<V>> {
         loop {
             // Made before the look at the state, so that an end in between is not missed.
             let ended = self.ended.notified();
@@ -136,7 +137,7 @@ impl Flight {
     }
 
     /// The first end counts.
-    fn end(&self, end: State) {
+    fn end(&self, end: State<V>) {
         let mut state = self.state();
         if matches!(*state, State::Flying) {
             *state = end;
@@ -145,17 +146,17 @@ impl Flight {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<V>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Counts a waiter for as long as it waits.
-struct Seat<'a>(&'a Flight);
+struct Seat<'a>(&'a AtomicUsize);
 
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
-        self.0.waiters.fetch_sub(1, Ordering::SeqCst);
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -168,7 +169,7 @@ pub(crate) enum Joined<K: Key> {
     /// The one that loads.
     Leader(Leader<K>),
     /// One that waited, and what for.
-    Waiter(Landed),
+    Waiter(Landed<K::Value>),
 }
 
 impl<K: Key> Flights<K> {
@@ -196,7 +197,7 @@ impl<K: Key> Flights<K> {
             .await
     }
 
-    async fn join_if(self: &Arc<Self>, key: K, began: Moment, joins: impl Fn(&Flight) -> bool) -> Joined<K> {
+    async fn join_if(self: &Arc<Self>, key: K, began: Moment, joins: impl Fn(&Flight<K::Value>) -> bool) -> Joined<K> {
         loop {
             let flight = {
                 let mut table = self.table();
@@ -239,7 +240,7 @@ impl<K: Key> Flights<K> {
         self.table().flying.len()
     }
 
-    fn remove(&self, key: &K, flight: &Arc<Flight>) {
+    fn remove(&self, key: &K, flight: &Arc<Flight<K::Value>>) {
         let mut table = self.table();
         if table
             .flying
@@ -267,7 +268,7 @@ impl<K: Key> Flights<K> {
 pub(crate) struct Leader<K: Key> {
     flights: Arc<Flights<K>>,
     key: K,
-    flight: Arc<Flight>,
+    flight: Arc<Flight<K::Value>>,
     follows: bool,
 }
 
@@ -289,7 +290,7 @@ impl<K: Key> Leader<K> {
 
     /// Tells the waiters. Until the leader is dropped, callers that still find the flight are given the same; drop it when
     /// the fill is done.
-    pub(crate) fn land(&self, landed: Landed) {
+    pub(crate) fn land(&self, landed: Landed<K::Value>) {
         // With a failure nobody may join any more; with a value, callers whose read came before the fill still may.
         if matches!(landed, Landed::Failed) {
             self.flights.remove(&self.key, &self.flight);

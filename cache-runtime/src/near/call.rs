@@ -89,7 +89,7 @@ impl NearCall {
             }
             return None;
         }
-        let value = N::restore(kept)?;
+        let value = N::restore(kept.value())?;
         if self.coherence == Coherence::Tracked && self.near.stamps.known(&self.marks) == Known::Unchanged {
             let validity = Validity {
                 stamps: Validity::marked(kept.validity.stamps(), &self.marks),

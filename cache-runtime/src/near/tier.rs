@@ -1,7 +1,7 @@
-//! Whether an annotated function keeps its values in the process, too: told by a type, so that functions without a near
-//! cache need no `Clone`.
+//! Whether the values of an annotated function are kept in the process as they are, to be cloned: in its near cache, and for
+//! as long as calls wait for a load that they share. Told by a type, so that functions without a near cache need no `Clone`.
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 use super::{Kept, Validity};
 
@@ -18,11 +18,14 @@ impl<T: Clone + Send + Sync + 'static> NearValue for T {}
 
 /// Where values are kept.
 pub trait Tier<T> {
-    /// The value as it is kept in the process.
+    /// The value as it is kept in the near cache.
     fn keep(value: &T, validity: Validity) -> Option<Arc<Kept>>;
 
-    /// A kept value as it is returned.
-    fn restore(kept: &Kept) -> Option<T>;
+    /// The value as it is given to those who waited for it.
+    fn share(value: &T) -> Option<Arc<dyn Any + Send + Sync>>;
+
+    /// A value that is kept or shared, as it is returned.
+    fn restore(value: &(dyn Any + Send + Sync)) -> Option<T>;
 }
 
 /// In the store alone.
@@ -33,7 +36,11 @@ impl<T> Tier<T> for SharedOnly {
         None
     }
 
-    fn restore(_kept: &Kept) -> Option<T> {
+    fn share(_value: &T) -> Option<Arc<dyn Any + Send + Sync>> {
+        None
+    }
+
+    fn restore(_value: &(dyn Any + Send + Sync)) -> Option<T> {
         None
     }
 }
@@ -46,7 +53,11 @@ impl<T: NearValue> Tier<T> for NearToo {
         Some(Arc::new(Kept::new(value.clone(), validity)))
     }
 
-    fn restore(kept: &Kept) -> Option<T> {
-        kept.value().cloned()
+    fn share(value: &T) -> Option<Arc<dyn Any + Send + Sync>> {
+        Some(Arc::new(value.clone()))
+    }
+
+    fn restore(value: &(dyn Any + Send + Sync)) -> Option<T> {
+        value.downcast_ref().cloned()
     }
 }

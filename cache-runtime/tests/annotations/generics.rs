@@ -1,4 +1,7 @@
-use std::fmt::{Debug, Display};
+use std::{
+    borrow::Cow,
+    fmt::{Debug, Display},
+};
 
 use cache_runtime::cached;
 use serde::{Serialize, de::DeserializeOwned};
@@ -34,6 +37,38 @@ async fn free<T: Serialize + Debug>(value: T) -> String {
 #[cached(resource = "companies_list")]
 async fn serialisable_impl_trait(value: impl Serialize + Debug) -> String {
     format!("{value:?}")
+}
+
+struct Shared<T> {
+    item: T,
+}
+
+impl<T: Clone + Serialize + DeserializeOwned + Send + Sync> Shared<T> {
+    #[cached(resource = "companies_list")]
+    async fn get(&self) -> Vec<T> {
+        vec![self.item.clone()]
+    }
+
+    #[cached(resource = "companies_list")]
+    async fn own<V: Clone + Serialize + DeserializeOwned + Send + Sync>(&self, value: &V) -> Result<V, String> {
+        Ok(value.clone())
+    }
+}
+
+#[cached(resource = "companies_list")]
+async fn shortest<'a>(name: &'a str, other: &'a str) -> Cow<'a, str> {
+    Cow::Borrowed(if name.len() < other.len() { name } else { other })
+}
+
+#[tokio::test]
+async fn results_that_can_be_cloned_may_borrow_for_a_while() {
+    let name = "a".to_owned();
+    let shared = Shared {
+        item: Cow::Borrowed(name.as_str()),
+    };
+    assert_eq!(shared.get().await, ["a"]);
+    assert_eq!(shared.own(&Cow::Borrowed(name.as_str())).await.unwrap(), "a");
+    assert_eq!(shortest(&name, "bc").await, "a");
 }
 
 #[tokio::test]

@@ -4,7 +4,6 @@ use shuttle::future;
 
 use crate::{
     STAMP,
-    codec::Encoded,
     flight::{self, Flights, Joined, Landed, Leader, Moment},
     in_every_schedule, in_many_schedules, stamp,
     sync::{
@@ -20,6 +19,9 @@ enum Key {
 }
 
 impl flight::Key for Key {
+    /// Every load lands the version that it has seen.
+    type Value = u64;
+
     fn is_stamped(&self) -> bool {
         *self == Self::Stamped
     }
@@ -55,7 +57,7 @@ impl Calls {
     async fn load(&self, leader: &Leader<Key>) -> u64 {
         let loaded = self.database.load(Ordering::SeqCst);
         future::yield_now().await;
-        leader.land(Landed::Value(Encoded(loaded)));
+        leader.land(Landed::Value(loaded));
         loaded
     }
 
@@ -88,8 +90,8 @@ impl Drop for Loading<'_> {
     }
 }
 
-fn version(landed: &Landed) -> u64 {
-    let Landed::Value(Encoded(version)) = landed else {
+fn version(landed: &Landed<u64>) -> u64 {
+    let Landed::Value(version) = landed else {
         panic!("waited for {landed:?}")
     };
     *version

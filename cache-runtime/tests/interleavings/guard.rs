@@ -6,7 +6,6 @@ use shuttle::{
 };
 
 use crate::{
-    codec::Encoded,
     flight::{self, Flights, Joined, Landed},
     in_many_schedules,
     pending::{Journal, Position},
@@ -39,6 +38,8 @@ struct Entry {
 struct Key(Option<u64>);
 
 impl flight::Key for Key {
+    type Value = u64;
+
     fn is_stamped(&self) -> bool {
         self.0.is_some()
     }
@@ -209,11 +210,11 @@ impl Process {
         };
         let leader = match self.flights.join(Key(ticket), began).await {
             Joined::Leader(leader) => leader,
-            Joined::Waiter(Landed::Value(Encoded(version))) => return version,
+            Joined::Waiter(Landed::Value(version)) => return version,
             Joined::Waiter(landed) => panic!("waited for {landed:?}"),
         };
         let version = self.database.load(Ordering::SeqCst);
-        leader.land(Landed::Value(Encoded(version)));
+        leader.land(Landed::Value(version));
         if let Some(stamp) = ticket
             && !leader.is_detached()
         {

@@ -24,12 +24,6 @@ use shuttle::{
     scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler},
 };
 
-/// In the place of the runtime's module of that name: every load lands the version that it has seen.
-mod codec {
-    #[derive(Debug, Clone)]
-    pub(crate) struct Encoded(pub(crate) u64);
-}
-
 /// The journal widens early here.
 const LIMIT: usize = 3;
 
