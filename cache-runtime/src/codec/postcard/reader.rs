@@ -14,6 +14,30 @@ const DEPTH: usize = 128;
 
 type Result<T> = std::result::Result<T, NotDecoded>;
 
+/// Seven bits in each byte, the lowest first; the eighth says that there are more.
+macro_rules! varint {
+    ($($name:ident $number:ident;)+) => {
+        $(
+            #[inline]
+            fn $name(&mut self) -> Result<$number> {
+                let mut number = 0;
+                for shift in (0..$number::BITS).step_by(7) {
+                    let byte = self.byte()?;
+                    let bits = $number::from(byte & 0x7f);
+                    if (bits << shift) >> shift != bits {
+                        break;
+                    }
+                    number |= bits << shift;
+                    if byte < 0x80 {
+                        return Ok(number);
+                    }
+                }
+                Err(NotDecoded)
+            }
+        )+
+    };
+}
+
 /// What is left to read.
 pub(super) struct Reader<'de> {
     rest: &'de [u8],
@@ -83,39 +107,10 @@ impl<'de> Reader<'de> {
         number.try_into().map_err(|_| NotDecoded)
     }
 
-    /// Seven bits in each byte, the lowest first; the eighth says that there are more.
-    #[inline]
-    fn varint(&mut self) -> Result<u64> {
-        let mut number = 0;
-        for shift in (0..u64::BITS).step_by(7) {
-            let byte = self.byte()?;
-            let bits = u64::from(byte & 0x7f);
-            if (bits << shift) >> shift != bits {
-                break;
-            }
-            number |= bits << shift;
-            if byte < 0x80 {
-                return Ok(number);
-            }
-        }
-        Err(NotDecoded)
-    }
-
-    /// As [`varint`](Self::varint), apart from it because nearly every number is narrower.
-    fn wide_varint(&mut self) -> Result<u128> {
-        let mut number = 0;
-        for shift in (0..u128::BITS).step_by(7) {
-            let byte = self.byte()?;
-            let bits = u128::from(byte & 0x7f);
-            if (bits << shift) >> shift != bits {
-                break;
-            }
-            number |= bits << shift;
-            if byte < 0x80 {
-                return Ok(number);
-            }
-        }
-        Err(NotDecoded)
+    varint! {
+        varint u64;
+        // Apart from it because nearly every number is narrower.
+        wide_varint u128;
     }
 
     /// Reads what may contain its own type.
