@@ -8,11 +8,12 @@ mod samples;
 
 use std::{process::ExitCode, time::Duration};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
-use tokio::{runtime, time::Instant};
+use tokio::time::Instant;
 
 use self::samples::Samples;
+use crate::runtime;
 
 /// What the near cache may take: a small part of what is read.
 const NEAR_CAPACITY: u64 = 8 << 20;
@@ -43,11 +44,7 @@ pub(crate) struct Options {
 ///
 /// If the run could not be made; that says nothing about the bounds.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let runtime = runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("no runtime")?;
-    let samples = runtime.block_on(watch(options))?;
+    let samples = runtime::run(watch(options))?;
     Ok(samples.judge(options.journal_limit.into()))
 }
 

@@ -12,6 +12,7 @@ mod fuzz;
 mod process;
 mod raw;
 mod reach;
+mod runtime;
 mod servers;
 mod setup;
 mod soak;

@@ -18,7 +18,6 @@ use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncReadExt as _, stdin},
-    runtime,
     sync::watch,
     task::JoinSet,
 };
@@ -32,7 +31,7 @@ use super::{
     database::Database,
     options::{Near, Protocol},
 };
-use crate::{raw::Redis, reach};
+use crate::{raw::Redis, reach, runtime};
 
 /// How many callers a node has at a time.
 const WORKERS: u64 = 8;
@@ -73,12 +72,7 @@ pub(crate) struct NodeOptions {
 ///
 /// If the database is not reached, or if something was read that is no old value either, but somebody else's.
 pub(crate) fn run(options: &NodeOptions) -> Result<()> {
-    let runtime = runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .context("no runtime")?;
-    runtime.block_on(serve(options))
+    runtime::run_node(serve(options))
 }
 
 async fn serve(options: &NodeOptions) -> Result<()> {

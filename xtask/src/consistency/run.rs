@@ -1,7 +1,7 @@
 use std::{process::ExitCode, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
-use tokio::{runtime, time::Instant};
+use anyhow::{Result, ensure};
+use tokio::time::Instant;
 
 use super::{
     database::{self, Commit},
@@ -11,7 +11,7 @@ use super::{
     options::{Fault, Near, Options, Protocol, name_of},
     report,
 };
-use crate::servers::Servers;
+use crate::{runtime, servers::Servers};
 
 /// Runs the service, lets things go wrong, and judges. The code says whether the guarantee was kept.
 ///
@@ -24,11 +24,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         "--near {} needs --protocol stamps: the others have no near cache",
         name_of(&options.near)
     );
-    let runtime = runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("no runtime")?;
-    let ran = runtime.block_on(experiment(options))?;
+    let ran = runtime::run(experiment(options))?;
     Ok(report::judge(options, ran))
 }
 

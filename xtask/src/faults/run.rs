@@ -8,10 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use tokio::{
-    runtime,
-    time::{interval, sleep, timeout},
-};
+use tokio::time::{interval, sleep, timeout};
 
 use super::{
     load::Load,
@@ -23,7 +20,7 @@ use super::{
     stage::{Scenery, Stage},
     stampede,
 };
-use crate::{cargo::program, servers::Servers, strike::Fault};
+use crate::{cargo::program, runtime, servers::Servers, strike::Fault};
 
 /// How long callers are at work before the fault, from the first answer of the cache on, and after it.
 const PEACE: Duration = Duration::from_millis(500);
@@ -48,11 +45,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
         Some(program) => program.clone(),
         None => program(root, "invoicing")?,
     };
-    let runtime = runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("no runtime")?;
-    let report = runtime.block_on(play(&program, &rows, options))?;
+    let report = runtime::run(play(&program, &rows, options))?;
     let markdown = report.markdown();
     println!("\n{markdown}");
     if let Some(file) = &options.markdown {

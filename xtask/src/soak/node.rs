@@ -9,19 +9,19 @@ mod site;
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use cache_runtime::{Cache, SigningKey, store::RedisConfig};
 use clap::Args;
 use fastrand::Rng;
 use serde::Serialize;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader, stdin},
-    runtime::{self, Handle},
+    runtime::Handle,
 };
 
 use self::{callers::Crowd, site::Site};
 use super::orders::{Callers, Counts, Order};
-use crate::{raw::Redis, reach};
+use crate::{raw::Redis, reach, runtime};
 
 /// What each near cache may take: a part of what is read.
 const NEAR_CAPACITY: u64 = 8 << 20;
@@ -42,12 +42,7 @@ pub(crate) struct NodeOptions {
 ///
 /// If an order is not understood.
 pub(crate) fn run(options: &NodeOptions) -> Result<()> {
-    let runtime = runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .context("no runtime")?;
-    runtime.block_on(obey(options))
+    runtime::run_node(obey(options))
 }
 
 async fn obey(options: &NodeOptions) -> Result<()> {

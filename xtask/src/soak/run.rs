@@ -1,11 +1,8 @@
 use std::{cell::Cell, process::ExitCode, time::Duration};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use fastrand::Rng;
-use tokio::{
-    runtime,
-    time::{Instant, sleep, sleep_until},
-};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
     Options,
@@ -14,7 +11,7 @@ use super::{
     report::Report,
     service::Service,
 };
-use crate::servers::Servers;
+use crate::{runtime, servers::Servers};
 
 /// The caches of the service: two, so that what one of them invalidates is news to the other.
 const CACHES: u64 = 2;
@@ -44,11 +41,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 ///
 /// If the run could not be made; that says nothing about the service.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let runtime = runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("no runtime")?;
-    let report = runtime.block_on(soak(options))?;
+    let report = runtime::run(soak(options))?;
     Ok(report.judge())
 }
 
