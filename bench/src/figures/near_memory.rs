@@ -106,7 +106,9 @@ fn series(name: &str, sample: f64) -> Series {
 pub(crate) fn count(held: impl Fn() -> usize) -> Result<String> {
     let per_entry = |bytes| bytes / f64::from(ENTRIES);
     let value = per_entry(bare(&held));
-    let one = near(&held, WARM, u64::MAX, ENTRIES, async |number| drop(by_number(number).await))?;
+    let one = near(&held, WARM, u64::MAX, ENTRIES, async |number| {
+        drop(by_number(number).await)
+    })?;
     let five = near(&held, WARM, u64::MAX, ENTRIES, async |number| {
         let Query {
             company,
@@ -118,7 +120,9 @@ pub(crate) fn count(held: impl Fn() -> usize) -> Result<String> {
         drop(by_five(company, year, &filter, page, page_size).await);
     })?;
     // Everything is counted here, what is known of recent calls, too.
-    let bounded = near(&held, 1000, BOUND, DISTINCT, async |number| drop(by_number(number).await))?;
+    let bounded = near(&held, 1000, BOUND, DISTINCT, async |number| {
+        drop(by_number(number).await)
+    })?;
     Ok(serde_json::to_string(&Counted {
         value,
         by_one: per_entry(one.bytes),
@@ -144,13 +148,7 @@ fn bare(held: impl Fn() -> usize) -> f64 {
 
 /// What a near cache of this capacity takes after a call for each number, and `warm` others before anything is counted.
 #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 bytes")]
-fn near(
-    held: impl Fn() -> usize,
-    warm: u32,
-    capacity: u64,
-    numbers: u32,
-    call: impl AsyncFn(u32),
-) -> Result<Taken> {
+fn near(held: impl Fn() -> usize, warm: u32, capacity: u64, numbers: u32, call: impl AsyncFn(u32)) -> Result<Taken> {
     // One thread: nobody else allocates meanwhile.
     one_thread()?.block_on(async {
         let cache = Cache::builder().memory(STORE).near_capacity(capacity).build();
