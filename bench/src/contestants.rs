@@ -6,4 +6,10 @@ mod by_hitbox;
 mod ours;
 mod raw;
 
-pub(crate) use self::{by_cached::ByCached, by_deadpool::ByDeadpool, by_hitbox::ByHitbox, ours::Ours, raw::Raw};
+pub(crate) use self::{
+    by_cached::ByCached,
+    by_deadpool::ByDeadpool,
+    by_hitbox::ByHitbox,
+    ours::Ours,
+    raw::{Raw, RawOfTwo},
+};
