@@ -6,7 +6,10 @@
 use std::{
     collections::HashMap,
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -24,6 +27,9 @@ use crate::{
 
 /// Reads in one `MGET`, at most.
 const BATCH: usize = 256;
+
+/// So many reads are worth to be gathered on one connection.
+const MANY: usize = 16;
 
 /// A wire that has been taken for this long is left alone for another one, if there is one.
 const LONG: Duration = Duration::from_millis(1);
@@ -76,6 +82,8 @@ pub(super) struct Reads {
     lane: Arc<Lane>,
     fetch: Fetch,
     queue: Mutex<Queue>,
+    /// How many reads travelled together lately.
+    together: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -97,11 +105,17 @@ impl Reads {
             lane,
             fetch,
             queue: Mutex::default(),
+            together: AtomicUsize::new(0),
         }
     }
 
     pub(super) fn lane(&self) -> &Arc<Lane> {
         &self.lane
+    }
+
+    /// Whether many reads travelled together lately.
+    pub(super) fn are_many(&self) -> bool {
+        self.together.load(Ordering::Relaxed) >= MANY
     }
 
     /// Whether a read that comes now would wait for long: as many wait as go out together, or the wire has been taken for so long
@@ -218,17 +232,19 @@ impl Reads {
         }
     }
 
+    /// Takes the next reads whose callers are still there. The wire stays taken; `Wire` frees it.
+    fn next_batch(&self, queue: &mut Queue) -> Vec<Waiting> {
+        queue.waiting.retain(|waiting| !waiting.reply.is_closed());
+        let rest = queue.waiting.split_off(queue.waiting.len().min(BATCH));
+        let batch = mem::replace(&mut queue.waiting, rest);
+        // Falls slowly: with many callers, large batches and small ones take turns.
+        let lately = self.together.load(Ordering::Relaxed) * 15 / 16;
+        self.together.store(batch.len().max(lately), Ordering::Relaxed);
+        batch
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Queue {
-    /// Takes the next reads whose callers are still there. The wire stays taken; `Wire` frees it.
-    fn next_batch(&mut self) -> Vec<Waiting> {
-        self.waiting.retain(|waiting| !waiting.reply.is_closed());
-        let rest = self.waiting.split_off(self.waiting.len().min(BATCH));
-        mem::replace(&mut self.waiting, rest)
     }
 }
 
@@ -239,7 +255,7 @@ impl Drop for Wire {
     fn drop(&mut self) {
         let batch = {
             let mut queue = self.0.queue();
-            let batch = queue.next_batch();
+            let batch = self.0.next_batch(&mut queue);
             queue.on_the_wire = (!batch.is_empty()).then(Instant::now);
             batch
         };
@@ -270,7 +286,7 @@ async fn send_gathered(wire: Wire, mut batch: Vec<Waiting>) {
             Err(_) => refuse(batch, &StoreError::timeout("a batch of reads", BATCH_DEADLINE)),
         }
         let mut queue = reads.queue();
-        batch = queue.next_batch();
+        batch = reads.next_batch(&mut queue);
         queue.on_the_wire = Some(Instant::now());
     }
 }

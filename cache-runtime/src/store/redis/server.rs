@@ -74,10 +74,12 @@ impl Server {
         &self.connector
     }
 
-    /// The first connection that is not busy: the more reads go over one, the more of them travel together, and each connection
-    /// costs both sides system calls of its own. Another one spares small reads a wait behind large ones.
+    /// Few reads take turns over the connections, so that one is answered while another is on its way. Many go over the first
+    /// one that is not busy: the more go over one, the more of them travel together, and each connection costs both sides
+    /// system calls of its own. The next one spares small reads a wait behind large ones.
     pub(super) fn read_lane(&self) -> &Arc<Reads> {
-        let idle = self.reads.iter().find(|reads| !reads.is_busy());
+        let many = self.reads[0].are_many();
+        let idle = self.reads.iter().find(|reads| many && !reads.is_busy());
         idle.unwrap_or_else(|| &self.reads[self.next_read.fetch_add(1, Ordering::Relaxed) % self.reads.len()])
     }
 
