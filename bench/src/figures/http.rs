@@ -40,7 +40,7 @@ const FEW: u32 = 5;
 const PARTNERS: i64 = 400;
 
 /// Connections that are busy at the same time, each asking again as soon as it has its answer.
-const CONNECTIONS: u64 = 64;
+const CONNECTIONS: usize = 64;
 /// One request in so many is a mutation.
 const MUTATIONS: u32 = 50;
 
@@ -160,7 +160,7 @@ impl Pair {
         say(&format!("reads and mutations, {} companies", self.companies));
         let window = Duration::from_secs(if bench.quick { 4 } else { 10 });
         let mix = |service: &Service, seed| mixed(runtime, &service.requests(), self.companies, seed, window);
-        // Until what is looked at most has been loaded once.
+        look_at_everything(runtime, &self.cached.requests(), self.companies)?;
         mix(&self.cached, 0)?;
         let (mut with, mut without, mut rates) = (Vec::new(), Vec::new(), Vec::new());
         for seed in 1..=if bench.quick { 3 } else { 5 } {
@@ -197,21 +197,24 @@ impl Pair {
 
 fn repeat(runtime: &Runtime, requests: &Requests) -> Result<Duration> {
     let paths: Vec<String> = READS.iter().map(|(_, path)| address(path, 1, 1)).collect();
-    let next = AtomicUsize::new(0);
+    let repeated: Vec<_> = paths.iter().map(String::as_str).cycle().take(REPEATED).collect();
     let started = Instant::now();
-    runtime.block_on(async {
-        let one_after_the_other = async || {
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= REPEATED {
-                    return anyhow::Ok(());
-                }
-                requests.get(&paths[number % paths.len()]).await?;
-            }
-        };
-        futures_util::future::try_join_all((0..AT_ONCE).map(|_| one_after_the_other())).await
-    })?;
+    ask(runtime, requests, &repeated, AT_ONCE)?;
     Ok(started.elapsed())
+}
+
+/// Asks for all of these, so many at once.
+fn ask(runtime: &Runtime, requests: &Requests, paths: &[&str], at_once: usize) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let one_after_the_other = async || {
+        while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
+            requests.get(path).await?;
+        }
+        anyhow::Ok(())
+    };
+    let all = (0..at_once).map(|_| one_after_the_other());
+    runtime.block_on(futures_util::future::try_join_all(all))?;
+    Ok(())
 }
 
 fn address(path: &str, company: u32, page: u32) -> String {
@@ -225,6 +228,18 @@ struct Mixed {
     hit_rate: f64,
 }
 
+/// What every company looks at: a service that has been up for a while has loaded it.
+fn look_at_everything(runtime: &Runtime, requests: &Requests, companies: u32) -> Result<()> {
+    let first = (1..=companies).flat_map(|company| READS.iter().map(move |(_, path)| address(path, company, 1)));
+    let further = (1..=companies).flat_map(|company| {
+        let lists = READS.iter().filter(|(_, path)| path.contains("{page}"));
+        lists.flat_map(move |(_, path)| (2..=3).map(move |page| address(path, company, page)))
+    });
+    let paths: Vec<String> = first.chain(further).collect();
+    let paths: Vec<_> = paths.iter().map(String::as_str).collect();
+    ask(runtime, requests, &paths, CONNECTIONS)
+}
+
 /// Requests of all connections for so long.
 fn mixed(runtime: &Runtime, requests: &Requests, companies: u32, seed: u64, window: Duration) -> Result<Mixed> {
     let over = Arc::new(AtomicBool::new(false));
@@ -235,7 +250,7 @@ fn mixed(runtime: &Runtime, requests: &Requests, companies: u32, seed: u64, wind
                 requests: requests.clone(),
                 frequencies: Arc::clone(&frequencies),
                 issued: Vec::new(),
-                random: Rng::with_seed(seed * CONNECTIONS + connection),
+                random: Rng::with_seed(seed * CONNECTIONS as u64 + connection as u64),
             };
             runtime.spawn(user.until(Arc::clone(&over)))
         })
