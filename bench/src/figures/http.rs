@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    ops::Range,
     path::Path,
     sync::{
         Arc,
@@ -39,8 +40,11 @@ const FEW: u32 = 5;
 /// Those to whom the invoices are issued; the example makes so many of them.
 const PARTNERS: i64 = 400;
 
-/// Connections that are busy at the same time, each asking again as soon as it has its answer.
+/// Connections that are busy at the same time.
 const CONNECTIONS: usize = 64;
+/// What a user does between an answer and the next request, in milliseconds: more than they let the service idle, and less than
+/// people think.
+const THINKING: Range<u64> = 50..150;
 /// One request in so many is a mutation.
 const MUTATIONS: u32 = 50;
 
@@ -313,6 +317,8 @@ impl User {
                 counted.reads += 1;
                 counted.hits += u64::from(answer.hit);
             }
+            let thinking = Duration::from_millis(self.random.u64(THINKING));
+            tokio::time::sleep(thinking).await;
         }
         Ok(counted)
     }
