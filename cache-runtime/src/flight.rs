@@ -1,7 +1,7 @@
 //! Flights: one load that concurrent callers of the same key share.
 //!
 //! What waiters get:
-//! - the leader's value, when it loads one, as a read of its entry would give it, or its "nothing", for an `Option`;
+//! - the leader's value, when it loads one, as a hit would be given it, or its "nothing", for an `Option`;
 //! - nothing, when the leader's load fails: then every waiter runs its own load at once, and returns its own error. They
 //!   are not queued behind one another: a database that fails after a timeout would make the last of a hundred waiters wait
 //!   a hundred timeouts;
