@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 use super::Measurement;
 use crate::{
     bench::{Bench, patient, runtime, say},
-    figure::{Figure, Must, Series, Spread, Unit},
+    figure::{Figure, Must, OURS, Series, Spread, Unit},
     measure::{Contender, interleaved, nanoseconds},
     population::{Population, RESOURCE},
 };
@@ -44,7 +44,7 @@ fn run(bench: Bench) -> Result<Vec<Figure>> {
     let ours = {
         let mut contenders: Vec<_> = towns
             .iter_mut()
-            .map(|town| Contender::new("cached", || town.invalidate(&runtime)))
+            .map(|town| Contender::new(OURS, || town.invalidate(&runtime)))
             .collect();
         interleaved(bench.rounds(), &mut contenders)?
     };
@@ -76,7 +76,7 @@ fn run(bench: Bench) -> Result<Vec<Figure>> {
 fn compared(entries: u32, ours: &Series, by_hand: Series) -> Option<[Figure; 2]> {
     let median = ours.spread()?.median;
     let factor = Series {
-        name: "cached".to_owned(),
+        name: OURS.to_owned(),
         samples: by_hand.samples.iter().map(|time| (time / median).round()).collect(),
     };
     Some([

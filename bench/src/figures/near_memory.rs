@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Measurement;
 use crate::{
     bench::{Bench, one_thread, say},
-    figure::{Figure, Must, Series, Unit},
+    figure::{Figure, Must, OURS, Series, Unit},
     work::{Filter, Page, Query, SMALL, load},
 };
 
@@ -74,16 +74,11 @@ fn run(_bench: Bench) -> Result<Vec<Figure>> {
     }
     let counted: Counted = serde_json::from_slice(&output.stdout)?;
     let beside = |name: &str, entry: f64| {
-        Figure::new(
-            MEASUREMENT.name,
-            name,
-            Unit::Bytes,
-            series("cached", entry - counted.value),
-        )
-        .against(series("the value", counted.value))
+        Figure::new(MEASUREMENT.name, name, Unit::Bytes, series(OURS, entry - counted.value))
+            .against(series("the value", counted.value))
     };
     let bounded = |name: &str, sample| {
-        Figure::new(MEASUREMENT.name, name, Unit::Bytes, series("cached", sample))
+        Figure::new(MEASUREMENT.name, name, Unit::Bytes, series(OURS, sample))
             .at("keys", DISTINCT.into())
             .against(series("`near_capacity`", BOUND as f64))
     };

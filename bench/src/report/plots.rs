@@ -35,6 +35,10 @@ fn slug(text: &str) -> String {
 fn plot(file: &Path, title: &str, figures: &[&Figure]) -> Result<()> {
     let Some(first) = figures.first() else { return Ok(()) };
     let curves = curves(figures);
+    // One measured thing, or one place on the axis, is no plot.
+    if curves.len() < 2 || curves.values().all(|points| points.len() < 2) {
+        return Ok(());
+    }
     let points = || curves.values().flatten();
     let xs = Spread::of(points().map(|(x, _)| *x)).context("there are no points")?;
     let ys = Spread::of(points().flat_map(|(_, y)| [y.min, y.max])).context("there are no points")?;
