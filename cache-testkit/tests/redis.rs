@@ -10,6 +10,7 @@ use cache_runtime::{
     with_cache, with_tenant,
 };
 use cache_testkit::{LoadCounter, RedisServer, assert_loads, expect_outcomes, isolated_on};
+use futures_util::future::join_all;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
@@ -130,6 +131,36 @@ async fn a_thousand_concurrent_readers_are_each_given_their_own_value() {
                 }));
             }
             readers.join_all().await;
+        }
+    })
+    .await;
+}
+
+/// How many `MGET`s the server has been sent since its statistics were reset.
+fn mgets(server: &RedisServer) -> u64 {
+    let statistics: String = server.command(["INFO", "commandstats"]).expect("the server answers");
+    let calls = statistics.split("cmdstat_mget:calls=").nth(1).unwrap_or("0");
+    let digits: String = calls.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().expect("a count")
+}
+
+#[tokio::test]
+async fn readers_that_come_at_the_same_time_share_commands() {
+    let server = RedisServer::start().unwrap();
+    isolated_on(&server, async |cache| {
+        let read_all = async || {
+            let readers = (0..1000).map(|id| with_cache(cache.clone(), row(id)));
+            join_all(readers).await;
+        };
+        read_all().await;
+        for _ in 0..3 {
+            server.command::<()>(["CONFIG", "RESETSTAT"]).unwrap();
+            let before = cache.stats().hits;
+            read_all().await;
+            assert_eq!(cache.stats().hits - before, 1000);
+            // One for each connection that is free, and for each 256 of those who wait.
+            let mgets = mgets(&server);
+            assert!(mgets <= 16, "{mgets} commands");
         }
     })
     .await;
