@@ -80,21 +80,24 @@ fn in_one_process(bench: Bench, server: &RedisServer) -> Result<Vec<Figure>> {
     let (mut bare, mut loads) = (Vec::new(), Vec::new());
     // The first key makes the stamp, which is done once in the life of a resource.
     runtime.block_on(totals(u32::MAX));
-    let timed = |times: &mut Vec<f64>, work: &dyn Fn() -> Result<()>| {
+    let add = |times: &mut Vec<f64>, work: &dyn Fn() -> Result<()>| {
         let started = Instant::now();
         work()?;
         times.push(nanoseconds(started.elapsed()));
         anyhow::Ok(())
     };
     for key in numbers(bench) {
-        timed(&mut bare, &|| Ok(drop(runtime.block_on(load()))))?;
+        add(&mut bare, &|| {
+            runtime.block_on(load());
+            Ok(())
+        })?;
         LOADS.store(0, Ordering::Relaxed);
-        timed(&mut times, &|| stampede(&runtime, CALLERS, move || totals(key)))?;
+        add(&mut times, &|| stampede(&runtime, CALLERS, move || totals(key)))?;
         loads.push(f64::from(LOADS.swap(0, Ordering::Relaxed)));
-        timed(&mut near, &|| stampede(&runtime, CALLERS, move || totals_near(key)))?;
+        add(&mut near, &|| stampede(&runtime, CALLERS, move || totals_near(key)))?;
         loads.push(f64::from(LOADS.load(Ordering::Relaxed)));
         let shared = Arc::new(OnceCell::new());
-        timed(&mut by_hand, &|| {
+        add(&mut by_hand, &|| {
             stampede(&runtime, CALLERS, || shared_by_hand(Arc::clone(&shared)))
         })?;
     }

@@ -102,7 +102,7 @@ pub(crate) fn count(held: impl Fn() -> usize) -> Result<String> {
     let per_entry = |bytes| bytes / f64::from(ENTRIES);
     let value = per_entry(bare(&held));
     let one = near(&held, WARM, u64::MAX, ENTRIES, async |number| {
-        drop(by_number(number).await)
+        drop(by_number(number).await);
     })?;
     let five = near(&held, WARM, u64::MAX, ENTRIES, async |number| {
         let Query {
@@ -116,7 +116,7 @@ pub(crate) fn count(held: impl Fn() -> usize) -> Result<String> {
     })?;
     // Everything is counted here, what is known of recent calls, too.
     let bounded = near(&held, 1000, BOUND, DISTINCT, async |number| {
-        drop(by_number(number).await)
+        drop(by_number(number).await);
     })?;
     Ok(serde_json::to_string(&Counted {
         value,
