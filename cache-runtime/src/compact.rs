@@ -24,15 +24,6 @@ impl Form<'_> {
         value.serialize(self)
     }
 
-    /// Appends what `value` displays.
-    ///
-    /// # Errors
-    ///
-    /// For want of room, or if its own `Display` gives up.
-    pub(crate) fn write_display<T: fmt::Display + ?Sized>(&mut self, value: &T) -> Result<(), NotCompact> {
-        self.display(value)
-    }
-
     /// Appends what says which function a call is of.
     ///
     /// # Errors

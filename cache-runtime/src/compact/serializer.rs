@@ -113,7 +113,12 @@ impl<'o> Form<'o> {
         self.put((at << 16 | len << 8 | tag as u64).to_le_bytes())
     }
 
-    pub(super) fn display<T: fmt::Display + ?Sized>(&mut self, value: &T) -> Result<(), NotCompact> {
+    /// Appends what `value` displays.
+    ///
+    /// # Errors
+    ///
+    /// For want of room, or if its own `Display` gives up.
+    pub(crate) fn write_display<T: fmt::Display + ?Sized>(&mut self, value: &T) -> Result<(), NotCompact> {
         let at = self.len;
         self.sized(Tag::Text, b"")?;
         let text = self.len;
@@ -224,7 +229,7 @@ impl ser::Serializer for &mut Form<'_> {
     }
 
     fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), NotCompact> {
-        self.display(value)
+        self.write_display(value)
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<(), NotCompact> {
