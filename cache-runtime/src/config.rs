@@ -104,6 +104,9 @@ pub fn from_env(get: impl Fn(&'static str) -> Option<OsString>) -> Result<Builde
     if let Some(waiters) = env.number("CACHE_MAX_WAITERS")? {
         builder = builder.max_waiters(waiters);
     }
+    if let Some(after) = env.duration("CACHE_LOAD_BACKSTOP")? {
+        builder = builder.load_backstop(after);
+    }
     if let Some(lines) = env.number("CACHE_JOURNAL_LIMIT")? {
         builder = builder.journal_limit(lines);
     }

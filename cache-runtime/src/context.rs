@@ -16,9 +16,9 @@ use crate::{
     Cache,
     builder::Settings,
     cache::Inner,
+    flight::Load,
     key::{DEFAULT_TENANT, escape},
     observe::Observer,
-    slots::Loading,
     transaction::TransactionLog,
 };
 
@@ -36,8 +36,8 @@ pub(crate) struct Context {
     pub(crate) tenant: Option<Arc<str>>,
     pub(crate) observer: Option<Observer>,
     pub(crate) transaction: Option<TransactionLog>,
-    /// Known only where the number of loads is limited.
-    pub(crate) loading: Option<Loading>,
+    /// The load whose body the task runs.
+    pub(crate) load: Option<Arc<Load>>,
 }
 
 fn get<T>(part: impl FnOnce(&Context) -> Option<T>) -> Option<T> {
@@ -152,9 +152,9 @@ pub(crate) fn transaction() -> Option<TransactionLog> {
     get(|context| context.transaction.clone())
 }
 
-/// The loads that the task is inside of.
-pub(crate) fn loading() -> Option<Loading> {
-    get(|context| context.loading.clone())
+/// The load whose body the task runs.
+pub(crate) fn load() -> Option<Arc<Load>> {
+    get(|context| context.load.clone())
 }
 
 /// Runs a future in which `tenant` is the current tenant: what `#[cached]` and `#[invalidates]` use when neither the

@@ -5,12 +5,21 @@
 //! scenario sees nothing. `docs/models.md` describes them.
 
 #[expect(dead_code, reason = "the scenarios do not need all of it")]
-#[path = "../../src/flight/table.rs"]
-mod flight;
+mod flight {
+    #[path = "../../../src/flight/load.rs"]
+    pub(crate) mod load;
+    #[path = "../../../src/flight/table.rs"]
+    mod table;
+
+    pub(crate) use self::table::{Flight, Flights, Joined, Joining, Key, Landed, Leader, Moment};
+}
 #[path = "../../src/journal/lines.rs"]
 mod lines;
 #[path = "../../src/journal/pending.rs"]
 mod pending;
+#[expect(dead_code, reason = "the scenarios do not need all of it")]
+#[path = "../../src/slots/queue.rs"]
+mod queue;
 #[path = "../../src/near/table.rs"]
 mod stamps;
 mod sync;
@@ -18,6 +27,7 @@ mod sync;
 mod flights;
 mod guard;
 mod marks;
+mod stalls;
 
 use shuttle::{
     Config, Runner,
@@ -32,6 +42,17 @@ const STAMP: &str = "cachestamp:t:r";
 
 /// How many schedules an exhaustive search may take.
 const MOST_SCHEDULES: usize = 200_000;
+
+/// A caller outside of any load, whose waits nobody watches.
+fn joining(began: flight::Moment, waits: &flight::load::Waits) -> flight::Joining<'_, impl Fn(&sync::Arc<flight::Flight<u64>>)> {
+    flight::Joining {
+        resource: "r",
+        began,
+        inside: None,
+        waits,
+        watch: |_| {},
+    }
+}
 
 fn stamp() -> Vec<String> {
     vec![STAMP.to_owned()]
