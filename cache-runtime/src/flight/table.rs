@@ -50,6 +50,8 @@ enum State<V> {
 struct Crew {
     /// Usually one. The first that lands ends the flight.
     leaders: Vec<Arc<Load>>,
+    /// How many there have been.
+    led: usize,
     /// Whether one of those who wait is to load, too, and why.
     vacancy: Option<Takeover>,
 }
@@ -121,8 +123,6 @@ impl<K: Key> Default for Flights<K> {
 pub(crate) struct Flight<V> {
     number: u64,
     waiters: AtomicUsize,
-    /// How many have led it so far.
-    led: AtomicUsize,
     state: Mutex<State<V>>,
     changed: Notify,
     /// The runtimes that [watch](super::watch) it.
@@ -134,9 +134,9 @@ impl<V: Clone> Flight<V> {
         Self {
             number,
             waiters: AtomicUsize::new(0),
-            led: AtomicUsize::new(1),
             state: Mutex::new(State::Flying(Crew {
                 leaders: vec![leader],
+                led: 1,
                 vacancy: None,
             })),
             changed: Notify::new(),
@@ -156,6 +156,7 @@ impl<V: Clone> Flight<V> {
 
     /// Waits for the end, or for a vacancy, which it takes with the load that `lead` makes.
     async fn wait(&self, lead: impl Fn() -> Arc<Load>) -> Waited<V> {
+        let mut has_waited = false;
         loop {
             // Made before the look at the state, so that a change in between is not missed.
             let changed = self.changed.notified();
@@ -164,14 +165,16 @@ impl<V: Clone> Flight<V> {
                     if let Some(takeover) = crew.vacancy.take() {
                         let load = lead();
                         crew.leaders.push(Arc::clone(&load));
-                        self.led.fetch_add(1, Ordering::SeqCst);
+                        crew.led += 1;
                         return Waited::Vacancy(load, takeover);
                     }
                 }
+                State::Landed(_, at) if !has_waited && at.elapsed() > LINGERING => return Waited::Over,
                 State::Landed(landed, _) => return Waited::Landed(landed.clone()),
-                State::Abandoned => return Waited::Abandoned,
+                State::Abandoned => return Waited::Over,
             }
             changed.await;
+            has_waited = true;
         }
     }
 
@@ -207,9 +210,12 @@ impl<V: Clone> Flight<V> {
         self.changed.notify_waiters();
     }
 
-    /// How many have led it so far.
-    pub(crate) fn led(&self) -> usize {
-        self.led.load(Ordering::SeqCst)
+    /// How many have led it so far; `None` if it is over.
+    pub(crate) fn led(&self) -> Option<usize> {
+        match &*self.state() {
+            State::Flying(crew) => Some(crew.led),
+            State::Landed(..) | State::Abandoned => None,
+        }
     }
 
     /// Notes that this runtime watches the flight. Returns whether it did not yet.
@@ -232,20 +238,17 @@ impl<V: Clone> Flight<V> {
         }
     }
 
-    /// A leader goes away. Returns whether it was the last one.
-    fn leave(&self, load: &Arc<Load>) -> bool {
-        match &mut *self.state() {
-            State::Flying(crew) => {
-                crew.leaders.retain(|leader| !Arc::ptr_eq(leader, load));
-                crew.leaders.is_empty()
+    /// A leader goes away.
+    fn leave(&self, load: &Arc<Load>) {
+        let mut state = self.state();
+        if let State::Flying(crew) = &mut *state {
+            crew.leaders.retain(|leader| !Arc::ptr_eq(leader, load));
+            if crew.leaders.is_empty() {
+                *state = State::Abandoned;
+                drop(state);
+                self.changed.notify_waiters();
             }
-            State::Landed(..) | State::Abandoned => true,
         }
-    }
-
-    /// Whether it has landed so long ago that nobody should be given what it brought.
-    fn is_over(&self) -> bool {
-        matches!(&*self.state(), State::Landed(_, at) if at.elapsed() > LINGERING)
     }
 
     fn state(&self) -> MutexGuard<'_, State<V>> {
@@ -267,7 +270,8 @@ enum Waited<V> {
     Landed(Landed<V>),
     /// The caller leads, too.
     Vacancy(Arc<Load>, Takeover),
-    Abandoned,
+    /// Nobody loads any more, or what was loaded is not to be given to anybody any more.
+    Over,
 }
 
 /// Counts a waiter for as long as it waits.
@@ -351,10 +355,6 @@ impl<K: Key> Flights<K> {
                     });
                 }
             };
-            if flight.is_over() {
-                self.remove(&key, &flight);
-                continue;
-            }
             let Some(_seat) = flight.seat(self.max_waiters) else {
                 return Joined::Waiter(Landed::Failed);
             };
@@ -377,7 +377,7 @@ impl<K: Key> Flights<K> {
                 }
                 Waited::Landed(landed) if may_share => return Joined::Waiter(landed),
                 // The leader may not have left yet; nobody needs this flight any more.
-                Waited::Landed(_) | Waited::Abandoned => self.remove(&key, &flight),
+                Waited::Landed(_) | Waited::Over => self.remove(&key, &flight),
             }
         }
     }
@@ -394,14 +394,27 @@ impl<K: Key> Flights<K> {
     }
 
     fn remove(&self, key: &K, flight: &Arc<Flight<K::Value>>) {
+        self.remove_if(key, flight, |_| true);
+    }
+
+    /// Takes a flight out of the table, unless somebody leads it beside this load.
+    fn remove_without(&self, key: &K, flight: &Arc<Flight<K::Value>>, load: &Arc<Load>) {
+        self.remove_if(key, flight, |state| match state {
+            State::Flying(crew) => crew.leaders.iter().all(|leader| Arc::ptr_eq(leader, load)),
+            State::Landed(..) | State::Abandoned => true,
+        });
+    }
+
+    fn remove_if(&self, key: &K, flight: &Arc<Flight<K::Value>>, removed: impl FnOnce(&State<K::Value>) -> bool) {
         let mut table = self.table();
-        if table
-            .flying
-            .get(key)
-            .is_some_and(|current| Arc::ptr_eq(current, flight))
-        {
+        let current = table.flying.get(key);
+        if !current.is_some_and(|current| Arc::ptr_eq(current, flight)) {
+            return;
+        }
+        let state = flight.state();
+        if removed(&state) {
             table.flying.remove(key);
-            if matches!(*flight.state(), State::Landed(Landed::Value(_), _)) {
+            if let State::Landed(Landed::Value(_), _) = *state {
                 *table.landed(key) = self.next();
             }
         }
@@ -472,9 +485,8 @@ impl<K: Key> Leader<K> {
 
 impl<K: Key> Drop for Leader<K> {
     fn drop(&mut self) {
-        if self.flight.leave(&self.load) {
-            self.flights.remove(&self.key, &self.flight);
-            self.flight.end(State::Abandoned);
-        }
+        // Out of the table first: whoever is woken finds no flight, and starts the next one.
+        self.flights.remove_without(&self.key, &self.flight, &self.load);
+        self.flight.leave(&self.load);
     }
 }

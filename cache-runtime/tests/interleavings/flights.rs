@@ -96,7 +96,9 @@ impl Drop for Loading<'_> {
 }
 
 async fn join(flights: &Arc<Flights<Key>>) -> Joined<Key> {
-    flights.join(Key::Stamped, joining(flights.now(), &Waits::default())).await
+    flights
+        .join(Key::Stamped, joining(flights.now(), &Waits::default()))
+        .await
 }
 
 fn version(landed: &Landed<u64>) -> u64 {

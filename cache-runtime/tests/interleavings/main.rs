@@ -5,14 +5,20 @@
 //! scenario sees nothing. `docs/models.md` describes them.
 
 #[expect(dead_code, reason = "the scenarios do not need all of it")]
-mod flight {
-    #[path = "../../../src/flight/load.rs"]
-    pub(crate) mod load;
-    #[path = "../../../src/flight/table.rs"]
-    mod table;
+#[path = "../../src/flight/load.rs"]
+mod load;
+#[expect(dead_code, reason = "the scenarios do not need all of it")]
+#[path = "../../src/flight/table.rs"]
+mod table;
 
-    pub(crate) use self::table::{Flight, Flights, Joined, Joining, Key, Landed, Leader, Moment};
+/// As the runtime has them.
+mod flight {
+    pub(crate) use crate::{
+        load,
+        table::{Flight, Flights, Joined, Joining, Key, Landed, Leader, Moment},
+    };
 }
+
 #[path = "../../src/journal/lines.rs"]
 mod lines;
 #[path = "../../src/journal/pending.rs"]
@@ -44,13 +50,16 @@ const STAMP: &str = "cachestamp:t:r";
 const MOST_SCHEDULES: usize = 200_000;
 
 /// A caller outside of any load, whose waits nobody watches.
-fn joining(began: flight::Moment, waits: &flight::load::Waits) -> flight::Joining<'_, impl Fn(&sync::Arc<flight::Flight<u64>>)> {
+fn joining(
+    began: flight::Moment,
+    waits: &load::Waits,
+) -> flight::Joining<'_, impl Fn(&sync::Arc<flight::Flight<u64>>)> {
     flight::Joining {
         resource: "r",
         began,
         inside: None,
         waits,
-        watch: |_| {},
+        watch: |_: &sync::Arc<flight::Flight<u64>>| {},
     }
 }
 

@@ -1,7 +1,6 @@
 //! Loads that stall, and loads that wait for one another: nobody waits for ever, and a load that goes on is not doubled.
 
 use std::{
-    future::Future as _,
     pin::{Pin, pin},
     task::{Context, Wake, Waker},
 };
@@ -181,20 +180,26 @@ fn callers_beside_one_that_may_stall(owner: Owner, watch: Watch) {
         if let Ok(first) = first {
             first.await.expect("a call ends");
         } else {
-            assert_eq!(process.loads.load(Ordering::SeqCst), 2, "one stalled, and one took over");
+            // A caller that comes after the second one has landed finds no flight, and loads as well.
+            let loads = process.loads.load(Ordering::SeqCst);
+            assert!((2..=3).contains(&loads), "one stalled, and one took over: {loads}");
         }
     });
 }
 
 #[test]
 fn one_of_those_who_wait_takes_over_from_a_load_that_stalls() {
-    in_many_schedules(4_000, || callers_beside_one_that_may_stall(Owner::LooksElsewhere, Watch::Awake));
+    in_many_schedules(4_000, || {
+        callers_beside_one_that_may_stall(Owner::LooksElsewhere, Watch::Awake)
+    });
 }
 
 #[test]
 #[should_panic(expected = "deadlock")]
 fn a_load_that_stalls_and_that_nobody_watches_is_caught() {
-    in_many_schedules(4_000, || callers_beside_one_that_may_stall(Owner::LooksElsewhere, Watch::Asleep));
+    in_many_schedules(4_000, || {
+        callers_beside_one_that_may_stall(Owner::LooksElsewhere, Watch::Asleep)
+    });
 }
 
 #[test]
@@ -258,13 +263,18 @@ fn waits_that_are_not_told_are_caught() {
                 let process = Arc::clone(&process);
                 async move {
                     let waits = Waits::default();
-                    let join = |key: u8| process.flights.join(Key(key), Joining {
-                        resource: "r",
-                        began: process.flights.now(),
-                        inside: None,
-                        waits: &waits,
-                        watch: |_: &Arc<Flight<u64>>| {},
-                    });
+                    let join = |key: u8| {
+                        process.flights.join(
+                            Key(key),
+                            Joining {
+                                resource: "r",
+                                began: process.flights.now(),
+                                inside: None,
+                                waits: &waits,
+                                watch: |_: &Arc<Flight<u64>>| {},
+                            },
+                        )
+                    };
                     if let Joined::Leader(leader) = join(key).await {
                         if let Joined::Leader(inner) = join(then).await {
                             inner.land(Landed::Value(0));
@@ -312,15 +322,26 @@ fn a_queue_with_a_load_that_stalls(in_the_queue: bool) {
             })
             .collect();
         drop(place);
+        let ended = Arc::new(AtomicBool::new(false));
+        let all = {
+            let ended = Arc::clone(&ended);
+            future::spawn(async move {
+                for other in others {
+                    other.await.expect("a load ends");
+                }
+                ended.store(true, Ordering::SeqCst);
+            })
+        };
         let mut sightings = Sightings::default();
-        while !queue.is_empty() {
+        while !ended.load(Ordering::SeqCst) {
             queue.look(&mut sightings);
             future::yield_now().await;
         }
-        for other in others {
-            other.await.expect("a load ends");
-        }
-        assert!(queue.loads().iter().all(|load| Arc::ptr_eq(load, &stalled)), "a place is lost");
+        all.await.expect("all end");
+        assert!(
+            queue.loads().iter().all(|load| Arc::ptr_eq(load, &stalled)),
+            "a place is lost"
+        );
         // It finds its way when it is polled again.
         holding.await;
         assert!(queue.loads().is_empty(), "a place is lost");
