@@ -98,6 +98,7 @@ pub mod __private {
         canonical::{canonical_json, key_hash},
         codec::Codec,
         config::from_env,
+        identity::Item,
         mutation::{On, Plan, ScopeValues, invalidating, scope_value},
         near::{Coherence, NearToo, SharedOnly},
         resource::{Declared, Group, Registry, Resource, Selection, Tenancy},
