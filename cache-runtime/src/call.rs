@@ -16,6 +16,7 @@ use crate::{
     near::{Kept, Looked, NearCall},
     recent::KnownCall,
     site::Site,
+    stored::Stored,
 };
 
 /// One call of a `#[cached]` function.
@@ -185,7 +186,10 @@ fn find_by(
     let Some(arguments) = arguments.or_else(|| Arguments::of(site, &inner.settings, parts)) else {
         return Found::Nothing;
     };
-    let known = Arc::new(KnownCall::of(site, function, arguments));
+    let Some(exact) = arguments::exact(parts) else {
+        return Found::Nothing;
+    };
+    let known = Arc::new(KnownCall::of(site, function, arguments, &exact));
     inner.recent.insert(form, &known);
     Found::Known(known, near)
 }
@@ -207,9 +211,16 @@ impl Keyed {
             address: Arc::clone(&self.known.address),
             identity: Identity {
                 fingerprint: self.known.fingerprint,
-                shape: self.site.shape.get::<T>(function, self.site.version()),
+                shape: self.stored::<T>(function).shape,
             },
         }
+    }
+}
+
+impl Keyed {
+    /// What is known of what the function stores.
+    pub(crate) fn stored<T: DeserializeOwned>(&self, function: Function) -> &'static Stored {
+        self.site.stored.get::<T>(function, self.site.version())
     }
 }
 
