@@ -141,7 +141,7 @@ impl Encoded {
     /// Whether these bytes stand for this value: what they decode to is the same to serde.
     fn stands_for<T: Serialize + DeserializeOwned>(&self, value: &T) -> bool {
         let Ok(decoded) = self.decode::<T>() else { return false };
-        match (Exact::of(value), Exact::of(&decoded)) {
+        match (Exact::sorted(value), Exact::sorted(&decoded)) {
             (Ok(before), Ok(after)) => before.bytes() == after.bytes(),
             _ => false,
         }

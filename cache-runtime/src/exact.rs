@@ -60,6 +60,8 @@ impl ser::Error for NotExact {
 pub(crate) struct Exact {
     out: Vec<u8>,
     depth: u8,
+    /// Whether the elements of sequences are put in order, too.
+    sorts: bool,
     /// Whether JSON has the same text for another value: there is something like nothing inside of a `Some`.
     hides_none: bool,
     /// Whether there is a float that is no number, or infinite.
@@ -74,6 +76,21 @@ impl Exact {
     /// If it has none.
     pub(crate) fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, NotExact> {
         let mut exact = Self::default();
+        exact.write(value)?;
+        Ok(exact)
+    }
+
+    /// The form of a value with the elements of its sequences in order: the same for two sets of the same elements, which serde does
+    /// not tell from lists. No codec changes the order of a list.
+    ///
+    /// # Errors
+    ///
+    /// If it has none.
+    pub(crate) fn sorted<T: Serialize + ?Sized>(value: &T) -> Result<Self, NotExact> {
+        let mut exact = Self {
+            sorts: true,
+            ..Self::default()
+        };
         exact.write(value)?;
         Ok(exact)
     }
@@ -99,7 +116,7 @@ impl Exact {
     /// If one of them has no exact form.
     pub(crate) fn write_set<T: Serialize>(&mut self, parts: impl Iterator<Item = T>) -> Result<(), NotExact> {
         self.kind(Kind::Map);
-        let mut members = Members::new(self);
+        let mut members = Members::new(self, true);
         for part in parts {
             members.begin();
             members.exact.write(&part)?;
@@ -191,7 +208,7 @@ macro_rules! numbers {
 impl<'e> ser::Serializer for &'e mut Exact {
     type Ok = ();
     type Error = NotExact;
-    type SerializeSeq = Self;
+    type SerializeSeq = Members<'e>;
     type SerializeTuple = Self;
     type SerializeTupleStruct = Self;
     type SerializeTupleVariant = Self;
@@ -282,8 +299,9 @@ impl<'e> ser::Serializer for &'e mut Exact {
         self.inner(value)
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<Self, NotExact> {
-        self.open(Kind::Sequence)
+    fn serialize_seq(self, _: Option<usize>) -> Result<Members<'e>, NotExact> {
+        let sorts = self.sorts;
+        Ok(Members::new(self.open(Kind::Sequence)?, sorts))
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Self, NotExact> {
@@ -306,9 +324,7 @@ impl<'e> ser::Serializer for &'e mut Exact {
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Members<'e>, NotExact> {
-        self.kind(Kind::Map);
-        self.enter()?;
-        Ok(Members::new(self))
+        Ok(Members::new(self.open(Kind::Map)?, true))
     }
 
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, NotExact> {
@@ -347,24 +363,26 @@ macro_rules! compound {
     };
 }
 
-compound!(SerializeSeq serialize_element);
 compound!(SerializeTuple serialize_element);
 compound!(SerializeTupleStruct serialize_field);
 compound!(SerializeTupleVariant serialize_field);
 compound!(SerializeStruct serialize_field (name: &'static str));
 compound!(SerializeStructVariant serialize_field (name: &'static str));
 
-/// The members of a map, or of a set, which come in any order.
+/// The members of a map, of a set or of a list.
 pub(crate) struct Members<'e> {
     exact: &'e mut Exact,
+    /// Whether they come in any order.
+    sorts: bool,
     /// Where they begin.
     from: usize,
     begins: Vec<usize>,
 }
 
 impl<'e> Members<'e> {
-    fn new(exact: &'e mut Exact) -> Self {
+    fn new(exact: &'e mut Exact, sorts: bool) -> Self {
         Self {
+            sorts,
             from: exact.out.len(),
             exact,
             begins: Vec::new(),
@@ -372,12 +390,16 @@ impl<'e> Members<'e> {
     }
 
     fn begin(&mut self) {
-        self.begins.push(self.exact.out.len());
+        if self.sorts {
+            self.begins.push(self.exact.out.len());
+        }
     }
 
     /// Puts the members in order.
     fn close(self) {
-        let Self { exact, from, begins } = self;
+        let Self {
+            exact, from, begins, ..
+        } = self;
         let ends = begins.iter().skip(1).copied().chain([exact.out.len()]);
         let members = begins.iter().zip(ends).map(|(&begin, end)| &exact.out[begin..end]);
         let mut members: Vec<&[u8]> = members.collect();
@@ -387,6 +409,22 @@ impl<'e> Members<'e> {
             exact.out[from..].copy_from_slice(&sorted);
         }
         exact.kind(Kind::End);
+    }
+}
+
+impl ser::SerializeSeq for Members<'_> {
+    type Ok = ();
+    type Error = NotExact;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NotExact> {
+        self.begin();
+        self.exact.write(value)
+    }
+
+    fn end(self) -> Result<(), NotExact> {
+        self.exact.depth -= 1;
+        self.close();
+        Ok(())
     }
 }
 

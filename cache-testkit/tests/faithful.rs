@@ -297,6 +297,18 @@ async fn a_set_is_the_same_argument_in_whatever_order_it_comes() {
     .await;
 }
 
+#[tokio::test]
+async fn sets_come_back_in_whatever_order() {
+    comes_back((0..100).collect::<HashSet<u32>>()).await;
+    comes_back(
+        (0..100)
+            .map(|n| (n, HashSet::from([n])))
+            .collect::<HashMap<u32, HashSet<u32>>>(),
+    )
+    .await;
+    comes_back(vec![3, 1, 2]).await;
+}
+
 /// A type of nearly every kind that serde has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 enum Any {

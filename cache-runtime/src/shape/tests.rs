@@ -356,7 +356,7 @@ fn only_types_that_a_codec_may_change_have_to_be_looked_at() {
         name: String,
         note: Option<String>,
         tags: Vec<Option<u8>>,
-        by_key: std::collections::BTreeMap<String, (bool, char)>,
+        by_key: BTreeMap<String, (bool, char)>,
         kind: Kind,
         inner: Option<Box<Plain>>,
     }
