@@ -16,6 +16,7 @@ use crate::{
     Cache,
     builder::Settings,
     cache::Inner,
+    changing::Changing,
     key::{DEFAULT_TENANT, escape},
     observe::Observer,
     slots::Loading,
@@ -36,8 +37,34 @@ pub(crate) struct Context {
     pub(crate) tenant: Option<Arc<str>>,
     pub(crate) observer: Option<Observer>,
     pub(crate) transaction: Option<TransactionLog>,
+    /// What the mutations that it is inside of are changing, the outermost first.
+    pub(crate) changing: Vec<Arc<Changing>>,
     /// Known only where the number of loads is limited.
     pub(crate) loading: Option<Loading>,
+}
+
+/// How a call of a `#[cached]` function stands to what its task is inside of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// The cache may answer it.
+    Cached,
+    /// The cache may answer it unless it depends on what a mutation around it is changing ([`is_changing`]).
+    CachedUnlessChanging,
+    /// Its body runs.
+    Uncached,
+}
+
+impl Context {
+    fn reads(&self, resource: &str) -> Reads {
+        if self.transaction.is_some() {
+            // What is read inside a transaction may be seen by nobody else yet.
+            Reads::Uncached
+        } else if self.changing.iter().any(|changing| changing.names(resource)) {
+            Reads::CachedUnlessChanging
+        } else {
+            Reads::Cached
+        }
+    }
 }
 
 fn get<T>(part: impl FnOnce(&Context) -> Option<T>) -> Option<T> {
@@ -96,11 +123,20 @@ pub(crate) enum CurrentCache {
 
 impl CurrentCache {
     /// The task's cache, else the installed one.
-    pub(crate) fn of_task() -> Self {
-        match get(|context| context.cache.clone()) {
-            Some(cache) => Self::Own(cache),
-            None => Self::Installed(INSTALLED.load()),
-        }
+    fn of_task() -> Self {
+        Self::from_own(get(|context| context.cache.clone()))
+    }
+
+    /// The cache of a call: `named` by its attribute, else the task's, else the installed one; and how a call of `resource`
+    /// stands to what the task is inside of. One look at the context for both.
+    pub(crate) fn of_call(named: Option<&Cache>, resource: &str) -> (Self, Reads) {
+        let looked = get(|context| Some((context.cache.clone(), context.reads(resource))));
+        let (of_task, reads) = looked.unwrap_or((None, Reads::Cached));
+        (Self::from_own(named.cloned().or(of_task)), reads)
+    }
+
+    fn from_own(cache: Option<Cache>) -> Self {
+        cache.map_or_else(|| Self::Installed(INSTALLED.load()), Self::Own)
     }
 
     pub(crate) fn inner(&self) -> Option<&Arc<Inner>> {
@@ -142,9 +178,10 @@ pub(crate) fn observer() -> Option<Observer> {
     get(|context| context.observer.clone())
 }
 
-/// Whether the task is in a transaction.
-pub(crate) fn is_in_transaction() -> bool {
-    get(|context| context.transaction.as_ref().map(|_| ())).is_some()
+/// Whether a mutation that the task is inside of is changing what depends on these stamps.
+pub(crate) fn is_changing(stamps: &[String]) -> bool {
+    let is_changing = |context: &Context| context.changing.iter().any(|changing| changing.touches(stamps));
+    get(|context| Some(is_changing(context))).unwrap_or(false)
 }
 
 /// The transaction that the task is in.

@@ -80,6 +80,16 @@ impl Invalidation {
         self.stamps.is_empty()
     }
 
+    /// Whether anything of the resource is named.
+    pub(crate) fn names(&self, resource: &str) -> bool {
+        self.resources.contains(resource)
+    }
+
+    /// Whether one of these stamps is removed.
+    pub(crate) fn touches(&self, stamps: &[String]) -> bool {
+        stamps.iter().any(|stamp| self.stamps.contains(stamp))
+    }
+
     /// The keys of the stamps.
     pub(crate) fn stamps(&self) -> Vec<String> {
         self.stamps.iter().cloned().collect()

@@ -30,6 +30,7 @@ mod cache;
 mod cached;
 mod call;
 mod canonical;
+mod changing;
 mod codec;
 mod compact;
 mod compression;

@@ -3,11 +3,13 @@
 use std::{borrow::Cow, fmt::Display, pin::Pin, sync::Arc, time::Duration};
 
 use crate::{
-    Cache, context,
+    Cache,
+    changing::Change,
+    context,
     hold::Hold,
     invalidate::Invalidation,
     key::{ScopeValue, escape},
-    resource::Selection,
+    resource::{Resource, Selection},
     returns::Shape,
     transaction::TransactionLog,
 };
@@ -43,6 +45,8 @@ pub struct Plan {
     transaction: Option<TransactionLog>,
     /// For `crash_safe` resources.
     hold: Option<Hold>,
+    /// While the body runs; over with the plan.
+    change: Option<Change>,
 }
 
 #[derive(Debug)]
@@ -71,6 +75,7 @@ impl Plan {
             cache,
             transaction: context::transaction(),
             hold: None,
+            change: None,
         }
     }
 
@@ -111,24 +116,43 @@ impl Plan {
     /// nothing is stored until the hold is left. Scopes that are known only after the body are widened to the resource.
     async fn enter_hold(&mut self) {
         let Some(cache) = &self.cache else { return };
-        let mut before = Invalidation::default();
         let mut settle = Duration::ZERO;
+        let before = self.on_entry(|resource| {
+            let crash_safe = resource.crash_safe();
+            settle = settle.max(crash_safe.map_or(Duration::ZERO, |crash_safe| crash_safe.settle));
+            crash_safe.is_some()
+        });
+        if !before.is_empty() {
+            self.hold = Hold::enter(cache, before.stamps(), settle).await;
+            cache.inner.prepare(before).await;
+        }
+    }
+
+    /// What is going to be invalidated of the resources that are wanted, as far as it is known before the body: scopes that
+    /// come from its result are widened to the resource.
+    fn on_entry(&self, mut wanted: impl FnMut(&Resource) -> bool) -> Invalidation {
+        let mut invalidation = Invalidation::default();
         for Target { selection, scopes } in &self.targets {
             let scopes = match scopes {
                 Scopes::Known(scopes) => &scopes[..],
                 Scopes::FromResult => &[],
             };
-            for resource in selection.resources() {
-                if let Some(crash_safe) = resource.crash_safe() {
-                    before.add(self.tenant.as_deref(), resource, scopes);
-                    settle = settle.max(crash_safe.settle);
-                }
+            for resource in selection.resources().filter(|resource| wanted(resource)) {
+                invalidation.add(self.tenant.as_deref(), resource, scopes);
             }
         }
-        if !before.is_empty() {
-            self.hold = Hold::enter(cache, before.stamps(), settle).await;
-            cache.inner.prepare(before).await;
+        invalidation
+    }
+
+    /// Runs the body so that calls in it do not read from the cache what the plan is going to invalidate.
+    async fn around<F: Future>(&mut self, body: F) -> F::Output {
+        if self.cache.is_none() {
+            return body.await;
         }
+        let change = Change::begin(self.on_entry(|_| true));
+        let changing = change.changing();
+        self.change = Some(change);
+        context::scope(body, |context| context.changing.push(changing)).await
     }
 
     /// `from_result` has one element for each target that waits for the result; without, these are widened to the whole
@@ -195,7 +219,7 @@ where
 {
     plan.settle_tenant();
     plan.enter_hold().await;
-    let returned = body.await;
+    let returned = plan.around(body).await;
     if S::succeeded(&returned) {
         let from_result = S::value(&returned).map(scopes);
         plan.apply(from_result).await;
