@@ -8,7 +8,7 @@ mod resources;
 
 pub(crate) use self::{
     cached::{CachedArgs, CodecArg, CodecName, KeyExpr, NearArg},
-    invalidates::{InvalidatesArgs, OnArg, TargetArg},
+    invalidates::{InvalidatesArgs, OnArg, TargetArg, WHEN},
     options::{ScopeExpr, Slot},
     reference::{Reference, resource_ident},
     resources::{Declaration, GroupArgs, Member, ResourceArgs, ResourcesArgs, ScopeArg},

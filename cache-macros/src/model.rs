@@ -80,6 +80,8 @@ pub(crate) struct UserArgument {
 pub(crate) struct Invalidates {
     pub(crate) function: String,
     pub(crate) on: OnArg,
+    /// What has to be able to go on without the caller, if the mutation does.
+    pub(crate) detach: Option<Vec<DetachedArgument>>,
     pub(crate) tenant: Option<Tenant>,
     pub(crate) cache: Option<TokenStream>,
     pub(crate) targets: Vec<Target>,
@@ -93,7 +95,23 @@ pub(crate) struct Target {
     /// A constant expression of type `Selection`.
     pub(crate) selection: TokenStream,
     pub(crate) span: Span,
+    pub(crate) when: Option<Condition>,
     pub(crate) scopes: Vec<TargetScope>,
+}
+
+/// Whether a target is meant.
+pub(crate) struct Condition {
+    pub(crate) value: TokenStream,
+    pub(crate) span: Span,
+    /// Known after the body.
+    pub(crate) from_result: bool,
+}
+
+/// An argument of a mutation that may go on without its caller.
+pub(crate) struct DetachedArgument {
+    pub(crate) cfg: Vec<Attribute>,
+    pub(crate) value: TokenStream,
+    pub(crate) span: Span,
 }
 
 /// When the value of a target's scope is known.
@@ -104,6 +122,10 @@ pub(crate) enum TargetScope {
 
 impl Target {
     pub(crate) fn needs_result(&self) -> bool {
+        self.when.as_ref().is_some_and(|when| when.from_result) || self.has_scope_from_result()
+    }
+
+    pub(crate) fn has_scope_from_result(&self) -> bool {
         self.scopes
             .iter()
             .any(|scope| matches!(scope, TargetScope::FromResult(_)))

@@ -59,6 +59,15 @@ impl Arguments {
         Some(Self { tenant, scopes, json })
     }
 
+    /// The tenant, if one was named: `None` for the default one. Of no meaning for what tenants share.
+    pub(crate) fn named_tenant(&self) -> Option<&str> {
+        match &self.tenant {
+            Cow::Owned(tenant) => Some(tenant),
+            // A name that the program has been compiled with, and no value.
+            Cow::Borrowed(_) => None,
+        }
+    }
+
     /// Where the entry of the call stands.
     pub(crate) fn address(&self, site: &'static Site) -> Address {
         let resource = site.declared();

@@ -14,6 +14,7 @@ use crate::{
     key::Address,
     near::{Kept, Looked, NearCall},
     recent::KnownCall,
+    resource::Tenancy,
     site::Site,
 };
 
@@ -193,6 +194,12 @@ fn find_by(
     let Some(arguments) = arguments.or_else(|| Arguments::of(site, &inner.settings, parts)) else {
         return Found::Nothing;
     };
+    if site.declared().tenancy() == Tenancy::PerTenant {
+        match arguments.named_tenant() {
+            Some(tenant) => inner.note_tenant(tenant),
+            None => inner.tenants.note_missing(site.resource()),
+        }
+    }
     let known = Arc::new(KnownCall::of(site, arguments));
     inner.recent.insert(form, &known);
     Found::Known(known, near)

@@ -1,13 +1,13 @@
 //! Invalidation: what is named, what becomes of it.
 
-use std::{collections::BTreeSet, fmt, pin::Pin, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, fmt, pin::Pin, sync::Arc};
 
 use tokio::{runtime::Handle, time::Instant};
 
 use crate::{
     Cache, by_key,
     cache::Inner,
-    context, declared,
+    declared,
     journal::Position,
     key::{self, DEFAULT_TENANT, SHARED_TENANT, ScopeValue, escape},
     resource::{Resource, Tenancy},
@@ -58,11 +58,11 @@ impl Invalidation {
         self.stamps.insert(key::stamp_key(tenant, by_key::RESOURCE, scopes));
     }
 
-    pub(crate) fn merge(&mut self, other: Self) {
-        self.stamps.extend(other.stamps);
-        self.patterns.extend(other.patterns);
-        self.resources.extend(other.resources);
-        self.tenants.extend(other.tenants);
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.stamps.extend(other.stamps.iter().cloned());
+        self.patterns.extend(other.patterns.iter().cloned());
+        self.resources.extend(&other.resources);
+        self.tenants.extend(other.tenants.iter().cloned());
     }
 
     /// What it is about, for the log.
@@ -154,15 +154,31 @@ impl Inner {
         position
     }
 
-    /// As [`apply`](Self::apply), for callers that cannot wait.
-    pub(crate) fn apply_later(self: &Arc<Self>, invalidation: Invalidation) {
+    /// As [`apply`](Self::apply), for what was dropped half-way: nobody can wait, and whether the database has committed is
+    /// not known, nor whether it is still going to. So the invalidation is made now, and again some time later.
+    pub(crate) fn apply_unfinished(self: &Arc<Self>, invalidation: Invalidation) {
         if self.store.is_some() && !invalidation.is_empty() {
             let started = Instant::now();
-            self.enqueue(&invalidation.stamps());
+            let stamps = invalidation.stamps();
+            self.enqueue(&stamps);
+            if !self.keeper.is_closed() {
+                self.repeats.write(&stamps);
+            }
             self.counters.invalidations.add(1);
             self.keeper.wake();
             log(&invalidation.subject(), false, started);
             Sweeper::request(self, invalidation.patterns);
+        }
+    }
+
+    /// Writes the removal of these stamps down once more.
+    pub(crate) fn repeat(self: &Arc<Self>, stamps: &[String]) {
+        if !stamps.is_empty() {
+            tracing::debug!(
+                stamps = stamps.len(),
+                "invalidated again: their mutations were dropped half-way"
+            );
+            self.enqueue(stamps);
         }
     }
 
@@ -269,22 +285,24 @@ impl Invalidate {
     }
 
     fn resolve(&self) -> Result<Invalidation, InvalidateError> {
-        let tenant = self
-            .tenant
-            .clone()
-            .or_else(|| context::tenant().map(|tenant| tenant.to_string()));
+        let What::Pattern(pattern) = &self.what else {
+            return Ok(all_of_tenant(self.tenant.as_deref().unwrap_or(DEFAULT_TENANT)));
+        };
+        let resources = declared::find(pattern).map_err(InvalidateError)?;
+        let have_tenants = resources
+            .iter()
+            .any(|resource| resource.tenancy() == Tenancy::PerTenant);
+        let tenant = match &self.tenant {
+            None if have_tenants => self.cache.inner.tenant_of_task("an invalidation by hand"),
+            tenant => tenant.clone().map(Cow::from),
+        };
         let tenant = tenant.as_deref().unwrap_or(DEFAULT_TENANT);
-        match &self.what {
-            What::Tenant => Ok(all_of_tenant(tenant)),
-            What::Pattern(pattern) => {
-                let mut invalidation = Invalidation::default();
-                for resource in declared::find(pattern).map_err(InvalidateError)? {
-                    let scopes = self.scopes_of(resource)?;
-                    invalidation.add(Some(tenant), resource, &scopes);
-                }
-                Ok(invalidation)
-            }
+        let mut invalidation = Invalidation::default();
+        for resource in resources {
+            let scopes = self.scopes_of(resource)?;
+            invalidation.add(Some(tenant), resource, &scopes);
         }
+        Ok(invalidation)
     }
 
     fn scopes_of(&self, resource: &Resource) -> Result<Vec<ScopeValue>, InvalidateError> {

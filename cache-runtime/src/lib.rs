@@ -53,6 +53,7 @@ mod mutation;
 mod near;
 mod observe;
 mod recent;
+mod repeats;
 mod resource;
 mod returns;
 mod shape;
@@ -63,6 +64,7 @@ mod stamp;
 mod stats;
 mod sweeper;
 mod sync;
+mod tenants;
 mod transaction;
 
 pub mod protocol;
@@ -75,7 +77,7 @@ pub use crate::{
     cache::Cache,
     compression::Compression,
     config::ConfigError,
-    context::{with_cache, with_tenant},
+    context::{current_tenant, in_current_context, spawn, with_cache, with_tenant},
     envelope::{Envelope, Identity, Rejection},
     invalidate::{Invalidate, InvalidateError, Invalidated},
     key::Address,
@@ -99,7 +101,7 @@ pub mod __private {
         canonical::{canonical_json, key_hash},
         codec::Codec,
         config::from_env,
-        mutation::{On, Plan, ScopeValues, invalidating, scope_value},
+        mutation::{On, Plan, ScopeValues, detached, invalidating, invalidating_detached, scope_value},
         near::{Coherence, NearToo, SharedOnly},
         resource::{Declared, Group, Registry, Resource, Selection, Tenancy},
         returns::{Returns, Shape},

@@ -7,7 +7,7 @@ use quote::ToTokens;
 use syn::{Type, spanned::Spanned};
 
 use crate::{
-    args::{Declaration, ResourceArgs, ResourcesArgs, ScopeArg, Slot, resource_ident},
+    args::{Declaration, ResourceArgs, ResourcesArgs, ScopeArg, Slot, WHEN, resource_ident},
     diag::Errors,
     model::{CrashSafe, Registry, Resource, ScopeType},
     uses::compact,
@@ -97,6 +97,13 @@ fn scope_names(declared: &ResourceArgs, types: &mut Vec<ScopeType>, errors: &mut
                 format!("a resource has at most {MOST_SCOPES} scopes\nhelp: keep those that are invalidated on their own; the other arguments are in the key all the same"),
             );
             break;
+        }
+        if name == WHEN {
+            errors.at(
+                name.span(),
+                "`when` cannot name a scope: in `#[invalidates]` it says whether a target is meant\nhelp: choose another name",
+            );
+            continue;
         }
         if resource_ident(&name.to_string(), name.span()).is_err() {
             errors.at(

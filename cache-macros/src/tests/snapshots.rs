@@ -154,6 +154,28 @@ fn a_mutation_with_scopes_from_its_result() {
 }
 
 #[test]
+fn a_mutation_that_is_detached() {
+    assert_snapshot!(invalidates(
+        r#""invoices_list"(company), detach"#,
+        "async fn pay(self: Arc<Self>, company: i64, #[cfg(unix)] path: PathBuf) -> Result<(), AppError> {
+            self.db.pay(company).await
+        }"
+    ));
+}
+
+#[test]
+fn a_mutation_with_conditions() {
+    assert_snapshot!(invalidates(
+        r#"
+            "companies_list"(when = amount > 0),
+            "invoices_list"(company, when = result.paid),
+            "sales"(company = result.company, region = self.region, when = amount > LIMIT),
+        "#,
+        "async fn create(&self, company: i64, amount: i64) -> Result<Invoice, AppError> { self.db.insert(amount).await }"
+    ));
+}
+
+#[test]
 fn declarations() {
     let input = r#"
         /// Totals shown on the home page.
