@@ -60,6 +60,8 @@ pub(crate) struct Scope {
     pub(crate) ty: TokenStream,
     pub(crate) value: TokenStream,
     pub(crate) span: Span,
+    /// Whether the value is the word `None`.
+    pub(crate) is_none: bool,
 }
 
 /// A named part of the key.
@@ -145,6 +147,8 @@ pub(crate) struct Resource {
     pub(crate) name: Ident,
     pub(crate) ttl: Option<DurationExpr>,
     pub(crate) scopes: Vec<Ident>,
+    /// Those that are declared as an `Option`.
+    pub(crate) optional_scopes: Vec<Ident>,
     pub(crate) shared: bool,
     pub(crate) max_loads: Option<NonZeroU32>,
     pub(crate) crash_safe: Option<CrashSafe>,
@@ -165,5 +169,8 @@ pub(crate) struct Group {
 #[derive(Clone)]
 pub(crate) struct ScopeType {
     pub(crate) name: Ident,
+    /// What values are borrowed as.
     pub(crate) ty: Type,
+    /// Whether the type is declared as an `Option` of it.
+    pub(crate) optional: bool,
 }

@@ -9,8 +9,8 @@ use crate::{
     canonical::{self, CanonicalError},
     compact::{self, Form, NotCompact},
     context,
-    key::{self, Address, SHARED_TENANT, ScopeValue, escape},
-    resource::Tenancy,
+    key::{self, Address, NOBODY, SHARED_TENANT, ScopeValue, escape},
+    resource::{Optional, OptionalScope, ScopeType, Tenancy},
     site::Site,
 };
 
@@ -179,20 +179,29 @@ impl Key<'_> {
     }
 
     /// One scope value.
-    pub fn scope<T: Display + ?Sized>(&mut self, name: &'static str, value: &T) {
+    pub fn scope<'v, T: ScopeType + ?Sized + 'v>(&mut self, name: &'static str, value: &'v T::Given<'v>) {
+        match (&mut self.0, T::shown(value)) {
+            (Parts::Compact(compact), Some(shown)) => compact.write(|form| form.write_display(shown)),
+            (Parts::Canonical(canonical), Some(shown)) => canonical.scopes.push((name, escape(shown))),
+            (_, None) => self.nobody::<Optional<str>>(name),
+        }
+    }
+
+    /// The scope value `None`.
+    pub fn nobody<T: OptionalScope>(&mut self, name: &'static str) {
         match &mut self.0 {
-            Parts::Compact(compact) => compact.write(|form| form.write_display(value)),
-            Parts::Canonical(canonical) => canonical.scopes.push((name, escape(value))),
+            Parts::Compact(compact) => compact.write(|form| form.write(&None::<()>)),
+            Parts::Canonical(canonical) => canonical.scopes.push((name, NOBODY.to_owned())),
         }
     }
 
     /// One scope value that is an argument in the key, too.
     #[inline]
-    pub fn scope_of_arg<T: Display + ?Sized + 'static>(&mut self, name: &'static str, value: &T) {
+    pub fn scope_of_arg<'v, T: ScopeType + ?Sized + 'static>(&mut self, name: &'static str, value: &'v T::Given<'v>) {
         match self.0 {
             // What the argument says is all there is to say.
             Parts::Compact(_) if shows_what_it_is::<T>() => {}
-            _ => self.scope(name, value),
+            _ => self.scope::<T>(name, value),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::{
     cache::Inner,
     declared,
     journal::Position,
-    key::{self, DEFAULT_TENANT, SHARED_TENANT, ScopeValue, escape},
+    key::{self, DEFAULT_TENANT, NOBODY, SHARED_TENANT, ScopeValue, escape},
     resource::{Resource, Tenancy},
     store::StoreError,
     sweeper::Sweeper,
@@ -284,6 +284,13 @@ impl Invalidate {
         self
     }
 
+    /// As [`scope`](Self::scope), only what has the value `None` in this scope: that of nobody. Every matched resource must
+    /// declare the scope as an `Option`.
+    pub fn scope_none(mut self, name: impl Into<String>) -> Self {
+        self.scopes.push((name.into(), NOBODY.to_owned()));
+        self
+    }
+
     fn resolve(&self) -> Result<Invalidation, InvalidateError> {
         let What::Pattern(pattern) = &self.what else {
             return Ok(all_of_tenant(self.tenant.as_deref().unwrap_or(DEFAULT_TENANT)));
@@ -307,6 +314,13 @@ impl Invalidate {
 
     fn scopes_of(&self, resource: &Resource) -> Result<Vec<ScopeValue>, InvalidateError> {
         let scope = |(name, value): &(String, String)| {
+            if value == NOBODY && resource.scopes().contains(&&**name) && !resource.optional_scopes().contains(&&**name)
+            {
+                return Err(InvalidateError(format!(
+                    "the scope `{name}` of resource `{}` is not declared as an `Option`: it is never `None`",
+                    resource.name()
+                )));
+            }
             let declared = resource.scopes().iter().find(|declared| *declared == name);
             declared.map(|&name| (name, value.clone())).ok_or_else(|| {
                 let offered = match resource.scopes() {

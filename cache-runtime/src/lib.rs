@@ -101,9 +101,9 @@ pub mod __private {
         canonical::{canonical_json, key_hash},
         codec::Codec,
         config::from_env,
-        mutation::{On, Plan, ScopeValues, detached, invalidating, invalidating_detached, scope_value},
+        mutation::{On, Plan, ScopeValues, detached, invalidating, invalidating_detached, nobody, scope_value},
         near::{Coherence, NearToo, SharedOnly},
-        resource::{Declared, Group, Registry, Resource, Selection, Tenancy},
+        resource::{Declared, Group, Optional, Registry, Resource, Selection, Tenancy},
         returns::{Returns, Shape},
         site::Site,
     };

@@ -17,8 +17,8 @@ use crate::{
     context,
     hold::Hold,
     invalidate::Invalidation,
-    key::{ScopeValue, escape},
-    resource::{Resource, Selection, Tenancy},
+    key::{NOBODY, ScopeValue, escape},
+    resource::{Optional, OptionalScope, Resource, ScopeType, Selection, Tenancy},
     returns::Shape,
     transaction::{TransactionLog, release},
 };
@@ -39,8 +39,13 @@ pub type ScopeValues = Vec<ScopeValue>;
 pub(crate) type FromResult = Vec<Option<ScopeValues>>;
 
 /// Escapes one scope value.
-pub fn scope_value<T: Display + ?Sized>(value: &T) -> String {
-    escape(value)
+pub fn scope_value<'v, T: ScopeType + ?Sized + 'v>(value: &'v T::Given<'v>) -> String {
+    T::shown(value).map_or_else(nobody::<Optional<str>>, escape)
+}
+
+/// The scope value `None`.
+pub fn nobody<T: OptionalScope>() -> String {
+    NOBODY.to_owned()
 }
 
 /// What one call of an `#[invalidates]` function will invalidate. Dropped without having been applied or dismissed,

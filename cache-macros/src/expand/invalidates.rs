@@ -217,6 +217,10 @@ fn pair(scope: &Scope, value: &TokenStream) -> TokenStream {
 
 fn scope_value(i: usize, scope: &Scope) -> TokenStream {
     let ty = scope_alias(i, scope);
+    if scope.is_none {
+        let nobody = private("nobody", scope.span);
+        return quote_spanned!(scope.span=> #nobody::<#ty>());
+    }
     let value = &scope.value;
     let value = quote_spanned!(scope.span=> &#value);
     quote!(::cache_runtime::__private::scope_value::<#ty>(#value))

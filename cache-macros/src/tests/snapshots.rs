@@ -170,6 +170,7 @@ fn a_mutation_with_conditions() {
             "companies_list"(when = amount > 0),
             "invoices_list"(company, when = result.paid),
             "sales"(company = result.company, region = self.region, when = amount > LIMIT),
+            "feed"(viewer = None),
         "#,
         "async fn create(&self, company: i64, amount: i64) -> Result<Invoice, AppError> { self.db.insert(amount).await }"
     ));
@@ -183,6 +184,7 @@ fn declarations() {
         sales { ttl = LIMITS.sales, scope(company: i64, region: String) }
         exchange_rates { tenant = shared, crash_safe }
         treasury { crash_safe, settle = "500ms", max_loads = 2 }
+        feed { scope(viewer: Option<i64>, region: String, locale: Option<String>) }
 
         /// Everything.
         group all = figures, exchange_rates, "dash*";
