@@ -164,6 +164,23 @@ pub(crate) struct Group {
     pub(crate) name: Ident,
     /// Resources only, each once.
     pub(crate) members: Vec<Ident>,
+    pub(crate) parameters: Vec<Ident>,
+    /// What the parameters are for; of no interest without any.
+    pub(crate) parts: Vec<GroupPart>,
+}
+
+/// A resource of a group with parameters.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct GroupPart {
+    pub(crate) resource: Ident,
+    pub(crate) scopes: Vec<PartScope>,
+}
+
+/// A scope and the parameter that it is given.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct PartScope {
+    pub(crate) name: Ident,
+    pub(crate) parameter: Ident,
 }
 
 #[derive(Clone)]

@@ -10,7 +10,7 @@ use crate::{
     declared,
     journal::Position,
     key::{self, DEFAULT_TENANT, NOBODY, SHARED_TENANT, ScopeValue, escape},
-    resource::{Resource, Tenancy},
+    resource::{Resource, Selection, Tenancy},
     store::StoreError,
     sweeper::Sweeper,
 };
@@ -278,7 +278,8 @@ impl Invalidate {
         self
     }
 
-    /// Only what has this scope value. Every matched resource must declare the scope.
+    /// Only what has this scope value. Every matched resource must declare the scope; a group with parameters must declare the
+    /// parameter, and what is given none of these is meant as a whole.
     pub fn scope(mut self, name: impl Into<String>, value: impl fmt::Display) -> Self {
         self.scopes.push((name.into(), escape(&value)));
         self
@@ -295,46 +296,62 @@ impl Invalidate {
         let What::Pattern(pattern) = &self.what else {
             return Ok(all_of_tenant(self.tenant.as_deref().unwrap_or(DEFAULT_TENANT)));
         };
-        let resources = declared::find(pattern).map_err(InvalidateError)?;
-        let have_tenants = resources
+        let mut targets = Vec::new();
+        for selection in declared::find(pattern).map_err(InvalidateError)? {
+            targets.extend(selection.targets(&self.scopes_of(selection)?));
+        }
+        let have_tenants = targets
             .iter()
-            .any(|resource| resource.tenancy() == Tenancy::PerTenant);
+            .any(|(resource, _)| resource.tenancy() == Tenancy::PerTenant);
         let tenant = match &self.tenant {
             None if have_tenants => self.cache.inner.tenant_of_task("an invalidation by hand"),
             tenant => tenant.clone().map(Cow::from),
         };
         let tenant = tenant.as_deref().unwrap_or(DEFAULT_TENANT);
         let mut invalidation = Invalidation::default();
-        for resource in resources {
-            let scopes = self.scopes_of(resource)?;
+        for (resource, scopes) in targets {
+            check_nobody(resource, &scopes)?;
             invalidation.add(Some(tenant), resource, &scopes);
         }
         Ok(invalidation)
     }
 
-    fn scopes_of(&self, resource: &Resource) -> Result<Vec<ScopeValue>, InvalidateError> {
+    /// The given scope values, if every selected resource declares these scopes, or the selected group these parameters.
+    fn scopes_of(&self, selection: Selection) -> Result<Vec<ScopeValue>, InvalidateError> {
+        if let Selection::Parts(group) = selection {
+            return self.among(group.parameters(), &format!("group `{}`", group.name()), "parameter");
+        }
+        let mut scopes = Vec::new();
+        for resource in selection.resources() {
+            scopes = self.among(resource.scopes(), &format!("resource `{}`", resource.name()), "scope")?;
+        }
+        Ok(scopes)
+    }
+
+    fn among(&self, declared: &[&'static str], of: &str, kind: &str) -> Result<Vec<ScopeValue>, InvalidateError> {
         let scope = |(name, value): &(String, String)| {
-            if value == NOBODY && resource.scopes().contains(&&**name) && !resource.optional_scopes().contains(&&**name)
-            {
-                return Err(InvalidateError(format!(
-                    "the scope `{name}` of resource `{}` is not declared as an `Option`: it is never `None`",
-                    resource.name()
-                )));
-            }
-            let declared = resource.scopes().iter().find(|declared| *declared == name);
-            declared.map(|&name| (name, value.clone())).ok_or_else(|| {
-                let offered = match resource.scopes() {
+            let found = declared.iter().find(|declared| *declared == name);
+            found.map(|&name| (name, value.clone())).ok_or_else(|| {
+                let offered = match declared {
                     [] => "it declares none".to_owned(),
-                    scopes => format!("it declares {}", scopes.join(", ")),
+                    names => format!("it declares {}", names.join(", ")),
                 };
-                InvalidateError(format!(
-                    "resource `{}` has no scope `{name}`: {offered}",
-                    resource.name()
-                ))
+                InvalidateError(format!("{of} has no {kind} `{name}`: {offered}"))
             })
         };
         self.scopes.iter().map(scope).collect()
     }
+}
+
+/// Refuses `None` for a scope that always has a value.
+fn check_nobody(resource: &Resource, scopes: &[ScopeValue]) -> Result<(), InvalidateError> {
+    let never_none = |(name, value): &&ScopeValue| value == NOBODY && !resource.optional_scopes().contains(name);
+    scopes.iter().find(never_none).map_or(Ok(()), |(name, _)| {
+        Err(InvalidateError(format!(
+            "the scope `{name}` of resource `{}` is not declared as an `Option`: it is never `None`",
+            resource.name()
+        )))
+    })
 }
 
 impl IntoFuture for Invalidate {

@@ -103,7 +103,7 @@ pub mod __private {
         config::from_env,
         mutation::{On, Plan, ScopeValues, detached, invalidating, invalidating_detached, nobody, scope_value},
         near::{Coherence, NearToo, SharedOnly},
-        resource::{Declared, Group, Optional, Registry, Resource, Selection, Tenancy},
+        resource::{Declared, Group, GroupPart, Optional, Registry, Resource, Selection, Tenancy},
         returns::{Returns, Shape},
         site::Site,
     };

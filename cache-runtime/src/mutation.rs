@@ -178,8 +178,10 @@ impl Plan {
     fn on_entry(&self, mut wanted: impl FnMut(&Resource) -> bool) -> Invalidation {
         let mut invalidation = Invalidation::default();
         for target in self.targets.iter().filter(|target| target.meant) {
-            for resource in target.selection.resources().filter(|resource| wanted(resource)) {
-                invalidation.add(self.tenant.as_deref(), resource, target.scopes.on_entry());
+            for (resource, scopes) in target.selection.targets(target.scopes.on_entry()) {
+                if wanted(resource) {
+                    invalidation.add(self.tenant.as_deref(), resource, &scopes);
+                }
             }
         }
         invalidation
@@ -213,7 +215,7 @@ impl Plan {
             let Some(scopes) = scopes.filter(|_| target.meant) else {
                 continue;
             };
-            for resource in target.selection.resources() {
+            for (resource, scopes) in target.selection.targets(&scopes) {
                 invalidation.add(self.tenant.as_deref(), resource, &scopes);
             }
         }

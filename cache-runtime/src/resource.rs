@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::key::ScopeValue;
+
 pub(crate) use self::scope::{OptionalScope, ScopeType};
 pub use self::{scope::Optional, selection::Selection};
 
@@ -179,12 +181,54 @@ impl Resource {
 pub struct Group {
     name: &'static str,
     members: &'static [&'static Resource],
+    parameters: &'static [&'static str],
+    /// With parameters, what they are for.
+    parts: &'static [GroupPart],
+}
+
+/// A resource of a group with parameters, and the scopes that these are given to.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct GroupPart {
+    resource: &'static Resource,
+    /// Each scope with its parameter.
+    scopes: &'static [(&'static str, &'static str)],
+}
+
+impl GroupPart {
+    #[doc(hidden)]
+    pub const fn __new(resource: &'static Resource, scopes: &'static [(&'static str, &'static str)]) -> Self {
+        Self { resource, scopes }
+    }
+
+    /// The scope values, if these are the values of the parameters. What is not given is left out.
+    fn scope_values(&self, parameters: &[ScopeValue]) -> Vec<ScopeValue> {
+        let value = |(scope, parameter): &(&'static str, &'static str)| {
+            let given = parameters.iter().find(|(name, _)| name == parameter)?;
+            Some((*scope, given.1.clone()))
+        };
+        self.scopes.iter().filter_map(value).collect()
+    }
 }
 
 impl Group {
     #[doc(hidden)]
     pub const fn __new(name: &'static str, members: &'static [&'static Resource]) -> Self {
-        Self { name, members }
+        Self {
+            name,
+            members,
+            parameters: &[],
+            parts: &[],
+        }
+    }
+
+    /// The parameters of the group.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __parameters(mut self, parameters: &'static [&'static str], parts: &'static [GroupPart]) -> Self {
+        self.parameters = parameters;
+        self.parts = parts;
+        self
     }
 
     /// The name.
@@ -197,9 +241,18 @@ impl Group {
         self.members
     }
 
+    /// The names of the group's parameters, in the order of the declaration.
+    pub const fn parameters(&self) -> &'static [&'static str] {
+        self.parameters
+    }
+
     #[doc(hidden)]
     pub const fn __selection(&'static self) -> Selection {
-        Selection::Many(self.members)
+        if self.parameters.is_empty() {
+            Selection::Many(self.members)
+        } else {
+            Selection::Parts(self)
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use syn::{Attribute, spanned::Spanned};
 use super::private;
 use crate::{
     duration::DurationExpr,
-    model::{CrashSafe, Group, Registry, Resource, ScopeType},
+    model::{CrashSafe, Group, GroupPart, PartScope, Registry, Resource, ScopeType},
 };
 
 /// The items that `model` stands for.
@@ -95,15 +95,34 @@ fn resource(model: &Resource) -> TokenStream {
 }
 
 fn group(model: &Group) -> TokenStream {
-    let Group { docs, name, members } = model;
+    let Group {
+        docs,
+        name,
+        members,
+        parameters,
+        parts,
+    } = model;
     let docs = docs_or(docs, &format!(" The group `{name}`."));
     let text = name.to_string();
+    let parameters = (!parameters.is_empty()).then(|| {
+        let parameters = parameters.iter().map(ToString::to_string);
+        let parts = parts.iter().map(group_part);
+        quote!(.__parameters(&[#(#parameters),*], &[#(#parts),*]))
+    });
     quote! {
         #docs
         #[allow(non_upper_case_globals, reason = "it is named as it stands in attributes")]
         pub static #name: ::cache_runtime::__private::Group =
-            ::cache_runtime::__private::Group::__new(#text, &[#(&#members),*]);
+            ::cache_runtime::__private::Group::__new(#text, &[#(&#members),*])#parameters;
     }
+}
+
+fn group_part(GroupPart { resource, scopes }: &GroupPart) -> TokenStream {
+    let scopes = scopes.iter().map(|PartScope { name, parameter }| {
+        let (name, parameter) = (name.to_string(), parameter.to_string());
+        quote!((#name, #parameter))
+    });
+    quote!(::cache_runtime::__private::GroupPart::__new(&#resource, &[#(#scopes),*]))
 }
 
 /// The types of the scopes, by name. They are written in the module that the user is in, where the names in them mean

@@ -41,7 +41,7 @@ pub(crate) fn registry(args: &ResourcesArgs, errors: &mut Errors) -> Registry {
     }
     Registry {
         resources,
-        groups: groups::resolve(&declarations, errors),
+        groups: groups::resolve(&declarations, &mut scopes, errors),
         scopes,
     }
 }

@@ -189,6 +189,9 @@ fn declarations() {
         /// Everything.
         group all = figures, exchange_rates, "dash*";
         group figures = sales, "*_summary";
+        group followed(who, region) = feed(viewer = who, region), sales_of(place = region), rates;
+        group sales_of(place) = sales(region = place), exchange_rates;
+        group rates = exchange_rates;
     "#;
     assert_snapshot!(pretty(&entry::resources(tokens(input)), false));
 }
