@@ -283,10 +283,8 @@ where
     }
     match context::spawn(run.in_current_span()).await {
         Ok(returned) => returned,
-        Err(ended) => match ended.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            Err(_) => panic!("the runtime was shut down before a detached mutation had ended"),
-        },
+        Err(ended) if ended.is_panic() => resume_unwind(ended.into_panic()),
+        Err(ended) => panic!("a detached mutation has not come to its end, its runtime was shut down: {ended}"),
     }
 }
 

@@ -286,7 +286,8 @@ async fn with_several_tenants_a_call_without_any_is_said_once_at_warn() {
         // One tenant, or none at all, is nothing to speak of.
         row(1).await;
         with_tenant("a", row(1)).await;
-        (row(1).await, row(2).await);
+        row(1).await;
+        row(2).await;
         assert!(of_tenants(&log).is_empty());
         with_tenant("b", row(1)).await;
         rates().await;
@@ -300,7 +301,9 @@ async fn with_several_tenants_a_call_without_any_is_said_once_at_warn() {
             &said[0],
             &["rows", "`default`", "cache_runtime::spawn", "tenant = shared"],
         );
-        (row(2).await, row(3).await, change().await);
+        row(2).await;
+        row(3).await;
+        change().await;
         assert_eq!(of_tenants(&log).len(), 1);
     })
     .await;

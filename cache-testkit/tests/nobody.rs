@@ -61,7 +61,7 @@ async fn cached_feeds() -> [bool; 3] {
     let (values, outcomes) = observe(async { (feed(None).await, feed(Some(0)).await, feed(Some(1)).await) }).await;
     assert_eq!(values, (Some(0), Some(0), Some(1)));
     let mut hits = outcomes.iter().map(|call| call.outcome == Hit);
-    std::array::from_fn(|_| hits.next().unwrap())
+    std::array::from_fn(|_| hits.next().expect("one for each call"))
 }
 
 #[invalidates("feeds"(viewer))]
@@ -114,22 +114,18 @@ async fn a_near_value_of_nobody_is_no_other_s() {
 #[tokio::test]
 async fn texts_may_be_borrowed_or_owned() {
     isolated(async |_| {
-        (
-            page(Some("en"), 1).await,
-            page(None, 1).await,
-            page(Some(""), 1).await,
-            page(Some("~"), 1).await,
-        );
+        page(Some("en"), 1).await;
+        page(None, 1).await;
+        page(Some(""), 1).await;
+        page(Some("~"), 1).await;
         owned_page(Some("en".to_owned()), None).await;
         page_in_no_language().await;
         changed_for_one().await;
         expect_outcomes(&[Miss, Hit, Hit, Hit, Miss, Hit], async {
-            (
-                page(Some("en"), 1).await,
-                page(None, 1).await,
-                page(Some(""), 1).await,
-                page(Some("~"), 1).await,
-            );
+            page(Some("en"), 1).await;
+            page(None, 1).await;
+            page(Some(""), 1).await;
+            page(Some("~"), 1).await;
             owned_page(Some("en".to_owned()), None).await;
             page_in_no_language().await;
         })
@@ -151,12 +147,10 @@ async fn texts_may_be_borrowed_or_owned() {
 async fn nobody_is_spelt_as_no_value_can_be() {
     let spy = SpyStore::new(MemoryStore::new(1 << 20));
     isolated_in(Cache::builder().store(spy.clone()).build(), async |_| {
-        (
-            front_page().await,
-            page(None, 7).await,
-            page(Some("~"), 7).await,
-            page(Some("None"), 7).await,
-        );
+        front_page().await;
+        page(None, 7).await;
+        page(Some("~"), 7).await;
+        page(Some("None"), 7).await;
     })
     .await;
     let fills = spy

@@ -112,7 +112,9 @@ async fn item_changed<T>(id: u32, inside: impl Future<Output = T>) -> T {
 async fn other_scope_values_and_other_resources_are_answered_by_the_cache() {
     isolated(async |_| {
         let service = Service::default();
-        (service.item(1).await, service.item(2).await, service.other().await);
+        service.item(1).await;
+        service.item(2).await;
+        service.other().await;
         let inside = async { (service.item(1).await, service.item(2).await, service.other().await) };
         expect_outcomes(&[Bypass, Hit, Hit], item_changed(1, inside)).await;
         expect_outcomes(&[Miss, Hit], async { (service.item(1).await, service.item(2).await) }).await;
@@ -148,7 +150,8 @@ struct Created {
 async fn a_scope_from_the_result_is_every_value_until_there_is_a_result() {
     isolated(async |_| {
         let service = Service::default();
-        (service.item(1).await, service.item(2).await);
+        service.item(1).await;
+        service.item(2).await;
         let inside = async { service.item(1).await + service.item(2).await };
         expect_outcomes(&[Bypass, Bypass], known_by_its_result(inside))
             .await
@@ -167,7 +170,8 @@ async fn room_changed<T>(room: &str, inside: impl Future<Output = T>) -> T {
 async fn one_of_several_scopes_is_enough() {
     isolated(async |_| {
         let service = Service::default();
-        (service.place(1, "a").await, service.place(2, "b").await);
+        service.place(1, "a").await;
+        service.place(2, "b").await;
         let inside = async { (service.place(1, "a").await, service.place(2, "b").await) };
         expect_outcomes(&[Bypass, Hit], room_changed("a", inside)).await;
     })
@@ -280,7 +284,8 @@ async fn a_crash_safe_resource_is_no_exception() {
 async fn what_an_outer_mutation_names_holds_in_an_inner_one_and_not_the_other_way_round() {
     isolated(async |_| {
         let service = Service::default();
-        (service.item(1).await, service.item(2).await);
+        service.item(1).await;
+        service.item(2).await;
         let both = async { (service.item(1).await, service.item(2).await) };
         let inside = async {
             expect_outcomes(&[Hit], service.item(2)).await;
@@ -290,7 +295,7 @@ async fn what_an_outer_mutation_names_holds_in_an_inner_one_and_not_the_other_wa
             })
             .await;
         };
-        item_changed(1, inside).await;
+        item_changed(1, Box::pin(inside)).await;
         expect_outcomes(&[Miss, Hit], async { (service.item(1).await, service.item(2).await) }).await;
     })
     .await;
@@ -393,7 +398,7 @@ async fn other_changed_in_task<T>(inside: impl Future<Output = T>) -> T {
 #[tokio::test]
 async fn values_by_key_are_named_by_no_mutation() {
     isolated(async |cache| {
-        cache.set("settings", &1_u32, std::time::Duration::from_secs(60)).await;
+        cache.set("settings", &1_u32, std::time::Duration::from_mins(1)).await;
         assert_eq!(pattern_changed(cache.get::<u32>("settings")).await, Some(1));
     })
     .await;

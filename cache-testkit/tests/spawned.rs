@@ -94,6 +94,7 @@ async fn a_task_of_a_join_set_or_a_thread_can_carry_the_context_too() {
 }
 
 #[tokio::test]
+#[expect(clippy::async_yields_async, reason = "what is carried outlives what it was made in")]
 async fn the_context_is_that_of_the_spawning_and_not_of_the_polling() {
     let carried = with_tenant("a", async { in_current_context(async { current_tenant() }) }).await;
     let polled = with_tenant("b", carried).await;
@@ -103,6 +104,7 @@ async fn the_context_is_that_of_the_spawning_and_not_of_the_polling() {
 }
 
 #[tokio::test]
+#[expect(clippy::async_yields_async, reason = "what is carried outlives what it was made in")]
 async fn a_task_spawned_inside_a_mutation_reads_past_the_cache_until_the_mutation_is_over() {
     isolated(async |_| {
         item().await;

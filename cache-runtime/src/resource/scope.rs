@@ -30,7 +30,7 @@ impl<T: Display + ?Sized> ScopeType for T {
         T: 'g;
     type Shown = T;
 
-    fn shown<'g>(given: &'g T) -> Option<&'g T> {
+    fn shown(given: &T) -> Option<&T> {
         Some(given)
     }
 }
@@ -47,7 +47,7 @@ impl<T: Display> ScopeType for Optional<T> {
         T: 'g;
     type Shown = T;
 
-    fn shown<'g>(given: &'g Option<T>) -> Option<&'g T> {
+    fn shown(given: &Option<T>) -> Option<&T> {
         given.as_ref()
     }
 }

@@ -53,7 +53,12 @@ async fn borrowed_return(text: &str) -> &str {
 
 impl Service {
     #[invalidates("sales"(company = result.0, region = self.region), "companies_list"(when = n > 1), detach)]
-    async fn to_the_end<T: Send + Into<i64> + Copy + 'static>(self, n: i64, more: T, f: fn(&str) -> i64) -> (i64, T) {
+    async fn run_to_the_end<T: Send + Into<i64> + Copy + 'static>(
+        self,
+        n: i64,
+        more: T,
+        f: fn(&str) -> i64,
+    ) -> (i64, T) {
         (n + f(&self.region), more)
     }
 }
@@ -77,6 +82,6 @@ async fn a_mutation_returns_what_its_body_returns() {
     assert_eq!(borrowed_return(" x ").await, "x");
     assert_eq!(under_conditions(3, false).await, Ok(3));
     let service = Service { region: "north".into() };
-    let detached = crate::assert_send(service.to_the_end(1, 2_u8, |region| crate::count(region.len())));
+    let detached = crate::assert_send(service.run_to_the_end(1, 2_u8, |region| crate::count(region.len())));
     assert_eq!(detached.await, (6, 2));
 }

@@ -1,4 +1,4 @@
-//! What the targets of a mutation stand for: those with a condition.
+//! The conditions of a mutation's targets.
 
 use cache_runtime::{
     Outcome::{Bypass, Hit, Miss},
@@ -34,7 +34,7 @@ async fn cached_ones() -> [bool; 4] {
     let (_, outcomes) =
         cache_runtime::observe(async { (article("a").await, feed(1).await, feed(2).await, tags().await) }).await;
     let mut hits = outcomes.iter().map(|call| call.outcome == Hit);
-    std::array::from_fn(|_| hits.next().unwrap())
+    std::array::from_fn(|_| hits.next().expect("one for each call"))
 }
 
 #[derive(Debug, Clone, Copy)]
