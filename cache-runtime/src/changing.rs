@@ -18,12 +18,17 @@ pub(crate) struct Changing {
 impl Changing {
     /// Whether any of the resource is being changed: a cheap first look.
     pub(crate) fn names(&self, resource: &str) -> bool {
-        self.invalidation.names(resource) && !self.over.load(Ordering::Acquire)
+        self.invalidation.names(resource) && !self.is_over()
     }
 
     /// Whether what depends on these stamps is being changed.
     pub(crate) fn touches(&self, stamps: &[String]) -> bool {
-        self.invalidation.touches(stamps) && !self.over.load(Ordering::Acquire)
+        self.invalidation.touches(stamps) && !self.is_over()
+    }
+
+    /// Whether its invalidation was made, or none is.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
     }
 }
 

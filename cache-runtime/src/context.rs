@@ -61,12 +61,14 @@ pub(crate) enum Reads {
 }
 
 impl Context {
-    /// What a task gets that is spawned in this context.
+    /// What a task gets that is spawned in this context. What is over is left behind, so that tasks which spawn one another for
+    /// ever carry no more and more.
     fn carried(&self) -> Self {
-        Self {
-            transaction: self.transaction.as_ref().map(TransactionLog::carried),
-            ..self.clone()
-        }
+        let mut carried = self.clone();
+        carried.changing.retain(|changing| !changing.is_over());
+        let transaction = carried.transaction.filter(TransactionLog::is_open);
+        carried.transaction = transaction.as_ref().map(TransactionLog::carried);
+        carried
     }
 
     fn reads(&self, resource: &str) -> Reads {
