@@ -79,13 +79,14 @@ impl Call {
     /// What tells the call from others of the function: `parts` writes it, once in each of the two forms that there are, or in
     /// the quick one alone, if the process knows the call.
     pub fn key<P: Fn(&mut Key<'_>)>(&mut self, parts: P) {
-        if let Some(inner) = self.cache.inner().filter(|_| self.reads != Reads::Uncached) {
+        let Some(inner) = self.cache.inner() else { return };
+        match self.reads {
+            Reads::Cached => {}
             // Before the near cache is looked into: it must not answer either.
-            if self.reads == Reads::CachedUnlessChanging && is_changing(inner, self.site, &parts) {
-                return;
-            }
-            self.found = find(inner, self.site, type_name::<P>(), &parts);
+            Reads::CachedUnlessChanging if !is_changing(inner, self.site, &parts) => {}
+            Reads::CachedUnlessChanging | Reads::Uncached => return,
         }
+        self.found = find(inner, self.site, type_name::<P>(), &parts);
     }
 
     /// The value in the near cache that answers the call, if there is one.

@@ -146,9 +146,15 @@ impl CurrentCache {
     /// The cache of a call: `named` by its attribute, else the task's, else the installed one; and how a call of `resource`
     /// stands to what the task is inside of. One look at the context for both.
     pub(crate) fn of_call(named: Option<&Cache>, resource: &str) -> (Self, Reads) {
-        let looked = get(|context| Some((context.cache.clone(), context.reads(resource))));
-        let (of_task, reads) = looked.unwrap_or((None, Reads::Cached));
-        (Self::from_own(named.cloned().or(of_task)), reads)
+        let (mut own, mut reads) = (named.cloned(), Reads::Cached);
+        // Without a context there is nothing to add.
+        let _ = CONTEXT.try_with(|context| {
+            if let Some(context) = context.get() {
+                own = own.take().or_else(|| context.cache.clone());
+                reads = context.reads(resource);
+            }
+        });
+        (Self::from_own(own), reads)
     }
 
     fn from_own(cache: Option<Cache>) -> Self {

@@ -16,9 +16,9 @@ use cache_runtime::{
     store::MemoryStore,
     transaction, with_cache, with_tenant,
 };
-use cache_testkit::{Gate, OperationKind, SpyStore, expect_outcomes, isolated_in};
+use cache_testkit::{Gate, OperationKind, RedisServer, SpyStore, expect_outcomes, isolated_in, reaching};
 use futures_util::FutureExt;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 mod cache_resources {
     cache_runtime::resources! {
@@ -26,6 +26,8 @@ mod cache_resources {
         other { ttl = "10m" }
     }
 }
+
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A database of one row. A write waits for the row's lock, on the server: nothing that becomes of the client stops it.
 #[derive(Clone)]
@@ -106,6 +108,41 @@ async fn what_is_committed_after_the_caller_hung_up_is_seen_some_seconds_later()
         assert_eq!(expect_outcomes(&[Miss], database.item(1)).await, 7);
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_is_committed_after_the_caller_hung_up_is_seen_by_every_process() {
+    let server = RedisServer::start().unwrap();
+    let patient = || {
+        Cache::builder()
+            .read_timeout(PATIENCE)
+            .fill_timeout(PATIENCE)
+            .invalidate_timeout(PATIENCE)
+            .repeat_after(Duration::from_secs(1))
+    };
+    let (ours, theirs) = (reaching(&server, patient()).await, reaching(&server, patient()).await);
+    let database = Database::locked();
+    for node in [&ours, &theirs] {
+        assert_eq!(with_cache(node.clone(), database.item(1)).await, 0);
+    }
+    let update = database.clone();
+    hang_up(&database, &ours, async move { update.update(1, 7).await }).await;
+    // The first invalidation has arrived when this node loads again: what it stores now is of before the commit.
+    let until_loaded = with_cache(theirs.clone(), async {
+        while observe(database.item(1)).await.1.iter().all(|call| call.outcome == Hit) {
+            tokio::task::yield_now().await;
+        }
+    });
+    timeout(PATIENCE, until_loaded).await.expect("it was not invalidated");
+    database.lock.open();
+    for node in [&ours, &theirs] {
+        let until_new = with_cache(node.clone(), async {
+            while database.item(1).await != 7 {
+                tokio::task::yield_now().await;
+            }
+        });
+        timeout(PATIENCE, until_new).await.expect("the old value stays");
+    }
 }
 
 #[tokio::test(start_paused = true)]
