@@ -45,6 +45,7 @@ pub(crate) struct Settings {
     pub(crate) sweep: bool,
     pub(crate) max_loads: Option<u32>,
     pub(crate) max_waiters: Option<usize>,
+    pub(crate) load_backstop: Duration,
     pub(crate) journal_limit: usize,
     pub(crate) near_capacity: u64,
     pub(crate) near_lease: Duration,
@@ -82,6 +83,7 @@ impl Default for Settings {
             sweep: true,
             max_loads: None,
             max_waiters: None,
+            load_backstop: Duration::from_mins(1),
             journal_limit: journal::LIMIT,
             near_capacity: 32 << 20,
             near_lease: Duration::from_secs(1),
@@ -212,8 +214,9 @@ impl Builder {
     /// in [`resources!`](crate::resources)). Further ones wait their turn, in order, and look at the cache again when it has
     /// come. Default: any number.
     ///
-    /// A load inside of another one of the same resource takes no slot of its own, and one inside of any other load waits for
-    /// at most five seconds.
+    /// A load inside of another one of the same resource takes no slot of its own, and one whose turn could come only after it
+    /// has ended itself goes on without. So does the next one when no turn has come for
+    /// [`load_backstop`](Self::load_backstop). A load whose future could go on and is not polled loses its slot.
     pub fn max_loads(mut self, loads: u32) -> Self {
         self.settings.max_loads = Some(loads.max(1));
         self
@@ -225,6 +228,18 @@ impl Builder {
     /// [`max_loads`](Self::max_loads), too.
     pub fn max_waiters(mut self, waiters: usize) -> Self {
         self.settings.max_waiters = Some(waiters);
+        self
+    }
+
+    /// For how long a call waits for another one's load, for its turn to load, or for the load of another process (`lease`),
+    /// before one of those who wait loads, too; the others go on waiting, for whichever comes first, and as long again.
+    /// Default: 1 minute.
+    ///
+    /// Loads that take longer are shared all the same. This is for waits that would never end and that cannot be seen: a body
+    /// that spawns a task, which calls the same function with the same arguments, and waits for it. Where they can be seen, or
+    /// where a future could go on and is not polled, nobody waits for as long: `docs/guarantees.md`.
+    pub fn load_backstop(mut self, after: Duration) -> Self {
+        self.settings.load_backstop = after;
         self
     }
 

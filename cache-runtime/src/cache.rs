@@ -88,7 +88,7 @@ impl Cache {
             store,
             health: Health::new(settings.breaker_failures),
             flights: Arc::new(Flights::with_max_waiters(settings.max_waiters)),
-            slots: Slots::new(settings.max_loads),
+            slots: Slots::new(settings.max_loads, settings.load_backstop),
             journal: Journal::new(settings.journal_limit),
             repeats: Repeats::new(settings.repeat_after, settings.journal_limit),
             sweeper: Sweeper::default(),

@@ -1,17 +1,18 @@
 //! What `#[cached]` expands to: the near cache and the store are asked, then the body runs, if it must, and what it returned
 //! is stored.
 
-use std::{any::type_name, pin::Pin, time::Duration};
+use std::{any::type_name, pin::Pin, sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::time::Instant;
+use tokio::{runtime::Handle, time::Instant};
 
 use crate::{
     cache::Inner,
     call::{Call, Keyed, Located},
+    codec::Encoded,
     context,
     envelope::{Envelope, Meta, Rejection},
-    flight::{FlightKey, Joined, Landed, Leader, Loaded, Moment},
+    flight::{self, FlightKey, Joined, Landed, Leader, Load, Loaded, Moment, Tended},
     lease::{self, Acquired, Lease},
     near::{NearCall, Origin, tier::Tier},
     observe::Outcome,
@@ -75,36 +76,31 @@ where
         Answer::Hit(value, _) => return S::restore(value),
         Answer::Load(ticket, _) => ticket,
     };
-    let Permit {
-        ticket,
-        leader,
-        lease,
-        slot,
-    } = match asking.permit::<R, S, N>(function, ticket, began).await {
-        Turn::Load(permit) => permit,
-        Turn::Shared(shared) => {
-            inner.counters.shared_loads.add(1);
-            return shared;
+    let inside = context::load();
+    let leader = match asking.join(function, ticket.as_ref(), began, inside.as_ref()).await {
+        Joined::Leader(leader) => Some(leader),
+        Joined::Waiter(landed) => match share::<R, S, N>(landed) {
+            Some(shared) => {
+                inner.counters.shared_loads.add(1);
+                return shared;
+            }
+            None => None,
+        },
+        // What the body returns may be part of a larger result yet, as where a function walks a graph that leads back to where
+        // it began: nobody else is given it.
+        Joined::Circle => {
+            count_load(Some(inner));
+            return body.await;
         }
     };
-    count_load(Some(inner));
-    let load_began = Instant::now();
-    let body = inner.slots.inside(resource, body);
-    let returned = match &lease {
-        Some(lease) => lease.during(body).await,
-        None => body.await,
+    let load = match &leader {
+        Some(leader) => Arc::clone(leader.load()),
+        None => Load::new(resource, inside),
     };
-    // The fill is no load.
-    drop(slot);
-    let store = S::value(&returned).is_some_and(|value| !unless(value));
-    let ticket = ticket.filter(|_| store);
-    asking
-        .land::<R, S, N>(leader, ticket, &returned, load_began.elapsed())
-        .await;
-    if let Some(lease) = lease {
-        lease.end().await;
-    }
-    returned
+    // Boxed: ten thousand who wait for one load do not each hold room for what that one needs.
+    let loading = Box::pin(asking.load::<R, S, U, N, F>(function, &load, leader, ticket, began, unless, body));
+    // From here on others may wait for this call, and look whether it is polled.
+    Tended::new(&load, loading).await
 }
 
 /// What is known of the entry makes of the call.
@@ -113,7 +109,7 @@ enum Answer<T> {
     Load(Option<Ticket>, Outcome),
 }
 
-/// What waiting for others makes of a call that has to load.
+/// What the turn of a call that has to load makes of it.
 #[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 enum Turn<R> {
     Load(Permit),
@@ -128,6 +124,14 @@ struct Permit {
     leader: Option<Leader>,
     lease: Option<Lease>,
     slot: Slot,
+}
+
+/// What a load has returned, as it is stored, kept and given to those who waited for it.
+struct Returned<N: Tier<T>, T> {
+    encoded: Option<Encoded>,
+    /// For the near cache.
+    held: Option<N::Held>,
+    landed: Landed,
 }
 
 /// One call while it asks, loads and fills.
@@ -190,54 +194,113 @@ impl Asking<'_> {
             inner.note_rejection(&located.address, Rejection::Decode);
             return None;
         };
-        if let Some(near) = &self.near {
-            near.keep::<T, N>(Origin::Read, &value, envelope.stamps(), envelope.remaining(), len);
+        if let Some((near, held)) = self.near.as_ref().zip(N::hold(&value)) {
+            near.keep::<T, N>(Origin::Read, held, envelope.stamps(), envelope.remaining(), len);
         }
         Some(value)
     }
 
-    /// Waits for the load of another call in this process, for its turn, and, with `lease`, for the load of another process;
-    /// or may load.
-    async fn permit<R, S: Shape<R>, N: Tier<S::Value>>(
+    /// Waits for the load of another call in this process, or is the one that loads.
+    async fn join(
         &self,
         function: &'static str,
+        ticket: Option<&Ticket>,
+        began: Moment,
+        inside: Option<&Arc<Load>>,
+    ) -> Joined {
+        // Without tokio there is nobody to see to it that a wait for others ends.
+        if Handle::try_current().is_err() {
+            return Joined::Waiter(Landed::Failed);
+        }
+        let Keyed { cache, site, known, .. } = self.keyed;
+        let stamped = self.located.as_ref().zip(ticket);
+        let key = match stamped {
+            Some((located, ticket)) => FlightKey::stamped(located, ticket),
+            None => FlightKey::unstamped(function, site.resource(), &known.arguments),
+        };
+        let backstop = cache.inner.settings.load_backstop;
+        flight::join(&cache.inner.flights, key, site.resource(), began, inside, backstop).await
+    }
+
+    /// Loads when it is this call's turn, and fills; unless another one has loaded meanwhile.
+    #[expect(clippy::too_many_arguments, reason = "all of it is moved in, once")]
+    async fn load<R, S, U, N, F>(
+        &self,
+        function: &'static str,
+        load: &Arc<Load>,
+        leader: Option<Leader>,
+        ticket: Option<Ticket>,
+        began: Moment,
+        unless: U,
+        body: Pin<&mut F>,
+    ) -> R
+    where
+        S: Shape<R>,
+        S::Value: CacheValue,
+        U: FnOnce(&S::Value) -> bool,
+        N: Tier<S::Value>,
+        F: Future<Output = R>,
+    {
+        let inner = &self.keyed.cache.inner;
+        let turn = self.turn::<R, S, N>(function, load, leader, ticket, began).await;
+        let Permit {
+            ticket,
+            leader,
+            lease,
+            slot,
+        } = match turn {
+            Turn::Load(permit) => permit,
+            Turn::Shared(shared) => {
+                inner.counters.shared_loads.add(1);
+                return shared;
+            }
+        };
+        count_load(Some(inner));
+        let load_began = Instant::now();
+        let body = context::scope(body, |context| context.load = Some(Arc::clone(load)));
+        let returned = match &lease {
+            Some(lease) => lease.during(body).await,
+            None => body.await,
+        };
+        let load_duration = load_began.elapsed();
+        // The fill is no load.
+        drop(slot);
+        let store = S::value(&returned).is_some_and(|value| !unless(value));
+        let ticket = ticket.filter(|_| store);
+        // All that is needed of what was returned, before the next wait: it need not be `Sync`.
+        let prepared = self.prepare::<R, S, N>(leader.as_ref(), ticket.as_ref(), &returned);
+        self.land::<S::Value, N>(leader, ticket, prepared, load_duration).await;
+        if let Some(lease) = lease {
+            lease.end().await;
+        }
+        returned
+    }
+
+    /// Waits for the turn to load in this process and, with `lease`, for the load of another process.
+    async fn turn<R, S: Shape<R>, N: Tier<S::Value>>(
+        &self,
+        function: &'static str,
+        load: &Arc<Load>,
+        mut leader: Option<Leader>,
         mut ticket: Option<Ticket>,
         began: Moment,
     ) -> Turn<R>
     where
         S::Value: CacheValue,
     {
-        let Keyed { cache, site, known, .. } = self.keyed;
+        let Keyed { cache, site, .. } = self.keyed;
+        let inner = &cache.inner;
         loop {
-            let stamped = self.located.as_ref().zip(ticket.as_ref());
-            let flight = match stamped {
-                Some((located, ticket)) => FlightKey::stamped(located, ticket),
-                None => FlightKey::unstamped(function, site.resource(), &known.arguments),
-            };
-            let flights = &cache.inner.flights;
-            let joined = match context::loading() {
-                None => flights.join(flight, began).await,
-                Some(_) => flights.join_begun(flight, began).await,
-            };
-            let leader = match joined {
-                Joined::Leader(leader) => Some(leader),
-                Joined::Waiter(landed) => match share::<R, S, N>(landed) {
-                    Some(shared) => return Turn::Shared(shared),
-                    None => None,
-                },
-            };
-            let slot = cache
-                .inner
-                .slots
-                .take(site.declared(), &cache.inner.counters.queued_loads)
-                .await;
-            if let Some(leader) = &leader {
-                leader.begin();
+            let takeover = leader.as_ref().and_then(Leader::takeover);
+            if let Some(takeover) = takeover {
+                inner.counters.taken_over_loads.add(1);
+                site.warn_of_takeover(takeover, inner.settings.load_backstop);
             }
+            let queued = &inner.counters.queued_loads;
+            let slot = inner.slots.take(site.declared(), load, takeover, queued).await;
             let follows = slot.waited || leader.as_ref().is_some_and(Leader::follows);
             if let Some(located) = self.located.as_ref().filter(|_| follows) {
-                // Boxed, like the lease below: ten thousand who wait for one load do not each hold room for what few need.
-                match Box::pin(cache.inner.read(&located.address, &located.identity)).await {
+                match inner.read(&located.address, &located.identity).await {
                     Some(Reading::Hit { envelope, .. }) => {
                         if let Some(shared) = self.share_entry::<R, S, N>(located, &envelope, leader.as_ref()) {
                             return Turn::Shared(shared);
@@ -248,6 +311,7 @@ impl Asking<'_> {
                     None => {}
                 }
             }
+            let leases = leader.as_ref().is_some_and(|leader| leader.takeover().is_none());
             let mut permit = Permit {
                 ticket: None,
                 leader,
@@ -255,16 +319,27 @@ impl Asking<'_> {
                 slot,
             };
             let stamped = self.located.as_ref().zip(ticket.as_ref());
-            let (Some((located, asked)), Some(lasting), Some(_)) = (stamped, site.lease_lasts(), &permit.leader) else {
+            // Who takes over does not wait for the lease of the one that it is to do without.
+            let (Some((located, asked)), Some(lasting), true) = (stamped, site.lease_lasts(), leases) else {
                 permit.ticket = ticket;
                 return Turn::Load(permit);
             };
-            match Box::pin(lease::acquire(&cache.inner, located, asked, lasting)).await {
+            match lease::acquire(inner, located, asked, lasting).await {
                 Acquired::Lease(lease) => (permit.ticket, permit.lease) = (ticket, Some(lease)),
                 Acquired::Nothing(current) => permit.ticket = current,
                 // The stamps are others: so is the flight.
                 Acquired::Overtaken(current) => {
+                    drop(permit);
                     ticket = Some(current);
+                    let inside = load.outer();
+                    leader = match self.join(function, ticket.as_ref(), began, inside).await {
+                        Joined::Leader(leader) => Some(leader),
+                        Joined::Waiter(landed) => match share::<R, S, N>(landed) {
+                            Some(shared) => return Turn::Shared(shared),
+                            None => None,
+                        },
+                        Joined::Circle => None,
+                    };
                     continue;
                 }
                 Acquired::Filled(envelope) => {
@@ -294,36 +369,53 @@ impl Asking<'_> {
         Some(S::restore(value))
     }
 
-    /// Tells the waiters and fills, if there is a ticket. Encodes only if there is somebody to encode for.
-    async fn land<R, S: Shape<R>, N: Tier<S::Value>>(
+    /// What a load has returned, in the forms that are needed. Encodes only if there is somebody to encode for.
+    fn prepare<R, S: Shape<R>, N: Tier<S::Value>>(
         &self,
-        leader: Option<Leader>,
-        ticket: Option<Ticket>,
+        leader: Option<&Leader>,
+        ticket: Option<&Ticket>,
         returned: &R,
-        load_duration: Duration,
-    ) where
+    ) -> Returned<N, S::Value>
+    where
         S::Value: CacheValue,
     {
-        let filling = self.located.as_ref().zip(ticket);
-        let waited_for = leader.as_ref().is_some_and(Leader::has_waiters);
+        let filling = self.located.is_some() && ticket.is_some();
+        let waited_for = leader.is_some_and(Leader::has_waiters);
         let site = self.keyed.site;
         let encoded = match S::value(returned) {
             // Who waits is given a value of any size.
             Some(value) if waited_for => site.written_in().encode(value, usize::MAX).ok(),
-            Some(value) if filling.is_some() => self.keyed.cache.inner.encode(value, site.written_in()),
+            Some(value) if filling => self.keyed.cache.inner.encode(value, site.written_in()),
             _ => None,
         };
         if let Some(encoded) = &encoded {
             site.note_codec(encoded.codec);
         }
+        let landed = match (&encoded, S::value(returned)) {
+            (Some(encoded), Some(value)) => Landed::Value(Loaded::new::<_, N>(value, encoded.clone())),
+            (None, None) if S::succeeded(returned) => Landed::Absent,
+            _ => Landed::Failed,
+        };
+        let held = S::value(returned)
+            .filter(|_| filling && encoded.is_some() && self.near.is_some())
+            .and_then(N::hold);
+        Returned { encoded, held, landed }
+    }
+
+    /// Tells the waiters and fills, if there is a ticket.
+    async fn land<T, N: Tier<T>>(
+        &self,
+        leader: Option<Leader>,
+        ticket: Option<Ticket>,
+        returned: Returned<N, T>,
+        load_duration: Duration,
+    ) {
+        let Returned { encoded, held, landed } = returned;
         if let Some(leader) = &leader {
-            leader.land(match (&encoded, S::value(returned)) {
-                (Some(encoded), Some(value)) => Landed::Value(Loaded::new::<_, N>(value, encoded.clone())),
-                (None, None) if S::succeeded(returned) => Landed::Absent,
-                _ => Landed::Failed,
-            });
+            leader.land(landed);
         }
         let overtaken = leader.as_ref().is_some_and(Leader::is_detached);
+        let filling = self.located.as_ref().zip(ticket);
         let (Some((located, ticket)), Some(encoded), false) = (filling, encoded, overtaken) else {
             return;
         };
@@ -333,10 +425,9 @@ impl Asking<'_> {
             load_duration,
         };
         let filled = self.keyed.cache.inner.fill(&ticket, meta, &encoded).await;
-        let value = S::value(returned).filter(|_| filled);
-        if let Some((near, value)) = self.near.as_ref().zip(value) {
+        if let (Some(near), Some(held), true) = (&self.near, held, filled) {
             let stamps = ticket.stamps().iter().copied();
-            near.keep::<S::Value, N>(Origin::Loaded, value, stamps, self.keyed.ttl, encoded.len());
+            near.keep::<T, N>(Origin::Loaded, held, stamps, self.keyed.ttl, encoded.len());
         }
     }
 }

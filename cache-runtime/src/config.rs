@@ -104,6 +104,9 @@ pub fn from_env(get: impl Fn(&'static str) -> Option<OsString>) -> Result<Builde
     if let Some(waiters) = env.number("CACHE_MAX_WAITERS")? {
         builder = builder.max_waiters(waiters);
     }
+    if let Some(after) = env.duration("CACHE_LOAD_BACKSTOP")? {
+        builder = builder.load_backstop(after);
+    }
     if let Some(lines) = env.number("CACHE_JOURNAL_LIMIT")? {
         builder = builder.journal_limit(lines);
     }
@@ -367,6 +370,7 @@ mod tests {
             ("CACHE_SWEEP", "off"),
             ("CACHE_MAX_LOADS", "31"),
             ("CACHE_MAX_WAITERS", "32"),
+            ("CACHE_LOAD_BACKSTOP", "34s"),
             ("CACHE_JOURNAL_LIMIT", "33"),
             ("CACHE_NEAR_CAPACITY", "2048"),
             ("CACHE_NEAR_LEASE", "70ms"),
@@ -396,6 +400,7 @@ mod tests {
             "sweep: false",
             "max_loads: Some(31)",
             "max_waiters: Some(32)",
+            "load_backstop: 34s",
             "journal_limit: 33",
             "near_capacity: 2048",
             "near_lease: 70ms",

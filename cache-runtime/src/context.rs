@@ -17,9 +17,9 @@ use crate::{
     builder::Settings,
     cache::Inner,
     changing::Changing,
+    flight::Load,
     key::{DEFAULT_TENANT, escape},
     observe::Observer,
-    slots::Loading,
     transaction::TransactionLog,
 };
 
@@ -38,8 +38,8 @@ pub(crate) struct Context {
     pub(crate) transaction: Option<TransactionLog>,
     /// What the mutations that it is inside of are changing, the outermost first.
     pub(crate) changing: Vec<Arc<Changing>>,
-    /// Known only where the number of loads is limited.
-    pub(crate) loading: Option<Loading>,
+    /// The load whose body the task runs.
+    pub(crate) load: Option<Arc<Load>>,
 }
 
 /// A tenant, as a task carries it.
@@ -211,9 +211,9 @@ pub(crate) fn transaction() -> Option<TransactionLog> {
     get(|context| context.transaction.clone()).filter(TransactionLog::is_open)
 }
 
-/// The loads that the task is inside of.
-pub(crate) fn loading() -> Option<Loading> {
-    get(|context| context.loading.clone())
+/// The load whose body the task runs.
+pub(crate) fn load() -> Option<Arc<Load>> {
+    get(|context| context.load.clone())
 }
 
 /// Runs a future in which `tenant` is the current tenant: what `#[cached]` and `#[invalidates]` use when neither the
@@ -248,9 +248,10 @@ pub fn current_tenant() -> Option<Arc<str>> {
 /// A task that is spawned by [`tokio::spawn`] has none of it: a service with many tenants would read and invalidate those of
 /// the tenant `default` there. For other ways to spawn there is [`in_current_context`].
 ///
-/// The task also knows the mutations and the [`transaction`](crate::transaction) that it was spawned in, for as long as these
-/// last: what they are changing is not read from the cache. It is not part of them; what its own mutations name inside a
-/// transaction is invalidated at once and again after the commit.
+/// The task also knows the load whose body has spawned it, which may wait for it: its calls do not wait for that load. And it
+/// knows the mutations and the [`transaction`](crate::transaction) that it was spawned in, for as long as these last: what
+/// they are changing is not read from the cache. It is not part of them; what its own mutations name inside a transaction is
+/// invalidated at once and again after the commit.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {

@@ -5,21 +5,33 @@
 //! - nothing, when the leader's load fails: then every waiter runs its own load at once, and returns its own error. They
 //!   are not queued behind one another: a database that fails after a timeout would make the last of a hundred waiters wait
 //!   a hundred timeouts;
-//! - when the leader is cancelled or panics, one of the waiters takes over and the others wait for that one.
-//!
+//! - when the leader is cancelled or panics, one of the waiters takes over and the others wait for that one;
 //! Who finds no flight, but began before one of the same key landed, may have read before its fill: it reads once more.
+//!
+//! - when the leader [stalls](load), or after the backstop, one of the waiters loads, too, and all are given what comes first;
+//! - a call that was made by the load itself, or by one that waits for it, waits for nothing: see [`Joined::Circle`].
 //!
 //! A load under stamps may be joined while it lasts: who read the same stamps would be given its entry anyway. A load
 //! without stamps, because the store was not reached or had no memory for them, may have been overtaken by an invalidation
 //! that this process cannot see. It is joined only by callers that began before it; a later one waits for it to end, so that
 //! the database is spared, and shares the next.
 
+pub(crate) mod load;
 mod loaded;
 mod table;
+mod watch;
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
-pub(crate) use self::{loaded::Loaded, table::Moment};
+pub(crate) use self::{
+    load::{Load, Sightings, Tended, Waits},
+    loaded::Loaded,
+    table::{Moment, Takeover},
+    watch::INTERVAL as WATCH_INTERVAL,
+};
 use crate::{
     arguments::Arguments,
     call::Located,
@@ -39,6 +51,29 @@ pub(crate) type Leader = table::Leader<FlightKey>;
 
 /// What a flight came to, for those who waited.
 pub(crate) type Landed = table::Landed<Arc<Loaded>>;
+
+/// Who waits for whom in this process: a load of one cache may wait for one of another.
+pub(crate) static WAITS: LazyLock<Waits> = LazyLock::new(Waits::default);
+
+/// Joins the flight of this key, or starts it: the call of a resource that began at `began`, in the body of `inside`. Waits for
+/// others only inside of a tokio runtime, whose tasks see to it that the wait ends.
+pub(crate) async fn join(
+    flights: &Arc<Flights>,
+    key: FlightKey,
+    resource: &'static str,
+    began: Moment,
+    inside: Option<&Arc<Load>>,
+    backstop: Duration,
+) -> Joined {
+    let joining = table::Joining {
+        resource,
+        began,
+        inside,
+        waits: &WAITS,
+        watch: |flight: &Arc<_>| watch::ensure(flight, backstop),
+    };
+    flights.join(key, joining).await
+}
 
 /// What a flight is found by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -112,16 +147,21 @@ mod tests {
         FlightKey::stamped(&Located { address, identity }, &ticket)
     }
 
+    async fn join(flights: &Arc<Flights>, hash: &str) -> Joined {
+        super::join(flights, key(hash), "r", flights.now(), None, Duration::from_mins(1)).await
+    }
+
     async fn lead(flights: &Arc<Flights>, hash: &str) -> Leader {
-        match flights.join(key(hash), flights.now()).await {
+        match join(flights, hash).await {
             Joined::Leader(leader) => leader,
             Joined::Waiter(landed) => panic!("expected to lead, waited for {landed:?}"),
+            Joined::Circle => panic!("nobody is inside of anything"),
         }
     }
 
     fn wait(flights: &Arc<Flights>, hash: &str) -> tokio::task::JoinHandle<Joined> {
-        let (flights, key) = (Arc::clone(flights), key(hash));
-        tokio::spawn(async move { flights.join(key, flights.now()).await })
+        let (flights, hash) = (Arc::clone(flights), hash.to_owned());
+        tokio::spawn(async move { join(&flights, &hash).await })
     }
 
     async fn until_somebody_waits(leader: &Leader) {
@@ -145,10 +185,7 @@ mod tests {
         };
         assert_eq!(loaded.value::<u8, SharedOnly>(), Some(1));
         // The fill is still under way: who comes now is given the same.
-        assert!(matches!(
-            flights.join(key("k"), flights.now()).await,
-            Joined::Waiter(Landed::Value(_))
-        ));
+        assert!(matches!(join(&flights, "k").await, Joined::Waiter(Landed::Value(_))));
         drop(leader);
         assert_eq!(flights.len(), 0);
     }

@@ -6,7 +6,7 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::{Either, select};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::Instant};
 
 use crate::{
     cache::Inner,
@@ -48,6 +48,7 @@ pub(crate) async fn acquire(inner: &Arc<Inner>, located: &Located, ticket: &Tick
         held: false,
     };
     let mut pause = FIRST_PAUSE;
+    let began = Instant::now();
     loop {
         let acquired = lease.acquire().await;
         inner.lease_right.learn(
@@ -76,6 +77,9 @@ pub(crate) async fn acquire(inner: &Arc<Inner>, located: &Located, ticket: &Tick
             None if inner.may_read() => None,
             None => Some(Acquired::Nothing(Some(ticket.clone()))),
         };
+        // Who has it may be waiting for this very call.
+        let overdue = began.elapsed() >= inner.settings.load_backstop;
+        let outcome = outcome.or_else(|| overdue.then(|| Acquired::Nothing(Some(ticket.clone()))));
         let Some(outcome) = outcome else {
             // Jitter: those who wait do not ask together.
             tokio::time::sleep(pause.mul_f32(0.5 + 0.5 * fastrand::f32())).await;

@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use crate::{canonical::CanonicalError, codec::Codec, identity::ShapeOfSite, near::Coherence, resource::Resource};
+use crate::{
+    canonical::CanonicalError, codec::Codec, flight::Takeover, identity::ShapeOfSite, near::Coherence,
+    resource::Resource,
+};
 
 /// The constants of one `#[cached]` function.
 #[derive(Debug)]
@@ -20,6 +23,8 @@ pub struct Site {
     pub(crate) shape: ShapeOfSite,
     warned: AtomicBool,
     warned_of_codec: AtomicBool,
+    warned_of_stall: AtomicBool,
+    warned_of_backstop: AtomicBool,
 }
 
 impl Site {
@@ -64,6 +69,8 @@ impl Site {
             shape: ShapeOfSite::new(),
             warned: AtomicBool::new(false),
             warned_of_codec: AtomicBool::new(false),
+            warned_of_stall: AtomicBool::new(false),
+            warned_of_backstop: AtomicBool::new(false),
         }
     }
 
@@ -119,6 +126,23 @@ impl Site {
             );
         }
     }
+
+    /// Says once, for each reason, that a call has loaded beside another one of the same arguments.
+    pub(crate) fn warn_of_takeover(&self, takeover: &Takeover, backstop: Duration) {
+        let Self { module, function, .. } = self;
+        match takeover {
+            Takeover::Stalled(_) if !self.warned_of_stall.swap(true, Ordering::Relaxed) => tracing::warn!(
+                "a load of {module}::{function} could go on and its future is not polled: a call that waited for it has loaded \
+                 beside it; is the future kept after a timeout, or in a `select!`? Further ones are only counted"
+            ),
+            Takeover::Overdue if !self.warned_of_backstop.swap(true, Ordering::Relaxed) => tracing::warn!(
+                "a load of {module}::{function} has not ended within {backstop:?}: a call that waited for it has loaded beside \
+                 it; does its body wait for a task that calls it again? Further ones are only counted"
+            ),
+            Takeover::Stalled(_) | Takeover::Overdue => {}
+        }
+    }
+
     /// Says once that a result was not encoded as it should have been.
     pub(crate) fn note_codec(&self, used: Codec) {
         let Self {

@@ -3,133 +3,174 @@
 //! A load that finds none free waits its turn, in order. It holds a flight then, and no lease: others wait for it, and it
 //! must not keep other processes from loading.
 //!
-//! A load may be waited for by a body that holds a slot itself: of a function that calls itself, or of two that call each
-//! other. Three rules keep them from waiting for one another for ever:
+//! No load waits for a slot that cannot become free before it has ended itself:
 //! - who is inside a load of the same resource runs in its slot;
-//! - who is inside any load joins only flights whose load has begun ([`Flights::join_begun`](crate::flight::Flights));
-//! - who is inside any load waits for a slot for [`PATIENCE_INSIDE`], then goes on without.
+//! - whose wait would lead back to itself, over whatever loads and flights, goes on without
+//!   ([`Waits`](crate::flight::Waits));
+//! - a load that [stalls](crate::flight::Load) loses its slot to the next one, and takes no other when it is polled again;
+//! - when nobody was given a slot for as long as the backstop says, the next one goes on without.
+
+mod queue;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use tokio::{
     runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::{Instant, sleep},
 };
 
-use crate::{context, declared, resource::Resource, stats::Counter};
-
-/// How long a load that another one waits for waits for a slot. Long for a queue that moves, short for one that never will.
-const PATIENCE_INSIDE: Duration = Duration::from_secs(5);
+use self::queue::{Place, Queue};
+use crate::{
+    flight::{Load, Sightings, Takeover, WAITS, WATCH_INTERVAL},
+    resource::Resource,
+    stats::Counter,
+};
 
 /// The slots of one cache.
 #[derive(Debug)]
 pub(crate) struct Slots {
     /// Of a resource that does not say.
     limit: Option<u32>,
-    by_resource: Mutex<HashMap<&'static str, Arc<Semaphore>>>,
+    /// See [`Builder::load_backstop`](crate::Builder::load_backstop).
+    backstop: Duration,
+    by_resource: Mutex<HashMap<&'static str, Arc<Queue>>>,
 }
 
 /// The right to run one load, given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    _permit: Option<OwnedSemaphorePermit>,
+    _place: Option<Place>,
     /// Whether it took time to get it, in which another may have filled.
     pub(crate) waited: bool,
 }
 
 impl Slot {
     const WITHOUT_WAITING: Self = Self {
-        _permit: None,
+        _place: None,
         waited: false,
     };
 }
 
-/// The loads that a task is inside of.
-#[derive(Debug, Clone)]
-pub(crate) struct Loading {
-    resource: &'static str,
-    outer: Option<Arc<Loading>>,
-}
-
-impl Loading {
-    fn includes(&self, resource: &str) -> bool {
-        self.resource == resource || self.outer.as_ref().is_some_and(|outer| outer.includes(resource))
-    }
-}
-
 impl Slots {
-    pub(crate) fn new(limit: Option<u32>) -> Self {
+    pub(crate) fn new(limit: Option<u32>, backstop: Duration) -> Self {
         Self {
             limit,
+            backstop,
             by_resource: Mutex::default(),
         }
     }
 
-    /// Waits until one more load of the resource may run; `queued` counts those that have to wait.
-    pub(crate) async fn take(&self, resource: &'static Resource, queued: &Counter) -> Slot {
-        let Some(slots) = self.of(resource) else {
+    /// Waits until this load of the resource may run; `queued` counts those that have to wait. A load that takes over from
+    /// others takes their slot, too.
+    pub(crate) async fn take(
+        &self,
+        resource: &'static Resource,
+        load: &Arc<Load>,
+        takeover: Option<&Takeover>,
+        queued: &Counter,
+    ) -> Slot {
+        let Some(queue) = self.of(resource) else {
             return Slot::WITHOUT_WAITING;
         };
-        let inside = context::loading();
-        if inside.as_ref().is_some_and(|loading| loading.includes(resource.name())) {
+        if load.is_inside_of(resource.name()) {
             return Slot::WITHOUT_WAITING;
         }
-        let permit = match Arc::clone(&slots).try_acquire_owned() {
-            Ok(permit) => {
-                return Slot {
-                    _permit: Some(permit),
-                    waited: false,
-                };
+        let at_once = match takeover {
+            // It is not to wait for those that it is to do without.
+            Some(Takeover::Overdue) => return Slot::WITHOUT_WAITING,
+            Some(Takeover::Stalled(stalled)) => stalled.iter().find_map(|stalled| queue.take_over(stalled, load)),
+            None => None,
+        };
+        if let Some(place) = at_once.or_else(|| queue.try_take(load)) {
+            return Slot {
+                _place: Some(place),
+                waited: false,
+            };
+        }
+        queued.add(1);
+        let wait = WAITS.begin(load, Arc::clone(&queue) as _);
+        // Without tokio there is nobody to see who stalls.
+        let place = match (wait, Handle::try_current()) {
+            (Some(_wait), Ok(runtime)) => {
+                let watch = || watch(&runtime, &queue, resource.name(), self.backstop);
+                Some(queue.take(load, watch).await)
             }
-            Err(_) if inside.is_none() => {
-                queued.add(1);
-                slots.acquire_owned().await.ok()
-            }
-            // Without tokio there is no clock.
-            Err(_) if Handle::try_current().is_err() => None,
-            Err(_) => {
-                queued.add(1);
-                timeout(PATIENCE_INSIDE, slots.acquire_owned())
-                    .await
-                    .ok()
-                    .and_then(Result::ok)
-            }
+            _ => None,
         };
         Slot {
-            _permit: permit,
+            _place: place,
             waited: true,
         }
     }
 
-    /// Runs the body of a load, so that the calls in it know that they are inside of it.
-    pub(crate) async fn inside<F: Future>(&self, resource: &'static str, body: F) -> F::Output {
-        if self.limit.is_some() || *ANY_DECLARED {
-            let inside = context::scope(body, |context| {
-                let outer = context.loading.take().map(Arc::new);
-                context.loading = Some(Loading { resource, outer });
-            });
-            inside.await
-        } else {
-            body.await
-        }
-    }
-
-    fn of(&self, resource: &'static Resource) -> Option<Arc<Semaphore>> {
+    fn of(&self, resource: &'static Resource) -> Option<Arc<Queue>> {
         let limit = resource.max_loads().or(self.limit)?;
         let mut by_resource = self.by_resource.lock().unwrap_or_else(PoisonError::into_inner);
-        let slots = by_resource.entry(resource.name()).or_insert_with(|| {
+        let queue = by_resource.entry(resource.name()).or_insert_with(|| {
             let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-            Arc::new(Semaphore::new(limit.clamp(1, Semaphore::MAX_PERMITS)))
+            Arc::new(Queue::new(limit.max(1)))
         });
-        Some(Arc::clone(slots))
+        Some(Arc::clone(queue))
     }
 }
 
-/// Whether any resource of this program says how many of its loads may run.
-static ANY_DECLARED: LazyLock<bool> =
-    LazyLock::new(|| declared::resources().any(|resource| resource.max_loads().is_some()));
+/// Watches the loads that have the places of a queue, on this runtime, as long as anybody waits; unless it does already.
+fn watch(runtime: &Handle, queue: &Arc<Queue>, resource: &'static str, backstop: Duration) {
+    if queue.watched_by(runtime.id()) {
+        let watching = Watching {
+            queue: Arc::clone(queue),
+            runtime: runtime.id(),
+        };
+        runtime.spawn(watching.go_on(resource, backstop));
+    }
+}
+
+/// The claim of a runtime to watch a queue; given up even when the runtime is shut down.
+struct Watching {
+    queue: Arc<Queue>,
+    runtime: tokio::runtime::Id,
+}
+
+impl Watching {
+    async fn go_on(self, resource: &'static str, backstop: Duration) {
+        let queue = &self.queue;
+        let mut sightings = Sightings::default();
+        let (mut granted, mut since) = (queue.granted(), Instant::now());
+        let mut said = false;
+        loop {
+            tokio::select! {
+                () = queue.emptied() => {
+                    // Whoever comes from here on starts another one.
+                    queue.unwatched_by(self.runtime);
+                    if queue.is_empty() || !queue.watched_by(self.runtime) {
+                        return;
+                    }
+                }
+                () = sleep(WATCH_INTERVAL) => {}
+            }
+            queue.look(&mut sightings);
+            if queue.granted() != granted {
+                (granted, since) = (queue.granted(), Instant::now());
+            } else if since.elapsed() >= backstop {
+                if !std::mem::replace(&mut said, true) {
+                    tracing::warn!(
+                        resource,
+                        "no load has ended for {backstop:?} while others wait for their turn: they go on without, one each time that this is over"
+                    );
+                }
+                queue.is_overdue();
+                since = Instant::now();
+            }
+        }
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.queue.unwatched_by(self.runtime);
+    }
+}

@@ -27,6 +27,8 @@ pub struct Stats {
     pub shared_loads: u64,
     /// Calls that waited for their turn to load, because as many loads of their resource were running as are allowed.
     pub queued_loads: u64,
+    /// Calls that waited for a load and then ran one of their own beside it: because it had stalled, or after the backstop.
+    pub taken_over_loads: u64,
     /// Entries stored.
     pub fills: u64,
     /// Entries that could not be stored, or were too large.
@@ -70,7 +72,8 @@ macro_rules! counters {
 }
 
 counters! {
-    hits, near_hits, stale_hits, misses, bypasses, rejected, loads, shared_loads, queued_loads, fills,
+    hits, near_hits, stale_hits, misses, bypasses, rejected, loads, shared_loads, queued_loads,
+    taken_over_loads, fills,
     failed_fills, invalidations, swept,
 }
 

@@ -510,13 +510,13 @@ async fn odd(number: u32) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn functions_that_call_each_other_do_not_wait_for_each_other_for_ever() {
+async fn functions_that_call_each_other_do_not_wait_for_each_other() {
     isolated(async |cache| {
         // Each has the slot that the other one's next load needs.
         let calls = async { tokio::join!(with_cache(cache.clone(), even(11)), with_cache(cache.clone(), odd(11))) };
         let began = Instant::now();
         assert_eq!(timeout(LONG, calls).await.unwrap(), (false, true));
-        assert_eq!(began.elapsed(), Duration::from_secs(5));
+        assert_eq!(began.elapsed(), Duration::ZERO);
         assert_eq!(cache.stats().queued_loads, 2);
     })
     .await;

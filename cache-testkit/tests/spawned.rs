@@ -1,6 +1,6 @@
 //! What tasks know of those that have spawned them.
 
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 
 use cache_runtime::{
     Cache,
@@ -167,6 +167,32 @@ async fn a_mutation_spawned_inside_a_transaction_is_invalidated_at_once_and_afte
             assert_eq!(spy.count(OperationKind::RemoveStamps), before + expected);
         }
         assert!(cache.close().await);
+    })
+    .await;
+}
+
+/// Calls itself on a task of its own, with the same two keys in turn.
+#[cached(resource = "item", skip(rounds))]
+async fn circle(key: u32, rounds: Rounds) -> u32 {
+    if rounds.0 == 0 {
+        return 0;
+    }
+    spawn(next_round(key, rounds)).await.expect("no panic")
+}
+
+/// Boxed, as what calls itself has to be.
+fn next_round(key: u32, rounds: Rounds) -> Pin<Box<dyn Future<Output = u32> + Send>> {
+    Box::pin(circle(3 - key, Rounds(rounds.0 - 1)))
+}
+
+struct Rounds(u32);
+
+#[tokio::test]
+async fn a_task_does_not_wait_for_the_load_that_has_spawned_it_and_waits_for_it() {
+    isolated(async |_| {
+        // Round and round: 1 spawns 2, and 2 spawns 1.
+        let depth = tokio::time::timeout(Duration::from_secs(10), circle(1, Rounds(6)));
+        assert_eq!(depth.await, Ok(0));
     })
     .await;
 }

@@ -4,17 +4,21 @@ use std::{
     collections::HashMap,
     fmt::Debug,
     hash::{BuildHasher as _, Hash},
+    time::Duration,
 };
 
+use tokio::time::Instant;
+
+use super::load::{Awaited, Load, Sightings, Waits};
 use crate::sync::{
     Arc, Mutex, MutexGuard, Notify, PoisonError,
-    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 /// What a flight is found by.
 pub(crate) trait Key: Clone + Eq + Hash {
     /// What a load comes to.
-    type Value: Clone + Debug;
+    type Value: Clone + Debug + Send + 'static;
 
     /// Whether the load is under stamps, so that it may be joined while it lasts.
     fn is_stamped(&self) -> bool;
@@ -35,10 +39,30 @@ pub(crate) enum Landed<V> {
 
 #[derive(Debug)]
 enum State<V> {
-    Flying,
-    Landed(Landed<V>),
-    /// The leader was cancelled or panicked.
+    Flying(Crew),
+    Landed(Landed<V>, Instant),
+    /// Every leader was cancelled or has panicked.
     Abandoned,
+}
+
+/// Who loads in a flight.
+#[derive(Debug)]
+struct Crew {
+    /// Usually one. The first that lands ends the flight.
+    leaders: Vec<Arc<Load>>,
+    /// How many there have been.
+    led: usize,
+    /// Whether one of those who wait is to load, too, and why.
+    vacancy: Option<Takeover>,
+}
+
+/// Why a caller loads although somebody else does.
+#[derive(Debug, Clone)]
+pub(crate) enum Takeover {
+    /// These loads could go on, and nobody polls them.
+    Stalled(Vec<Arc<Load>>),
+    /// The flight has lasted for so long that whoever loads may be waiting for one of its own waiters.
+    Overdue,
 }
 
 /// The flights under way.
@@ -53,6 +77,10 @@ pub(crate) struct Flights<K: Key> {
 
 /// How many keys are remembered to have landed, for callers that looked before they did.
 const REMEMBERED: usize = 1024;
+
+/// For how long a flight that has landed is joined by callers whose read came before its fill. A fill takes less, unless the
+/// leader stalls in it.
+const LINGERING: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 struct Table<K: Key> {
@@ -92,27 +120,31 @@ impl<K: Key> Default for Flights<K> {
 
 /// One load, as its leader and its waiters share it.
 #[derive(Debug)]
-struct Flight<V> {
+pub(crate) struct Flight<V> {
     number: u64,
     waiters: AtomicUsize,
-    /// Whether the leader loads, and does not wait for its turn any more.
-    begun: AtomicBool,
     state: Mutex<State<V>>,
-    ended: Notify,
+    changed: Notify,
+    /// The runtimes that [watch](super::watch) it.
+    watching: Mutex<Vec<tokio::runtime::Id>>,
 }
 
 impl<V: Clone> Flight<V> {
-    fn new(number: u64) -> Self {
+    fn new(number: u64, leader: Arc<Load>) -> Self {
         Self {
             number,
             waiters: AtomicUsize::new(0),
-            begun: AtomicBool::new(false),
-            state: Mutex::new(State::Flying),
-            ended: Notify::new(),
+            state: Mutex::new(State::Flying(Crew {
+                leaders: vec![leader],
+                led: 1,
+                vacancy: None,
+            })),
+            changed: Notify::new(),
+            watching: Mutex::default(),
         }
     }
 
-    /// The right to wait; `None` if as many wait already.
+    /// The right to wait; `None` if as many wait as may.
     fn seat(&self, most: Option<usize>) -> Option<Seat<'_>> {
         let taken = self
             .waiters
@@ -122,33 +154,124 @@ impl<V: Clone> Flight<V> {
         taken.ok().map(|_| Seat(&self.waiters))
     }
 
-    /// Waits for the end; `None` if the leader was cancelled or panicked.
-    async fn wait(&self) -> Option<Landed<V>> {
+    /// Waits for the end, or for a vacancy, which it takes with the load that `lead` makes.
+    async fn wait(&self, lead: impl Fn() -> Arc<Load>) -> Waited<V> {
+        let mut has_waited = false;
         loop {
-            // Made before the look at the state, so that an end in between is not missed.
-            let ended = self.ended.notified();
-            match &*self.state() {
-                State::Flying => {}
-                State::Landed(landed) => return Some(landed.clone()),
-                State::Abandoned => return None,
+            // Made before the look at the state, so that a change in between is not missed.
+            let changed = self.changed.notified();
+            match &mut *self.state() {
+                State::Flying(crew) => {
+                    if let Some(takeover) = crew.vacancy.take() {
+                        let load = lead();
+                        crew.leaders.push(Arc::clone(&load));
+                        crew.led += 1;
+                        return Waited::Vacancy(load, takeover);
+                    }
+                }
+                State::Landed(_, at) if !has_waited && at.elapsed() > LINGERING => return Waited::Over,
+                State::Landed(landed, _) => return Waited::Landed(landed.clone()),
+                State::Abandoned => return Waited::Over,
             }
-            ended.await;
+            changed.await;
+            has_waited = true;
         }
+    }
+
+    /// Waits until the flight is over, however.
+    pub(crate) async fn ended(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if !matches!(*self.state(), State::Flying(_)) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Lets one of those who wait load, too, if every load under way has stalled.
+    pub(crate) fn look(&self, sightings: &mut Sightings) {
+        let mut state = self.state();
+        if let State::Flying(crew) = &mut *state {
+            let stalled = sightings.look(&crew.leaders);
+            if !stalled.is_empty() && stalled.len() == crew.leaders.len() && crew.vacancy.is_none() {
+                crew.vacancy = Some(Takeover::Stalled(stalled));
+                drop(state);
+                self.changed.notify_waiters();
+            }
+        }
+    }
+
+    /// Lets one of those who wait load, too.
+    pub(crate) fn is_overdue(&self) {
+        if let State::Flying(crew) = &mut *self.state() {
+            crew.vacancy.get_or_insert(Takeover::Overdue);
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// How many have led it so far; `None` if it is over.
+    pub(crate) fn led(&self) -> Option<usize> {
+        match &*self.state() {
+            State::Flying(crew) => Some(crew.led),
+            State::Landed(..) | State::Abandoned => None,
+        }
+    }
+
+    /// Notes that this runtime watches the flight. Returns whether it did not yet.
+    pub(crate) fn watched_by(&self, runtime: tokio::runtime::Id) -> bool {
+        let mut watching = self.watching.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = !watching.contains(&runtime);
+        if is_new {
+            watching.push(runtime);
+        }
+        is_new
     }
 
     /// The first end counts.
     fn end(&self, end: State<V>) {
         let mut state = self.state();
-        if matches!(*state, State::Flying) {
+        if matches!(*state, State::Flying(_)) {
             *state = end;
             drop(state);
-            self.ended.notify_waiters();
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// A leader goes away.
+    fn leave(&self, load: &Arc<Load>) {
+        let mut state = self.state();
+        if let State::Flying(crew) = &mut *state {
+            crew.leaders.retain(|leader| !Arc::ptr_eq(leader, load));
+            if crew.leaders.is_empty() {
+                *state = State::Abandoned;
+                drop(state);
+                self.changed.notify_waiters();
+            }
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State<V>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl<V: Debug + Send> Awaited for Flight<V> {
+    fn loads(&self) -> Vec<Arc<Load>> {
+        match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
+            State::Flying(crew) => crew.leaders.clone(),
+            State::Landed(..) | State::Abandoned => Vec::new(),
+        }
+    }
+}
+
+/// What waiting for a flight came to.
+enum Waited<V> {
+    Landed(Landed<V>),
+    /// The caller leads, too.
+    Vacancy(Arc<Load>, Takeover),
+    /// Nobody loads any more, or what was loaded is not to be given to anybody any more.
+    Over,
 }
 
 /// Counts a waiter for as long as it waits.
@@ -170,6 +293,20 @@ pub(crate) enum Joined<K: Key> {
     Leader(Leader<K>),
     /// One that waited, and what for.
     Waiter(Landed<K::Value>),
+    /// One that would have waited for itself: the call was made by the load, or by one that waits for it.
+    Circle,
+}
+
+/// Who joins a flight.
+pub(crate) struct Joining<'a, W> {
+    pub(crate) resource: &'static str,
+    /// When the call began.
+    pub(crate) began: Moment,
+    /// The load whose body has made the call.
+    pub(crate) inside: Option<&'a Arc<Load>>,
+    pub(crate) waits: &'a Waits,
+    /// Called with the flight before it is waited for.
+    pub(crate) watch: W,
 }
 
 impl<K: Key> Flights<K> {
@@ -186,45 +323,61 @@ impl<K: Key> Flights<K> {
         Moment(self.last.load(Ordering::SeqCst))
     }
 
-    /// Joins the flight of this key, or starts it. Waits until it has landed. `began` is when the call did.
-    pub(crate) async fn join(self: &Arc<Self>, key: K, began: Moment) -> Joined<K> {
-        self.join_if(key, began, |_| true).await
-    }
-
-    /// As [`join`](Self::join), but waits only for a load that has [begun](Leader::begin).
-    pub(crate) async fn join_begun(self: &Arc<Self>, key: K, began: Moment) -> Joined<K> {
-        self.join_if(key, began, |flight| flight.begun.load(Ordering::SeqCst))
-            .await
-    }
-
-    async fn join_if(self: &Arc<Self>, key: K, began: Moment, joins: impl Fn(&Flight<K::Value>) -> bool) -> Joined<K> {
+    /// Joins the flight of this key, or starts it. Waits until it has landed, or until the caller is wanted as a leader.
+    pub(crate) async fn join<W>(self: &Arc<Self>, key: K, joining: Joining<'_, W>) -> Joined<K>
+    where
+        W: Fn(&Arc<Flight<K::Value>>),
+    {
+        let Joining {
+            resource,
+            began,
+            inside,
+            waits,
+            watch,
+        } = joining;
+        let lead = || Load::new(resource, inside.cloned());
         loop {
             let flight = {
                 let mut table = self.table();
                 if let Some(flight) = table.flying.get(&key) {
                     Arc::clone(flight)
                 } else {
-                    let flight = Arc::new(Flight::new(self.next()));
+                    let load = lead();
+                    let flight = Arc::new(Flight::new(self.next(), Arc::clone(&load)));
                     table.flying.insert(key.clone(), Arc::clone(&flight));
                     return Joined::Leader(Leader {
                         flights: Arc::clone(self),
                         follows: *table.landed(&key) > began.0,
                         key,
                         flight,
+                        load,
+                        takeover: None,
                     });
                 }
             };
-            let seat = Some(&flight)
-                .filter(|flight| joins(flight))
-                .and_then(|flight| flight.seat(self.max_waiters));
-            let Some(_seat) = seat else {
+            let Some(_seat) = flight.seat(self.max_waiters) else {
                 return Joined::Waiter(Landed::Failed);
             };
+            let wait = inside.map(|load| waits.begin(load, Arc::clone(&flight) as Arc<dyn Awaited>));
+            if let Some(None) = wait {
+                return Joined::Circle;
+            }
+            watch(&flight);
             let may_share = key.is_stamped() || flight.number > began.0;
-            match flight.wait().await {
-                Some(landed) if may_share => return Joined::Waiter(landed),
+            match flight.wait(lead).await {
+                Waited::Vacancy(load, takeover) => {
+                    return Joined::Leader(Leader {
+                        flights: Arc::clone(self),
+                        follows: false,
+                        key,
+                        flight: Arc::clone(&flight),
+                        load,
+                        takeover: Some(takeover),
+                    });
+                }
+                Waited::Landed(landed) if may_share => return Joined::Waiter(landed),
                 // The leader may not have left yet; nobody needs this flight any more.
-                Some(_) | None => self.remove(&key, &flight),
+                Waited::Landed(_) | Waited::Over => self.remove(&key, &flight),
             }
         }
     }
@@ -241,14 +394,27 @@ impl<K: Key> Flights<K> {
     }
 
     fn remove(&self, key: &K, flight: &Arc<Flight<K::Value>>) {
+        self.remove_if(key, flight, |_| true);
+    }
+
+    /// Takes a flight out of the table, unless somebody leads it beside this load.
+    fn remove_without(&self, key: &K, flight: &Arc<Flight<K::Value>>, load: &Arc<Load>) {
+        self.remove_if(key, flight, |state| match state {
+            State::Flying(crew) => crew.leaders.iter().all(|leader| Arc::ptr_eq(leader, load)),
+            State::Landed(..) | State::Abandoned => true,
+        });
+    }
+
+    fn remove_if(&self, key: &K, flight: &Arc<Flight<K::Value>>, removed: impl FnOnce(&State<K::Value>) -> bool) {
         let mut table = self.table();
-        if table
-            .flying
-            .get(key)
-            .is_some_and(|current| Arc::ptr_eq(current, flight))
-        {
+        let current = table.flying.get(key);
+        if !current.is_some_and(|current| Arc::ptr_eq(current, flight)) {
+            return;
+        }
+        let state = flight.state();
+        if removed(&state) {
             table.flying.remove(key);
-            if matches!(*flight.state(), State::Landed(Landed::Value(_))) {
+            if let State::Landed(Landed::Value(_), _) = *state {
                 *table.landed(key) = self.next();
             }
         }
@@ -263,19 +429,26 @@ impl<K: Key> Flights<K> {
     }
 }
 
-/// The one that loads. Dropped without [`land`](Self::land), one of the waiters takes over.
+/// One that loads. If the last one of a flight is dropped without [`land`](Self::land), one of the waiters takes over.
 #[derive(Debug)]
 pub(crate) struct Leader<K: Key> {
     flights: Arc<Flights<K>>,
     key: K,
     flight: Arc<Flight<K::Value>>,
+    load: Arc<Load>,
     follows: bool,
+    takeover: Option<Takeover>,
 }
 
 impl<K: Key> Leader<K> {
-    /// The load begins now, or what it waits for does not wait for its waiters.
-    pub(crate) fn begin(&self) {
-        self.flight.begun.store(true, Ordering::SeqCst);
+    /// The load, which is to be polled inside of [`Tended`](super::load::Tended).
+    pub(crate) fn load(&self) -> &Arc<Load> {
+        &self.load
+    }
+
+    /// Why this one leads, if another one does, too.
+    pub(crate) fn takeover(&self) -> Option<&Takeover> {
+        self.takeover.as_ref()
     }
 
     /// Whether a load of the same key may have landed since the call began: what it found no trace of may be stored by now.
@@ -295,10 +468,11 @@ impl<K: Key> Leader<K> {
         if matches!(landed, Landed::Failed) {
             self.flights.remove(&self.key, &self.flight);
         }
-        self.flight.end(State::Landed(landed));
+        self.flight.end(State::Landed(landed, Instant::now()));
     }
 
-    /// Whether an invalidation has overtaken the load: its entry would be dead on arrival, and would overwrite a live one.
+    /// Whether an invalidation has overtaken the load: its entry would be dead on arrival, and would overwrite a live one. Or
+    /// somebody else has landed and left meanwhile.
     pub(crate) fn is_detached(&self) -> bool {
         !self
             .flights
@@ -311,7 +485,8 @@ impl<K: Key> Leader<K> {
 
 impl<K: Key> Drop for Leader<K> {
     fn drop(&mut self) {
-        self.flights.remove(&self.key, &self.flight);
-        self.flight.end(State::Abandoned);
+        // Out of the table first: whoever is woken finds no flight, and starts the next one.
+        self.flights.remove_without(&self.key, &self.flight, &self.load);
+        self.flight.leave(&self.load);
     }
 }

@@ -96,8 +96,8 @@ impl NearCall {
                 expires_at,
                 weight,
             };
-            if let Some(kept) = N::keep(&value, validity) {
-                self.near.keep(self.key.clone(), kept);
+            if let Some(held) = N::hold(&value) {
+                self.near.keep(self.key.clone(), N::keep(held, validity));
             }
         }
         Some(value)
@@ -108,7 +108,7 @@ impl NearCall {
     pub(crate) fn keep<T, N: Tier<T>>(
         &self,
         origin: Origin,
-        value: &T,
+        value: N::Held,
         stamps: impl Iterator<Item = Stamp>,
         ttl: Duration,
         encoded: usize,
@@ -124,8 +124,6 @@ impl NearCall {
             expires_at: self.near.now().saturating_add(nanos(ttl)),
             weight: weight as u64,
         };
-        if let Some(kept) = N::keep(value, validity) {
-            self.near.keep(self.key.clone(), kept);
-        }
+        self.near.keep(self.key.clone(), N::keep(value, validity));
     }
 }

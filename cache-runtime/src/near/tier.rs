@@ -1,7 +1,7 @@
 //! Whether the values of an annotated function are kept in the process as they are, to be cloned: in its near cache, and for
 //! as long as calls wait for a load that they share. Told by a type, so that functions without a near cache need no `Clone`.
 
-use std::{any::Any, sync::Arc};
+use std::{any::Any, convert::Infallible, sync::Arc};
 
 use super::{Kept, Validity};
 
@@ -18,8 +18,14 @@ impl<T: Clone + Send + Sync + 'static> NearValue for T {}
 
 /// Where values are kept.
 pub trait Tier<T> {
+    /// A value that is to be kept in the near cache, while it is not known yet whether it will be.
+    type Held;
+
+    /// The value, to be kept.
+    fn hold(value: &T) -> Option<Self::Held>;
+
     /// The value as it is kept in the near cache.
-    fn keep(value: &T, validity: Validity) -> Option<Arc<Kept>>;
+    fn keep(value: Self::Held, validity: Validity) -> Arc<Kept>;
 
     /// The value as it is given to those who waited for it.
     fn share(value: &T) -> Option<Arc<dyn Any + Send + Sync>>;
@@ -32,8 +38,14 @@ pub trait Tier<T> {
 pub struct SharedOnly;
 
 impl<T> Tier<T> for SharedOnly {
-    fn keep(_value: &T, _validity: Validity) -> Option<Arc<Kept>> {
+    type Held = Infallible;
+
+    fn hold(_value: &T) -> Option<Infallible> {
         None
+    }
+
+    fn keep(value: Infallible, _validity: Validity) -> Arc<Kept> {
+        match value {}
     }
 
     fn share(_value: &T) -> Option<Arc<dyn Any + Send + Sync>> {
@@ -49,8 +61,14 @@ impl<T> Tier<T> for SharedOnly {
 pub struct NearToo;
 
 impl<T: NearValue> Tier<T> for NearToo {
-    fn keep(value: &T, validity: Validity) -> Option<Arc<Kept>> {
-        Some(Arc::new(Kept::new(value.clone(), validity)))
+    type Held = T;
+
+    fn hold(value: &T) -> Option<T> {
+        Some(value.clone())
+    }
+
+    fn keep(value: T, validity: Validity) -> Arc<Kept> {
+        Arc::new(Kept::new(value, validity))
     }
 
     fn share(value: &T) -> Option<Arc<dyn Any + Send + Sync>> {

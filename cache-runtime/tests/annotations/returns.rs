@@ -46,6 +46,47 @@ async fn boxed_error(n: i32) -> Result<i32, Box<dyn std::error::Error + Send + S
     Ok(parsed)
 }
 
+/// `Send`, and not `Sync`: neither this nor a reference to it may be held while the cache is waited for.
+#[cached(resource = "companies_list")]
+async fn error_that_is_not_sync(n: i32) -> Result<u32, Box<dyn std::error::Error + Send>> {
+    u32::try_from(n).map_err(|error| Box::new(error) as _)
+}
+
+#[cached(resource = "companies_list", near = "tracked")]
+async fn near_with_an_error_that_is_not_sync(n: i32) -> Result<u32, Box<dyn std::error::Error + Send>> {
+    u32::try_from(n).map_err(|error| Box::new(error) as _)
+}
+
+#[cached(resource = "companies_list")]
+async fn value_that_is_not_sync(n: i32) -> std::cell::Cell<i32> {
+    std::cell::Cell::new(n)
+}
+
+#[cache_runtime::invalidates("companies_list")]
+async fn mutation_with_an_error_that_is_not_sync(
+    n: i32,
+) -> Result<std::cell::Cell<u32>, Box<dyn std::error::Error + Send>> {
+    u32::try_from(n)
+        .map(std::cell::Cell::new)
+        .map_err(|error| Box::new(error) as _)
+}
+
+#[tokio::test]
+async fn calls_can_be_spawned_whose_results_are_send_and_not_sync() {
+    let spawned = |n| async move {
+        let plain = tokio::spawn(error_that_is_not_sync(n)).await.unwrap().ok();
+        let near = tokio::spawn(near_with_an_error_that_is_not_sync(n)).await.unwrap().ok();
+        let value = tokio::spawn(value_that_is_not_sync(n)).await.unwrap().get();
+        let mutation = tokio::spawn(mutation_with_an_error_that_is_not_sync(n))
+            .await
+            .unwrap()
+            .ok();
+        (plain, near, value, mutation.map(|cell| cell.get()))
+    };
+    assert_eq!(spawned(1).await, (Some(1), Some(1), 1, Some(1)));
+    assert_eq!(spawned(-1).await, (None, None, -1, None));
+}
+
 #[tokio::test]
 async fn every_kind_of_return_type_works() {
     nothing().await;

@@ -4,8 +4,8 @@ use shuttle::future;
 
 use crate::{
     STAMP,
-    flight::{self, Flights, Joined, Landed, Leader, Moment},
-    in_every_schedule, in_many_schedules, stamp,
+    flight::{self, Flights, Joined, Landed, Leader, Moment, load::Waits},
+    in_every_schedule, in_many_schedules, joining, stamp,
     sync::{
         Arc, Deafness,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -47,11 +47,16 @@ impl Calls {
     /// Calls once; the result must not be older than what had been invalidated for when it began.
     async fn call(&self, key: Key, began: impl FnOnce() -> Moment) {
         let oldest = self.invalidated.load(Ordering::SeqCst);
-        let loaded = match self.flights.join(key, began()).await {
+        let loaded = match self.flights.join(key, joining(began(), &Waits::default())).await {
             Joined::Leader(leader) => self.load(&leader).await,
             Joined::Waiter(landed) => version(&landed),
+            Joined::Circle => panic!("nobody is inside of a load"),
         };
         assert!(loaded >= oldest, "given version {loaded}, invalidated for {oldest}");
+    }
+
+    async fn join(&self) -> Joined<Key> {
+        join(&self.flights).await
     }
 
     async fn load(&self, leader: &Leader<Key>) -> u64 {
@@ -88,6 +93,12 @@ impl Drop for Loading<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
+}
+
+async fn join(flights: &Arc<Flights<Key>>) -> Joined<Key> {
+    flights
+        .join(Key::Stamped, joining(flights.now(), &Waits::default()))
+        .await
 }
 
 fn version(landed: &Landed<u64>) -> u64 {
@@ -199,12 +210,13 @@ fn calls_of_which_one_is_cancelled(callers: usize, cancelled: Cancelled) {
             .map(|_| {
                 let calls = Arc::clone(&calls);
                 future::spawn(async move {
-                    match calls.flights.join(Key::Stamped, calls.flights.now()).await {
+                    match calls.join().await {
                         Joined::Leader(leader) => match cancelled {
                             Cancelled::Dropped => calls.load_alone(&leader).await,
                             Cancelled::Forgotten => std::mem::forget(leader),
                         },
                         Joined::Waiter(landed) => assert!(matches!(landed, Landed::Absent), "waited for {landed:?}"),
+                        Joined::Circle => panic!("nobody is inside of a load"),
                     }
                 })
             })
@@ -224,15 +236,16 @@ fn calls_of_which_one_is_cancelled(callers: usize, cancelled: Cancelled) {
 fn a_leader_and_a_caller() {
     future::block_on(async {
         let flights = Arc::new(Flights::default());
-        let Joined::Leader(leader) = flights.join(Key::Stamped, flights.now()).await else {
+        let Joined::Leader(leader) = join(&flights).await else {
             panic!("there is nobody to wait for")
         };
         let caller = {
             let flights = Arc::clone(&flights);
             future::spawn(async move {
-                match flights.join(Key::Stamped, flights.now()).await {
+                match join(&flights).await {
                     Joined::Leader(leader) => leader.land(Landed::Absent),
                     Joined::Waiter(landed) => assert!(matches!(landed, Landed::Absent), "waited for {landed:?}"),
+                    Joined::Circle => panic!("nobody is inside of a load"),
                 }
             })
         };
@@ -283,7 +296,7 @@ fn calls_of_which_one_fails(known: Known) {
                 let (calls, first, failed) = (Arc::clone(&calls), Arc::clone(&first), Arc::clone(&failed));
                 future::spawn(async move {
                     let came_late = failed.load(Ordering::SeqCst);
-                    match calls.flights.join(Key::Stamped, calls.flights.now()).await {
+                    match calls.join().await {
                         Joined::Leader(leader) if first.swap(false, Ordering::SeqCst) => {
                             if let Known::BeforeItLands = known {
                                 failed.store(true, Ordering::SeqCst);
@@ -294,6 +307,7 @@ fn calls_of_which_one_fails(known: Known) {
                         Joined::Leader(leader) => leader.land(Landed::Absent),
                         Joined::Waiter(Landed::Failed) => assert!(!came_late, "joined a load that had failed"),
                         Joined::Waiter(_) => {}
+                        Joined::Circle => panic!("nobody is inside of a load"),
                     }
                 })
             })

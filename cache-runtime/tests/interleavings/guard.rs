@@ -6,8 +6,8 @@ use shuttle::{
 };
 
 use crate::{
-    flight::{self, Flights, Joined, Landed},
-    in_many_schedules,
+    flight::{self, Flights, Joined, Landed, load::Waits},
+    in_many_schedules, joining,
     pending::{Journal, Position},
     stamp,
     stamps::{Known, StampTable, Taken},
@@ -208,10 +208,11 @@ impl Process {
             }
             asked => asked.map(|store| store.stamp),
         };
-        let leader = match self.flights.join(Key(ticket), began).await {
+        let leader = match self.flights.join(Key(ticket), joining(began, &Waits::default())).await {
             Joined::Leader(leader) => leader,
             Joined::Waiter(Landed::Value(version)) => return version,
             Joined::Waiter(landed) => panic!("waited for {landed:?}"),
+            Joined::Circle => panic!("nobody is inside of a load"),
         };
         let version = self.database.load(Ordering::SeqCst);
         leader.land(Landed::Value(version));

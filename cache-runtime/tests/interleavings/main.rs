@@ -5,12 +5,27 @@
 //! scenario sees nothing. `docs/models.md` describes them.
 
 #[expect(dead_code, reason = "the scenarios do not need all of it")]
+#[path = "../../src/flight/load.rs"]
+mod load;
+#[expect(dead_code, reason = "the scenarios do not need all of it")]
 #[path = "../../src/flight/table.rs"]
-mod flight;
+mod table;
+
+/// As the runtime has them.
+mod flight {
+    pub(crate) use crate::{
+        load,
+        table::{Flight, Flights, Joined, Joining, Key, Landed, Leader, Moment},
+    };
+}
+
 #[path = "../../src/journal/lines.rs"]
 mod lines;
 #[path = "../../src/journal/pending.rs"]
 mod pending;
+#[expect(dead_code, reason = "the scenarios do not need all of it")]
+#[path = "../../src/slots/queue.rs"]
+mod queue;
 #[path = "../../src/near/table.rs"]
 mod stamps;
 mod sync;
@@ -18,6 +33,7 @@ mod sync;
 mod flights;
 mod guard;
 mod marks;
+mod stalls;
 
 use shuttle::{
     Config, Runner,
@@ -32,6 +48,20 @@ const STAMP: &str = "cachestamp:t:r";
 
 /// How many schedules an exhaustive search may take.
 const MOST_SCHEDULES: usize = 200_000;
+
+/// A caller outside of any load, whose waits nobody watches.
+fn joining(
+    began: flight::Moment,
+    waits: &load::Waits,
+) -> flight::Joining<'_, impl Fn(&sync::Arc<flight::Flight<u64>>)> {
+    flight::Joining {
+        resource: "r",
+        began,
+        inside: None,
+        waits,
+        watch: |_: &sync::Arc<flight::Flight<u64>>| {},
+    }
+}
 
 fn stamp() -> Vec<String> {
     vec![STAMP.to_owned()]

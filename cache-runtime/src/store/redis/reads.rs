@@ -17,7 +17,11 @@ use bytes::Bytes;
 use foldhash::fast::RandomState;
 use redis::{Cmd, ServerError, Value, aio::ConnectionLike, pipe};
 use smallvec::SmallVec;
-use tokio::{runtime::Handle, sync::oneshot, time::Instant};
+use tokio::{
+    runtime::Handle,
+    sync::oneshot,
+    time::{Instant, timeout},
+};
 
 use super::{error::unexpected, lane::Lane, server::REPLIES_IN_CLUSTER};
 use crate::{
@@ -33,6 +37,10 @@ const MANY: usize = 16;
 
 /// A wire that has been taken for this long is left alone for another one, if there is one.
 const LONG: Duration = Duration::from_millis(1);
+
+/// A wire that a caller has taken for this long is taken from it: it may have been answered, and not be polled any more. Shorter
+/// than the deadline of those who gather behind it.
+const LOST: Duration = Duration::from_millis(25);
 
 /// When a batch is given up. Its callers have given up earlier; this frees the wire.
 const BATCH_DEADLINE: Duration = Duration::from_secs(1);
@@ -88,9 +96,44 @@ pub(super) struct Reads {
 
 #[derive(Default)]
 struct Queue {
-    /// Since when something is on the wire.
-    on_the_wire: Option<Instant>,
+    on_the_wire: Option<OnTheWire>,
+    /// How often the wire has been taken by a caller.
+    taken: u64,
     waiting: Vec<Waiting>,
+}
+
+/// What is on the wire.
+#[derive(Clone, Copy)]
+struct OnTheWire {
+    since: Instant,
+    by: Sender,
+}
+
+/// Who has sent it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sender {
+    /// A caller, on its own task, and the how manieth it was.
+    Caller(u64),
+    /// The task that sends what has gathered.
+    Task,
+}
+
+impl Queue {
+    /// Takes the wire for a caller, or tells who has it.
+    fn take_wire(&mut self) -> Result<Sender, Sender> {
+        if let Some(wire) = self.on_the_wire {
+            return Err(wire.by);
+        }
+        self.taken += 1;
+        let sender = Sender::Caller(self.taken);
+        self.put(sender);
+        Ok(sender)
+    }
+
+    fn put(&mut self, by: Sender) {
+        let since = Instant::now();
+        self.on_the_wire = Some(OnTheWire { since, by });
+    }
 }
 
 struct Waiting {
@@ -122,31 +165,39 @@ impl Reads {
     /// that what is on it must be large, or lost.
     pub(super) fn is_busy(&self) -> bool {
         let queue = self.queue();
-        queue.waiting.len() >= BATCH || queue.on_the_wire.is_some_and(|since| since.elapsed() >= LONG)
+        queue.waiting.len() >= BATCH || queue.on_the_wire.is_some_and(|wire| wire.since.elapsed() >= LONG)
     }
 
     /// What is wanted, in the order of its keys.
     pub(super) async fn read(self: &Arc<Self>, address: &Arc<Address>, wanted: Wanted) -> Result<AllFound, StoreError> {
-        let together = {
+        let taken = {
             let mut queue = self.queue();
-            if queue.on_the_wire.is_some() {
+            queue.take_wire().map_err(|ahead| {
                 let (sender, receiver) = oneshot::channel();
                 queue.waiting.push(Waiting {
                     address: Arc::clone(address),
                     wanted: wanted.clone(),
                     reply: sender,
                 });
-                Some(receiver)
-            } else {
-                queue.on_the_wire = Some(Instant::now());
-                None
-            }
+                (ahead, receiver)
+            })
         };
-        if let Some(reply) = together {
-            return reply.await.unwrap_or_else(|_| Err(abandoned()));
+        match taken {
+            Ok(sender) => {
+                let _wire = self.wire(sender);
+                Ok(self.get(wanted.keys(address)).await?.collect())
+            }
+            Err((ahead, mut together)) => {
+                if let Sender::Caller(_) = ahead {
+                    match timeout(LOST, &mut together).await {
+                        Ok(reply) => return reply.unwrap_or_else(|_| Err(abandoned())),
+                        // Hands the wire on, if it is still that caller's.
+                        Err(_) => drop(self.wire(ahead)),
+                    }
+                }
+                together.await.unwrap_or_else(|_| Err(abandoned()))
+            }
         }
-        let _wire = Wire(Arc::clone(self));
-        Ok(self.get(wanted.keys(address)).await?.collect())
     }
 
     /// Answers the reads of a batch, unless it fails as a whole.
@@ -243,20 +294,37 @@ impl Reads {
         batch
     }
 
+    fn wire(self: &Arc<Self>, sender: Sender) -> Wire {
+        Wire {
+            reads: Arc::clone(self),
+            sender,
+        }
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The right to send, handed on when dropped: to the reads that have gathered, else to the next one that comes.
-struct Wire(Arc<Reads>);
+struct Wire {
+    reads: Arc<Reads>,
+    sender: Sender,
+}
 
 impl Drop for Wire {
     fn drop(&mut self) {
         let batch = {
-            let mut queue = self.0.queue();
-            let batch = self.0.next_batch(&mut queue);
-            queue.on_the_wire = (!batch.is_empty()).then(Instant::now);
+            let mut queue = self.reads.queue();
+            // Somebody else has it by now.
+            if queue.on_the_wire.is_none_or(|wire| wire.by != self.sender) {
+                return;
+            }
+            let batch = self.reads.next_batch(&mut queue);
+            queue.on_the_wire = None;
+            if !batch.is_empty() {
+                queue.put(Sender::Task);
+            }
             batch
         };
         if batch.is_empty() {
@@ -264,9 +332,9 @@ impl Drop for Wire {
         }
         // Not under the lock: a runtime that is shutting down drops the task, and with it this guard's successor, at once.
         if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(send_gathered(Self(Arc::clone(&self.0)), batch));
+            runtime.spawn(send_gathered(self.reads.wire(Sender::Task), batch));
         } else {
-            let mut queue = self.0.queue();
+            let mut queue = self.reads.queue();
             queue.on_the_wire = None;
             let stranded = mem::take(&mut queue.waiting);
             drop(queue);
@@ -278,16 +346,16 @@ impl Drop for Wire {
 
 /// Sends every gathered read, batch after batch, until none is left.
 async fn send_gathered(wire: Wire, mut batch: Vec<Waiting>) {
-    let reads = &wire.0;
+    let reads = &wire.reads;
     while !batch.is_empty() {
-        match tokio::time::timeout(BATCH_DEADLINE, reads.read_together(&mut batch)).await {
+        match timeout(BATCH_DEADLINE, reads.read_together(&mut batch)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => refuse(batch, &error),
             Err(_) => refuse(batch, &StoreError::timeout("a batch of reads", BATCH_DEADLINE)),
         }
         let mut queue = reads.queue();
         batch = reads.next_batch(&mut queue);
-        queue.on_the_wire = Some(Instant::now());
+        queue.put(Sender::Task);
     }
 }
 

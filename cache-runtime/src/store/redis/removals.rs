@@ -52,10 +52,22 @@ impl Removals {
     }
 
     /// As [`Lane::replies`], once the replicas have it.
-    pub(super) async fn replies(&self, pipeline: &Pipeline, codes: &[&str]) -> Result<Vec<Value>, StoreError> {
+    pub(super) async fn replies(
+        self: &Arc<Self>,
+        pipeline: &Pipeline,
+        codes: &[&str],
+    ) -> Result<Vec<Value>, StoreError> {
         let connection = self.lane.generation();
         let replies = self.lane.replies(pipeline, codes).await?;
-        self.confirm(connection).await?;
+        let removals = Arc::clone(self);
+        // On a task of its own: a caller that is not polled any more keeps nobody from the lock.
+        let confirming = tokio::spawn(async move { removals.confirm(connection).await });
+        confirming.await.unwrap_or_else(|_| {
+            Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                "the runtime that would have asked for the replicas was shut down",
+            ))
+        })?;
         Ok(replies)
     }
 

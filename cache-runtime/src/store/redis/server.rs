@@ -36,7 +36,7 @@ pub(super) struct Server {
     lanes: Vec<Arc<Lane>>,
     reads: Vec<Arc<Reads>>,
     /// `None` without replicas to wait for: then every lane that carries writes removes stamps.
-    removals: Option<Removals>,
+    removals: Option<Arc<Removals>>,
     next_read: AtomicUsize,
     next_write: AtomicUsize,
 }
@@ -58,7 +58,7 @@ impl Server {
             .map(|lane| Arc::new(Reads::new(Arc::clone(lane), fetch)))
             .collect();
         let replicas = config.replicas_to_wait_for();
-        let removals = (replicas > 0).then(|| Removals::new(lane(), replicas));
+        let removals = (replicas > 0).then(|| Arc::new(Removals::new(lane(), replicas)));
         Self {
             connector,
             fetch,
@@ -112,7 +112,10 @@ impl Server {
             .iter()
             .map(|lane| rights::probe(lane, names, self.fetch, with_holds));
         // Not by a command, which would stand behind a `WAIT`.
-        let removing = self.removals.as_ref().map_or(Ok(()), Removals::is_connected);
+        let removing = self
+            .removals
+            .as_ref()
+            .map_or(Ok(()), |removals| removals.is_connected());
         // To the end, whichever fails: each lane learns for itself.
         join_all(probes).await.into_iter().collect::<Result<(), _>>()?;
         removing

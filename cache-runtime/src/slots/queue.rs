@@ -1,0 +1,262 @@
+//! The loads of one resource that may run at once, and those that wait for their turn.
+
+use std::collections::VecDeque;
+
+use crate::{
+    flight::load::{Awaited, Load, Sightings},
+    sync::{
+        Arc, Mutex, MutexGuard, Notify, PoisonError,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
+};
+
+/// Where a [`Turn`] stands; changed under the lock of the places alone.
+const WAITING: u8 = 0;
+const HOLDING: u8 = 1;
+const OUT: u8 = 2;
+
+/// The places of one resource, and the queue for them.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    limit: usize,
+    places: Mutex<Places>,
+    /// How often somebody was given a place.
+    granted: AtomicU64,
+    emptied: Notify,
+    watching: Mutex<Vec<tokio::runtime::Id>>,
+}
+
+#[derive(Debug, Default)]
+struct Places {
+    /// Those who have a place.
+    holders: Vec<Arc<Turn>>,
+    /// Those who wait, in order.
+    waiting: VecDeque<Arc<Turn>>,
+}
+
+/// One load on its way through the queue.
+#[derive(Debug)]
+struct Turn {
+    load: Arc<Load>,
+    stand: AtomicU8,
+    /// Wakes it when it is given a place.
+    granted: Notify,
+}
+
+impl Turn {
+    fn new(load: &Arc<Load>, stand: u8) -> Arc<Self> {
+        Arc::new(Self {
+            load: Arc::clone(load),
+            stand: AtomicU8::new(stand),
+            granted: Notify::new(),
+        })
+    }
+
+    fn stand(&self) -> u8 {
+        self.stand.load(Ordering::SeqCst)
+    }
+
+    fn set(&self, stand: u8) {
+        self.stand.store(stand, Ordering::SeqCst);
+    }
+}
+
+impl Places {
+    fn leave(&mut self, turn: &Arc<Turn>) {
+        match turn.stand() {
+            WAITING => self.waiting.retain(|waiting| !Arc::ptr_eq(waiting, turn)),
+            HOLDING => self.holders.retain(|holder| !Arc::ptr_eq(holder, turn)),
+            _ => {}
+        }
+        turn.set(OUT);
+    }
+}
+
+impl Queue {
+    /// At most `limit` at once.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            places: Mutex::default(),
+            granted: AtomicU64::new(0),
+            emptied: Notify::new(),
+            watching: Mutex::default(),
+        }
+    }
+
+    /// A place, if one is free and nobody waits.
+    pub(crate) fn try_take(self: &Arc<Self>, load: &Arc<Load>) -> Option<Place> {
+        let mut places = self.places();
+        if places.holders.len() >= self.limit || !places.waiting.is_empty() {
+            return None;
+        }
+        let turn = Turn::new(load, HOLDING);
+        places.holders.push(Arc::clone(&turn));
+        Some(self.place(turn))
+    }
+
+    /// The place of another load, which has stalled; `None` if it has none.
+    pub(crate) fn take_over(self: &Arc<Self>, from: &Arc<Load>, load: &Arc<Load>) -> Option<Place> {
+        let mut places = self.places();
+        let holder = places
+            .holders
+            .iter_mut()
+            .find(|holder| Arc::ptr_eq(&holder.load, from))?;
+        let turn = Turn::new(load, HOLDING);
+        std::mem::replace(holder, Arc::clone(&turn)).set(OUT);
+        Some(self.place(turn))
+    }
+
+    /// Waits for a place. `watch` is called when it stands in the queue, each time before it waits.
+    pub(crate) async fn take(self: &Arc<Self>, load: &Arc<Load>, watch: impl Fn()) -> Place {
+        let turn = Turn::new(load, WAITING);
+        self.places().waiting.push_back(Arc::clone(&turn));
+        // From here on the place, or the one in the queue, is given up when this is dropped.
+        let place = self.place(Arc::clone(&turn));
+        loop {
+            self.grant();
+            // Made before the look, so that a grant in between is not missed.
+            let granted = turn.granted.notified();
+            {
+                let mut places = self.places();
+                match turn.stand() {
+                    HOLDING => return place,
+                    WAITING => {}
+                    // It was given a place, did not come for it, and has lost it.
+                    _ => {
+                        turn.set(WAITING);
+                        places.waiting.push_front(Arc::clone(&turn));
+                        continue;
+                    }
+                }
+            }
+            watch();
+            granted.await;
+        }
+    }
+
+    /// Takes their places from loads that have stalled, if somebody waits for one.
+    pub(crate) fn look(&self, sightings: &mut Sightings) {
+        let stalled = {
+            let mut places = self.places();
+            let holders: Vec<_> = places.holders.iter().map(|holder| Arc::clone(&holder.load)).collect();
+            let stalled = sightings.look(&holders);
+            places.holders.retain(|holder| {
+                let lost = stalled.iter().any(|load| Arc::ptr_eq(load, &holder.load));
+                if lost {
+                    holder.set(OUT);
+                }
+                !lost
+            });
+            !stalled.is_empty()
+        };
+        if stalled {
+            self.grant();
+        }
+    }
+
+    /// Lets the next one in, whether or not there is room.
+    pub(crate) fn is_overdue(&self) {
+        let mut places = self.places();
+        if let Some(turn) = places.waiting.pop_front() {
+            self.let_in(&mut places, turn);
+        }
+    }
+
+    /// How often somebody was given a place.
+    pub(crate) fn granted(&self) -> u64 {
+        self.granted.load(Ordering::SeqCst)
+    }
+
+    /// Whether nobody waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.places().waiting.is_empty()
+    }
+
+    /// Waits until nobody waits.
+    pub(crate) async fn emptied(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.is_empty() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    /// Notes that this runtime watches the queue. Returns whether it did not yet.
+    pub(crate) fn watched_by(&self, runtime: tokio::runtime::Id) -> bool {
+        let mut watching = self.watching();
+        let is_new = !watching.contains(&runtime);
+        if is_new {
+            watching.push(runtime);
+        }
+        is_new
+    }
+
+    /// This runtime watches no longer.
+    pub(crate) fn unwatched_by(&self, runtime: tokio::runtime::Id) {
+        self.watching().retain(|watching| *watching != runtime);
+    }
+
+    /// Gives free places to those who wait.
+    fn grant(&self) {
+        let mut places = self.places();
+        while places.holders.len() < self.limit {
+            let Some(turn) = places.waiting.pop_front() else {
+                break;
+            };
+            self.let_in(&mut places, turn);
+        }
+        if places.waiting.is_empty() {
+            drop(places);
+            self.emptied.notify_waiters();
+        }
+    }
+
+    fn let_in(&self, places: &mut Places, turn: Arc<Turn>) {
+        self.granted.fetch_add(1, Ordering::SeqCst);
+        turn.set(HOLDING);
+        places.holders.push(Arc::clone(&turn));
+        turn.granted.notify_waiters();
+    }
+
+    fn place(self: &Arc<Self>, turn: Arc<Turn>) -> Place {
+        Place {
+            queue: Arc::clone(self),
+            turn,
+        }
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn watching(&self) -> MutexGuard<'_, Vec<tokio::runtime::Id>> {
+        self.watching.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Awaited for Queue {
+    fn loads(&self) -> Vec<Arc<Load>> {
+        self.places()
+            .holders
+            .iter()
+            .map(|holder| Arc::clone(&holder.load))
+            .collect()
+    }
+}
+
+/// A place, given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    queue: Arc<Queue>,
+    turn: Arc<Turn>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.queue.places().leave(&self.turn);
+        self.queue.grant();
+    }
+}
