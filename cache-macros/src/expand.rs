@@ -55,11 +55,26 @@ fn async_block(block: &TokenStream, output: &Type) -> TokenStream {
     }
 }
 
-/// How `output` splits into the value that is stored and the rest, on the span of the return type.
+/// How `output` splits into its value and the rest, on the span of the return type.
 fn shape(output: &Type) -> TokenStream {
     let span = output.span();
     let returns = private("Returns", span);
     quote_spanned!(span=> #returns::<#output>::new().shape())
+}
+
+/// How many `Result`s and `Option`s inside of one another are told apart.
+const DEPTH: usize = 4;
+
+/// As [`shape`], with `Result`s and `Option`s inside of one another split, too: the compiler sees what they are.
+fn nested_shape(output: &Type) -> TokenStream {
+    let span = output.span().resolved_at(Span::mixed_site());
+    let probe = Ident::new("__cache_probe", span);
+    let inner = (2..DEPTH).fold(
+        quote_spanned!(span=> #probe.shape()),
+        |inner, _| quote_spanned!(span=> #probe.shape().then(|#probe| #inner)),
+    );
+    let shape = shape(output);
+    quote_spanned!(span=> #shape.then(|#probe| #inner))
 }
 
 /// A name for the type of a scope, on the user's span.

@@ -7,8 +7,9 @@ use serde::Serialize;
 use crate::{
     builder::Settings,
     canonical::{self, CanonicalError},
-    compact::{self, Form, NotCompact},
+    compact::{Form, NotCompact},
     context,
+    identity::Function,
     key::{self, Address, NOBODY, SHARED_TENANT, ScopeValue, escape},
     resource::{Optional, OptionalScope, ScopeType, Tenancy},
     site::Site,
@@ -69,9 +70,15 @@ impl Arguments {
     }
 
     /// Where the entry of the call stands.
-    pub(crate) fn address(&self, site: &'static Site) -> Address {
+    ///
+    /// Of a function that has keys of its own, `own` is hashed with the arguments.
+    pub(crate) fn address(&self, site: &'static Site, own: Option<u64>) -> Address {
         let resource = site.declared();
-        let hash = canonical::hash12(&self.json);
+        let hash = match own {
+            None => canonical::hash12(&self.json),
+            // No JSON has a NUL.
+            Some(own) => canonical::hash12(&[&self.json[..], &[0], &own.to_le_bytes()].concat()),
+        };
         Address::from_escaped(&self.tenant, resource.name(), &self.scopes, digits(&hash))
             .with_holds(resource.is_crash_safe())
     }
@@ -84,9 +91,9 @@ impl Arguments {
 
     /// What a call is found by where it has no compact form, beside what [`write_compact`] writes, so that neither is taken for
     /// the other.
-    pub(crate) fn form(&self, site: &'static Site, function: &'static str) -> Vec<u8> {
+    pub(crate) fn form(&self, function: Function) -> Vec<u8> {
         let Self { tenant, scopes, json } = self;
-        let mut form = compact::function(site, function).to_vec();
+        let mut form = function.in_process().to_vec();
         form.extend_from_slice(b"canonical");
         for part in [&**tenant].into_iter().chain(scopes.iter().map(|(_, value)| &**value)) {
             // No escaped text has a NUL.
@@ -110,12 +117,12 @@ fn digits(hash: &[u8; 12]) -> &str {
 pub(crate) fn write_compact(
     out: &mut [u8],
     site: &'static Site,
-    function: &'static str,
+    function: Function,
     settings: &Settings,
     parts: &dyn Fn(&mut Key<'_>),
 ) -> Result<usize, NotCompact> {
     let mut form = Form::new(out);
-    form.write_function(site, function)?;
+    form.write_function(function)?;
     let mut key = Key(Parts::Compact(Compact {
         form,
         has_tenant: false,

@@ -64,7 +64,7 @@ impl Cache {
     fn locate<T: DeserializeOwned>(&self, key: &str) -> Option<(Arc<Address>, Identity)> {
         let address = Address::from_escaped(&self.tenant()?, RESOURCE, &[scope(key)], "value");
         let fingerprint = identity::fingerprint(&address, &[]);
-        let shape = identity::shape_of::<T>(RESOURCE, 0);
+        let shape = identity::shape_by_key::<T>();
         Some((Arc::new(address), Identity { fingerprint, shape }))
     }
 

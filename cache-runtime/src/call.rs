@@ -1,6 +1,6 @@
 //! One call of a `#[cached]` function, until it is known what it is found by.
 
-use std::{any::type_name, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use serde::de::DeserializeOwned;
 
@@ -11,6 +11,7 @@ use crate::{
     compact::NotCompact,
     context::{self, CurrentCache, Reads},
     envelope::Identity,
+    identity::Function,
     key::Address,
     near::{Kept, Looked, NearCall},
     recent::KnownCall,
@@ -86,7 +87,7 @@ impl Call {
             Reads::CachedUnlessChanging if !is_changing(inner, self.site, &parts) => {}
             Reads::CachedUnlessChanging | Reads::Uncached => return,
         }
-        self.found = find(inner, self.site, type_name::<P>(), &parts);
+        self.found = find(inner, self.site, Function::of::<P>(self.site), &parts);
     }
 
     /// The value in the near cache that answers the call, if there is one.
@@ -138,7 +139,7 @@ impl Call {
 #[cold]
 fn is_changing(inner: &Inner, site: &'static Site, parts: &dyn Fn(&mut Key<'_>)) -> bool {
     let arguments = Arguments::of(site, &inner.settings, parts);
-    arguments.is_some_and(|arguments| context::is_changing(arguments.address(site).stamps()))
+    arguments.is_some_and(|arguments| context::is_changing(arguments.address(site, None).stamps()))
 }
 
 /// Most forms are shorter than this. It lies on the stack.
@@ -147,18 +148,17 @@ const USUAL_FORM: usize = 512;
 /// A call whose form would be longer than this is found by its canonical form.
 const LONGEST_FORM: usize = 16 * 1024;
 
-/// `function` is a type name that tells generics and `Self` apart.
-fn find(inner: &Arc<Inner>, site: &'static Site, function: &'static str, parts: &dyn Fn(&mut Key<'_>)) -> Found {
+fn find(inner: &Arc<Inner>, site: &'static Site, function: Function, parts: &dyn Fn(&mut Key<'_>)) -> Found {
     let settings = &inner.settings;
     let mut usual = [0; USUAL_FORM];
     match arguments::write_compact(&mut usual, site, function, settings, parts) {
-        Ok(len) => return find_by(inner, site, parts, &usual[..len], None),
+        Ok(len) => return find_by(inner, site, function, parts, &usual[..len], None),
         Err(NotCompact::NoRoom) => {}
         Err(NotCompact::NoForm) => return find_by_canonical(inner, site, function, parts),
     }
     let mut longer = vec![0; LONGEST_FORM];
     match arguments::write_compact(&mut longer, site, function, settings, parts) {
-        Ok(len) => find_by(inner, site, parts, &longer[..len], None),
+        Ok(len) => find_by(inner, site, function, parts, &longer[..len], None),
         Err(_) => find_by_canonical(inner, site, function, parts),
     }
 }
@@ -166,20 +166,21 @@ fn find(inner: &Arc<Inner>, site: &'static Site, function: &'static str, parts: 
 fn find_by_canonical(
     inner: &Arc<Inner>,
     site: &'static Site,
-    function: &'static str,
+    function: Function,
     parts: &dyn Fn(&mut Key<'_>),
 ) -> Found {
     let Some(arguments) = Arguments::of(site, &inner.settings, parts) else {
         return Found::Nothing;
     };
-    let form = arguments.form(site, function);
-    find_by(inner, site, parts, &form, Some(arguments))
+    let form = arguments.form(function);
+    find_by(inner, site, function, parts, &form, Some(arguments))
 }
 
 /// `arguments` are worked out if they are needed and not known yet.
 fn find_by(
     inner: &Arc<Inner>,
     site: &'static Site,
+    function: Function,
     parts: &dyn Fn(&mut Key<'_>),
     form: &[u8],
     arguments: Option<Arguments>,
@@ -189,7 +190,8 @@ fn find_by(
         Some(Looked::Call(near)) => Some(Box::new(near)),
         None => None,
     };
-    if let Some(known) = inner.recent.get(form) {
+    let known = inner.recent.get(form);
+    if let Some(known) = known.filter(|known| known.has_own_key == site.has_own_keys()) {
         return Found::Known(known, near);
     }
     let Some(arguments) = arguments.or_else(|| Arguments::of(site, &inner.settings, parts)) else {
@@ -201,7 +203,7 @@ fn find_by(
             None => inner.tenants.note_missing(site.resource()),
         }
     }
-    let known = Arc::new(KnownCall::of(site, arguments));
+    let known = Arc::new(KnownCall::of(site, function, arguments));
     inner.recent.insert(form, &known);
     Found::Known(known, near)
 }
@@ -217,13 +219,13 @@ pub(crate) struct Keyed {
 }
 
 impl Keyed {
-    /// Where the entry stands, and what it must prove. `body` is the type name of the function's body.
-    pub(crate) fn locate<T: DeserializeOwned>(&self, body: &'static str) -> Located {
+    /// Where the entry stands, and what it must prove.
+    pub(crate) fn locate<T: DeserializeOwned>(&self, function: Function) -> Located {
         Located {
             address: Arc::clone(&self.known.address),
             identity: Identity {
                 fingerprint: self.known.fingerprint,
-                shape: self.site.shape.get::<T>(body, self.site.version()),
+                shape: self.site.shape.get::<T>(function, self.site.version()),
             },
         }
     }

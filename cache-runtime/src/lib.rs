@@ -101,6 +101,7 @@ pub mod __private {
         canonical::{canonical_json, key_hash},
         codec::Codec,
         config::from_env,
+        identity::Item,
         mutation::{On, Plan, ScopeValues, detached, invalidating, invalidating_detached, nobody, scope_value},
         near::{Coherence, NearToo, SharedOnly},
         resource::{Declared, Group, GroupPart, Optional, Registry, Resource, Selection, Tenancy},

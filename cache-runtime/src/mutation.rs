@@ -325,7 +325,7 @@ where
     plan.enter_hold().await;
     let returned = plan.around(body).await;
     if S::succeeded(&returned) {
-        let from_result = S::value(&returned).map(scopes);
+        let from_result = S::with_value(&returned, scopes);
         plan.apply(from_result).await;
     } else if plan.on == On::Always {
         plan.apply(None).await;
