@@ -28,10 +28,16 @@ fn local(name: &str) -> Ident {
 
 /// The user's block as a pinned future of `output`. Pinned where it is made: passed by value it would stand in the caller's
 /// future twice.
+fn future(block: &TokenStream, output: &Type) -> TokenStream {
+    let body = async_block(block, output);
+    quote!(::core::pin::pin!(#body))
+}
+
+/// The user's block as a future of `output`.
 ///
 /// The return that never happens pins the type, so that a mismatch in the body points at the user's code and not at the
 /// call around it.
-fn future(block: &TokenStream, output: &Type) -> TokenStream {
+fn async_block(block: &TokenStream, output: &Type) -> TokenStream {
     let span = output.span().resolved_at(Span::mixed_site());
     let returned = Ident::new("__cache_returned", span);
     let pin = quote_spanned! {span=>
@@ -41,11 +47,11 @@ fn future(block: &TokenStream, output: &Type) -> TokenStream {
         let #returned: #output = #block;
     };
     quote! {
-        ::core::pin::pin!(async move {
+        async move {
             #pin
             #[allow(unreachable_code, reason = "the body may always return early")]
             #returned
-        })
+        }
     }
 }
 

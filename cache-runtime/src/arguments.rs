@@ -11,8 +11,8 @@ use crate::{
     context,
     exact::{Exact, NotExact},
     identity::Function,
-    key::{self, Address, SHARED_TENANT, ScopeValue, escape},
-    resource::Tenancy,
+    key::{self, Address, NOBODY, SHARED_TENANT, ScopeValue, escape},
+    resource::{Optional, OptionalScope, ScopeType, Tenancy},
     site::Site,
 };
 
@@ -59,6 +59,15 @@ impl Arguments {
         scopes.sort_by_key(|(name, _)| declared.iter().position(|declared| declared == name));
         json.extend_from_slice(if json.is_empty() { b"{}" } else { b"}" });
         Some(Self { tenant, scopes, json })
+    }
+
+    /// The tenant, if one was named: `None` for the default one. Of no meaning for what tenants share.
+    pub(crate) fn named_tenant(&self) -> Option<&str> {
+        match &self.tenant {
+            Cow::Owned(tenant) => Some(tenant),
+            // A name that the program has been compiled with, and no value.
+            Cow::Borrowed(_) => None,
+        }
     }
 
     /// Where the entry of the call stands.
@@ -193,21 +202,31 @@ impl Key<'_> {
     }
 
     /// One scope value.
-    pub fn scope<T: Display + ?Sized>(&mut self, name: &'static str, value: &T) {
+    pub fn scope<'v, T: ScopeType + ?Sized + 'v>(&mut self, name: &'static str, value: &'v T::Given<'v>) {
+        match (&mut self.0, T::shown(value)) {
+            (Parts::Compact(compact), Some(shown)) => compact.write(|form| form.write_display(shown)),
+            (Parts::Canonical(canonical), Some(shown)) => canonical.scopes.push((name, escape(shown))),
+            (Parts::Exact(_), _) => {}
+            (_, None) => self.nobody::<Optional<str>>(name),
+        }
+    }
+
+    /// The scope value `None`.
+    pub fn nobody<T: OptionalScope>(&mut self, name: &'static str) {
         match &mut self.0 {
-            Parts::Compact(compact) => compact.write(|form| form.write_display(value)),
-            Parts::Canonical(canonical) => canonical.scopes.push((name, escape(value))),
+            Parts::Compact(compact) => compact.write(|form| form.write(&None::<()>)),
+            Parts::Canonical(canonical) => canonical.scopes.push((name, NOBODY.to_owned())),
             Parts::Exact(_) => {}
         }
     }
 
     /// One scope value that is an argument in the key, too.
     #[inline]
-    pub fn scope_of_arg<T: Display + ?Sized + 'static>(&mut self, name: &'static str, value: &T) {
+    pub fn scope_of_arg<'v, T: ScopeType + ?Sized + 'static>(&mut self, name: &'static str, value: &'v T::Given<'v>) {
         match self.0 {
             // What the argument says is all there is to say.
             Parts::Compact(_) if shows_what_it_is::<T>() => {}
-            _ => self.scope(name, value),
+            _ => self.scope::<T>(name, value),
         }
     }
 

@@ -7,7 +7,6 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     Cache,
     codec::Codec,
-    context,
     envelope::{Identity, Meta},
     exact::Exact,
     identity,
@@ -73,7 +72,7 @@ impl Cache {
     }
 
     fn tenant(&self) -> Option<Cow<'static, str>> {
-        context::tenant_or_default(&self.inner.settings)
+        self.inner.tenant_of_task("a value by key")
     }
 }
 

@@ -9,12 +9,14 @@ use crate::{
     arguments::{self, Arguments, Key},
     cache::Inner,
     compact::NotCompact,
-    context::{self, CurrentCache},
+    context::{self, CurrentCache, Reads},
     envelope::Identity,
+    exact::Exact,
     identity::Function,
     key::Address,
     near::{Kept, Looked, NearCall},
     recent::KnownCall,
+    resource::Tenancy,
     site::Site,
     stored::Stored,
 };
@@ -25,7 +27,7 @@ pub struct Call {
     site: &'static Site,
     cache: CurrentCache,
     /// Whether the store may be asked: nothing is encoded otherwise.
-    active: bool,
+    reads: Reads,
     ttl: Option<Duration>,
     found: Found,
 }
@@ -44,16 +46,12 @@ enum Found {
 impl Call {
     /// Starts a call; `cache` is what the attribute's `cache = expr` named.
     pub fn begin(site: &'static Site, cache: Option<&Cache>) -> Self {
-        let cache = match cache {
-            Some(cache) => CurrentCache::Own(cache.clone()),
-            None => CurrentCache::of_task(),
-        };
-        // What is read inside a transaction may be seen by nobody else yet.
-        let active = cache.inner().is_some_and(|inner| inner.store().is_some()) && !context::is_in_transaction();
+        let (cache, reads) = CurrentCache::of_call(cache, site.resource());
+        let has_store = cache.inner().is_some_and(|inner| inner.store().is_some());
         Self {
             site,
             cache,
-            active,
+            reads: if has_store { reads } else { Reads::Uncached },
             ttl: None,
             found: Found::Nothing,
         }
@@ -76,15 +74,22 @@ impl Call {
 
     /// The attribute's `when`.
     pub fn when(&mut self, condition: bool) {
-        self.active &= condition;
+        if !condition {
+            self.reads = Reads::Uncached;
+        }
     }
 
     /// What tells the call from others of the function: `parts` writes it, once in each of the two forms that there are, or in
     /// the quick one alone, if the process knows the call.
     pub fn key<P: Fn(&mut Key<'_>)>(&mut self, parts: P) {
-        if let Some(inner) = self.cache.inner().filter(|_| self.active) {
-            self.found = find(inner, self.site, Function::of::<P>(self.site), &parts);
+        let Some(inner) = self.cache.inner() else { return };
+        match self.reads {
+            Reads::Cached => {}
+            // Before the near cache is looked into: it must not answer either.
+            Reads::CachedUnlessChanging if !is_changing(inner, self.site, &parts) => {}
+            Reads::CachedUnlessChanging | Reads::Uncached => return,
         }
+        self.found = find(inner, self.site, Function::of::<P>(self.site), &parts);
     }
 
     /// The value in the near cache that answers the call, if there is one.
@@ -129,6 +134,14 @@ impl Call {
             (cache, _) => Err(cache),
         }
     }
+}
+
+/// Whether the call depends on what a mutation around it is changing. Such a call is not cached: what is stored is from before
+/// the mutation, and what it loads may be seen by nobody else yet.
+#[cold]
+fn is_changing(inner: &Inner, site: &'static Site, parts: &dyn Fn(&mut Key<'_>)) -> bool {
+    let arguments = Arguments::of(site, &inner.settings, parts);
+    arguments.is_some_and(|arguments| context::is_changing(arguments.address(site, None, &Exact::default()).stamps()))
 }
 
 /// Most forms are shorter than this. It lies on the stack.
@@ -186,6 +199,12 @@ fn find_by(
     let Some(arguments) = arguments.or_else(|| Arguments::of(site, &inner.settings, parts)) else {
         return Found::Nothing;
     };
+    if site.declared().tenancy() == Tenancy::PerTenant {
+        match arguments.named_tenant() {
+            Some(tenant) => inner.note_tenant(tenant),
+            None => inner.tenants.note_missing(site.resource()),
+        }
+    }
     let Some(exact) = arguments::exact(parts) else {
         return Found::Nothing;
     };

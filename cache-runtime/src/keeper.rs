@@ -1,4 +1,4 @@
-//! The background work of a cache: probing the store, sending what the journal holds.
+//! The background work of a cache: probing the store, sending what the journal holds, repeating what has to be.
 
 use std::{
     sync::{
@@ -91,6 +91,7 @@ impl Keeper {
         let Some(store) = &inner.store else {
             return true;
         };
+        inner.repeat(&inner.repeats.take_all());
         let send_all = async {
             while !inner.journal.is_empty() {
                 if inner.send_pending(store.as_ref()).await.is_err() {
@@ -111,15 +112,17 @@ async fn keep(task: Running, store: Arc<dyn Store>, work: Arc<Notify>) {
             if inner.keeper.is_closed() {
                 return;
             }
+            inner.repeat(&inner.repeats.take_due());
             inner.look(store.as_ref()).await;
             inner.keeper.looked.notify_waiters();
-            if inner.health.is_trusted() && inner.journal.is_empty() {
+            let wait = if inner.health.is_trusted() && inner.journal.is_empty() {
                 PROBE_INTERVAL
             } else if inner.health.is_starting() {
                 FIRST_RETRY
             } else {
                 retry_delay()
-            }
+            };
+            inner.repeats.next_in().map_or(wait, |next| wait.min(next))
         };
         tokio::select! {
             () = tokio::time::sleep(wait) => {}

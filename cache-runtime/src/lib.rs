@@ -30,6 +30,7 @@ mod cache;
 mod cached;
 mod call;
 mod canonical;
+mod changing;
 mod codec;
 mod compact;
 mod compression;
@@ -53,6 +54,7 @@ mod mutation;
 mod near;
 mod observe;
 mod recent;
+mod repeats;
 mod resource;
 mod returns;
 mod shape;
@@ -64,6 +66,7 @@ mod stats;
 mod stored;
 mod sweeper;
 mod sync;
+mod tenants;
 mod transaction;
 
 pub mod protocol;
@@ -76,7 +79,7 @@ pub use crate::{
     cache::Cache,
     compression::Compression,
     config::ConfigError,
-    context::{with_cache, with_tenant},
+    context::{current_tenant, in_current_context, spawn, with_cache, with_tenant},
     envelope::{Envelope, Identity, Rejection},
     invalidate::{Invalidate, InvalidateError, Invalidated},
     key::Address,
@@ -101,9 +104,9 @@ pub mod __private {
         codec::Codec,
         config::from_env,
         identity::Item,
-        mutation::{On, Plan, ScopeValues, invalidating, scope_value},
+        mutation::{On, Plan, ScopeValues, detached, invalidating, invalidating_detached, nobody, scope_value},
         near::{Coherence, NearToo, SharedOnly},
-        resource::{Declared, Group, Registry, Resource, Selection, Tenancy},
+        resource::{Declared, Group, GroupPart, Optional, Registry, Resource, Selection, Tenancy},
         returns::{Returns, Shape},
         site::Site,
     };

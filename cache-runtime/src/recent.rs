@@ -95,6 +95,10 @@ impl RecentCalls {
         self.0.get(form)
     }
 
+    pub(crate) fn clear(&self) {
+        self.0.clear();
+    }
+
     pub(crate) fn insert(&self, form: &[u8], known: &Arc<KnownCall>) {
         self.0.insert(CallKey::new(form), Arc::clone(known));
     }

@@ -154,6 +154,11 @@ fn key(model: &Cached, call: &Ident) -> TokenStream {
     let scopes = scopes.iter().enumerate().map(|(i, scope)| {
         let alias = scope_alias(i);
         let name = scope.name.to_string();
+        if scope.is_none {
+            let mut alias = alias;
+            alias.set_span(Span::call_site().located_at(scope.span));
+            return quote_spanned!(scope.span=> #key_type::nobody::<#alias>(#key, #name););
+        }
         let method = if is_argument(&scope.value) && parts.iter().any(|part| same(&part.value, &scope.value)) {
             quote!(scope_of_arg)
         } else {
