@@ -186,17 +186,14 @@ impl Asking<'_> {
             }
             Some(Reading::Miss { ticket, rejected: None }) => Answer::Load(ticket, Outcome::Miss),
             Some(Reading::Miss {
-                rejected: Some(Rejection::Function),
-                ..
-            }) => {
-                // What this call loads has no place: the next one has a key of its own.
-                self.keyed.site.note_shared_key(located.address.entry());
-                Answer::Load(None, Outcome::Rejected)
-            }
-            Some(Reading::Miss {
                 ticket,
-                rejected: Some(_),
-            }) => Answer::Load(ticket, Outcome::Rejected),
+                rejected: Some(cause),
+            }) => {
+                if cause == Rejection::Function {
+                    self.keyed.site.note_shared_key(located.address.entry());
+                }
+                Answer::Load(ticket, Outcome::Rejected)
+            }
             None => Answer::Load(None, Outcome::Bypass),
         }
     }

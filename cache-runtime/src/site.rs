@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -10,6 +10,10 @@ use crate::{
     canonical::CanonicalError, codec::Codec, flight::Takeover, identity::Item, near::Coherence, resource::Resource,
     stored::StoredBySite,
 };
+
+/// How often a function meets entries of another one under its keys before it has keys of its own. Once may be a damaged entry, or one
+/// from before a function was given another name.
+const OWN_KEYS_AFTER: u32 = 3;
 
 /// The constants of one `#[cached]` function.
 #[derive(Debug)]
@@ -25,8 +29,8 @@ pub struct Site {
     pub(crate) stored: StoredBySite,
     warned: AtomicBool,
     warned_of_codec: AtomicBool,
-    /// Whether another function of the resource was found to have the same keys.
-    shares_keys: AtomicBool,
+    /// How often an entry of another function of the resource stood under a key of this one.
+    met_others: AtomicU32,
     warned_of_stall: AtomicBool,
     warned_of_backstop: AtomicBool,
 }
@@ -57,7 +61,7 @@ impl Site {
 
     /// Whether the function has keys of its own, which no other function of its resource has.
     pub(crate) fn has_own_keys(&self) -> bool {
-        self.shares_keys.load(Ordering::Relaxed)
+        self.met_others.load(Ordering::Relaxed) >= OWN_KEYS_AFTER
     }
 
     pub(crate) const fn version(&self) -> u32 {
@@ -99,7 +103,7 @@ impl Site {
             stored: StoredBySite::new(),
             warned: AtomicBool::new(false),
             warned_of_codec: AtomicBool::new(false),
-            shares_keys: AtomicBool::new(false),
+            met_others: AtomicU32::new(0),
             warned_of_stall: AtomicBool::new(false),
             warned_of_backstop: AtomicBool::new(false),
         }
@@ -158,9 +162,10 @@ impl Site {
         }
     }
 
-    /// Takes note that an entry under a key of this function is another function's. From here on it has keys of its own.
+    /// Takes note that an entry under a key of this function is another function's. Once that has happened some times, the function
+    /// has keys of its own.
     pub(crate) fn note_shared_key(&self, key: &str) {
-        if !self.shares_keys.swap(true, Ordering::Relaxed) {
+        if self.met_others.fetch_add(1, Ordering::Relaxed) + 1 == OWN_KEYS_AFTER {
             let Self { module, function, .. } = self;
             tracing::warn!(
                 key,

@@ -197,7 +197,8 @@ async fn every_broken_byte_of_an_entry_s_head_and_every_truncation_is_refused_an
             56..72 => Miss,
             _ => Rejected,
         };
-        for at in 0..72 {
+        // But for those that say whose entry it is: another function's is met by keys of one's own, in the end (identity.rs).
+        for at in (0..52).chain(56..72) {
             for pattern in [0x01, 0x80, 0xFF] {
                 let mut broken = sound.clone();
                 broken[at] ^= pattern;

@@ -97,7 +97,7 @@ async fn nested(which: bool, id: u32) -> String {
 #[tokio::test]
 async fn functions_of_one_name_in_two_blocks_of_one_function_are_told_apart() {
     isolated(async |cache| {
-        for _ in 0..3 {
+        for _ in 0..6 {
             assert_eq!(nested(true, 1).await, "first 1");
             assert_eq!(nested(false, 1).await, "second 1");
         }
@@ -227,9 +227,9 @@ async fn functions_of_one_resource_whose_keys_come_out_equal_all_hit() {
             assert_eq!(total(1, &loads).await, 1);
             assert_eq!(grand_total(1, &loads).await, 2);
         }
-        // Each loads once, and once more when it has met another one's entry.
-        assert!(loads.count() <= 6, "{} loads", loads.count());
-        assert!(cache.stats().hits >= 294, "{:?}", cache.stats());
+        // Each loads until it has met others' entries three times, and once more for its own key.
+        assert!(loads.count() <= 15, "{} loads", loads.count());
+        assert!(cache.stats().hits >= 285, "{:?}", cache.stats());
         let loads = loads.count();
         expect_outcomes(&[Hit, Hit, Hit], async {
             let none = LoadCounter::new();
@@ -273,7 +273,7 @@ async fn instances_of_a_generic_function_all_hit() {
         for _ in 0..20 {
             assert_eq!((sum::<u32>(1).await, sum::<u64>(1).await), (1, 2));
         }
-        assert!(cache.stats().hits >= 35, "{:?}", cache.stats());
+        assert!(cache.stats().hits >= 32, "{:?}", cache.stats());
     })
     .await;
 }
@@ -285,9 +285,10 @@ async fn keys_of_their_own_are_shared_between_processes_and_invalidated_like_any
     let one = Cache::builder().store(store.clone()).build();
     let loads = LoadCounter::new();
     with_cache(one.clone(), async {
-        list(1, &loads).await;
-        total(1, &loads).await;
-        total(1, &loads).await;
+        for _ in 0..5 {
+            list(1, &loads).await;
+            total(1, &loads).await;
+        }
     })
     .await;
     let other = Cache::builder().store(store).build();
