@@ -1,6 +1,10 @@
 //! The handle that everything hangs on, and what can be done with it by hand.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 
@@ -16,11 +20,15 @@ use crate::{
     keeper::Keeper,
     near::{Near, Watching},
     recent::RecentCalls,
+    runtime::Needs,
     slots::Slots,
     stats::{Counters, Stats},
     store::Store,
     sweeper::Sweeper,
 };
+
+/// A look at the store that takes longer than this is somebody else's who does not come to it.
+const LONG_LOOK: Duration = Duration::from_millis(200);
 
 /// A cache: a store, and everything this process knows about it. Cheap to clone; clones are the same cache.
 ///
@@ -54,6 +62,9 @@ pub(crate) struct Inner {
     pub(crate) rejections: LoggedRejections,
     pub(crate) sweep_right: OptionalRight,
     pub(crate) lease_right: OptionalRight,
+    /// What a runtime must have to carry the cache.
+    pub(crate) needs: Needs,
+    pub(crate) unfit_runtime_said: AtomicBool,
 }
 
 impl Cache {
@@ -80,6 +91,9 @@ impl Cache {
     }
 
     pub(crate) fn new(store: Option<Arc<dyn Store>>, settings: Settings) -> Self {
+        // A store in this process answers at once and can be used at once; any other is reached for in the background.
+        let probed = store.as_ref().map(|store| store.probe().now_or_never());
+        let in_process = matches!(probed, Some(Some(Ok(()))));
         let inner = Inner {
             store,
             health: Health::new(settings.breaker_failures),
@@ -95,10 +109,11 @@ impl Cache {
             rejections: LoggedRejections::default(),
             sweep_right: OptionalRight::default(),
             lease_right: OptionalRight::default(),
+            needs: if in_process { Needs::Timers } else { Needs::Connections },
+            unfit_runtime_said: AtomicBool::new(false),
             settings,
         };
-        // A store in this process answers at once and can be used at once; any other is reached for in the background.
-        if let Some(Some(Ok(()))) = inner.store.as_ref().map(|store| store.probe().now_or_never()) {
+        if in_process {
             inner.health.probed(Ok(()));
         }
         let cache = Self { inner: Arc::new(inner) };
@@ -112,7 +127,11 @@ impl Cache {
         context::install(self);
     }
 
-    /// Whether calls ask the store now: it was reached, and the breaker is closed. Always false for a disabled cache.
+    /// Whether calls ask the store now, as far as this process knows: it was reached, and the breaker is closed. Always false
+    /// for a disabled cache.
+    ///
+    /// That a store has been lost is found out by the next call or, within a second, by a probe. [`ready`](Self::ready)
+    /// probes at once.
     pub fn is_available(&self) -> bool {
         let inner = &self.inner;
         inner
@@ -122,24 +141,31 @@ impl Cache {
     }
 
     /// Waits until the store can be used, at most `within`. Returns whether it can; `false` at once if the cache is disabled
-    /// or closed.
+    /// or closed, or if this tokio runtime has no timers, or none of the I/O that a store elsewhere takes.
+    ///
+    /// What was known before does not count: the store answers a probe that is sent after the call of this function, over the
+    /// connections that calls use, and everything that waited for an acknowledgement has been sent to it.
     ///
     /// Nothing needs to wait for this: calls made before run uncached. It is for programs that want a warm cache before
     /// they take traffic, and for tests.
     pub async fn ready(&self, within: Duration) -> bool {
-        if self.inner.store().is_none() {
+        if self.inner.store().is_none() || !self.inner.is_carried() {
             return false;
         }
         let keeper = &self.inner.keeper;
         keeper.ensure(&self.inner);
+        let begun = keeper.looks_begun();
         keeper.wake();
         let became_ready = async {
             loop {
                 let looked = keeper.looked();
-                if self.is_available() {
+                if keeper.has_found_since(begun) && self.is_available() {
                     return;
                 }
-                looked.await;
+                if tokio::time::timeout(LONG_LOOK, looked).await.is_err() {
+                    // Another runtime has the task, and nobody drives that one now.
+                    keeper.take_over(&self.inner);
+                }
             }
         };
         tokio::time::timeout(within, became_ready).await.is_ok()

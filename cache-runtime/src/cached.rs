@@ -47,7 +47,7 @@ where
         report(call.inner(), resource, None, Outcome::NearHit, None);
         return S::restore(value);
     }
-    let mut keyed = match call.into_keyed() {
+    let mut keyed = match call.into_keyed().and_then(Keyed::carried) {
         Ok(keyed) => keyed,
         Err(cache) => {
             let inner = cache.as_ref().map(|cache| &*cache.inner);

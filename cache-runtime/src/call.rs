@@ -199,6 +199,14 @@ pub(crate) struct Keyed {
 }
 
 impl Keyed {
+    /// The call, if the runtime that it is made in can carry the cache; else the cache alone.
+    pub(crate) fn carried(self) -> Result<Self, Option<Cache>> {
+        match self.cache.inner.is_carried() {
+            true => Ok(self),
+            false => Err(Some(self.cache)),
+        }
+    }
+
     /// Where the entry stands, and what it must prove. `body` is the type name of the function's body.
     pub(crate) fn locate<T: DeserializeOwned>(&self, body: &'static str) -> Located {
         Located {

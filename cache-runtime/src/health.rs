@@ -97,6 +97,11 @@ impl Health {
         self.state.load(Ordering::Acquire) == STARTING
     }
 
+    /// Trusts nobody any more, as in the beginning: what was known of the store was known through connections that are gone.
+    pub(crate) fn begin_anew(&self) {
+        self.state.store(STARTING, Ordering::Release);
+    }
+
     fn open(&self, error: &StoreError) {
         if self.state.swap(OPEN, Ordering::AcqRel) != OPEN {
             tracing::warn!(cause = %error, "the cache store is unavailable: calls run uncached until it answers again");

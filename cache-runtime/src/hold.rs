@@ -6,11 +6,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{runtime::Handle, task::AbortHandle};
+use tokio::task::AbortHandle;
 
 use crate::{
     Cache,
     cache::Inner,
+    runtime::{self, Needs},
     store::{Store, StoreError},
 };
 
@@ -29,7 +30,7 @@ impl Hold {
     /// Enters the hold of each of these stamps. `None` if the store did not take it: the mutation goes on without.
     pub(crate) async fn enter(cache: &Cache, stamps: Vec<String>, settle: Duration) -> Option<Self> {
         let inner = &cache.inner;
-        let (store, runtime) = inner.store().zip(Handle::try_current().ok())?;
+        let (store, runtime) = inner.store().zip(runtime::handle_for(Needs::Timers).ok())?;
         let (stamps, writer): (Arc<[String]>, _) = (stamps.into(), fastrand::u64(..));
         let lease = inner.settings.hold_lease;
         let entered = if inner.health.is_trusted() {

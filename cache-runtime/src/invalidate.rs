@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt, pin::Pin, sync::Arc};
 
-use tokio::{runtime::Handle, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
     Cache, by_key,
@@ -186,7 +186,7 @@ impl Inner {
         // Dropped half-way, or without an answer, the rest is the keeper's.
         let mut unfinished = WakeKeeper(Some(self));
         let removed = match &self.store {
-            Some(store) if self.health.is_trusted() && Handle::try_current().is_ok() => {
+            Some(store) if self.health.is_trusted() && self.is_carried() => {
                 self.write("an invalidation", store.remove_stamps(stamps)).await
             }
             _ => Err(StoreError::unavailable()),

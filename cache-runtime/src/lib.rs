@@ -54,6 +54,7 @@ mod observe;
 mod recent;
 mod resource;
 mod returns;
+mod runtime;
 mod shape;
 mod signature;
 mod site;

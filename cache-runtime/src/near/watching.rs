@@ -9,11 +9,12 @@ use std::{
 };
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use tokio::{runtime::Handle, sync::Notify};
+use tokio::sync::Notify;
 
 use super::Near;
 use crate::{
     cache::Inner,
+    runtime,
     store::{Store, StoreErrorKind},
 };
 
@@ -34,7 +35,7 @@ impl Watching {
         if self.running.load(Ordering::Relaxed) {
             return;
         }
-        let (Some(store), Ok(runtime)) = (inner.store(), Handle::try_current()) else {
+        let (Some(store), Ok(runtime)) = (inner.store(), runtime::handle_for(inner.needs)) else {
             return;
         };
         if !self.running.swap(true, Ordering::AcqRel) {

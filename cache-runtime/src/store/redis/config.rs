@@ -268,7 +268,8 @@ impl RedisConfig {
         let manager = Manager::new_with_config(self.connection_info(address), connection)
             .expect("a ConnectionInfo is always accepted");
         Pool::builder(manager)
-            .max_size(self.connections + usize::from(self.wait_replicas > 0))
+            // Twice: an attempt to connect that is left alone in a runtime that nobody drives keeps its place.
+            .max_size(2 * (self.connections + usize::from(self.wait_replicas > 0)))
             .runtime(Runtime::Tokio1)
             .create_timeout(Some(self.connect_timeout))
             .build()
