@@ -2,15 +2,18 @@
 
 use std::{
     fmt,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use futures_util::FutureExt;
 
 use crate::{
-    builder::{Builder, Settings},
-    config::{self, ConfigError},
+    builder::{Builder, Origin, Settings},
+    config::{self, ConfigError, Misspelt},
     context,
     envelope::LoggedRejections,
     flight::Flights,
@@ -65,6 +68,7 @@ pub(crate) struct Inner {
     /// What a runtime must have to carry the cache.
     pub(crate) needs: Needs,
     pub(crate) unfit_runtime_said: AtomicBool,
+    introduced: AtomicBool,
 }
 
 impl Cache {
@@ -82,7 +86,12 @@ impl Cache {
     /// A variable whose value cannot be used. The error names the variable, the value unless it is secret, and what is
     /// accepted.
     pub fn from_env() -> Result<Self, ConfigError> {
-        config::from_env(std::env::var_os).map(Builder::build)
+        let cache = config::from_env(std::env::var_os)?.build();
+        cache.introduce();
+        for Misspelt { variable, meant } in config::misspelt(std::env::vars_os()) {
+            tracing::warn!(variable, "this variable is not read: {meant}");
+        }
+        Ok(cache)
     }
 
     /// A cache that does nothing: every annotated function runs its body.
@@ -95,8 +104,11 @@ impl Cache {
         let probed = store.as_ref().map(|store| store.probe().now_or_never());
         let in_process = matches!(probed, Some(Some(Ok(()))));
         let inner = Inner {
+            health: Health::new(
+                settings.breaker_failures,
+                store.as_ref().map(|store| store.description()).unwrap_or_default(),
+            ),
             store,
-            health: Health::new(settings.breaker_failures),
             flights: Arc::new(Flights::with_max_waiters(settings.max_waiters)),
             slots: Slots::new(settings.max_loads, settings.load_backstop),
             journal: Journal::new(settings.journal_limit),
@@ -111,6 +123,7 @@ impl Cache {
             lease_right: OptionalRight::default(),
             needs: if in_process { Needs::Timers } else { Needs::Connections },
             unfit_runtime_said: AtomicBool::new(false),
+            introduced: AtomicBool::new(false),
             settings,
         };
         if in_process {
@@ -124,7 +137,32 @@ impl Cache {
     /// Makes this the cache of the process: what annotated functions use outside of [`with_cache`](crate::with_cache).
     /// Replaces the one installed before.
     pub fn install(&self) {
+        self.introduce();
         context::install(self);
+    }
+
+    /// Says once which store is used, and why.
+    fn introduce(&self) {
+        if self.inner.introduced.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let store = self.inner.store.as_ref().map(|store| store.description());
+        match (store, self.inner.settings.origin) {
+            (Some(store), Origin::Code) => tracing::info!(store, "the cache keeps its entries in this store"),
+            (Some(store), Origin::Variable(variable)) => {
+                tracing::info!(store, variable, "the cache keeps its entries in this store");
+            }
+            (Some(store), Origin::NoUrl) => {
+                tracing::info!(
+                    store,
+                    "REDIS_URL is not set: entries are kept in this process, and no other one shares them"
+                );
+            }
+            (None, Origin::Variable(variable)) => {
+                tracing::info!(variable, "the cache is disabled: every call runs uncached")
+            }
+            (None, _) => tracing::info!("the cache is disabled: every call runs uncached"),
+        }
     }
 
     /// Whether calls ask the store now, as far as this process knows: it was reached, and the breaker is closed. Always false

@@ -7,6 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::{runtime::Handle, time::Instant};
 
 use crate::{
+    absent,
     cache::Inner,
     call::{Call, Keyed, Located},
     codec::Encoded,
@@ -51,6 +52,9 @@ where
         Ok(keyed) => keyed,
         Err(cache) => {
             let inner = cache.as_ref().map(|cache| &*cache.inner);
+            if inner.is_none() {
+                absent::note();
+            }
             report(inner, resource, None, Outcome::Bypass, None);
             count_load(inner);
             return body.await;

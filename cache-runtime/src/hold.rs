@@ -39,7 +39,7 @@ impl Hold {
             Err(StoreError::unavailable())
         };
         if let Err(cause) = entered {
-            tracing::warn!(%cause, "a mutation of a crash_safe resource goes on without its hold: were this process killed between its commit and its invalidation, old values could be served until their time is over");
+            tracing::warn!(store = store.description(), %cause, "a mutation of a crash_safe resource goes on without its hold: were this process killed between its commit and its invalidation, old values could be served until their time is over");
             return None;
         }
         let renewal = runtime.spawn(renew(Arc::clone(store), Arc::clone(&stamps), writer, lease));

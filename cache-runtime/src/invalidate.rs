@@ -308,7 +308,13 @@ impl IntoFuture for Invalidate {
 }
 
 /// A name, pattern or scope that this program does not declare. A store that cannot be reached is no error, see
-/// [`Invalidated::Pending`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// [`Invalidated::Pending`]. `Debug` is the sentence that `Display` is, for programs that return it from `main`.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidateError(String);
+
+impl fmt::Debug for InvalidateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -230,10 +230,14 @@ impl Inner {
             let replayed = self.journal.replay();
             // Not over the first connection: the store has lost nothing that this process knew of.
             if self.settings.on_failover == OnFailover::Flush && !self.keeper.is_replayed(0) {
-                tracing::warn!("the store may have lost invalidations: everything cached is made unusable");
+                tracing::warn!(
+                    store = store.description(),
+                    "the store may have lost invalidations: everything cached is made unusable"
+                );
                 self.journal.write_everything();
             } else if replayed > 0 {
                 tracing::info!(
+                    store = store.description(),
                     stamps = replayed,
                     "the store may have lost invalidations: they are sent again"
                 );

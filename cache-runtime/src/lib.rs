@@ -23,6 +23,7 @@
 //!
 //! The guide, the options, the key and envelope formats and the protocol are in the repository's `docs/`.
 
+mod absent;
 mod arguments;
 mod builder;
 mod by_key;

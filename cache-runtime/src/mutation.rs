@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt::Display, pin::Pin, sync::Arc, time::Duration};
 
 use crate::{
-    Cache, context,
+    Cache, absent, context,
     hold::Hold,
     invalidate::Invalidation,
     key::{ScopeValue, escape},
@@ -60,10 +60,11 @@ enum Scopes {
 impl Plan {
     /// Starts a plan; `cache` is what the attribute's `cache = expr` named.
     pub fn begin(_module: &'static str, _function: &'static str, on: On, cache: Option<&Cache>) -> Self {
-        let cache = cache
-            .cloned()
-            .or_else(context::cache)
-            .filter(|cache| cache.inner.store.is_some());
+        let cache = cache.cloned().or_else(context::cache);
+        if cache.is_none() {
+            absent::note();
+        }
+        let cache = cache.filter(|cache| cache.inner.store.is_some());
         Self {
             on,
             tenant: None,

@@ -78,7 +78,7 @@ async fn watch_on_and_on(near: &Arc<Near>, store: &dyn Store) {
         near.end_watch();
         // Once for each kind of cause in a row: a store that is away for an hour is one line.
         if reported.replace(cause.kind()) != Some(cause.kind()) && cause.kind() != StoreErrorKind::Connecting {
-            tracing::warn!(%cause, "changes of stamps are not reported: near values are checked with the store until they are");
+            tracing::warn!(store = store.description(), %cause, "changes of stamps are not reported: near values are checked with the store until they are");
         }
         let wait = match cause.kind() {
             StoreErrorKind::Unsupported => UNSUPPORTED_RETRY,

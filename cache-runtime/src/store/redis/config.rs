@@ -190,6 +190,37 @@ impl RedisConfig {
         self.connect_timeout
     }
 
+    /// The URL without what is secret in it.
+    pub(super) fn description(&self) -> String {
+        let tls = match self.info.addr() {
+            ConnectionAddr::TcpTls { .. } => "s",
+            ConnectionAddr::Unix(path) => return format!("redis+unix://{}{}", path.display(), self.database("?db=")),
+            _ => "",
+        };
+        match &self.shape {
+            Shape::Server => format!("redis{tls}://{}{}", url::written(self.info.addr()), self.database("/")),
+            Shape::Cluster { seeds } => format!("redis{tls}-cluster://{}", url::list(seeds)),
+            Shape::Sentinel { sentinels, service } => {
+                let (sentinels, database) = (url::list(sentinels), self.database("/"));
+                format!("redis{tls}-sentinel://{sentinels}{database}#{service}")
+            }
+        }
+    }
+
+    /// Nothing for the one that everybody uses.
+    fn database(&self, before: &str) -> String {
+        match self.info.redis_settings().db() {
+            0 => String::new(),
+            database => format!("{before}{database}"),
+        }
+    }
+
+    /// Whether a user is named who cannot log in.
+    pub(crate) fn lacks_password(&self) -> bool {
+        let settings = self.info.redis_settings();
+        settings.username().is_some() && settings.password().is_none()
+    }
+
     pub(super) fn shape(&self) -> &Shape {
         &self.shape
     }

@@ -130,6 +130,14 @@ impl Lane {
         self.connected.load(Ordering::SeqCst)
     }
 
+    /// The error, with the address of the server.
+    pub(super) fn located(&self, error: &StoreError) -> StoreError {
+        match self.connector.known_address() {
+            Some(address) => error::at(address, error),
+            None => error.clone(),
+        }
+    }
+
     /// Whether there is a connection; if not, one is on its way.
     pub(super) fn is_connected(self: &Arc<Self>) -> Result<(), StoreError> {
         self.link().map(drop)
@@ -311,7 +319,7 @@ impl Lane {
         let era = self.era.now();
         let connection = match tokio::time::timeout(self.connect_timeout, self.connector.connect()).await {
             Ok(connection) => connection?,
-            Err(_) => return Err(StoreError::timeout("connecting", self.connect_timeout)),
+            Err(_) => return Err(self.located(&StoreError::timeout("connecting", self.connect_timeout))),
         };
         Ok(Link {
             handle: MultiplexedConnection::clone(&connection),
@@ -350,7 +358,7 @@ impl Watch<'_> {
         self.answered = true;
         self.lane.silent.store(0, Ordering::Relaxed);
         result.map_err(|error| {
-            let meaning = error::from_redis(&error);
+            let meaning = self.lane.located(&error::from_redis(&error));
             // A server that refuses writes may have been demoted: the address may lead to another one by now.
             if error.is_unrecoverable_error() || meaning.kind() == StoreErrorKind::RefusesWrites {
                 self.lane.replace(self.link, meaning.clone());
@@ -370,7 +378,7 @@ impl Drop for Watch<'_> {
         }
         if self.lane.silent.fetch_add(1, Ordering::Relaxed) + 1 >= TIMEOUTS_TO_REPLACE {
             let reason = StoreError::new(StoreErrorKind::Timeout, "the server stopped answering");
-            self.lane.replace(self.link, reason);
+            self.lane.replace(self.link, self.lane.located(&reason));
         }
     }
 }

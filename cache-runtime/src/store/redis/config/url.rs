@@ -39,7 +39,17 @@ impl fmt::Debug for Shape {
 
 /// Addresses, separated by commas.
 pub(super) fn list(all: &[ConnectionAddr]) -> String {
-    all.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    all.iter().map(written).collect::<Vec<_>>().join(",")
+}
+
+/// An address as it stands in a URL.
+pub(super) fn written(address: &ConnectionAddr) -> String {
+    match address {
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } if host.contains(':') => {
+            format!("[{host}]:{port}")
+        }
+        address => address.to_string(),
+    }
 }
 
 /// Where a URL leads.
