@@ -5,6 +5,7 @@
 //! - [`SpyStore`], [`Gate`]: what was asked of the store; failures and pauses at the moment that a test is about.
 //! - [`RedisServer`]: a real server of its own, to be killed, paused, filled up and restarted.
 //! - [`RedisCluster`], [`RedisSentinels`]: several of them, as a cluster or under sentinels.
+//! - [`recovered`]: waits for the end of what a fault has done.
 //! - [`FaultProxy`]: a bad network in front of it.
 //! - [`oracle`]: whether an old value was served, judged from the history of a run.
 //! - [`contract`]: the rules that every store must keep.
@@ -37,7 +38,7 @@ pub use crate::{
     assertions::{assert_loads, assert_outcomes, expect_outcomes},
     fault_proxy::{Direction, FaultProxy},
     gate::Gate,
-    isolated::{isolated, isolated_in, isolated_on, reaching},
+    isolated::{isolated, isolated_in, isolated_on, reaching, recovered},
     loads::LoadCounter,
     redis_cluster::RedisCluster,
     redis_sentinels::RedisSentinels,
