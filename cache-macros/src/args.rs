@@ -8,8 +8,8 @@ mod resources;
 
 pub(crate) use self::{
     cached::{CachedArgs, CodecArg, CodecName, KeyExpr, NearArg},
-    invalidates::{InvalidatesArgs, OnArg, TargetArg},
+    invalidates::{InvalidatesArgs, OnArg, TargetArg, WHEN},
     options::{ScopeExpr, Slot},
     reference::{Reference, resource_ident},
-    resources::{Declaration, GroupArgs, Member, ResourceArgs, ResourcesArgs, ScopeArg},
+    resources::{Declaration, GroupArgs, Member, MemberName, MemberScope, ResourceArgs, ResourcesArgs, ScopeArg},
 };

@@ -21,10 +21,19 @@ pub(crate) fn resources(input: TokenStream) -> TokenStream {
 }
 
 pub(crate) fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
+    let text = hash(&[&args, &item]);
     annotate("cached", item, |errors, target| {
         let args = CachedArgs::parse(args, errors);
         let model = lower::cached(&args, target?, errors)?;
-        Some(move |block: TokenStream| expand::cached(&model, &block))
+        Some(move |block: TokenStream| expand::cached(&model, text, &block))
+    })
+}
+
+/// FNV-1a over the tokens: the same in every build that has the same tokens.
+fn hash(tokens: &[&TokenStream]) -> u64 {
+    let text = tokens.iter().map(ToString::to_string).collect::<Vec<_>>().join("\0");
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }
 

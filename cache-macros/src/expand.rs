@@ -28,10 +28,16 @@ fn local(name: &str) -> Ident {
 
 /// The user's block as a pinned future of `output`. Pinned where it is made: passed by value it would stand in the caller's
 /// future twice.
+fn future(block: &TokenStream, output: &Type) -> TokenStream {
+    let body = async_block(block, output);
+    quote!(::core::pin::pin!(#body))
+}
+
+/// The user's block as a future of `output`.
 ///
 /// The return that never happens pins the type, so that a mismatch in the body points at the user's code and not at the
 /// call around it.
-fn future(block: &TokenStream, output: &Type) -> TokenStream {
+fn async_block(block: &TokenStream, output: &Type) -> TokenStream {
     let span = output.span().resolved_at(Span::mixed_site());
     let returned = Ident::new("__cache_returned", span);
     let pin = quote_spanned! {span=>
@@ -41,19 +47,34 @@ fn future(block: &TokenStream, output: &Type) -> TokenStream {
         let #returned: #output = #block;
     };
     quote! {
-        ::core::pin::pin!(async move {
+        async move {
             #pin
             #[allow(unreachable_code, reason = "the body may always return early")]
             #returned
-        })
+        }
     }
 }
 
-/// How `output` splits into the value that is stored and the rest, on the span of the return type.
+/// How `output` splits into its value and the rest, on the span of the return type.
 fn shape(output: &Type) -> TokenStream {
     let span = output.span();
     let returns = private("Returns", span);
     quote_spanned!(span=> #returns::<#output>::new().shape())
+}
+
+/// How many `Result`s and `Option`s inside of one another are told apart.
+const DEPTH: usize = 4;
+
+/// As [`shape`], with `Result`s and `Option`s inside of one another split, too: the compiler sees what they are.
+fn nested_shape(output: &Type) -> TokenStream {
+    let span = output.span().resolved_at(Span::mixed_site());
+    let probe = Ident::new("__cache_probe", span);
+    let inner = (2..DEPTH).fold(
+        quote_spanned!(span=> #probe.shape()),
+        |inner, _| quote_spanned!(span=> #probe.shape().then(|#probe| #inner)),
+    );
+    let shape = shape(output);
+    quote_spanned!(span=> #shape.then(|#probe| #inner))
 }
 
 /// A name for the type of a scope, on the user's span.

@@ -112,7 +112,8 @@ pub fn resources(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 ///
 /// # What is stored
 ///
-/// The value in `Ok` of a `Result`, the value in `Some` of an `Option`, any other value as it is. Never `Err`.
+/// The value in `Ok` of a `Result`, the value in `Some` of an `Option`, any other value as it is. Never `Err`, never `None`; the
+/// same holds for `Result`s and `Option`s inside of one another, up to four of them.
 ///
 /// # Where it works
 ///

@@ -6,7 +6,7 @@ mod registry;
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Expr, spanned::Spanned};
+use syn::{Expr, ExprPath, spanned::Spanned};
 
 pub(crate) use self::{cached::cached, invalidates::invalidates, registry::registry};
 use crate::{
@@ -57,12 +57,14 @@ fn check_scopes(given: &[ScopeExpr], target: &Target, errors: &mut Errors) {
 /// The scope values of one resource or target.
 fn scopes(given: &[ScopeExpr], of: &Reference, target: &Target) -> Vec<Scope> {
     let scope = |ScopeExpr { name, value }: &ScopeExpr| {
+        let value_expr = value.as_ref();
         let (value, span) = match value {
             Some(expr) => (target.adapt_operand(expr), expr.span()),
             None => (name.to_token_stream(), name.span()),
         };
         let ty = of.sibling(&quote_spanned!(name.span()=> scopes::#name), name.span());
         Scope {
+            is_none: matches!(value_expr, Some(Expr::Path(path)) if ends_in(path, "None")),
             name: name.clone(),
             ty,
             value,
@@ -70,6 +72,10 @@ fn scopes(given: &[ScopeExpr], of: &Reference, target: &Target) -> Vec<Scope> {
         }
     };
     given.iter().map(scope).collect()
+}
+
+fn ends_in(path: &ExprPath, word: &str) -> bool {
+    path.path.segments.last().is_some_and(|last| last.ident == word)
 }
 
 fn no_argument(name: &Ident, target: &Target) -> String {

@@ -60,6 +60,8 @@ pub(crate) struct Scope {
     pub(crate) ty: TokenStream,
     pub(crate) value: TokenStream,
     pub(crate) span: Span,
+    /// Whether the value is the word `None`.
+    pub(crate) is_none: bool,
 }
 
 /// A named part of the key.
@@ -80,6 +82,8 @@ pub(crate) struct UserArgument {
 pub(crate) struct Invalidates {
     pub(crate) function: String,
     pub(crate) on: OnArg,
+    /// What has to be able to go on without the caller, if the mutation does.
+    pub(crate) detach: Option<Vec<DetachedArgument>>,
     pub(crate) tenant: Option<Tenant>,
     pub(crate) cache: Option<TokenStream>,
     pub(crate) targets: Vec<Target>,
@@ -93,7 +97,23 @@ pub(crate) struct Target {
     /// A constant expression of type `Selection`.
     pub(crate) selection: TokenStream,
     pub(crate) span: Span,
+    pub(crate) when: Option<Condition>,
     pub(crate) scopes: Vec<TargetScope>,
+}
+
+/// Whether a target is meant.
+pub(crate) struct Condition {
+    pub(crate) value: TokenStream,
+    pub(crate) span: Span,
+    /// Known after the body.
+    pub(crate) from_result: bool,
+}
+
+/// An argument of a mutation that may go on without its caller.
+pub(crate) struct DetachedArgument {
+    pub(crate) cfg: Vec<Attribute>,
+    pub(crate) value: TokenStream,
+    pub(crate) span: Span,
 }
 
 /// When the value of a target's scope is known.
@@ -104,6 +124,10 @@ pub(crate) enum TargetScope {
 
 impl Target {
     pub(crate) fn needs_result(&self) -> bool {
+        self.when.as_ref().is_some_and(|when| when.from_result) || self.has_scope_from_result()
+    }
+
+    pub(crate) fn has_scope_from_result(&self) -> bool {
         self.scopes
             .iter()
             .any(|scope| matches!(scope, TargetScope::FromResult(_)))
@@ -123,6 +147,8 @@ pub(crate) struct Resource {
     pub(crate) name: Ident,
     pub(crate) ttl: Option<DurationExpr>,
     pub(crate) scopes: Vec<Ident>,
+    /// Those that are declared as an `Option`.
+    pub(crate) optional_scopes: Vec<Ident>,
     pub(crate) shared: bool,
     pub(crate) max_loads: Option<NonZeroU32>,
     pub(crate) crash_safe: Option<CrashSafe>,
@@ -138,10 +164,30 @@ pub(crate) struct Group {
     pub(crate) name: Ident,
     /// Resources only, each once.
     pub(crate) members: Vec<Ident>,
+    pub(crate) parameters: Vec<Ident>,
+    /// What the parameters are for; of no interest without any.
+    pub(crate) parts: Vec<GroupPart>,
+}
+
+/// A resource of a group with parameters.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct GroupPart {
+    pub(crate) resource: Ident,
+    pub(crate) scopes: Vec<PartScope>,
+}
+
+/// A scope and the parameter that it is given.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct PartScope {
+    pub(crate) name: Ident,
+    pub(crate) parameter: Ident,
 }
 
 #[derive(Clone)]
 pub(crate) struct ScopeType {
     pub(crate) name: Ident,
+    /// What values are borrowed as.
     pub(crate) ty: Type,
+    /// Whether the type is declared as an `Option` of it.
+    pub(crate) optional: bool,
 }

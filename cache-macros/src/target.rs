@@ -108,6 +108,11 @@ impl Target {
         name.strip_prefix("r#").map_or(name.clone(), str::to_owned)
     }
 
+    /// The parameters as they are written, the receiver among them.
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = &FnArg> {
+        self.function.sig.inputs.iter()
+    }
+
     pub(crate) fn argument(&self, name: &Ident) -> Option<&Argument> {
         self.arguments.iter().find(|argument| argument.ident == *name)
     }

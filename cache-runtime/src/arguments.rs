@@ -7,10 +7,11 @@ use serde::Serialize;
 use crate::{
     builder::Settings,
     canonical::{self, CanonicalError},
-    compact::{self, Form, NotCompact},
+    compact::{Form, NotCompact},
     context,
-    key::{self, Address, SHARED_TENANT, ScopeValue, escape},
-    resource::Tenancy,
+    identity::Function,
+    key::{self, Address, NOBODY, SHARED_TENANT, ScopeValue, escape},
+    resource::{Optional, OptionalScope, ScopeType, Tenancy},
     site::Site,
 };
 
@@ -59,10 +60,25 @@ impl Arguments {
         Some(Self { tenant, scopes, json })
     }
 
+    /// The tenant, if one was named: `None` for the default one. Of no meaning for what tenants share.
+    pub(crate) fn named_tenant(&self) -> Option<&str> {
+        match &self.tenant {
+            Cow::Owned(tenant) => Some(tenant),
+            // A name that the program has been compiled with, and no value.
+            Cow::Borrowed(_) => None,
+        }
+    }
+
     /// Where the entry of the call stands.
-    pub(crate) fn address(&self, site: &'static Site) -> Address {
+    ///
+    /// Of a function that has keys of its own, `own` is hashed with the arguments.
+    pub(crate) fn address(&self, site: &'static Site, own: Option<u64>) -> Address {
         let resource = site.declared();
-        let hash = canonical::hash12(&self.json);
+        let hash = match own {
+            None => canonical::hash12(&self.json),
+            // No JSON has a NUL.
+            Some(own) => canonical::hash12(&[&self.json[..], &[0], &own.to_le_bytes()].concat()),
+        };
         Address::from_escaped(&self.tenant, resource.name(), &self.scopes, digits(&hash))
             .with_holds(resource.is_crash_safe())
     }
@@ -75,9 +91,9 @@ impl Arguments {
 
     /// What a call is found by where it has no compact form, beside what [`write_compact`] writes, so that neither is taken for
     /// the other.
-    pub(crate) fn form(&self, site: &'static Site, function: &'static str) -> Vec<u8> {
+    pub(crate) fn form(&self, function: Function) -> Vec<u8> {
         let Self { tenant, scopes, json } = self;
-        let mut form = compact::function(site, function).to_vec();
+        let mut form = function.in_process().to_vec();
         form.extend_from_slice(b"canonical");
         for part in [&**tenant].into_iter().chain(scopes.iter().map(|(_, value)| &**value)) {
             // No escaped text has a NUL.
@@ -101,12 +117,12 @@ fn digits(hash: &[u8; 12]) -> &str {
 pub(crate) fn write_compact(
     out: &mut [u8],
     site: &'static Site,
-    function: &'static str,
+    function: Function,
     settings: &Settings,
     parts: &dyn Fn(&mut Key<'_>),
 ) -> Result<usize, NotCompact> {
     let mut form = Form::new(out);
-    form.write_function(site, function)?;
+    form.write_function(function)?;
     let mut key = Key(Parts::Compact(Compact {
         form,
         has_tenant: false,
@@ -170,20 +186,29 @@ impl Key<'_> {
     }
 
     /// One scope value.
-    pub fn scope<T: Display + ?Sized>(&mut self, name: &'static str, value: &T) {
+    pub fn scope<'v, T: ScopeType + ?Sized + 'v>(&mut self, name: &'static str, value: &'v T::Given<'v>) {
+        match (&mut self.0, T::shown(value)) {
+            (Parts::Compact(compact), Some(shown)) => compact.write(|form| form.write_display(shown)),
+            (Parts::Canonical(canonical), Some(shown)) => canonical.scopes.push((name, escape(shown))),
+            (_, None) => self.nobody::<Optional<str>>(name),
+        }
+    }
+
+    /// The scope value `None`.
+    pub fn nobody<T: OptionalScope>(&mut self, name: &'static str) {
         match &mut self.0 {
-            Parts::Compact(compact) => compact.write(|form| form.write_display(value)),
-            Parts::Canonical(canonical) => canonical.scopes.push((name, escape(value))),
+            Parts::Compact(compact) => compact.write(|form| form.write(&None::<()>)),
+            Parts::Canonical(canonical) => canonical.scopes.push((name, NOBODY.to_owned())),
         }
     }
 
     /// One scope value that is an argument in the key, too.
     #[inline]
-    pub fn scope_of_arg<T: Display + ?Sized + 'static>(&mut self, name: &'static str, value: &T) {
+    pub fn scope_of_arg<'v, T: ScopeType + ?Sized + 'static>(&mut self, name: &'static str, value: &'v T::Given<'v>) {
         match self.0 {
             // What the argument says is all there is to say.
             Parts::Compact(_) if shows_what_it_is::<T>() => {}
-            _ => self.scope(name, value),
+            _ => self.scope::<T>(name, value),
         }
     }
 

@@ -50,6 +50,7 @@ pub(crate) struct Settings {
     pub(crate) near_capacity: u64,
     pub(crate) near_lease: Duration,
     pub(crate) hold_lease: Duration,
+    pub(crate) repeat_after: Duration,
     pub(crate) on_failover: OnFailover,
     pub(crate) origin: Origin,
 }
@@ -98,6 +99,7 @@ impl Default for Settings {
             near_capacity: 32 << 20,
             near_lease: Duration::from_secs(1),
             hold_lease: Duration::from_secs(5),
+            repeat_after: Duration::from_secs(5),
             on_failover: OnFailover::Replay,
             origin: Origin::Code,
         }
@@ -279,6 +281,13 @@ impl Builder {
     /// them. Default: 5 s.
     pub fn hold_lease(mut self, lease: Duration) -> Self {
         self.settings.hold_lease = lease;
+        self
+    }
+
+    /// How long after a mutation was dropped half-way, or has panicked, its invalidation is made a second time: the database
+    /// may commit after the first, when its row lock is free. Zero: it is not. Default: 5 s.
+    pub fn repeat_after(mut self, time: Duration) -> Self {
+        self.settings.repeat_after = time;
         self
     }
 

@@ -7,7 +7,6 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     Cache,
     codec::Codec,
-    context,
     envelope::{Identity, Meta},
     identity,
     invalidate::{Invalidated, Invalidation},
@@ -65,12 +64,12 @@ impl Cache {
     fn locate<T: DeserializeOwned>(&self, key: &str) -> Option<(Arc<Address>, Identity)> {
         let address = Address::from_escaped(&self.tenant()?, RESOURCE, &[scope(key)], "value");
         let fingerprint = identity::fingerprint(&address, &[]);
-        let shape = identity::shape_of::<T>(RESOURCE, 0);
+        let shape = identity::shape_by_key::<T>();
         Some((Arc::new(address), Identity { fingerprint, shape }))
     }
 
     fn tenant(&self) -> Option<Cow<'static, str>> {
-        context::tenant_or_default(&self.inner.settings)
+        self.inner.tenant_of_task("a value by key")
     }
 }
 

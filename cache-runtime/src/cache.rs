@@ -23,11 +23,13 @@ use crate::{
     keeper::Keeper,
     near::{Near, Watching},
     recent::RecentCalls,
+    repeats::Repeats,
     runtime::Needs,
     slots::Slots,
     stats::{Counters, Stats},
     store::Store,
     sweeper::Sweeper,
+    tenants::Tenants,
 };
 
 /// A look at the store that takes longer than this is somebody else's who does not come to it.
@@ -56,11 +58,13 @@ pub(crate) struct Inner {
     pub(crate) flights: Arc<Flights>,
     pub(crate) slots: Slots,
     pub(crate) journal: Journal,
+    pub(crate) repeats: Repeats,
     pub(crate) sweeper: Sweeper,
     pub(crate) keeper: Keeper,
     pub(crate) near: Arc<Near>,
     pub(crate) recent: RecentCalls,
     pub(crate) watching: Watching,
+    pub(crate) tenants: Tenants,
     pub(crate) counters: Counters,
     pub(crate) rejections: LoggedRejections,
     pub(crate) sweep_right: OptionalRight,
@@ -112,11 +116,13 @@ impl Cache {
             flights: Arc::new(Flights::with_max_waiters(settings.max_waiters)),
             slots: Slots::new(settings.max_loads, settings.load_backstop),
             journal: Journal::new(settings.journal_limit),
+            repeats: Repeats::new(settings.repeat_after, settings.journal_limit),
             sweeper: Sweeper::default(),
             keeper: Keeper::default(),
             near: Arc::new(Near::new(settings.near_capacity, settings.near_lease)),
             recent: RecentCalls::default(),
             watching: Watching::default(),
+            tenants: Tenants::default(),
             counters: Counters::default(),
             rejections: LoggedRejections::default(),
             sweep_right: OptionalRight::default(),
@@ -241,7 +247,8 @@ impl Cache {
         }
     }
 
-    /// Sends the invalidations that are still waiting for an acknowledgement, for at most a second, and stops the
+    /// Sends the invalidations that are still waiting, for an acknowledgement or to be made a second time
+    /// ([`Builder::repeat_after`](crate::Builder::repeat_after)), for at most a second, and stops the
     /// background work. Returns whether all of them were acknowledged. Calls made afterwards run uncached.
     pub async fn close(&self) -> bool {
         self.inner.watching.stop();

@@ -1,7 +1,7 @@
 //! What `#[cached]` expands to: the near cache and the store are asked, then the body runs, if it must, and what it returned
 //! is stored.
 
-use std::{any::type_name, pin::Pin, sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{runtime::Handle, time::Instant};
@@ -14,6 +14,7 @@ use crate::{
     context,
     envelope::{Envelope, Meta, Rejection},
     flight::{self, FlightKey, Joined, Landed, Leader, Load, Loaded, Moment, Tended},
+    identity::Function,
     lease::{self, Acquired, Lease},
     near::{NearCall, Origin, tier::Tier},
     observe::Outcome,
@@ -63,7 +64,7 @@ where
     let started = Instant::now();
     let inner = &keyed.cache.inner;
     let began = inner.flights.now();
-    let function = type_name::<F>();
+    let function = Function::of::<F>(keyed.site);
     let near = keyed.near.take();
     let mut asking = Asking {
         keyed: &keyed,
@@ -147,7 +148,7 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    async fn answer<T: CacheValue, N: Tier<T>>(&mut self, function: &'static str) -> Answer<T> {
+    async fn answer<T: CacheValue, N: Tier<T>>(&mut self, function: Function) -> Answer<T> {
         let inner = &self.keyed.cache.inner;
         if !inner.may_read() {
             return Answer::Load(None, Outcome::Bypass);
@@ -182,6 +183,14 @@ impl Asking<'_> {
             }
             Some(Reading::Miss { ticket, rejected: None }) => Answer::Load(ticket, Outcome::Miss),
             Some(Reading::Miss {
+                rejected: Some(Rejection::Function),
+                ..
+            }) => {
+                // What this call loads has no place: the next one has a key of its own.
+                self.keyed.site.note_shared_key(located.address.entry());
+                Answer::Load(None, Outcome::Rejected)
+            }
+            Some(Reading::Miss {
                 ticket,
                 rejected: Some(_),
             }) => Answer::Load(ticket, Outcome::Rejected),
@@ -207,7 +216,7 @@ impl Asking<'_> {
     /// Waits for the load of another call in this process, or is the one that loads.
     async fn join(
         &self,
-        function: &'static str,
+        function: Function,
         ticket: Option<&Ticket>,
         began: Moment,
         inside: Option<&Arc<Load>>,
@@ -230,7 +239,7 @@ impl Asking<'_> {
     #[expect(clippy::too_many_arguments, reason = "all of it is moved in, once")]
     async fn load<R, S, U, N, F>(
         &self,
-        function: &'static str,
+        function: Function,
         load: &Arc<Load>,
         leader: Option<Leader>,
         ticket: Option<Ticket>,
@@ -269,7 +278,7 @@ impl Asking<'_> {
         let load_duration = load_began.elapsed();
         // The fill is no load.
         drop(slot);
-        let store = S::value(&returned).is_some_and(|value| !unless(value));
+        let store = S::with_value(&returned, |value| !unless(value)).unwrap_or(false);
         let ticket = ticket.filter(|_| store);
         // All that is needed of what was returned, before the next wait: it need not be `Sync`.
         let prepared = self.prepare::<R, S, N>(leader.as_ref(), ticket.as_ref(), &returned);
@@ -283,7 +292,7 @@ impl Asking<'_> {
     /// Waits for the turn to load in this process and, with `lease`, for the load of another process.
     async fn turn<R, S: Shape<R>, N: Tier<S::Value>>(
         &self,
-        function: &'static str,
+        function: Function,
         load: &Arc<Load>,
         mut leader: Option<Leader>,
         mut ticket: Option<Ticket>,
@@ -386,23 +395,26 @@ impl Asking<'_> {
         let filling = self.located.is_some() && ticket.is_some();
         let waited_for = leader.is_some_and(Leader::has_waiters);
         let site = self.keyed.site;
-        let encoded = match S::value(returned) {
-            // Who waits is given a value of any size.
-            Some(value) if waited_for => site.written_in().encode(value, usize::MAX).ok(),
-            Some(value) if filling => self.keyed.cache.inner.encode(value, site.written_in()),
-            _ => None,
-        };
-        if let Some(encoded) = &encoded {
-            site.note_codec(encoded.codec);
-        }
-        let landed = match (&encoded, S::value(returned)) {
-            (Some(encoded), Some(value)) => Landed::Value(Loaded::new::<_, N>(value, encoded.clone())),
-            (None, None) if S::succeeded(returned) => Landed::Absent,
-            _ => Landed::Failed,
-        };
-        let held = S::value(returned)
-            .filter(|_| filling && encoded.is_some() && self.near.is_some())
-            .and_then(N::hold);
+        let (encoded, landed, held) = S::with_value(returned, |value| {
+            let encoded = match (waited_for, filling) {
+                // Who waits is given a value of any size.
+                (true, _) => site.written_in().encode(value, usize::MAX).ok(),
+                (false, true) => self.keyed.cache.inner.encode(value, site.written_in()),
+                (false, false) => None,
+            };
+            if let Some(encoded) = &encoded {
+                site.note_codec(encoded.codec);
+            }
+            let landed = encoded.as_ref().map_or(Landed::Failed, |encoded| {
+                Landed::Value(Loaded::new::<_, N>(value, encoded.clone()))
+            });
+            let held = (filling && encoded.is_some() && self.near.is_some()).then(|| N::hold(value));
+            (encoded, landed, held.flatten())
+        })
+        .unwrap_or_else(|| {
+            let landed = S::absence(returned).map_or(Landed::Failed, Landed::Absent);
+            (None, landed, None)
+        });
         Returned { encoded, held, landed }
     }
 
@@ -472,7 +484,7 @@ where
 {
     match landed {
         Landed::Value(loaded) => loaded.value::<S::Value, N>().map(S::restore),
-        Landed::Absent => S::absent(),
+        Landed::Absent(depth) => S::absent(depth),
         Landed::Failed => None,
     }
 }

@@ -1,6 +1,6 @@
 //! One call of a `#[cached]` function, until it is known what it is found by.
 
-use std::{any::type_name, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use serde::de::DeserializeOwned;
 
@@ -9,11 +9,13 @@ use crate::{
     arguments::{self, Arguments, Key},
     cache::Inner,
     compact::NotCompact,
-    context::{self, CurrentCache},
+    context::{self, CurrentCache, Reads},
     envelope::Identity,
+    identity::Function,
     key::Address,
     near::{Kept, Looked, NearCall},
     recent::KnownCall,
+    resource::Tenancy,
     site::Site,
 };
 
@@ -23,7 +25,7 @@ pub struct Call {
     site: &'static Site,
     cache: CurrentCache,
     /// Whether the store may be asked: nothing is encoded otherwise.
-    active: bool,
+    reads: Reads,
     ttl: Option<Duration>,
     found: Found,
 }
@@ -42,16 +44,12 @@ enum Found {
 impl Call {
     /// Starts a call; `cache` is what the attribute's `cache = expr` named.
     pub fn begin(site: &'static Site, cache: Option<&Cache>) -> Self {
-        let cache = match cache {
-            Some(cache) => CurrentCache::Own(cache.clone()),
-            None => CurrentCache::of_task(),
-        };
-        // What is read inside a transaction may be seen by nobody else yet.
-        let active = cache.inner().is_some_and(|inner| inner.store().is_some()) && !context::is_in_transaction();
+        let (cache, reads) = CurrentCache::of_call(cache, site.resource());
+        let has_store = cache.inner().is_some_and(|inner| inner.store().is_some());
         Self {
             site,
             cache,
-            active,
+            reads: if has_store { reads } else { Reads::Uncached },
             ttl: None,
             found: Found::Nothing,
         }
@@ -74,15 +72,22 @@ impl Call {
 
     /// The attribute's `when`.
     pub fn when(&mut self, condition: bool) {
-        self.active &= condition;
+        if !condition {
+            self.reads = Reads::Uncached;
+        }
     }
 
     /// What tells the call from others of the function: `parts` writes it, once in each of the two forms that there are, or in
     /// the quick one alone, if the process knows the call.
     pub fn key<P: Fn(&mut Key<'_>)>(&mut self, parts: P) {
-        if let Some(inner) = self.cache.inner().filter(|_| self.active) {
-            self.found = find(inner, self.site, type_name::<P>(), &parts);
+        let Some(inner) = self.cache.inner() else { return };
+        match self.reads {
+            Reads::Cached => {}
+            // Before the near cache is looked into: it must not answer either.
+            Reads::CachedUnlessChanging if !is_changing(inner, self.site, &parts) => {}
+            Reads::CachedUnlessChanging | Reads::Uncached => return,
         }
+        self.found = find(inner, self.site, Function::of::<P>(self.site), &parts);
     }
 
     /// The value in the near cache that answers the call, if there is one.
@@ -129,24 +134,31 @@ impl Call {
     }
 }
 
+/// Whether the call depends on what a mutation around it is changing. Such a call is not cached: what is stored is from before
+/// the mutation, and what it loads may be seen by nobody else yet.
+#[cold]
+fn is_changing(inner: &Inner, site: &'static Site, parts: &dyn Fn(&mut Key<'_>)) -> bool {
+    let arguments = Arguments::of(site, &inner.settings, parts);
+    arguments.is_some_and(|arguments| context::is_changing(arguments.address(site, None).stamps()))
+}
+
 /// Most forms are shorter than this. It lies on the stack.
 const USUAL_FORM: usize = 512;
 
 /// A call whose form would be longer than this is found by its canonical form.
 const LONGEST_FORM: usize = 16 * 1024;
 
-/// `function` is a type name that tells generics and `Self` apart.
-fn find(inner: &Arc<Inner>, site: &'static Site, function: &'static str, parts: &dyn Fn(&mut Key<'_>)) -> Found {
+fn find(inner: &Arc<Inner>, site: &'static Site, function: Function, parts: &dyn Fn(&mut Key<'_>)) -> Found {
     let settings = &inner.settings;
     let mut usual = [0; USUAL_FORM];
     match arguments::write_compact(&mut usual, site, function, settings, parts) {
-        Ok(len) => return find_by(inner, site, parts, &usual[..len], None),
+        Ok(len) => return find_by(inner, site, function, parts, &usual[..len], None),
         Err(NotCompact::NoRoom) => {}
         Err(NotCompact::NoForm) => return find_by_canonical(inner, site, function, parts),
     }
     let mut longer = vec![0; LONGEST_FORM];
     match arguments::write_compact(&mut longer, site, function, settings, parts) {
-        Ok(len) => find_by(inner, site, parts, &longer[..len], None),
+        Ok(len) => find_by(inner, site, function, parts, &longer[..len], None),
         Err(_) => find_by_canonical(inner, site, function, parts),
     }
 }
@@ -154,20 +166,21 @@ fn find(inner: &Arc<Inner>, site: &'static Site, function: &'static str, parts: 
 fn find_by_canonical(
     inner: &Arc<Inner>,
     site: &'static Site,
-    function: &'static str,
+    function: Function,
     parts: &dyn Fn(&mut Key<'_>),
 ) -> Found {
     let Some(arguments) = Arguments::of(site, &inner.settings, parts) else {
         return Found::Nothing;
     };
-    let form = arguments.form(site, function);
-    find_by(inner, site, parts, &form, Some(arguments))
+    let form = arguments.form(function);
+    find_by(inner, site, function, parts, &form, Some(arguments))
 }
 
 /// `arguments` are worked out if they are needed and not known yet.
 fn find_by(
     inner: &Arc<Inner>,
     site: &'static Site,
+    function: Function,
     parts: &dyn Fn(&mut Key<'_>),
     form: &[u8],
     arguments: Option<Arguments>,
@@ -177,13 +190,20 @@ fn find_by(
         Some(Looked::Call(near)) => Some(Box::new(near)),
         None => None,
     };
-    if let Some(known) = inner.recent.get(form) {
+    let known = inner.recent.get(form);
+    if let Some(known) = known.filter(|known| known.has_own_key == site.has_own_keys()) {
         return Found::Known(known, near);
     }
     let Some(arguments) = arguments.or_else(|| Arguments::of(site, &inner.settings, parts)) else {
         return Found::Nothing;
     };
-    let known = Arc::new(KnownCall::of(site, arguments));
+    if site.declared().tenancy() == Tenancy::PerTenant {
+        match arguments.named_tenant() {
+            Some(tenant) => inner.note_tenant(tenant),
+            None => inner.tenants.note_missing(site.resource()),
+        }
+    }
+    let known = Arc::new(KnownCall::of(site, function, arguments));
     inner.recent.insert(form, &known);
     Found::Known(known, near)
 }
@@ -207,13 +227,13 @@ impl Keyed {
         }
     }
 
-    /// Where the entry stands, and what it must prove. `body` is the type name of the function's body.
-    pub(crate) fn locate<T: DeserializeOwned>(&self, body: &'static str) -> Located {
+    /// Where the entry stands, and what it must prove.
+    pub(crate) fn locate<T: DeserializeOwned>(&self, function: Function) -> Located {
         Located {
             address: Arc::clone(&self.known.address),
             identity: Identity {
                 fingerprint: self.known.fingerprint,
-                shape: self.site.shape.get::<T>(body, self.site.version()),
+                shape: self.site.shape.get::<T>(function, self.site.version()),
             },
         }
     }

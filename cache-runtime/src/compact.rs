@@ -11,6 +11,7 @@ use std::fmt;
 use serde::Serialize;
 
 pub(crate) use self::serializer::Form;
+use crate::identity::Function;
 
 impl Form<'_> {
     /// Appends the form of `value`.
@@ -29,16 +30,9 @@ impl Form<'_> {
     /// # Errors
     ///
     /// For want of room.
-    pub(crate) fn write_function<T>(&mut self, site: &'static T, name: &'static str) -> Result<(), NotCompact> {
-        self.put(function(site, name))
+    pub(crate) fn write_function(&mut self, function: Function) -> Result<(), NotCompact> {
+        self.put(function.in_process())
     }
-}
-
-/// Which function a call is of: the address of its site, and that of a name that tells its instances apart, with the name's
-/// length where an address has no bits.
-pub(crate) fn function<T>(site: &'static T, name: &'static str) -> [u8; 16] {
-    let (site, name) = (address(site), address(name.as_ptr()) ^ (name.len() as u64) << 48);
-    (u128::from(site) << 64 | u128::from(name)).to_ne_bytes()
 }
 
 fn address<T>(of: *const T) -> u64 {

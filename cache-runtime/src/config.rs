@@ -130,6 +130,9 @@ pub fn from_env(get: impl Fn(&'static str) -> Option<OsString>) -> Result<Builde
     if let Some(lease) = env.duration("CACHE_HOLD_LEASE")? {
         builder = builder.hold_lease(lease);
     }
+    if let Some(time) = env.duration("CACHE_REPEAT_AFTER")? {
+        builder = builder.repeat_after(time);
+    }
     if let Some(action) = env.on_failover("CACHE_ON_FAILOVER")? {
         builder = builder.on_failover(action);
     }
@@ -404,6 +407,7 @@ mod tests {
             ("CACHE_NEAR_CAPACITY", "2048"),
             ("CACHE_NEAR_LEASE", "70ms"),
             ("CACHE_HOLD_LEASE", "7s"),
+            ("CACHE_REPEAT_AFTER", "8s"),
             ("CACHE_ON_FAILOVER", "Flush"),
         ]);
         let shown = format!("{:?}", builder.unwrap());
@@ -433,6 +437,7 @@ mod tests {
             "near_capacity: 2048",
             "near_lease: 70ms",
             "hold_lease: 7s",
+            "repeat_after: 8s",
             "on_failover: Flush",
         ] {
             assert!(shown.contains(part), "{part} in {shown}");

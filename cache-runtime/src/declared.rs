@@ -2,7 +2,7 @@
 
 use crate::{
     glob,
-    resource::{Declared, Group, Resource},
+    resource::{Declared, Group, Resource, Selection},
 };
 
 /// Every resource of every registry that is linked into the program.
@@ -14,14 +14,13 @@ fn groups() -> impl Iterator<Item = &'static Group> {
     inventory::iter::<Declared>().flat_map(|declared| declared.0.groups().iter().copied())
 }
 
-/// The resources that a name or pattern stands for.
-pub(crate) fn find(pattern: &str) -> Result<Vec<&'static Resource>, String> {
-    let mut found: Vec<&Resource> = resources()
+/// What a name or pattern stands for.
+pub(crate) fn find(pattern: &str) -> Result<Vec<Selection>, String> {
+    let mut found: Vec<Selection> = resources()
         .filter(|resource| glob::matches(pattern, resource.name()))
+        .map(Resource::__selection)
         .collect();
-    for group in groups().filter(|group| group.name() == pattern) {
-        found.extend(group.members());
-    }
+    found.extend(groups().filter(|group| group.name() == pattern).map(Group::__selection));
     if found.is_empty() {
         Err(unknown(pattern))
     } else {

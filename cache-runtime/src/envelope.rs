@@ -15,6 +15,7 @@ use zerocopy::{
 use crate::{
     codec::{Codec, Encoded},
     compression::Compression,
+    identity::is_same_function,
     signature::{SIGNATURE_LEN, SigningKeys},
     stamp::Stamp,
 };
@@ -56,7 +57,7 @@ const STAMP_LEN: usize = size_of::<u64>();
 pub struct Identity {
     /// 128 bits of BLAKE3 over the address and the canonical arguments.
     pub fingerprint: [u8; 16],
-    /// The function, the structure of its result, and its `version`.
+    /// The function in the upper half, the structure of its result and its `version` in the lower one.
     pub shape: u64,
 }
 
@@ -74,7 +75,9 @@ pub enum Rejection {
     Codec,
     /// Another argument set with the same 12 hex digits.
     Fingerprint,
-    /// Another function, or another build whose type differs.
+    /// Of another function.
+    Function,
+    /// Of another build of the function, whose type or `version` differs.
     Shape,
     /// The payload did not decompress or decode.
     Decode,
@@ -93,6 +96,7 @@ impl Rejection {
             Self::Length => "length",
             Self::Codec => "codec",
             Self::Fingerprint => "fingerprint",
+            Self::Function => "function",
             Self::Shape => "shape",
             Self::Decode => "decode",
             Self::Size => "size",
@@ -223,7 +227,11 @@ impl Sealing {
             return Err(Rejection::Fingerprint);
         }
         if header.shape.get() != identity.shape {
-            return Err(Rejection::Shape);
+            return Err(if is_same_function(header.shape.get(), identity.shape) {
+                Rejection::Shape
+            } else {
+                Rejection::Function
+            });
         }
         Ok(Envelope {
             codec,

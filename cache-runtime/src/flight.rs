@@ -36,6 +36,7 @@ use crate::{
     arguments::Arguments,
     call::Located,
     envelope::Identity,
+    identity::Function,
     key::Address,
     stamp::{Stamp, Ticket},
 };
@@ -87,7 +88,7 @@ pub(crate) enum FlightKey {
     },
     /// By the call alone, for loads without a ticket.
     Unstamped {
-        function: &'static str,
+        function: Function,
         resource: &'static str,
         arguments: Arc<Arguments>,
     },
@@ -102,7 +103,7 @@ impl FlightKey {
         }
     }
 
-    pub(crate) fn unstamped(function: &'static str, resource: &'static str, arguments: &Arc<Arguments>) -> Self {
+    pub(crate) fn unstamped(function: Function, resource: &'static str, arguments: &Arc<Arguments>) -> Self {
         Self::Unstamped {
             function,
             resource,
@@ -201,9 +202,9 @@ mod tests {
         let Ok(Joined::Leader(second)) = second else {
             panic!("nobody took over")
         };
-        second.land(Landed::Absent);
+        second.land(Landed::Absent(0));
         for waiter in rest {
-            assert!(matches!(waiter.await.unwrap(), Joined::Waiter(Landed::Absent)));
+            assert!(matches!(waiter.await.unwrap(), Joined::Waiter(Landed::Absent(0))));
         }
     }
 

@@ -1,16 +1,16 @@
 //! Invalidation: what is named, what becomes of it.
 
-use std::{collections::BTreeSet, fmt, pin::Pin, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, fmt, pin::Pin, sync::Arc};
 
 use tokio::time::Instant;
 
 use crate::{
     Cache, by_key,
     cache::Inner,
-    context, declared,
+    declared,
     journal::Position,
-    key::{self, DEFAULT_TENANT, SHARED_TENANT, ScopeValue, escape},
-    resource::{Resource, Tenancy},
+    key::{self, DEFAULT_TENANT, NOBODY, SHARED_TENANT, ScopeValue, escape},
+    resource::{Resource, Selection, Tenancy},
     store::StoreError,
     sweeper::Sweeper,
 };
@@ -58,11 +58,11 @@ impl Invalidation {
         self.stamps.insert(key::stamp_key(tenant, by_key::RESOURCE, scopes));
     }
 
-    pub(crate) fn merge(&mut self, other: Self) {
-        self.stamps.extend(other.stamps);
-        self.patterns.extend(other.patterns);
-        self.resources.extend(other.resources);
-        self.tenants.extend(other.tenants);
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.stamps.extend(other.stamps.iter().cloned());
+        self.patterns.extend(other.patterns.iter().cloned());
+        self.resources.extend(&other.resources);
+        self.tenants.extend(other.tenants.iter().cloned());
     }
 
     /// What it is about, for the log.
@@ -78,6 +78,16 @@ impl Invalidation {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.stamps.is_empty()
+    }
+
+    /// Whether anything of the resource is named.
+    pub(crate) fn names(&self, resource: &str) -> bool {
+        self.resources.contains(resource)
+    }
+
+    /// Whether one of these stamps is removed.
+    pub(crate) fn touches(&self, stamps: &[String]) -> bool {
+        stamps.iter().any(|stamp| self.stamps.contains(stamp))
     }
 
     /// The keys of the stamps.
@@ -144,15 +154,31 @@ impl Inner {
         position
     }
 
-    /// As [`apply`](Self::apply), for callers that cannot wait.
-    pub(crate) fn apply_later(self: &Arc<Self>, invalidation: Invalidation) {
+    /// As [`apply`](Self::apply), for what was dropped half-way: nobody can wait, and whether the database has committed is
+    /// not known, nor whether it is still going to. So the invalidation is made now, and again some time later.
+    pub(crate) fn apply_unfinished(self: &Arc<Self>, invalidation: Invalidation) {
         if self.store.is_some() && !invalidation.is_empty() {
             let started = Instant::now();
-            self.enqueue(&invalidation.stamps());
+            let stamps = invalidation.stamps();
+            self.enqueue(&stamps);
+            if !self.keeper.is_closed() {
+                self.repeats.write(&stamps);
+            }
             self.counters.invalidations.add(1);
             self.keeper.wake();
             log(&invalidation.subject(), false, started);
             Sweeper::request(self, invalidation.patterns);
+        }
+    }
+
+    /// Writes the removal of these stamps down once more.
+    pub(crate) fn repeat(self: &Arc<Self>, stamps: &[String]) {
+        if !stamps.is_empty() {
+            tracing::debug!(
+                stamps = stamps.len(),
+                "invalidated again: their mutations were dropped half-way"
+            );
+            self.enqueue(stamps);
         }
     }
 
@@ -252,47 +278,80 @@ impl Invalidate {
         self
     }
 
-    /// Only what has this scope value. Every matched resource must declare the scope.
+    /// Only what has this scope value. Every matched resource must declare the scope; a group with parameters must declare the
+    /// parameter, and what is given none of these is meant as a whole.
     pub fn scope(mut self, name: impl Into<String>, value: impl fmt::Display) -> Self {
         self.scopes.push((name.into(), escape(&value)));
         self
     }
 
-    fn resolve(&self) -> Result<Invalidation, InvalidateError> {
-        let tenant = self
-            .tenant
-            .clone()
-            .or_else(|| context::tenant().map(|tenant| tenant.to_string()));
-        let tenant = tenant.as_deref().unwrap_or(DEFAULT_TENANT);
-        match &self.what {
-            What::Tenant => Ok(all_of_tenant(tenant)),
-            What::Pattern(pattern) => {
-                let mut invalidation = Invalidation::default();
-                for resource in declared::find(pattern).map_err(InvalidateError)? {
-                    let scopes = self.scopes_of(resource)?;
-                    invalidation.add(Some(tenant), resource, &scopes);
-                }
-                Ok(invalidation)
-            }
-        }
+    /// As [`scope`](Self::scope), only what has the value `None` in this scope: that of nobody. Every matched resource must
+    /// declare the scope as an `Option`.
+    pub fn scope_none(mut self, name: impl Into<String>) -> Self {
+        self.scopes.push((name.into(), NOBODY.to_owned()));
+        self
     }
 
-    fn scopes_of(&self, resource: &Resource) -> Result<Vec<ScopeValue>, InvalidateError> {
+    fn resolve(&self) -> Result<Invalidation, InvalidateError> {
+        let What::Pattern(pattern) = &self.what else {
+            return Ok(all_of_tenant(self.tenant.as_deref().unwrap_or(DEFAULT_TENANT)));
+        };
+        let mut targets = Vec::new();
+        for selection in declared::find(pattern).map_err(InvalidateError)? {
+            targets.extend(selection.targets(&self.scopes_of(selection)?));
+        }
+        let have_tenants = targets
+            .iter()
+            .any(|(resource, _)| resource.tenancy() == Tenancy::PerTenant);
+        let tenant = match &self.tenant {
+            None if have_tenants => self.cache.inner.tenant_of_task("an invalidation by hand"),
+            tenant => tenant.clone().map(Cow::from),
+        };
+        let tenant = tenant.as_deref().unwrap_or(DEFAULT_TENANT);
+        let mut invalidation = Invalidation::default();
+        for (resource, scopes) in targets {
+            check_nobody(resource, &scopes)?;
+            invalidation.add(Some(tenant), resource, &scopes);
+        }
+        Ok(invalidation)
+    }
+
+    /// The given scope values, if every selected resource declares these scopes, or the selected group these parameters.
+    fn scopes_of(&self, selection: Selection) -> Result<Vec<ScopeValue>, InvalidateError> {
+        if let Selection::Parts(group) = selection {
+            return self.among(group.parameters(), &format!("group `{}`", group.name()), "parameter");
+        }
+        let mut scopes = Vec::new();
+        for resource in selection.resources() {
+            scopes = self.among(resource.scopes(), &format!("resource `{}`", resource.name()), "scope")?;
+        }
+        Ok(scopes)
+    }
+
+    fn among(&self, declared: &[&'static str], of: &str, kind: &str) -> Result<Vec<ScopeValue>, InvalidateError> {
         let scope = |(name, value): &(String, String)| {
-            let declared = resource.scopes().iter().find(|declared| *declared == name);
-            declared.map(|&name| (name, value.clone())).ok_or_else(|| {
-                let offered = match resource.scopes() {
+            let found = declared.iter().find(|declared| *declared == name);
+            found.map(|&name| (name, value.clone())).ok_or_else(|| {
+                let offered = match declared {
                     [] => "it declares none".to_owned(),
-                    scopes => format!("it declares {}", scopes.join(", ")),
+                    names => format!("it declares {}", names.join(", ")),
                 };
-                InvalidateError(format!(
-                    "resource `{}` has no scope `{name}`: {offered}",
-                    resource.name()
-                ))
+                InvalidateError(format!("{of} has no {kind} `{name}`: {offered}"))
             })
         };
         self.scopes.iter().map(scope).collect()
     }
+}
+
+/// Refuses `None` for a scope that always has a value.
+fn check_nobody(resource: &Resource, scopes: &[ScopeValue]) -> Result<(), InvalidateError> {
+    let never_none = |(name, value): &&ScopeValue| value == NOBODY && !resource.optional_scopes().contains(name);
+    scopes.iter().find(never_none).map_or(Ok(()), |(name, _)| {
+        Err(InvalidateError(format!(
+            "the scope `{name}` of resource `{}` is not declared as an `Option`: it is never `None`",
+            resource.name()
+        )))
+    })
 }
 
 impl IntoFuture for Invalidate {

@@ -1,4 +1,4 @@
-//! The background work of a cache: probing the store, sending what the journal holds.
+//! The background work of a cache: probing the store, sending what the journal holds, repeating what has to be.
 
 use std::{
     sync::{
@@ -176,6 +176,7 @@ impl Keeper {
         let Some(store) = &inner.store else {
             return true;
         };
+        inner.repeat(&inner.repeats.take_all());
         // Without timers nothing is waited for.
         if runtime::handle_for(Needs::Timers).is_err() {
             return inner.journal.is_empty();
@@ -201,16 +202,18 @@ async fn keep(task: Running, store: Arc<dyn Store>, work: Arc<Notify>) {
             if keeper.is_closed() || !keeper.is_task(task.number) {
                 return;
             }
+            inner.repeat(&inner.repeats.take_due());
             let look = keeper.looks.begin();
             let found = inner.look(store.as_ref()).await;
             keeper.looks.end(look, found.is_ok());
-            if found.is_ok() && inner.health.is_trusted() && inner.journal.is_empty() {
+            let wait = if found.is_ok() && inner.health.is_trusted() && inner.journal.is_empty() {
                 PROBE_INTERVAL
             } else if inner.health.is_starting() {
                 FIRST_RETRY
             } else {
                 retry_delay()
-            }
+            };
+            inner.repeats.next_in().map_or(wait, |next| wait.min(next))
         };
         tokio::select! {
             () = tokio::time::sleep(wait) => {}

@@ -24,6 +24,9 @@ pub(crate) const SHARED_TENANT: &str = "~shared";
 /// The tenant when none is set.
 pub(crate) const DEFAULT_TENANT: &str = "default";
 
+/// The value of a scope that is `None`: "nobody".
+pub(crate) const NOBODY: &str = "~";
+
 /// A tenant or scope value as it stands in keys.
 pub(crate) fn escape(value: &(impl Display + ?Sized)) -> String {
     let text = value.to_string();
@@ -209,6 +212,7 @@ mod tests {
     fn hostile_values_never_reach_a_key_unescaped() {
         assert_eq!(escape("a:b*?[c]{d}\n\0é"), "a%3Ab%2A%3F%5Bc%5D%7Bd%7D%0A%00%C3%A9");
         assert_eq!(escape("~shared"), "%7Eshared");
+        assert_eq!(escape(NOBODY), "%7E");
         assert_eq!(escape("A-z_0.9"), "A-z_0.9");
     }
 

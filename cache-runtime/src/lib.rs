@@ -31,6 +31,7 @@ mod cache;
 mod cached;
 mod call;
 mod canonical;
+mod changing;
 mod codec;
 mod compact;
 mod compression;
@@ -53,6 +54,7 @@ mod mutation;
 mod near;
 mod observe;
 mod recent;
+mod repeats;
 mod resource;
 mod returns;
 mod runtime;
@@ -64,6 +66,7 @@ mod stamp;
 mod stats;
 mod sweeper;
 mod sync;
+mod tenants;
 mod transaction;
 
 pub mod protocol;
@@ -76,7 +79,7 @@ pub use crate::{
     cache::Cache,
     compression::Compression,
     config::ConfigError,
-    context::{with_cache, with_tenant},
+    context::{TaskContext, current_tenant, in_current_context, spawn, with_cache, with_tenant},
     envelope::{Envelope, Identity, Rejection},
     invalidate::{Invalidate, InvalidateError, Invalidated},
     key::Address,
@@ -100,9 +103,10 @@ pub mod __private {
         canonical::{canonical_json, key_hash},
         codec::Codec,
         config::from_env,
-        mutation::{On, Plan, ScopeValues, invalidating, scope_value},
+        identity::Item,
+        mutation::{On, Plan, ScopeValues, detached, invalidating, invalidating_detached, nobody, scope_value},
         near::{Coherence, NearToo, SharedOnly},
-        resource::{Declared, Group, Registry, Resource, Selection, Tenancy},
+        resource::{Declared, Group, GroupPart, Optional, Registry, Resource, Selection, Tenancy},
         returns::{Returns, Shape},
         site::Site,
     };

@@ -1,15 +1,26 @@
 //! What `#[invalidates]` expands to.
 
-use std::{borrow::Cow, fmt::Display, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt::Display,
+    panic::resume_unwind,
+    pin::{Pin, pin},
+    time::Duration,
+};
+
+use tokio::runtime::Handle;
+use tracing::Instrument;
 
 use crate::{
-    Cache, absent, context,
+    Cache, absent,
+    changing::Change,
+    context,
     hold::Hold,
     invalidate::Invalidation,
-    key::{ScopeValue, escape},
-    resource::Selection,
+    key::{NOBODY, ScopeValue, escape},
+    resource::{Optional, OptionalScope, Resource, ScopeType, Selection, Tenancy},
     returns::Shape,
-    transaction::TransactionLog,
+    transaction::{TransactionLog, release},
 };
 
 /// When an invalidation happens.
@@ -24,9 +35,17 @@ pub enum On {
 /// Scope values, escaped.
 pub type ScopeValues = Vec<ScopeValue>;
 
+/// The scope values that come from a result, of each target that waits for it; `None` for one that is not meant.
+pub(crate) type FromResult = Vec<Option<ScopeValues>>;
+
 /// Escapes one scope value.
-pub fn scope_value<T: Display + ?Sized>(value: &T) -> String {
-    escape(value)
+pub fn scope_value<'v, T: ScopeType + ?Sized + 'v>(value: &'v T::Given<'v>) -> String {
+    T::shown(value).map_or_else(nobody::<Optional<str>>, escape)
+}
+
+/// The scope value `None`.
+pub fn nobody<T: OptionalScope>() -> String {
+    NOBODY.to_owned()
 }
 
 /// What one call of an `#[invalidates]` function will invalidate. Dropped without having been applied or dismissed,
@@ -34,6 +53,8 @@ pub fn scope_value<T: Display + ?Sized>(value: &T) -> String {
 #[derive(Debug)]
 #[must_use]
 pub struct Plan {
+    /// For the log.
+    function: &'static str,
     on: On,
     tenant: Option<Cow<'static, str>>,
     targets: Vec<Target>,
@@ -43,35 +64,53 @@ pub struct Plan {
     transaction: Option<TransactionLog>,
     /// For `crash_safe` resources.
     hold: Option<Hold>,
+    /// While the body runs; over with the plan.
+    change: Option<Change>,
 }
 
 #[derive(Debug)]
 struct Target {
     selection: Selection,
+    /// What `when` said on entry.
+    meant: bool,
     scopes: Scopes,
 }
 
 #[derive(Debug)]
 enum Scopes {
     Known(ScopeValues),
-    FromResult,
+    FromResult {
+        /// What is meant if there is no result.
+        otherwise: ScopeValues,
+    },
+}
+
+impl Scopes {
+    /// Those that are known before the body.
+    fn on_entry(&self) -> &[ScopeValue] {
+        match self {
+            Self::Known(scopes) | Self::FromResult { otherwise: scopes } => scopes,
+        }
+    }
 }
 
 impl Plan {
     /// Starts a plan; `cache` is what the attribute's `cache = expr` named.
-    pub fn begin(_module: &'static str, _function: &'static str, on: On, cache: Option<&Cache>) -> Self {
+    pub fn begin(_module: &'static str, function: &'static str, on: On, cache: Option<&Cache>) -> Self {
         let cache = cache.cloned().or_else(context::cache);
         if cache.is_none() {
             absent::note();
         }
         let cache = cache.filter(|cache| cache.inner.store.is_some());
         Self {
+            function,
             on,
             tenant: None,
             targets: Vec::new(),
             cache,
             transaction: context::transaction(),
             hold: None,
+            change: None,
         }
     }
 
@@ -86,84 +125,121 @@ impl Plan {
     pub fn target(&mut self, selection: Selection, scopes: ScopeValues) {
         self.targets.push(Target {
             selection,
+            meant: true,
             scopes: Scopes::Known(scopes),
         });
     }
 
-    /// A target whose scope values come from the result. Their values are what the closure of [`invalidating`] returns, in
-    /// the order of the calls of this method.
-    pub fn target_from_result(&mut self, selection: Selection) {
+    /// A target whose scope values, or whose condition, come from the result. What becomes of it is what the closure of
+    /// [`invalidating`] returns, in the order of the calls of this method. `when` is the condition, if it is known on entry;
+    /// `otherwise` are the scope values that are meant without a result.
+    pub fn target_from_result(&mut self, selection: Selection, when: bool, otherwise: ScopeValues) {
         self.targets.push(Target {
             selection,
-            scopes: Scopes::FromResult,
+            meant: when,
+            scopes: Scopes::FromResult { otherwise },
         });
     }
 
     /// The tenant is that of the call's beginning: in a drop there is no task to ask.
     fn settle_tenant(&mut self) {
-        let Some(cache) = self.cache.as_ref().filter(|_| self.tenant.is_none()) else {
-            return;
-        };
-        // Where a tenant is required and missing, nothing was cached but what tenants share.
-        self.tenant = context::tenant_or_default(&cache.inner.settings);
+        let Some(cache) = &self.cache else { return };
+        match &self.tenant {
+            Some(tenant) => cache.inner.note_tenant(tenant),
+            // Where a tenant is required and missing, nothing was cached but what tenants share.
+            None if self.has_tenants() => self.tenant = cache.inner.tenant_of_task(self.function),
+            None => {}
+        }
+    }
+
+    /// Whether a target is of a resource that is each tenant's own.
+    fn has_tenants(&self) -> bool {
+        let mut resources = self.targets.iter().flat_map(|target| target.selection.resources());
+        resources.any(|resource| resource.tenancy() == Tenancy::PerTenant)
     }
 
     /// Brackets the body if a target is `crash_safe`: the writer enters the hold, *then* what is stored becomes unusable, and
     /// nothing is stored until the hold is left. Scopes that are known only after the body are widened to the resource.
     async fn enter_hold(&mut self) {
         let Some(cache) = &self.cache else { return };
-        let mut before = Invalidation::default();
         let mut settle = Duration::ZERO;
-        for Target { selection, scopes } in &self.targets {
-            let scopes = match scopes {
-                Scopes::Known(scopes) => &scopes[..],
-                Scopes::FromResult => &[],
-            };
-            for resource in selection.resources() {
-                if let Some(crash_safe) = resource.crash_safe() {
-                    before.add(self.tenant.as_deref(), resource, scopes);
-                    settle = settle.max(crash_safe.settle);
-                }
-            }
-        }
+        let before = self.on_entry(|resource| {
+            let crash_safe = resource.crash_safe();
+            settle = settle.max(crash_safe.map_or(Duration::ZERO, |crash_safe| crash_safe.settle));
+            crash_safe.is_some()
+        });
         if !before.is_empty() {
             self.hold = Hold::enter(cache, before.stamps(), settle).await;
             cache.inner.prepare(before).await;
         }
     }
 
-    /// `from_result` has one element for each target that waits for the result; without, these are widened to the whole
-    /// resource.
-    fn take(&mut self, from_result: Option<Vec<ScopeValues>>) -> Option<(Cache, Invalidation)> {
-        let cache = self.cache.take()?;
-        let mut from_result = from_result.into_iter().flatten();
+    /// What is going to be invalidated of the resources that are wanted, as far as it is known before the body: scopes that
+    /// come from its result are widened to the resource.
+    fn on_entry(&self, mut wanted: impl FnMut(&Resource) -> bool) -> Invalidation {
         let mut invalidation = Invalidation::default();
-        for Target { selection, scopes } in self.targets.drain(..) {
-            let scopes = match scopes {
-                Scopes::Known(scopes) => scopes,
-                Scopes::FromResult => from_result.next().unwrap_or_default(),
+        for target in self.targets.iter().filter(|target| target.meant) {
+            for (resource, scopes) in target.selection.targets(target.scopes.on_entry()) {
+                if wanted(resource) {
+                    invalidation.add(self.tenant.as_deref(), resource, &scopes);
+                }
+            }
+        }
+        invalidation
+    }
+
+    /// Runs the body so that calls in it do not read from the cache what the plan is going to invalidate.
+    async fn around<F: Future>(&mut self, body: F) -> F::Output {
+        if self.cache.is_none() {
+            return body.await;
+        }
+        let change = Change::begin(self.on_entry(|_| true));
+        let changing = change.changing();
+        self.change = Some(change);
+        context::scope(body, |context| context.changing.push(changing)).await
+    }
+
+    /// `from_result` has one element for each target that waits for the result; without, they are what is known otherwise, at
+    /// the widest the whole resource.
+    fn take(&mut self, from_result: Option<FromResult>) -> Option<(Cache, Invalidation)> {
+        let cache = self.cache.take()?;
+        let mut from_result = from_result.map(Vec::into_iter);
+        let mut invalidation = Invalidation::default();
+        for target in self.targets.drain(..) {
+            let scopes = match target.scopes {
+                Scopes::Known(scopes) => Some(scopes),
+                Scopes::FromResult { otherwise } => match &mut from_result {
+                    Some(from_result) => from_result.next().flatten(),
+                    None => Some(otherwise),
+                },
             };
-            for resource in selection.resources() {
+            let Some(scopes) = scopes.filter(|_| target.meant) else {
+                continue;
+            };
+            for (resource, scopes) in target.selection.targets(&scopes) {
                 invalidation.add(self.tenant.as_deref(), resource, &scopes);
             }
         }
         Some((cache, invalidation))
     }
 
-    async fn apply(mut self, from_result: Option<Vec<ScopeValues>>) {
+    async fn apply(mut self, from_result: Option<FromResult>) {
         let Some((cache, invalidation)) = self.take(from_result) else {
             return;
         };
-        let hold = self.hold.take();
-        if let Some(transaction) = self.transaction.take() {
-            transaction.note(cache, invalidation, hold);
+        let mut holds: Vec<Hold> = self.hold.take().into_iter().collect();
+        if self.waits_for_commit(&cache, &invalidation, &mut holds) {
             return;
         }
         // Pending or not, the mutation's own result is what its caller gets.
         cache.inner.apply(invalidation).await;
-        if let Some(hold) = hold {
-            hold.release().await;
-        }
+        release(holds).await;
+    }
+
+    /// Whether the invalidation is that of a transaction now, to be made after its commit.
+    fn waits_for_commit(&mut self, cache: &Cache, invalidation: &Invalidation, holds: &mut Vec<Hold>) -> bool {
+        let transaction = self.transaction.take();
+        transaction.is_some_and(|transaction| transaction.note(cache, invalidation, holds))
     }
 
     async fn dismiss(mut self) {
@@ -179,26 +255,78 @@ impl Drop for Plan {
         let Some((cache, invalidation)) = self.take(None) else {
             return;
         };
-        match self.transaction.take() {
-            Some(transaction) => transaction.note(cache, invalidation, self.hold.take()),
-            None => Arc::clone(&cache.inner).apply_later(invalidation),
+        let mut holds = self.hold.take().into_iter().collect();
+        if !self.waits_for_commit(&cache, &invalidation, &mut holds) {
+            cache.inner.apply_unfinished(invalidation);
         }
     }
 }
+
+/// As [`invalidating`], for `detach`: on a task of its own, which goes on to its end, the invalidation included, whatever
+/// becomes of the caller.
+///
+/// Inside a [`transaction`](crate::transaction) the caller goes on itself: whoever is dropped there takes the whole of the
+/// transaction along. So it does outside of a tokio runtime.
+///
+/// # Panics
+///
+/// As the body; and if the runtime is shut down before the body has ended, which nobody who runs in it can see.
+pub async fn invalidating_detached<R, S, C, F>(plan: Plan, shape: S, scopes: C, body: F) -> R
+where
+    R: DetachedResult,
+    S: Shape<R> + Send + 'static,
+    C: FnOnce(&S::Value) -> FromResult + Send + 'static,
+    F: Future<Output = R> + Send + 'static,
+{
+    let run = async move { invalidating(plan, shape, scopes, pin!(body)).await };
+    if context::transaction().is_some() || Handle::try_current().is_err() {
+        return run.await;
+    }
+    match context::spawn(run.in_current_span()).await {
+        Ok(returned) => returned,
+        Err(ended) if ended.is_panic() => resume_unwind(ended.into_panic()),
+        Err(ended) => panic!("a detached mutation has not come to its end, its runtime was shut down: {ended}"),
+    }
+}
+
+/// An argument of a mutation that may outlive its caller.
+#[diagnostic::on_unimplemented(
+    message = "`detach` lets the mutation go on without its caller, on a task of its own, and an argument of type `{Self}` cannot be sent to one: it is not `Send`",
+    label = "not `Send`",
+    note = "pass what is `Send`, or leave `detach` out"
+)]
+pub trait Detached: Send + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send + 'static> Detached for T {}
+
+/// A result of a mutation that may outlive its caller.
+#[diagnostic::on_unimplemented(
+    message = "`detach` gives the result back from a task of its own, and a result of type `{Self}` cannot be sent from one: it is not `Send`",
+    label = "not `Send`",
+    note = "return what is `Send`, or leave `detach` out"
+)]
+pub trait DetachedResult: Send + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send + 'static> DetachedResult for T {}
+
+/// Compiles only if an argument of this type can go on without the caller.
+pub const fn detached<T: Detached>(_argument: &T) {}
 
 /// Runs `body` and applies the plan. `scopes` is called with the value after success, once, and gives one element for each
 /// [`Plan::target_from_result`].
 pub async fn invalidating<R, S, C, F>(mut plan: Plan, _shape: S, scopes: C, body: Pin<&mut F>) -> R
 where
     S: Shape<R>,
-    C: FnOnce(&S::Value) -> Vec<ScopeValues>,
+    C: FnOnce(&S::Value) -> FromResult,
     F: Future<Output = R>,
 {
     plan.settle_tenant();
     plan.enter_hold().await;
-    let returned = body.await;
+    let returned = plan.around(body).await;
     if S::succeeded(&returned) {
-        let from_result = S::value(&returned).map(scopes);
+        let from_result = S::with_value(&returned, scopes);
         plan.apply(from_result).await;
     } else if plan.on == On::Always {
         plan.apply(None).await;

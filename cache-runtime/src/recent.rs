@@ -4,7 +4,12 @@ use std::{borrow::Borrow, fmt, sync::Arc};
 
 use quick_cache::{Weighter, sync::Cache};
 
-use crate::{arguments::Arguments, identity, key::Address, site::Site};
+use crate::{
+    arguments::Arguments,
+    identity::{self, Function},
+    key::Address,
+    site::Site,
+};
 
 /// How many bytes are kept, roughly: several thousand calls.
 const CAPACITY: u64 = 4 << 20;
@@ -41,12 +46,16 @@ pub(crate) struct KnownCall {
     pub(crate) arguments: Arc<Arguments>,
     pub(crate) address: Arc<Address>,
     pub(crate) fingerprint: [u8; 16],
+    /// Whether the function had keys of its own.
+    pub(crate) has_own_key: bool,
 }
 
 impl KnownCall {
-    pub(crate) fn of(site: &'static Site, arguments: Arguments) -> Self {
-        let address = arguments.address(site);
+    pub(crate) fn of(site: &'static Site, function: Function, arguments: Arguments) -> Self {
+        let has_own_key = site.has_own_keys();
+        let address = arguments.address(site, has_own_key.then(|| function.id()));
         Self {
+            has_own_key,
             fingerprint: identity::fingerprint(&address, &arguments.json),
             address: Arc::new(address),
             arguments: Arc::new(arguments),
@@ -82,6 +91,10 @@ impl Default for RecentCalls {
 impl RecentCalls {
     pub(crate) fn get(&self, form: &[u8]) -> Option<Arc<KnownCall>> {
         self.0.get(form)
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.clear();
     }
 
     pub(crate) fn insert(&self, form: &[u8], known: &Arc<KnownCall>) {

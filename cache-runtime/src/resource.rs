@@ -1,11 +1,15 @@
 //! What [`resources!`](crate::resources) declares: resources, groups, and the registry that holds them.
 
-use std::{fmt::Display, time::Duration};
+use std::time::Duration;
 
-pub use self::selection::Selection;
+use crate::key::ScopeValue;
+
+pub(crate) use self::scope::{OptionalScope, ScopeType};
+pub use self::{scope::Optional, selection::Selection};
 
 mod message;
 mod nearest;
+mod scope;
 mod selection;
 
 /// A named kind of cached result: `dashboard_summary`.
@@ -16,6 +20,7 @@ pub struct Resource {
     name: &'static str,
     ttl: Option<Duration>,
     scopes: &'static [&'static str],
+    optional_scopes: &'static [&'static str],
     tenancy: Tenancy,
     crash_safe: Option<CrashSafe>,
     max_loads: Option<u32>,
@@ -49,10 +54,19 @@ impl Resource {
             name,
             ttl,
             scopes,
+            optional_scopes: &[],
             tenancy,
             crash_safe: None,
             max_loads: None,
         }
+    }
+
+    /// The scopes that are declared as an `Option`.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __optional_scopes(mut self, scopes: &'static [&'static str]) -> Self {
+        self.optional_scopes = scopes;
+        self
     }
 
     /// `crash_safe`; `settle` is zero without the option.
@@ -84,6 +98,11 @@ impl Resource {
     /// The names of the declared scopes, in the order of the declaration, which is their order in keys.
     pub const fn scopes(&self) -> &'static [&'static str] {
         self.scopes
+    }
+
+    /// The names of those scopes that are declared as an `Option`: "nobody" is one of their values.
+    pub const fn optional_scopes(&self) -> &'static [&'static str] {
+        self.optional_scopes
     }
 
     /// Whether tenants share one copy.
@@ -134,7 +153,7 @@ impl Resource {
 
     /// Compiles only if values of type `T` can be part of a key.
     #[doc(hidden)]
-    pub const fn __scope_type<T: ScopeValue + ?Sized>() {}
+    pub const fn __scope_type<T: ScopeType + ?Sized>() {}
 
     /// Compiles only if this resource declares the scope `name`.
     #[doc(hidden)]
@@ -157,28 +176,59 @@ impl Resource {
     }
 }
 
-/// What a scope value can be.
-#[doc(hidden)]
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the type of a scope: it does not implement `std::fmt::Display`",
-    label = "a scope value is written into keys",
-    note = "use an integer, a `String` or a `Uuid`, or implement `Display` for it"
-)]
-pub trait ScopeValue: Display {}
-#[diagnostic::do_not_recommend]
-impl<T: Display + ?Sized> ScopeValue for T {}
-
 /// A declared name for several resources.
 #[derive(Debug)]
 pub struct Group {
     name: &'static str,
     members: &'static [&'static Resource],
+    parameters: &'static [&'static str],
+    /// With parameters, what they are for.
+    parts: &'static [GroupPart],
+}
+
+/// A resource of a group with parameters, and the scopes that these are given to.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct GroupPart {
+    resource: &'static Resource,
+    /// Each scope with its parameter.
+    scopes: &'static [(&'static str, &'static str)],
+}
+
+impl GroupPart {
+    #[doc(hidden)]
+    pub const fn __new(resource: &'static Resource, scopes: &'static [(&'static str, &'static str)]) -> Self {
+        Self { resource, scopes }
+    }
+
+    /// The scope values, if these are the values of the parameters. What is not given is left out.
+    fn scope_values(&self, parameters: &[ScopeValue]) -> Vec<ScopeValue> {
+        let value = |(scope, parameter): &(&'static str, &'static str)| {
+            let given = parameters.iter().find(|(name, _)| name == parameter)?;
+            Some((*scope, given.1.clone()))
+        };
+        self.scopes.iter().filter_map(value).collect()
+    }
 }
 
 impl Group {
     #[doc(hidden)]
     pub const fn __new(name: &'static str, members: &'static [&'static Resource]) -> Self {
-        Self { name, members }
+        Self {
+            name,
+            members,
+            parameters: &[],
+            parts: &[],
+        }
+    }
+
+    /// The parameters of the group.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __parameters(mut self, parameters: &'static [&'static str], parts: &'static [GroupPart]) -> Self {
+        self.parameters = parameters;
+        self.parts = parts;
+        self
     }
 
     /// The name.
@@ -191,9 +241,18 @@ impl Group {
         self.members
     }
 
+    /// The names of the group's parameters, in the order of the declaration.
+    pub const fn parameters(&self) -> &'static [&'static str] {
+        self.parameters
+    }
+
     #[doc(hidden)]
     pub const fn __selection(&'static self) -> Selection {
-        Selection::Many(self.members)
+        if self.parameters.is_empty() {
+            Selection::Many(self.members)
+        } else {
+            Selection::Parts(self)
+        }
     }
 }
 

@@ -6,7 +6,11 @@ use std::{
 };
 
 use crate::{
-    canonical::CanonicalError, codec::Codec, flight::Takeover, identity::ShapeOfSite, near::Coherence,
+    canonical::CanonicalError,
+    codec::Codec,
+    flight::Takeover,
+    identity::{Item, ShapeOfSite},
+    near::Coherence,
     resource::Resource,
 };
 
@@ -17,12 +21,15 @@ pub struct Site {
     module: &'static str,
     function: &'static str,
     version: u32,
+    pub(crate) item: Item,
     coherence: Option<Coherence>,
     lease: Option<Duration>,
     codec: Codec,
     pub(crate) shape: ShapeOfSite,
     warned: AtomicBool,
     warned_of_codec: AtomicBool,
+    /// Whether another function of the resource was found to have the same keys.
+    shares_keys: AtomicBool,
     warned_of_stall: AtomicBool,
     warned_of_backstop: AtomicBool,
 }
@@ -35,6 +42,20 @@ impl Site {
 
     pub(crate) const fn declared(&self) -> &'static Resource {
         self.resource
+    }
+
+    pub(crate) const fn module(&self) -> &'static str {
+        self.module
+    }
+
+    /// The function's name.
+    pub(crate) const fn function(&self) -> &'static str {
+        self.function
+    }
+
+    /// Whether the function has keys of its own, which no other function of its resource has.
+    pub(crate) fn has_own_keys(&self) -> bool {
+        self.shares_keys.load(Ordering::Relaxed)
     }
 
     pub(crate) const fn version(&self) -> u32 {
@@ -57,18 +78,26 @@ impl Site {
     }
 
     /// `version` is the attribute's, 0 without.
-    pub const fn new(resource: &'static Resource, module: &'static str, function: &'static str, version: u32) -> Self {
+    pub const fn new(
+        resource: &'static Resource,
+        module: &'static str,
+        function: &'static str,
+        version: u32,
+        item: Item,
+    ) -> Self {
         Self {
             resource,
             module,
             function,
             version,
+            item,
             coherence: None,
             lease: None,
             codec: Codec::Json,
             shape: ShapeOfSite::new(),
             warned: AtomicBool::new(false),
             warned_of_codec: AtomicBool::new(false),
+            shares_keys: AtomicBool::new(false),
             warned_of_stall: AtomicBool::new(false),
             warned_of_backstop: AtomicBool::new(false),
         }
@@ -123,6 +152,20 @@ impl Site {
             tracing::warn!(
                 %cause,
                 "the argument `{argument}` of {module}::{function} cannot be part of a key: such calls are not cached"
+            );
+        }
+    }
+
+    /// Takes note that an entry under a key of this function is another function's. From here on it has keys of its own.
+    pub(crate) fn note_shared_key(&self, key: &str) {
+        if !self.shares_keys.swap(true, Ordering::Relaxed) {
+            let Self { module, function, .. } = self;
+            tracing::warn!(
+                key,
+                "{module}::{function} has a key that another function of the resource `{}` has, too: from here on its keys are \
+                 its own, and are not those that Python computes; give each function a resource, or tell their keys apart with \
+                 `key(...)`",
+                self.resource()
             );
         }
     }

@@ -1,6 +1,6 @@
 //! Invalidations that wait for a commit.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{Cache, context, hold::Hold, invalidate::Invalidation};
 
@@ -17,7 +17,9 @@ use crate::{Cache, context, hold::Hold, invalidate::Invalidation};
 /// - A transaction inside a transaction hands what it noted to the outer one.
 /// - Invalidations by hand ([`Cache::invalidate`](crate::Cache::invalidate)) inside are not held back.
 ///
-/// Tasks that the future spawns are not part of it.
+/// A task that is spawned inside is not part of it. One that is spawned by [`spawn`](crate::spawn) knows of it for as long as
+/// it lasts, since it may use the transaction's connection: its calls of `#[cached]` functions run their bodies, and what its
+/// mutations name is invalidated at once and again after the commit.
 ///
 /// ```
 /// # mod cache_resources { cache_runtime::resources! { stock { ttl = 60 } orders { ttl = 60 } } }
@@ -55,7 +57,18 @@ pub async fn transaction<T, E>(future: impl Future<Output = Result<T, E>>) -> Re
 
 /// What the mutations of a transaction have noted.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct TransactionLog(Arc<Mutex<Vec<Noted>>>);
+pub(crate) struct TransactionLog {
+    log: Arc<Mutex<Log>>,
+    /// Whether it is that of a task which the transaction has spawned ([`spawn`](crate::spawn)). Such a task may be part of
+    /// the transaction, on its connection, or not: so its mutations are invalidated at once and after the commit.
+    carried: bool,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    over: bool,
+    noted: Vec<Noted>,
+}
 
 /// What was noted for one cache.
 #[derive(Debug)]
@@ -67,27 +80,58 @@ struct Noted {
 }
 
 impl TransactionLog {
-    pub(crate) fn note(&self, cache: Cache, invalidation: Invalidation, holds: impl IntoIterator<Item = Hold>) {
-        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match noted
-            .iter_mut()
-            .find(|noted| Arc::ptr_eq(&noted.cache.inner, &cache.inner))
-        {
-            Some(noted) => {
-                noted.invalidation.merge(invalidation);
-                noted.holds.extend(holds);
-            }
-            None => noted.push(Noted {
-                cache,
-                invalidation,
-                holds: holds.into_iter().collect(),
-            }),
+    /// As a task has it that is spawned inside the transaction.
+    pub(crate) fn carried(&self) -> Self {
+        Self {
+            log: Arc::clone(&self.log),
+            carried: true,
         }
+    }
+
+    /// Whether the transaction has not ended yet.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.log().over
+    }
+
+    /// Notes an invalidation, and takes the holds, unless the transaction is over. Returns whether it can wait for the commit.
+    pub(crate) fn note(&self, cache: &Cache, invalidation: &Invalidation, holds: &mut Vec<Hold>) -> bool {
+        let mut log = self.log();
+        if log.over {
+            return false;
+        }
+        let noted = log.of(cache);
+        noted.invalidation.merge(invalidation);
+        noted.holds.append(holds);
+        !self.carried
+    }
+
+    /// Nothing is noted from here on.
+    fn end(&self) {
+        self.log().over = true;
     }
 
     /// Takes out what was noted for one cache.
     fn pop(&self) -> Option<Noted> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        self.log().noted.pop()
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Log {
+    fn of(&mut self, cache: &Cache) -> &mut Noted {
+        let is_of = |noted: &Noted| Arc::ptr_eq(&noted.cache.inner, &cache.inner);
+        let at = self.noted.iter().position(is_of).unwrap_or_else(|| {
+            self.noted.push(Noted {
+                cache: cache.clone(),
+                invalidation: Invalidation::default(),
+                holds: Vec::new(),
+            });
+            self.noted.len() - 1
+        });
+        &mut self.noted[at]
     }
 }
 
@@ -99,14 +143,15 @@ struct Unfinished {
 
 impl Unfinished {
     async fn committed(self) {
-        while let Some(Noted {
-            cache,
-            invalidation,
-            holds,
-        }) = self.log.pop()
-        {
-            if let Some(outer) = &self.outer {
-                outer.note(cache, invalidation, holds);
+        self.log.end();
+        while let Some(noted) = self.log.pop() {
+            let Noted {
+                cache,
+                invalidation,
+                mut holds,
+            } = noted;
+            let outer = self.outer.as_ref();
+            if outer.is_some_and(|outer| outer.note(&cache, &invalidation, &mut holds)) {
                 continue;
             }
             // Pending or not, the transaction's own result is what its caller gets.
@@ -116,6 +161,7 @@ impl Unfinished {
     }
 
     async fn rolled_back(self) {
+        self.log.end();
         while let Some(noted) = self.log.pop() {
             release(noted.holds).await;
         }
@@ -124,13 +170,14 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
+        self.log.end();
         while let Some(noted) = self.log.pop() {
-            noted.cache.inner.apply_later(noted.invalidation);
+            noted.cache.inner.apply_unfinished(noted.invalidation);
         }
     }
 }
 
-async fn release(holds: Vec<Hold>) {
+pub(crate) async fn release(holds: Vec<Hold>) {
     for hold in holds {
         hold.release().await;
     }

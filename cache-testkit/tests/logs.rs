@@ -22,6 +22,7 @@ use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt, registry};
 mod cache_resources {
     cache_runtime::resources! {
         rows { ttl = 60 }
+        rates { ttl = 60, tenant = shared }
     }
 }
 
@@ -37,6 +38,14 @@ async fn near_row(id: u32) -> u32 {
 
 #[invalidates("rows")]
 async fn change() {}
+
+#[cached(resource = "rates")]
+async fn rates() -> u32 {
+    1
+}
+
+#[invalidates("rates")]
+async fn change_rates() {}
 
 /// Every event as `field=value` words.
 #[derive(Debug, Clone, Default)]
@@ -309,5 +318,63 @@ async fn a_wrong_password_reads_as_it_is_documented() {
         };
         let server = format!("cause={}: ", address.trim_end_matches("/0"));
         assert_has(line, &[&server, expected]);
+    }
+}
+
+/// The warnings about a tenant that is missing.
+fn of_tenants(log: &Log) -> Vec<String> {
+    let mut warnings = log.at(Level::WARN);
+    warnings.retain(|words| words.contains("without a tenant"));
+    warnings
+}
+
+#[tokio::test]
+async fn with_several_tenants_a_call_without_any_is_said_once_at_warn() {
+    let (log, _guard) = Log::start();
+    isolated_in(Cache::builder().build(), async |_| {
+        // One tenant, or none at all, is nothing to speak of.
+        row(1).await;
+        with_tenant("a", row(1)).await;
+        row(1).await;
+        row(2).await;
+        assert!(of_tenants(&log).is_empty());
+        with_tenant("b", row(1)).await;
+        rates().await;
+        change_rates().await;
+        assert!(of_tenants(&log).is_empty(), "what tenants share needs none");
+        // It was made before, and is found all the same.
+        row(1).await;
+        let said = of_tenants(&log);
+        assert_eq!(said.len(), 1);
+        assert_has(
+            &said[0],
+            &["rows", "`default`", "cache_runtime::spawn", "tenant = shared"],
+        );
+        row(2).await;
+        row(3).await;
+        change().await;
+        assert_eq!(of_tenants(&log).len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn so_is_a_mutation_and_an_invalidation_and_a_value_by_key() {
+    for call in 0..3 {
+        let (log, _guard) = Log::start();
+        isolated_in(Cache::builder().build(), async |cache| {
+            with_tenant("a", change()).await;
+            cache.invalidate("rows").tenant("b").await.unwrap();
+            assert_eq!(cache.get::<u32>("key").await, None);
+            with_tenant("b", change()).await;
+            let before = of_tenants(&log).len();
+            match call {
+                0 => change().await,
+                1 => drop(cache.invalidate("rows").await.unwrap()),
+                _ => drop(cache.get::<u32>("key").await),
+            }
+            assert_eq!((before, of_tenants(&log).len()), (0, 1), "call {call}");
+        })
+        .await;
     }
 }

@@ -15,20 +15,26 @@ use super::{
 use crate::diag::Errors;
 
 /// The names of the options, for messages.
-const OPTIONS: &[&str] = &["on", "tenant", "cache"];
+const OPTIONS: &[&str] = &["on", "detach", "tenant", "cache"];
+
+/// The word for the condition of a target. No scope is called so.
+pub(crate) const WHEN: &str = "when";
 
 /// What stands in `#[invalidates(...)]`.
 pub(crate) struct InvalidatesArgs {
     pub(crate) targets: Vec<TargetArg>,
     pub(crate) on: Slot<OnArg>,
+    pub(crate) detach: Slot<()>,
     pub(crate) tenant: Slot<Expr>,
     pub(crate) cache: Slot<Expr>,
 }
 
-/// `"name"`, `"pattern_*"` or `path`, with scope values or without.
+/// `"name"`, `"pattern_*"` or `path`, with scope values and a condition or without.
 pub(crate) struct TargetArg {
     pub(crate) reference: Reference,
     pub(crate) scopes: Vec<ScopeExpr>,
+    /// `when = condition` beside the scope values.
+    pub(crate) when: Option<Expr>,
 }
 
 /// When the invalidation happens.
@@ -44,6 +50,7 @@ impl InvalidatesArgs {
         let mut args = Self {
             targets: Vec::new(),
             on: Slot::Absent,
+            detach: Slot::Absent,
             tenant: Slot::Absent,
             cache: Slot::Absent,
         };
@@ -52,7 +59,7 @@ impl InvalidatesArgs {
                 if is_option(input) {
                     args.option(Opt::parse(input, errors)?);
                 } else {
-                    args.targets.push(target(input)?);
+                    args.targets.push(target(input, errors)?);
                 }
                 Ok(())
             });
@@ -63,6 +70,8 @@ impl InvalidatesArgs {
     fn option(&mut self, option: Opt<'_, '_>) {
         match option.key.to_string().as_str() {
             "on" => option.assign_with(&mut self.on, "on = \"always\"", on),
+            "detach" => option.flag(&mut self.detach),
+            WHEN => option.misplaced("`when` is said of a target\nhelp: write `\"name\"(when = ...)`"),
             "tenant" => option.assign(&mut self.tenant, "tenant = claims.tenant"),
             "cache" => option.assign(&mut self.cache, "cache = self.cache"),
             _ => option.refuse(OPTIONS),
@@ -78,14 +87,30 @@ fn is_option(input: ParseStream<'_>) -> bool {
     })
 }
 
-fn target(input: ParseStream<'_>) -> syn::Result<TargetArg> {
+fn target(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<TargetArg> {
     let reference = input.parse()?;
-    let scopes = if input.peek(token::Paren) {
+    let values = if input.peek(token::Paren) {
         in_parentheses(input, ScopeExpr::parse)?
     } else {
         Vec::new()
     };
-    Ok(TargetArg { reference, scopes })
+    let (conditions, scopes): (Vec<_>, Vec<_>) = values.into_iter().partition(|value| value.name == WHEN);
+    let mut when = None;
+    for ScopeExpr { name, value } in conditions {
+        match value {
+            None => errors.at(
+                name.span(),
+                "`when` is given without a value\nhelp: write `when = condition`",
+            ),
+            Some(_) if when.is_some() => errors.at(name.span(), "`when` is given twice\nhelp: join the two by `&&`"),
+            Some(condition) => when = Some(condition),
+        }
+    }
+    Ok(TargetArg {
+        reference,
+        scopes,
+        when,
+    })
 }
 
 fn on(input: ParseStream<'_>) -> syn::Result<OnArg> {

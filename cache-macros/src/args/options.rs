@@ -135,6 +135,12 @@ impl<'a, 'b> Opt<'a, 'b> {
         skip_to_comma(self.input);
     }
 
+    /// Refuses the option, because it stands in the wrong place.
+    pub(crate) fn misplaced(self, text: &str) {
+        self.errors.at(self.key.span(), text);
+        skip_to_comma(self.input);
+    }
+
     fn mistake(&self, what: &str, example: &str) -> syn::Error {
         syn::Error::new(
             self.key.span(),

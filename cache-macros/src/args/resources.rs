@@ -10,7 +10,7 @@ use syn::{
     token,
 };
 
-use super::options::{Opt, Slot, read_all, separated};
+use super::options::{Opt, Slot, in_parentheses, read_all, separated};
 use crate::{diag::Errors, duration::DurationExpr};
 
 /// The names of the options, for messages.
@@ -47,17 +47,31 @@ pub(crate) struct ScopeArg {
     pub(crate) ty: Type,
 }
 
-/// `group name = members;`.
+/// `group name = members;` or `group name(parameters) = members;`.
 pub(crate) struct GroupArgs {
     pub(crate) docs: Vec<Attribute>,
     pub(crate) name: Ident,
+    /// None without parentheses.
+    pub(crate) parameters: Vec<Ident>,
     pub(crate) members: Vec<Member>,
 }
 
+/// A member of a group, and the parameters that its scopes are given.
+pub(crate) struct Member {
+    pub(crate) name: MemberName,
+    pub(crate) scopes: Vec<MemberScope>,
+}
+
 /// A resource or group by its name, or resources by a pattern.
-pub(crate) enum Member {
+pub(crate) enum MemberName {
     Name(Ident),
     Pattern(LitStr),
+}
+
+/// `name` or `name = parameter`.
+pub(crate) struct MemberScope {
+    pub(crate) name: Ident,
+    pub(crate) parameter: Ident,
 }
 
 impl ResourcesArgs {
@@ -90,10 +104,46 @@ impl Declaration {
 
 impl Member {
     pub(crate) fn span(&self) -> Span {
-        match self {
-            Self::Name(name) => name.span(),
-            Self::Pattern(pattern) => pattern.span(),
+        match &self.name {
+            MemberName::Name(name) => name.span(),
+            MemberName::Pattern(pattern) => pattern.span(),
         }
+    }
+}
+
+impl Parse for Member {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name = if input.peek(LitStr) {
+            MemberName::Pattern(input.parse()?)
+        } else {
+            MemberName::Name(input.parse()?)
+        };
+        let scopes = if input.peek(token::Paren) {
+            in_parentheses(input, MemberScope::parse)?
+        } else {
+            Vec::new()
+        };
+        Ok(Self { name, scopes })
+    }
+}
+
+impl Parse for MemberScope {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name: Ident = input.parse()?;
+        let refuse = |error: &syn::Error| {
+            syn::Error::new(
+                error.span(),
+                "a scope is given a parameter of the group here\nhelp: write `scope` or `scope = parameter`",
+            )
+        };
+        let parameter = match input.parse::<Option<Token![=]>>()? {
+            Some(_) => input.parse().map_err(|error| refuse(&error))?,
+            None => name.clone(),
+        };
+        if !(input.is_empty() || input.peek(Token![,])) {
+            return Err(refuse(&input.error("")));
+        }
+        Ok(Self { name, parameter })
     }
 }
 
@@ -178,14 +228,18 @@ fn group(docs: Vec<Attribute>, input: ParseStream<'_>) -> syn::Result<GroupArgs>
             ),
         )
     };
+    let parameters = if input.peek(token::Paren) {
+        in_parentheses(input, parameter)?
+    } else {
+        Vec::new()
+    };
     input.parse::<Token![=]>().map_err(|_| refuse(name.span()))?;
     let mut members = Vec::new();
     while !input.peek(Token![;]) {
-        members.push(if input.peek(LitStr) {
-            Member::Pattern(input.parse()?)
-        } else {
-            Member::Name(input.parse().map_err(|error: syn::Error| refuse(error.span()))?)
-        });
+        if !(input.peek(LitStr) || input.peek(syn::Ident)) {
+            return Err(refuse(input.span()));
+        }
+        members.push(input.parse()?);
         if !input.peek(Token![;]) {
             input.parse::<Token![,]>().map_err(|error| {
                 syn::Error::new(
@@ -196,7 +250,26 @@ fn group(docs: Vec<Attribute>, input: ParseStream<'_>) -> syn::Result<GroupArgs>
         }
     }
     input.parse::<Token![;]>()?;
-    Ok(GroupArgs { docs, name, members })
+    Ok(GroupArgs {
+        docs,
+        name,
+        parameters,
+        members,
+    })
+}
+
+/// The name of a group's parameter.
+fn parameter(input: ParseStream<'_>) -> syn::Result<Ident> {
+    let name: Ident = input.parse()?;
+    if input.peek(Token![:]) {
+        return Err(syn::Error::new(
+            input.span(),
+            format!(
+                "a parameter of a group has the type of the scopes that it is given to\nhelp: write `{name}` alone"
+            ),
+        ));
+    }
+    Ok(name)
 }
 
 fn docs(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Vec<Attribute>> {

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{check, future, local, optional_cache, private, scope_type, shape};
+use super::{check, future, local, nested_shape, optional_cache, private, scope_type};
 use crate::{
     duration::DurationExpr,
     model::{BinaryCodec, Cached, KeyPart, Near, Tenant, UserArgument},
@@ -13,17 +13,18 @@ use crate::{
 /// The new body of the function, around `block`, its old one.
 //
 //     const __CACHE_RESOURCE: &Resource = &crate::cache_resources::invoices_list;
-//     static __CACHE_SITE: Site = Site::new(__CACHE_RESOURCE, module_path!(), "invoices", 0);
+//     struct __CacheItem;
+//     static __CACHE_SITE: Site = Site::new(__CACHE_RESOURCE, module_path!(), "invoices", 0, Item::new(...));
 //     let mut call = Call::begin(&__CACHE_SITE, None);
 //     Call::key(&mut call, |key| {
 //         Key::scope::<crate::cache_resources::scopes::company>(key, "company", &company);
 //         Key::arg(key, "company", &company);
 //     });
 //     cached(call, Returns::<R>::new().shape(), never, SharedOnly, async move { block }).await
-pub(crate) fn cached(model: &Cached, block: &TokenStream) -> TokenStream {
+pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStream {
     let call = local("__cache_call");
     let call_type = quote!(::cache_runtime::__private::Call);
-    let site = site(model);
+    let site = site(model, text);
     let ttl = model.ttl.iter().map(|ttl| quote!(#call_type::ttl(&mut #call, #ttl);));
     let when = model
         .when
@@ -36,7 +37,7 @@ pub(crate) fn cached(model: &Cached, block: &TokenStream) -> TokenStream {
         .unless
         .clone()
         .unwrap_or_else(|| quote!(::cache_runtime::__private::never));
-    let shape = shape(&model.output);
+    let shape = nested_shape(&model.output);
     let run = private("cached", model.output.span());
     let body = future(block, &model.output);
     let named = model
@@ -61,7 +62,7 @@ pub(crate) fn cached(model: &Cached, block: &TokenStream) -> TokenStream {
 }
 
 /// The constants of the function, and the checks of what only the declaration knows.
-fn site(model: &Cached) -> TokenStream {
+fn site(model: &Cached, text: u64) -> TokenStream {
     let Cached {
         resource,
         resource_span: span,
@@ -117,11 +118,18 @@ fn site(model: &Cached) -> TokenStream {
         #(#scope_types)*
         #missing
         #(#surplus)*
+        struct __CacheItem;
         static __CACHE_SITE: ::cache_runtime::__private::Site = ::cache_runtime::__private::Site::new(
             __CACHE_RESOURCE,
             ::core::module_path!(),
             #function,
             #version,
+            ::cache_runtime::__private::Item::new(
+                ::core::any::type_name::<__CacheItem>,
+                ::core::any::TypeId::of::<__CacheItem>,
+                ::core::concat!(::core::file!(), ":", ::core::line!(), ":", ::core::column!()),
+                #text,
+            ),
         )#near #lease #codec;
     }
 }
@@ -146,6 +154,11 @@ fn key(model: &Cached, call: &Ident) -> TokenStream {
     let scopes = scopes.iter().enumerate().map(|(i, scope)| {
         let alias = scope_alias(i);
         let name = scope.name.to_string();
+        if scope.is_none {
+            let mut alias = alias;
+            alias.set_span(Span::call_site().located_at(scope.span));
+            return quote_spanned!(scope.span=> #key_type::nobody::<#alias>(#key, #name););
+        }
         let method = if is_argument(&scope.value) && parts.iter().any(|part| same(&part.value, &scope.value)) {
             quote!(scope_of_arg)
         } else {

@@ -2,28 +2,30 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
 
-use super::{cached::tenant_of, check, future, local, optional_cache, scope_type, shape};
+use super::{async_block, cached::tenant_of, check, future, local, optional_cache, private, scope_type, shape};
 use crate::{
     args::OnArg,
-    model::{Invalidates, Scope, Target, TargetScope},
+    model::{Condition, DetachedArgument, Invalidates, Scope, Target, TargetScope},
 };
 
 /// The new body of the function, around `block`, its old one.
 //
 //     const __CACHE_TARGET_0: Selection = crate::cache_resources::invoice_data.__selection();
 //     let mut plan = Plan::begin(module_path!(), "mark_paid", On::Ok, None);
-//     Plan::target_from_result(&mut plan, __CACHE_TARGET_0);
+//     Plan::target_from_result(&mut plan, __CACHE_TARGET_0, true, vec![]);
 //     invalidating(
 //         plan,
 //         Returns::<R>::new().shape(),
-//         move |result| vec![vec![("company", scope_value::<crate::cache_resources::scopes::company>(&result.company))]],
+//         move |result| vec![Some(vec![("company", scope_value::<crate::cache_resources::scopes::company>(&result.company))])],
 //         async move { block },
 //     ).await
 pub(crate) fn invalidates(model: &Invalidates, block: &TokenStream) -> TokenStream {
     let Invalidates {
         function,
         on,
+        detach,
         tenant,
         cache,
         targets,
@@ -46,14 +48,26 @@ pub(crate) fn invalidates(model: &Invalidates, block: &TokenStream) -> TokenStre
     for (i, target) in targets.iter().enumerate() {
         let name = constant_name(i, target.span);
         if target.needs_result() {
-            let (on_entry, values) = values_from_result(i, target);
-            statements.push(quote!(#on_entry #plan_type::target_from_result(&mut #plan, #name);));
+            let FromResult {
+                on_entry,
+                when,
+                otherwise,
+                values,
+            } = FromResult::of(i, target);
+            statements.push(quote!(#on_entry #plan_type::target_from_result(&mut #plan, #name, #when, #otherwise);));
             from_result.push(values);
         } else {
             let values = target.scopes.iter().map(|scope| match scope {
                 TargetScope::OnEntry(scope) | TargetScope::FromResult(scope) => pair(scope, &scope_value(i, scope)),
             });
-            statements.push(quote!(#plan_type::target(&mut #plan, #name, ::std::vec![#(#values),*]);));
+            let statement = quote!(#plan_type::target(&mut #plan, #name, ::std::vec![#(#values),*]););
+            statements.push(match &target.when {
+                None => statement,
+                Some(when) => {
+                    let (known, condition) = condition(i, when);
+                    quote!(#condition if #known { #statement })
+                }
+            });
         }
     }
     let scopes = result.as_ref().map_or_else(
@@ -62,14 +76,41 @@ pub(crate) fn invalidates(model: &Invalidates, block: &TokenStream) -> TokenStre
     );
 
     let shape = shape(output);
-    let body = future(block, output);
+    let run = match detach {
+        None => {
+            let body = future(block, output);
+            quote!(::cache_runtime::__private::invalidating(#plan, #shape, #scopes, #body).await)
+        }
+        Some(arguments) => {
+            let arguments = arguments.iter().map(detached);
+            let body = async_block(block, output);
+            let run = private("invalidating_detached", output.span());
+            let run = quote_spanned!(output.span()=> #run(#plan, #shape, #scopes, #body).await);
+            quote!(#(#arguments)* #run)
+        }
+    };
     quote! {
         #(#constants)*
         let mut #plan = #plan_type::begin(::core::module_path!(), #function, #on, #cache);
         #tenant
         #(#statements)*
-        ::cache_runtime::__private::invalidating(#plan, #shape, #scopes, #body).await
+        #run
     }
+}
+
+/// The check of an argument of a mutation that may go on without its caller.
+fn detached(argument: &DetachedArgument) -> TokenStream {
+    let DetachedArgument { cfg, value, span } = argument;
+    let check = private("detached", *span);
+    quote_spanned!(*span=> #(#cfg)* #check(&#value);)
+}
+
+/// The name of a condition's outcome, and what gives it one.
+fn condition(i: usize, when: &Condition) -> (Ident, TokenStream) {
+    let Condition { value, span, .. } = when;
+    let known = format_ident!("__cache_when_{i}", span = span.resolved_at(Span::mixed_site()));
+    let statement = quote_spanned!(*span=> let #known: bool = #value;);
+    (known, statement)
 }
 
 fn constant_name(i: usize, span: Span) -> Ident {
@@ -85,6 +126,7 @@ fn constant(i: usize, target: &Target) -> TokenStream {
     let Target {
         selection,
         span,
+        when: _,
         scopes,
     } = target;
     let name = constant_name(i, *span);
@@ -104,22 +146,68 @@ fn constant(i: usize, target: &Target) -> TokenStream {
     }
 }
 
-/// The values of a target that needs the result: what runs on entry, and the list that the closure gives.
-fn values_from_result(i: usize, target: &Target) -> (TokenStream, TokenStream) {
-    let mut on_entry = TokenStream::new();
-    let mut pairs = Vec::new();
-    for scope in &target.scopes {
-        match scope {
-            TargetScope::FromResult(scope) => pairs.push(pair(scope, &scope_value(i, scope))),
-            TargetScope::OnEntry(scope) => {
-                let known = format_ident!("__cache_scope_{i}_{}", scope.name, span = Span::mixed_site());
-                let value = scope_value(i, scope);
-                on_entry.extend(quote!(let #known = #value;));
-                pairs.push(pair(scope, &quote!(#known)));
+/// A target that needs the result.
+struct FromResult {
+    /// What runs on entry.
+    on_entry: TokenStream,
+    /// Whether the target is meant, as far as that is known on entry.
+    when: TokenStream,
+    /// The scope values if there is no result.
+    otherwise: TokenStream,
+    /// What the closure gives for it.
+    values: TokenStream,
+}
+
+impl FromResult {
+    fn of(i: usize, target: &Target) -> Self {
+        let mut on_entry = TokenStream::new();
+        let mut pairs = Vec::new();
+        let mut known_pairs = Vec::new();
+        let when_known = target.when.as_ref().filter(|when| !when.from_result);
+        let when_known = when_known.map(|when| {
+            let (known, statement) = condition(i, when);
+            on_entry.extend(statement);
+            known
+        });
+        for scope in &target.scopes {
+            match scope {
+                TargetScope::FromResult(scope) => pairs.push(pair(scope, &scope_value(i, scope))),
+                TargetScope::OnEntry(scope) => {
+                    let known = format_ident!("__cache_scope_{i}_{}", scope.name, span = Span::mixed_site());
+                    let value = scope_value(i, scope);
+                    on_entry.extend(match &when_known {
+                        None => quote!(let #known = #value;),
+                        Some(when) => {
+                            quote!(let #known = if #when { #value } else { ::std::string::String::new() };)
+                        }
+                    });
+                    pairs.push(pair(scope, &quote!(#known)));
+                    known_pairs.push(pair(scope, &quote!(::core::clone::Clone::clone(&#known))));
+                }
             }
         }
+        if target.has_scope_from_result() {
+            // Without a result the whole of the resources is meant.
+            known_pairs.clear();
+        }
+        let values = quote!(::std::vec![#(#pairs),*]);
+        let some = quote!(::core::option::Option::Some(#values));
+        let none = quote!(::core::option::Option::None);
+        let values = match (&target.when, &when_known) {
+            (None, _) => some,
+            (Some(_), Some(known)) => quote!(if #known { #some } else { #none }),
+            (Some(when), None) => {
+                let (known, condition) = condition(i, when);
+                quote!({ #condition if #known { #some } else { #none } })
+            }
+        };
+        Self {
+            on_entry,
+            when: when_known.map_or_else(|| quote!(true), |known| quote!(#known)),
+            otherwise: quote!(::std::vec![#(#known_pairs),*]),
+            values,
+        }
     }
-    (on_entry, quote!(::std::vec![#(#pairs),*]))
 }
 
 fn pair(scope: &Scope, value: &TokenStream) -> TokenStream {
@@ -129,6 +217,10 @@ fn pair(scope: &Scope, value: &TokenStream) -> TokenStream {
 
 fn scope_value(i: usize, scope: &Scope) -> TokenStream {
     let ty = scope_alias(i, scope);
+    if scope.is_none {
+        let nobody = private("nobody", scope.span);
+        return quote_spanned!(scope.span=> #nobody::<#ty>());
+    }
     let value = &scope.value;
     let value = quote_spanned!(scope.span=> &#value);
     quote!(::cache_runtime::__private::scope_value::<#ty>(#value))

@@ -7,7 +7,7 @@ use syn::{Attribute, spanned::Spanned};
 use super::private;
 use crate::{
     duration::DurationExpr,
-    model::{CrashSafe, Group, Registry, Resource, ScopeType},
+    model::{CrashSafe, Group, GroupPart, PartScope, Registry, Resource, ScopeType},
 };
 
 /// The items that `model` stands for.
@@ -46,6 +46,7 @@ fn resource(model: &Resource) -> TokenStream {
         name,
         ttl,
         scopes,
+        optional_scopes,
         shared,
         max_loads,
         crash_safe,
@@ -61,6 +62,10 @@ fn resource(model: &Resource) -> TokenStream {
         Some(fixed) => quote!(::core::option::Option::Some(#fixed)),
     };
     let scopes = scopes.iter().map(ToString::to_string);
+    let optional_scopes = (!optional_scopes.is_empty()).then(|| {
+        let names = optional_scopes.iter().map(ToString::to_string);
+        quote!(.__optional_scopes(&[#(#names),*]))
+    });
     let crash_safe = crash_safe.as_ref().map(|CrashSafe { settle }| {
         let settle = match settle {
             None => quote!(::core::time::Duration::ZERO),
@@ -85,33 +90,57 @@ fn resource(model: &Resource) -> TokenStream {
             #ttl,
             &[#(#scopes),*],
             ::cache_runtime::__private::Tenancy::#tenancy,
-        )#crash_safe #max_loads;
+        )#optional_scopes #crash_safe #max_loads;
     }
 }
 
 fn group(model: &Group) -> TokenStream {
-    let Group { docs, name, members } = model;
+    let Group {
+        docs,
+        name,
+        members,
+        parameters,
+        parts,
+    } = model;
     let docs = docs_or(docs, &format!(" The group `{name}`."));
     let text = name.to_string();
+    let parameters = (!parameters.is_empty()).then(|| {
+        let parameters = parameters.iter().map(ToString::to_string);
+        let parts = parts.iter().map(group_part);
+        quote!(.__parameters(&[#(#parameters),*], &[#(#parts),*]))
+    });
     quote! {
         #docs
         #[allow(non_upper_case_globals, reason = "it is named as it stands in attributes")]
         pub static #name: ::cache_runtime::__private::Group =
-            ::cache_runtime::__private::Group::__new(#text, &[#(&#members),*]);
+            ::cache_runtime::__private::Group::__new(#text, &[#(&#members),*])#parameters;
     }
+}
+
+fn group_part(GroupPart { resource, scopes }: &GroupPart) -> TokenStream {
+    let scopes = scopes.iter().map(|PartScope { name, parameter }| {
+        let (name, parameter) = (name.to_string(), parameter.to_string());
+        quote!((#name, #parameter))
+    });
+    quote!(::cache_runtime::__private::GroupPart::__new(&#resource, &[#(#scopes),*]))
 }
 
 /// The types of the scopes, by name. They are written in the module that the user is in, where the names in them mean
 /// what the user meant, and looked up in a module of their own, so that a scope may be called like a resource.
 fn scope_module(scopes: &[ScopeType]) -> TokenStream {
-    let aliases = scopes.iter().map(|ScopeType { name, ty }| {
+    let aliases = scopes.iter().map(|ScopeType { name, ty, optional }| {
         let alias = format_ident!("__cache_scope_{}", name, span = name.span());
         let check = private("Resource", ty.span());
         let check = quote_spanned!(ty.span()=> #check::__scope_type::<#ty>());
+        let declared = if *optional {
+            quote!(::cache_runtime::__private::Optional<#ty>)
+        } else {
+            quote!(#ty)
+        };
         quote! {
             #[doc(hidden)]
             #[allow(non_camel_case_types, dead_code, unused_qualifications, reason = "it is named as the scope is")]
-            pub type #alias = #ty;
+            pub type #alias = #declared;
             #[allow(unused_qualifications, reason = "the user's module may have imported it")]
             const _: () = #check;
         }

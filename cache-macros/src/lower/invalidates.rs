@@ -1,13 +1,16 @@
 //! What an `#[invalidates]` function invalidates.
 
+mod detached;
+
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::{Expr, spanned::Spanned};
 
 use super::{check_scopes, scopes, tenant};
 use crate::{
     args::{InvalidatesArgs, OnArg, Reference, ScopeExpr, TargetArg},
     diag::Errors,
-    model::{Invalidates, Scope, Target, TargetScope},
+    model::{Condition, Invalidates, Scope, Target, TargetScope},
     target::Target as Function,
     uses::{compact, mentions, uses},
 };
@@ -32,9 +35,15 @@ pub(crate) fn invalidates(args: &InvalidatesArgs, function: &Function, errors: &
         let Some(selection) = errors.keep(selection(&target.reference)) else {
             continue;
         };
+        let mut known = Known {
+            function,
+            result: &mut result,
+            errors,
+        };
+        let when = target.when.as_ref().and_then(|when| known.condition(when));
         let scopes: Vec<TargetScope> = scopes(&target.scopes, &target.reference, function)
             .into_iter()
-            .filter_map(|scope| when_known(scope, function, &mut result, errors))
+            .filter_map(|scope| known.scope(scope))
             .collect();
         let written = written(target, &selection);
         if seen.contains(&written) {
@@ -47,12 +56,14 @@ pub(crate) fn invalidates(args: &InvalidatesArgs, function: &Function, errors: &
         targets.push(Target {
             selection,
             span: target.reference.span(),
+            when,
             scopes,
         });
     }
     Invalidates {
         function: function.name(),
         on: args.on.value().copied().unwrap_or(OnArg::Ok),
+        detach: args.detach.value().map(|()| detached::arguments(function, errors)),
         tenant: tenant(&args.tenant, function),
         cache: args.cache.value().map(|cache| function.adapt_operand(cache)),
         targets,
@@ -84,41 +95,66 @@ fn selection(reference: &Reference) -> syn::Result<TokenStream> {
     Ok(quote_spanned!(span=> #item.__selection()))
 }
 
-/// Sorts a scope value by what its expression looks at: `result`, or the arguments.
-fn when_known(
-    scope: Scope,
-    function: &Function,
-    result: &mut Option<Ident>,
-    errors: &mut Errors,
-) -> Option<TargetScope> {
-    let Some(word) = uses(&scope.value, RESULT).into_iter().next() else {
-        return Some(TargetScope::OnEntry(scope));
-    };
-    if function.arguments.iter().any(|argument| argument.ident == RESULT) {
-        errors.at(
-            scope.span,
-            "`result` is an argument of this function and also the word for what it returns\nhelp: rename the argument",
-        );
-        return None;
+/// Sorts expressions by what they look at: `result`, or the arguments.
+struct Known<'a> {
+    function: &'a Function,
+    /// The word `result` as it was written first.
+    result: &'a mut Option<Ident>,
+    errors: &'a mut Errors,
+}
+
+impl Known<'_> {
+    fn scope(&mut self, scope: Scope) -> Option<TargetScope> {
+        let from_result = self.looks_at_result(&scope.value, scope.span)?;
+        Some(if from_result {
+            TargetScope::FromResult(scope)
+        } else {
+            TargetScope::OnEntry(scope)
+        })
     }
-    let names = function.arguments.iter().map(|argument| argument.ident.to_string());
-    let argument = names
-        .chain(["self".into(), "__self".into()])
-        .find(|name| mentions(&scope.value, name));
-    if let Some(argument) = argument {
-        let argument = argument.trim_start_matches("__");
-        errors.at(
-            scope.span,
-            format!(
-                "this looks both at `result`, which is known after the body, and at `{argument}`, which the body has \
-                 taken by then\nhelp: use the one or the other, or return what is needed"
-            ),
-        );
-        return None;
+
+    fn condition(&mut self, when: &Expr) -> Option<Condition> {
+        let value = self.function.adapt(when);
+        let from_result = self.looks_at_result(&value, when.span())?;
+        Some(Condition {
+            value,
+            span: when.span(),
+            from_result,
+        })
     }
-    // The closure that sees the result binds the word as it was written.
-    result.get_or_insert_with(|| Ident::new(RESULT, word));
-    Some(TargetScope::FromResult(scope))
+
+    /// `None` for what looks at both.
+    fn looks_at_result(&mut self, value: &TokenStream, span: Span) -> Option<bool> {
+        let Some(word) = uses(value, RESULT).into_iter().next() else {
+            return Some(false);
+        };
+        let arguments = &self.function.arguments;
+        if arguments.iter().any(|argument| argument.ident == RESULT) {
+            self.errors.at(
+                span,
+                "`result` is an argument of this function and also the word for what it returns\nhelp: rename the argument",
+            );
+            return None;
+        }
+        let names = arguments.iter().map(|argument| argument.ident.to_string());
+        let argument = names
+            .chain(["self".into(), "__self".into()])
+            .find(|name| mentions(value, name));
+        if let Some(argument) = argument {
+            let argument = argument.trim_start_matches("__");
+            self.errors.at(
+                span,
+                format!(
+                    "this looks both at `result`, which is known after the body, and at `{argument}`, which the body has \
+                     taken by then\nhelp: use the one or the other, or return what is needed"
+                ),
+            );
+            return None;
+        }
+        // The closure that sees the result binds the word as it was written.
+        self.result.get_or_insert_with(|| Ident::new(RESULT, word));
+        Some(true)
+    }
 }
 
 /// The target in one spelling, to find it again.
@@ -126,6 +162,9 @@ fn written(target: &TargetArg, selection: &TokenStream) -> String {
     let mut text = compact(selection.clone());
     for ScopeExpr { name, value } in &target.scopes {
         text += &compact(quote!(, #name = #value));
+    }
+    if let Some(when) = &target.when {
+        text += &compact(quote!(, when = #when));
     }
     text
 }

@@ -4,10 +4,10 @@ mod groups;
 
 use proc_macro2::Ident;
 use quote::ToTokens;
-use syn::{Type, spanned::Spanned};
+use syn::{GenericArgument, PathArguments, Type, spanned::Spanned};
 
 use crate::{
-    args::{Declaration, ResourceArgs, ResourcesArgs, ScopeArg, Slot, resource_ident},
+    args::{Declaration, ResourceArgs, ResourcesArgs, ScopeArg, Slot, WHEN, resource_ident},
     diag::Errors,
     model::{CrashSafe, Registry, Resource, ScopeType},
     uses::compact,
@@ -26,11 +26,13 @@ pub(crate) fn registry(args: &ResourcesArgs, errors: &mut Errors) -> Registry {
     let mut resources = Vec::new();
     for declaration in &declarations {
         if let Declaration::Resource(declared) = declaration {
+            let names = scope_names(declared, &mut scopes, errors);
             resources.push(Resource {
                 docs: declared.docs.clone(),
                 name: declared.name.clone(),
                 ttl: declared.ttl.value().cloned(),
-                scopes: scope_names(declared, &mut scopes, errors),
+                optional_scopes: optional(&names, &scopes),
+                scopes: names,
                 shared: declared.shared.value().is_some(),
                 max_loads: declared.max_loads.value().copied(),
                 crash_safe: crash_safe(declared, errors),
@@ -39,7 +41,7 @@ pub(crate) fn registry(args: &ResourcesArgs, errors: &mut Errors) -> Registry {
     }
     Registry {
         resources,
-        groups: groups::resolve(&declarations, errors),
+        groups: groups::resolve(&declarations, &mut scopes, errors),
         scopes,
     }
 }
@@ -98,6 +100,13 @@ fn scope_names(declared: &ResourceArgs, types: &mut Vec<ScopeType>, errors: &mut
             );
             break;
         }
+        if name == WHEN {
+            errors.at(
+                name.span(),
+                "`when` cannot name a scope: in `#[invalidates]` it says whether a target is meant\nhelp: choose another name",
+            );
+            continue;
+        }
         if resource_ident(&name.to_string(), name.span()).is_err() {
             errors.at(
                 name.span(),
@@ -111,9 +120,20 @@ fn scope_names(declared: &ResourceArgs, types: &mut Vec<ScopeType>, errors: &mut
     names
 }
 
+/// Those of the scopes that are declared as an `Option`.
+fn optional(names: &[Ident], types: &[ScopeType]) -> Vec<Ident> {
+    let is_optional = |name: &Ident| types.iter().any(|ty| ty.name == *name && ty.optional);
+    names.iter().filter(|name| is_optional(name)).cloned().collect()
+}
+
 fn add_type(name: &Ident, written: &Type, types: &mut Vec<ScopeType>, errors: &mut Errors) {
-    let ty = scope_type(written);
-    if let Type::Reference(_) = written {
+    let of_option = option_of(written);
+    let ty = ScopeType {
+        name: name.clone(),
+        ty: scope_type(of_option.unwrap_or(written)),
+        optional: of_option.is_some(),
+    };
+    if let Type::Reference(_) = of_option.unwrap_or(written) {
         let text = format!(
             "the type of a scope is owned\nhelp: write `{}`; a borrowed value is accepted all the same",
             spelt(&ty)
@@ -121,13 +141,13 @@ fn add_type(name: &Ident, written: &Type, types: &mut Vec<ScopeType>, errors: &m
         errors.push(syn::Error::new_spanned(written, text));
     }
     match types.iter().find(|known| known.name == *name) {
-        None => types.push(ScopeType { name: name.clone(), ty }),
-        Some(known) if spelt(&known.ty) == spelt(&ty) => {}
+        None => types.push(ty),
+        Some(known) if spelt(known) == spelt(&ty) => {}
         Some(known) => {
             let text = format!(
                 "the scope `{name}` is `{}` above and `{}` here, and a scope name has one type in a registry\nhelp: use one \
                  type, or another name",
-                spelt(&known.ty),
+                spelt(known),
                 spelt(&ty),
             );
             errors.push(syn::Error::new_spanned(written, text));
@@ -147,11 +167,27 @@ fn scope_type(written: &Type) -> Type {
     }
 }
 
+/// The `T` of an `Option<T>`.
+fn option_of(written: &Type) -> Option<&Type> {
+    let Type::Path(path) = written else { return None };
+    let last = path.path.segments.last().filter(|last| last.ident == "Option")?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+        return None;
+    };
+    match arguments.args.first()? {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    }
+}
+
 /// The type as it is written in a declaration.
-fn spelt(ty: &Type) -> String {
-    let spelling = compact(ty.to_token_stream());
-    if spelling == "str" {
-        "String".to_owned()
+fn spelt(ScopeType { ty, optional, .. }: &ScopeType) -> String {
+    let spelling = match compact(ty.to_token_stream()) {
+        text if text == "str" => "String".to_owned(),
+        other => other,
+    };
+    if *optional {
+        format!("Option<{spelling}>")
     } else {
         spelling
     }

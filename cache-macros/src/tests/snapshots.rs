@@ -154,6 +154,29 @@ fn a_mutation_with_scopes_from_its_result() {
 }
 
 #[test]
+fn a_mutation_that_is_detached() {
+    assert_snapshot!(invalidates(
+        r#""invoices_list"(company), detach"#,
+        "async fn pay(self: Arc<Self>, company: i64, #[cfg(unix)] path: PathBuf) -> Result<(), AppError> {
+            self.db.pay(company).await
+        }"
+    ));
+}
+
+#[test]
+fn a_mutation_with_conditions() {
+    assert_snapshot!(invalidates(
+        r#"
+            "companies_list"(when = amount > 0),
+            "invoices_list"(company, when = result.paid),
+            "sales"(company = result.company, region = self.region, when = amount > LIMIT),
+            "feed"(viewer = None),
+        "#,
+        "async fn create(&self, company: i64, amount: i64) -> Result<Invoice, AppError> { self.db.insert(amount).await }"
+    ));
+}
+
+#[test]
 fn declarations() {
     let input = r#"
         /// Totals shown on the home page.
@@ -161,10 +184,14 @@ fn declarations() {
         sales { ttl = LIMITS.sales, scope(company: i64, region: String) }
         exchange_rates { tenant = shared, crash_safe }
         treasury { crash_safe, settle = "500ms", max_loads = 2 }
+        feed { scope(viewer: Option<i64>, region: String, locale: Option<String>) }
 
         /// Everything.
         group all = figures, exchange_rates, "dash*";
         group figures = sales, "*_summary";
+        group followed(who, region) = feed(viewer = who, region), sales_of(place = region), rates;
+        group sales_of(place) = sales(region = place), exchange_rates;
+        group rates = exchange_rates;
     "#;
     assert_snapshot!(pretty(&entry::resources(tokens(input)), false));
 }

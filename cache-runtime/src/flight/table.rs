@@ -31,8 +31,8 @@ pub(crate) trait Key: Clone + Eq + Hash {
 #[derive(Debug, Clone)]
 pub(crate) enum Landed<V> {
     Value(V),
-    /// The load succeeded and there is nothing: `None` of an `Option`.
-    Absent,
+    /// The load succeeded and there is nothing: the `None` of an `Option`, at this depth of nested ones.
+    Absent(u8),
     /// The load failed, its value could not be encoded, or it cannot be waited for: each caller is on its own.
     Failed,
 }

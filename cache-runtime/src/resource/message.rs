@@ -1,7 +1,7 @@
 //! What the compiler prints when a name in an attribute does not fit the registry. Written as `const fn`, because the
 //! attribute cannot see the declaration: the check is a constant in the expansion, evaluated where both are known.
 
-use super::{Resource, nearest::nearest};
+use super::{Group, Resource, nearest::nearest};
 
 /// Ends the compilation: `scope` is declared by `resource`, and the attribute does not give it.
 #[track_caller]
@@ -36,6 +36,21 @@ pub(super) const fn scope_not_declared(resource: &Resource, scope: &str) -> ! {
         if let Some(near) = nearest(scope, resource.scopes) {
             text = text.push("\nhelp: did you mean `").push(near).push("`?");
         }
+    }
+    panic!("{}", text.as_str())
+}
+
+/// Ends the compilation: `group` has no parameter `name`.
+#[track_caller]
+pub(super) const fn parameter_not_declared(group: &Group, name: &str) -> ! {
+    let mut text = Text::new("the group `")
+        .push(group.name)
+        .push("` has no parameter `")
+        .push(name)
+        .push("`; it has ")
+        .push_list(group.parameters);
+    if let Some(near) = nearest(name, group.parameters) {
+        text = text.push("\nhelp: did you mean `").push(near).push("`?");
     }
     panic!("{}", text.as_str())
 }

@@ -1,7 +1,7 @@
 //! The resources that one name or pattern of an attribute stands for.
 
-use super::{Registry, Resource, message};
-use crate::glob;
+use super::{Group, GroupPart, Registry, Resource, message};
+use crate::{glob, key::ScopeValue};
 
 /// The resources that one name or pattern stands for; resolved and checked at compile time.
 #[doc(hidden)]
@@ -9,8 +9,10 @@ use crate::glob;
 pub enum Selection {
     /// One resource, by name.
     One(&'static Resource),
-    /// The members of a group.
+    /// The members of a group without parameters.
     Many(&'static [&'static Resource]),
+    /// Those of a group with parameters.
+    Parts(&'static Group),
     /// Those resources of a registry that a pattern matches: at least one.
     Pattern(&'static Registry, &'static str),
 }
@@ -35,6 +37,7 @@ impl Selection {
         let (one, many) = match self {
             Self::One(resource) => (Some(resource), [].as_slice()),
             Self::Many(members) => (None, members),
+            Self::Parts(group) => (None, group.members),
             Self::Pattern(registry, _) => (None, registry.resources),
         };
         one.into_iter()
@@ -42,12 +45,26 @@ impl Selection {
             .filter(move |resource| self.takes(resource))
     }
 
-    /// Compiles only if every selected resource declares the scope `name`.
+    /// The selected resources, each with its scope values, if `given` are those of the selection: for a group with parameters
+    /// the values of these.
+    pub(crate) fn targets(self, given: &[ScopeValue]) -> Vec<(&'static Resource, Vec<ScopeValue>)> {
+        match self {
+            Self::Parts(group) => {
+                let target = |part: &'static GroupPart| (part.resource, part.scope_values(given));
+                group.parts.iter().map(target).collect()
+            }
+            _ => self.resources().map(|resource| (resource, given.to_vec())).collect(),
+        }
+    }
+
+    /// Compiles only if every selected resource declares the scope `name`, or the selected group the parameter.
     #[track_caller]
     pub const fn __require_scope(self, name: &str) {
         let candidates = match self {
             Self::One(resource) => &[resource],
             Self::Many(members) => members,
+            Self::Parts(group) if message::contains(group.parameters, name) => return,
+            Self::Parts(group) => message::parameter_not_declared(group, name),
             Self::Pattern(registry, _) => registry.resources,
         };
         let mut i = 0;
@@ -61,7 +78,7 @@ impl Selection {
 
     const fn takes(self, candidate: &Resource) -> bool {
         match self {
-            Self::One(_) | Self::Many(_) => true,
+            Self::One(_) | Self::Many(_) | Self::Parts(_) => true,
             Self::Pattern(_, pattern) => glob::matches(pattern, candidate.name),
         }
     }

@@ -14,6 +14,7 @@ trait Invoices: Send + Sync {
     async fn generic<T: Serialize + Send + Sync>(&self, value: &T, username: &str) -> usize;
     async fn pay(&mut self, company: i64) -> Result<Filter, AppError>;
     async fn nothing(&self, filter: Filter);
+    async fn to_the_end(self: Arc<Self>, company: i64, pair: (i64, String)) -> Result<Filter, AppError>;
 
     #[cached(resource = "companies_list")]
     async fn provided(&self, n: i64) -> i64 {
@@ -58,6 +59,14 @@ impl Invoices for Service {
         self.region.push('x');
         Ok(Filter {
             company,
+            ..Filter::default()
+        })
+    }
+
+    #[invalidates("invoice_data"(company = result.company), "sales"(company, region = self.region), detach)]
+    async fn to_the_end(self: Arc<Self>, company: i64, (a, b): (i64, String)) -> Result<Filter, AppError> {
+        Ok(Filter {
+            company: company + a + count(self.region.len()) + count(b.len()),
             ..Filter::default()
         })
     }
@@ -115,7 +124,10 @@ async fn methods_of_async_trait_implementations_work() {
     assert_eq!(service.pay(7).await.map(|filter| filter.company), Ok(7));
     service.nothing(filter).await;
     assert_eq!(Local::get(&service, 1).await, 1);
-    assert_eq!(Arc::new(service).by_arc(1).await, 7);
+    let service = Arc::new(service);
+    let to_the_end = Arc::clone(&service).to_the_end(1, (2, "abc".to_owned())).await;
+    assert_eq!(to_the_end.map(|filter| filter.company), Ok(12));
+    assert_eq!(service.by_arc(1).await, 7);
     assert_eq!(Repository(vec![1, 2]).get(1).await, Some(2));
 }
 

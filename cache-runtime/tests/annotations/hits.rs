@@ -236,10 +236,10 @@ async fn functions_of_one_resource_do_not_share_results() {
     isolated(async {
         assert_eq!(service.instrument_first(1).await, 1);
         assert_eq!(service.cached_first(1).await, 2);
-        assert_eq!(service.boxed(1).await, 3);
-        assert_eq!(service.boxed(1).await, 3);
-        assert_eq!(service.instrument_first(1).await, 4, "the entry was another function's");
-        assert_eq!(service.instrument_first(1).await, 4);
+        assert_eq!(service.boxed(1).await, 3, "the entry was another function's");
+        assert_eq!(service.boxed(1).await, 4, "its key is its own from then on");
+        assert_eq!(service.boxed(1).await, 4);
+        assert_eq!(service.instrument_first(1).await, 1);
         assert_eq!(service.generic(1_u8).await, 5);
         assert_eq!(
             service.generic(1_u16).await,

@@ -21,6 +21,12 @@ impl Service {
     }
 
     #[instrument(skip(self))]
+    #[invalidates("invoice_data"(company), detach)]
+    async fn instrumented_to_the_end(self, company: i64, username: String) -> Result<i64, AppError> {
+        Ok(company + count(username.len()))
+    }
+
+    #[instrument(skip(self))]
     #[invalidates("invoice_data"(company))]
     async fn instrumented_mutation(&self, company: i64, username: &str) -> Result<i64, AppError> {
         Ok(company + count(username.len()))
@@ -64,6 +70,7 @@ async fn instrument_works_before_and_after() {
     assert_eq!(Service.instrument_first(&Db, 1, "anna").await, Ok(1));
     assert_eq!(Service.cached_first(2, "anna").await, Ok(2));
     assert_eq!(Service.instrumented_mutation(3, "anna").await, Ok(7));
+    assert_eq!(Service.instrumented_to_the_end(3, "anna".to_owned()).await, Ok(7));
 }
 
 #[tokio::test]

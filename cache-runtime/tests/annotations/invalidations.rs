@@ -51,6 +51,23 @@ async fn borrowed_return(text: &str) -> &str {
     text.trim()
 }
 
+impl Service {
+    #[invalidates("sales"(company = result.0, region = self.region), "companies_list"(when = n > 1), detach)]
+    async fn run_to_the_end<T: Send + Into<i64> + Copy + 'static>(
+        self,
+        n: i64,
+        more: T,
+        f: fn(&str) -> i64,
+    ) -> (i64, T) {
+        (n + f(&self.region), more)
+    }
+}
+
+#[invalidates("companies_list"(when = amount > 0 && !dry), "invoices_list"(company = *result, when = result.is_positive()))]
+async fn under_conditions(amount: i64, dry: bool) -> Result<i64, AppError> {
+    Ok(if dry { 0 } else { amount })
+}
+
 #[tokio::test]
 async fn a_mutation_returns_what_its_body_returns() {
     let mut service = Service { region: "north".into() };
@@ -63,4 +80,8 @@ async fn a_mutation_returns_what_its_body_returns() {
     assert_eq!(service.region, "");
     assert_eq!(owned_argument(Filter::default(), "t".into()).await, Ok("t".to_owned()));
     assert_eq!(borrowed_return(" x ").await, "x");
+    assert_eq!(under_conditions(3, false).await, Ok(3));
+    let service = Service { region: "north".into() };
+    let detached = crate::assert_send(service.run_to_the_end(1, 2_u8, |region| crate::count(region.len())));
+    assert_eq!(detached.await, (6, 2));
 }

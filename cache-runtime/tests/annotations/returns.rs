@@ -99,3 +99,61 @@ async fn every_kind_of_return_type_works() {
     assert_eq!(boxed_error(5).await.unwrap(), 5);
     assert!(boxed_error(-5).await.is_err());
 }
+
+/// What a call returns the first time and the second time: a number that every load raises, in what was asked for.
+macro_rules! loads_of {
+    ($($name:ident: $ret:ty = |$n:ident| $value:expr;)+) => {$(
+        #[cached(resource = "companies_list", skip(loads))]
+        async fn $name(loads: &std::sync::atomic::AtomicU32) -> $ret {
+            let $n = loads.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            $value
+        }
+    )+};
+}
+
+type Found<T> = Result<Option<T>, AppError>;
+
+loads_of! {
+    nothing_found: Result<Option<u32>, AppError> = |_n| Ok(None);
+    nothing_found_by_alias: Found<u32> = |_n| Ok(None);
+    something_found: Found<u32> = |n| Ok(Some(n));
+    an_error_inside: Option<Result<u32, AppError>> = |_n| Some(Err(AppError("inside")));
+    nothing_outside: Option<Result<u32, AppError>> = |_n| None;
+    something_inside: Option<Result<u32, AppError>> = |n| Some(Ok(n));
+    nothing_deep_down: Result<Result<Option<u32>, AppError>, String> = |_n| Ok(Ok(None));
+    an_error_deep_down: Result<Option<Result<u32, AppError>>, String> = |_n| Ok(Some(Err(AppError("deep"))));
+    something_deep_down: Result<Result<Option<u32>, AppError>, String> = |n| Ok(Ok(Some(n)));
+    some_nothing: Option<Option<u32>> = |_n| Some(None);
+    some_something: Option<Option<u32>> = |n| Some(Some(n));
+    a_list_with_nothing_in_it: Result<Vec<Option<u32>>, AppError> = |n| Ok(vec![None, Some(n)]);
+}
+
+#[tokio::test]
+async fn neither_none_nor_err_is_stored_however_they_are_nested() {
+    macro_rules! runs_its_body {
+        ($($name:ident $times:literal;)+) => {$(
+            let cache = cache_runtime::Cache::builder().build();
+            let loads = std::sync::atomic::AtomicU32::new(0);
+            cache_runtime::with_cache(cache, async {
+                let first = $name(&loads).await;
+                assert_eq!($name(&loads).await, first, "{}", stringify!($name));
+            })
+            .await;
+            assert_eq!(loads.into_inner(), $times, "{}", stringify!($name));
+        )+};
+    }
+    runs_its_body! {
+        nothing_found 2;
+        nothing_found_by_alias 2;
+        something_found 1;
+        an_error_inside 2;
+        nothing_outside 2;
+        something_inside 1;
+        nothing_deep_down 2;
+        an_error_deep_down 2;
+        something_deep_down 1;
+        some_nothing 2;
+        some_something 1;
+        a_list_with_nothing_in_it 1;
+    }
+}

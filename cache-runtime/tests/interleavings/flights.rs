@@ -71,7 +71,7 @@ impl Calls {
         let loading = Loading::begin(&self.loading);
         future::yield_now().await;
         drop(loading);
-        leader.land(Landed::Absent);
+        leader.land(Landed::Absent(0));
     }
 
     fn assert_nothing_is_left(&self) {
@@ -215,7 +215,7 @@ fn calls_of_which_one_is_cancelled(callers: usize, cancelled: Cancelled) {
                             Cancelled::Dropped => calls.load_alone(&leader).await,
                             Cancelled::Forgotten => std::mem::forget(leader),
                         },
-                        Joined::Waiter(landed) => assert!(matches!(landed, Landed::Absent), "waited for {landed:?}"),
+                        Joined::Waiter(landed) => assert!(matches!(landed, Landed::Absent(0)), "waited for {landed:?}"),
                         Joined::Circle => panic!("nobody is inside of a load"),
                     }
                 })
@@ -243,8 +243,8 @@ fn a_leader_and_a_caller() {
             let flights = Arc::clone(&flights);
             future::spawn(async move {
                 match join(&flights).await {
-                    Joined::Leader(leader) => leader.land(Landed::Absent),
-                    Joined::Waiter(landed) => assert!(matches!(landed, Landed::Absent), "waited for {landed:?}"),
+                    Joined::Leader(leader) => leader.land(Landed::Absent(0)),
+                    Joined::Waiter(landed) => assert!(matches!(landed, Landed::Absent(0)), "waited for {landed:?}"),
                     Joined::Circle => panic!("nobody is inside of a load"),
                 }
             })
@@ -304,7 +304,7 @@ fn calls_of_which_one_fails(known: Known) {
                             leader.land(Landed::Failed);
                             failed.store(true, Ordering::SeqCst);
                         }
-                        Joined::Leader(leader) => leader.land(Landed::Absent),
+                        Joined::Leader(leader) => leader.land(Landed::Absent(0)),
                         Joined::Waiter(Landed::Failed) => assert!(!came_late, "joined a load that had failed"),
                         Joined::Waiter(_) => {}
                         Joined::Circle => panic!("nobody is inside of a load"),

@@ -1,15 +1,18 @@
 //! Groups, resolved down to the resources they stand for.
 
+mod parameters;
+
 use proc_macro2::{Ident, Span};
 
+use super::spelt;
 use crate::{
-    args::{Declaration, GroupArgs, Member},
-    diag::{Errors, did_you_mean, nearest},
-    model::Group,
+    args::{Declaration, GroupArgs, Member, MemberName, MemberScope},
+    diag::{Errors, did_you_mean, list, nearest},
+    model::{Group, GroupPart, PartScope, ScopeType},
 };
 
-/// The groups among `declarations`.
-pub(super) fn resolve(declarations: &[&Declaration], errors: &mut Errors) -> Vec<Group> {
+/// The groups among `declarations`. The types of their parameters are added to `types`, which has those of the scopes.
+pub(super) fn resolve(declarations: &[&Declaration], types: &mut Vec<ScopeType>, errors: &mut Errors) -> Vec<Group> {
     let mut resolver = Resolver {
         declarations,
         errors,
@@ -22,15 +25,28 @@ pub(super) fn resolve(declarations: &[&Declaration], errors: &mut Errors) -> Vec
     groups
         .map(|group| {
             resolver.check_members(group);
-            let mut members = Vec::new();
-            resolver.collect(group, &mut vec![&group.name], &mut members);
+            let parts = resolver.parts(group, &mut vec![&group.name]);
+            parameters::check(group, &parts, types, resolver.errors);
             Group {
                 docs: group.docs.clone(),
                 name: group.name.clone(),
-                members,
+                members: members(&parts),
+                parameters: group.parameters.clone(),
+                parts,
             }
         })
         .collect()
+}
+
+/// The resources of the parts, each once.
+fn members(parts: &[GroupPart]) -> Vec<Ident> {
+    let mut members: Vec<Ident> = Vec::new();
+    for GroupPart { resource, .. } in parts {
+        if !members.contains(resource) {
+            members.push(resource.clone());
+        }
+    }
+    members
 }
 
 struct Resolver<'a, 'b> {
@@ -50,45 +66,85 @@ impl<'a, 'b> Resolver<'a, 'b> {
             self.errors.at(group.name.span(), text);
         }
         for member in &group.members {
-            match member {
-                Member::Name(name) if self.declared(name).is_none() => {
+            match &member.name {
+                MemberName::Name(name) if self.declared(name).is_none() => {
                     let near = did_you_mean(&name.to_string(), self.names().iter().map(String::as_str));
                     self.errors
                         .at(name.span(), format!("no resource or group is named `{name}`{near}"));
                 }
-                Member::Pattern(text) if !text.value().contains('*') => {
+                MemberName::Pattern(text) if !text.value().contains('*') => {
                     let help = "help: names stand without quotes in a group, patterns with";
                     self.errors.at(
                         text.span(),
                         format!("`{}` is not a pattern, for it holds no `*`\n{help}", text.value()),
                     );
                 }
-                Member::Pattern(pattern) if self.matching(&pattern.value()).next().is_none() => {
+                MemberName::Pattern(pattern) if self.matching(&pattern.value()).next().is_none() => {
                     let text = self.no_match(&pattern.value());
                     self.errors.at(pattern.span(), text);
                 }
-                _ => {}
+                _ => self.check_scopes(group, member),
             }
         }
     }
 
-    /// Adds the resources of `group` to `members`, each once; `path` leads to the group.
-    fn collect(&mut self, group: &'a GroupArgs, path: &mut Vec<&'a Ident>, members: &mut Vec<Ident>) {
+    /// Refuses scopes that the member does not have, and parameters that the group does not have.
+    fn check_scopes(&mut self, group: &'a GroupArgs, member: &'a Member) {
+        if member.scopes.is_empty() {
+            return;
+        }
+        let offers = self.offers(group, member);
+        for (i, MemberScope { name, parameter }) in member.scopes.iter().enumerate() {
+            if member.scopes[..i].iter().any(|earlier| earlier.name == *name) {
+                let text = format!("`{name}` is given twice\nhelp: keep one of the two");
+                self.errors.at(name.span(), text);
+            } else if let Some(lacking) = offers.iter().find(|offer| !offer.scopes.contains(&name)) {
+                self.errors.at(name.span(), lacking.refuse(name));
+            } else if !group.parameters.contains(parameter) {
+                self.errors.at(parameter.span(), parameters::unknown(group, parameter));
+            }
+        }
+    }
+
+    /// What can be given to a member: one for each resource that has to have it.
+    fn offers(&mut self, group: &'a GroupArgs, member: &'a Member) -> Vec<Offer<'a>> {
+        let names: Vec<Ident> = match &member.name {
+            MemberName::Pattern(pattern) => self.matching(&pattern.value()).cloned().collect(),
+            MemberName::Name(name) => match self.declared(name) {
+                Some(Declaration::Group(inner)) if inner.parameters.is_empty() && inner.name != group.name => {
+                    members(&self.parts(inner, &mut vec![&group.name, &inner.name]))
+                }
+                _ => vec![name.clone()],
+            },
+        };
+        names
+            .iter()
+            .filter_map(|name| self.declared(name))
+            .map(Offer::of)
+            .collect()
+    }
+
+    /// The resources of `group`, with its own parameters; `path` leads to the group.
+    fn parts(&mut self, group: &'a GroupArgs, path: &mut Vec<&'a Ident>) -> Vec<GroupPart> {
+        let mut parts = Vec::new();
         for member in &group.members {
-            match member {
-                Member::Pattern(pattern) => self
+            let at = member.span();
+            match &member.name {
+                MemberName::Pattern(pattern) => self
                     .matching(&pattern.value())
-                    .for_each(|name| add(members, name, pattern.span())),
-                Member::Name(name) => match self.declared(name) {
+                    .for_each(|name| add(&mut parts, part(name, &member.scopes, at))),
+                MemberName::Name(name) => match self.declared(name) {
                     Some(Declaration::Resource(resource)) => {
-                        add(members, &resource.name, name.span());
+                        add(&mut parts, part(&resource.name, &member.scopes, at));
                     }
                     Some(Declaration::Group(inner)) => {
                         if let Some(start) = path.iter().position(|above| **above == inner.name) {
-                            self.report_cycle(&path[start..], member.span());
+                            self.report_cycle(&path[start..], at);
                         } else {
                             path.push(&inner.name);
-                            self.collect(inner, path, members);
+                            for inner_part in self.parts(inner, path) {
+                                add(&mut parts, within(member, inner, inner_part));
+                            }
                             path.pop();
                         }
                     }
@@ -96,6 +152,7 @@ impl<'a, 'b> Resolver<'a, 'b> {
                 },
             }
         }
+        parts
     }
 
     fn report_cycle(&mut self, cycle: &[&'a Ident], at: Span) {
@@ -154,11 +211,77 @@ impl<'a, 'b> Resolver<'a, 'b> {
     }
 }
 
-fn add(members: &mut Vec<Ident>, name: &Ident, at: Span) {
-    if !members.contains(name) {
-        let mut name = name.clone();
-        name.set_span(at);
-        members.push(name);
+/// What can be given to a member of a group.
+struct Offer<'a> {
+    kind: &'static str,
+    name: &'a Ident,
+    /// Of a resource; the parameters of a group.
+    scopes: Vec<&'a Ident>,
+}
+
+impl<'a> Offer<'a> {
+    fn of(declaration: &'a Declaration) -> Self {
+        let (kind, scopes) = match declaration {
+            Declaration::Resource(resource) => (
+                "scope",
+                resource.scope.values().iter().map(|scope| &scope.name).collect(),
+            ),
+            Declaration::Group(group) => ("parameter", group.parameters.iter().collect()),
+        };
+        Self {
+            kind,
+            name: declaration.name(),
+            scopes,
+        }
+    }
+
+    /// Why `scope` cannot be given.
+    fn refuse(&self, scope: &Ident) -> String {
+        let Self { kind, name, scopes } = self;
+        let offered: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+        let offered = || offered.iter().map(String::as_str);
+        let near = did_you_mean(&scope.to_string(), offered());
+        match list(offered()) {
+            none if none.is_empty() => format!("`{name}` has no {kind} `{scope}`: it has none"),
+            some => format!("`{name}` has no {kind} `{scope}`; it has {some}{near}"),
+        }
+    }
+}
+
+/// A resource as the member at `at` names it.
+fn part(resource: &Ident, scopes: &[MemberScope], at: Span) -> GroupPart {
+    let mut resource = resource.clone();
+    resource.set_span(at);
+    let scopes = scopes.iter().map(|MemberScope { name, parameter }| PartScope {
+        name: name.clone(),
+        parameter: parameter.clone(),
+    });
+    GroupPart {
+        resource,
+        scopes: scopes.collect(),
+    }
+}
+
+/// A part of the group `inner`, as it is one of the group that `member` is in.
+fn within(member: &Member, inner: &GroupArgs, inner_part: GroupPart) -> GroupPart {
+    if inner.parameters.is_empty() {
+        return part(&inner_part.resource, &member.scopes, member.span());
+    }
+    let mut outer = part(&inner_part.resource, &[], member.span());
+    for scope in inner_part.scopes {
+        let given = member.scopes.iter().find(|given| given.name == scope.parameter);
+        // What is left out is left out of the scopes that it is for.
+        outer.scopes.extend(given.map(|given| PartScope {
+            name: scope.name,
+            parameter: given.parameter.clone(),
+        }));
+    }
+    outer
+}
+
+fn add(parts: &mut Vec<GroupPart>, part: GroupPart) {
+    if !parts.contains(&part) {
+        parts.push(part);
     }
 }
 

@@ -1,0 +1,7 @@
+mod cache_resources {
+    cache_runtime::resources! {
+        timetable { scope(when: i64) }
+    }
+}
+
+fn main() {}
