@@ -165,7 +165,7 @@ impl Cache {
                 );
             }
             (None, Origin::Variable(variable)) => {
-                tracing::info!(variable, "the cache is disabled: every call runs uncached")
+                tracing::info!(variable, "the cache is disabled: every call runs uncached");
             }
             (None, _) => tracing::info!("the cache is disabled: every call runs uncached"),
         }

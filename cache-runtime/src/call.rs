@@ -221,9 +221,10 @@ pub(crate) struct Keyed {
 impl Keyed {
     /// The call, if the runtime that it is made in can carry the cache; else the cache alone.
     pub(crate) fn carried(self) -> Result<Self, Option<Cache>> {
-        match self.cache.inner.is_carried() {
-            true => Ok(self),
-            false => Err(Some(self.cache)),
+        if self.cache.inner.is_carried() {
+            Ok(self)
+        } else {
+            Err(Some(self.cache))
         }
     }
 

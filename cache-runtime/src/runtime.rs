@@ -33,17 +33,17 @@ pub(crate) enum Needs {
 /// Why the caller's runtime cannot do some work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unfit {
-    NoRuntime,
-    NoTimers,
-    NoIo,
+    Outside,
+    WithoutTimers,
+    WithoutIo,
 }
 
 impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoRuntime => "this is not inside a tokio runtime",
-            Self::NoTimers => "this tokio runtime has no timers: build it with `enable_all`, or `enable_time`",
-            Self::NoIo => "this tokio runtime has no I/O: build it with `enable_all`, or `enable_io`",
+            Self::Outside => "this is not inside a tokio runtime",
+            Self::WithoutTimers => "this tokio runtime has no timers: build it with `enable_all`, or `enable_time`",
+            Self::WithoutIo => "this tokio runtime has no I/O: build it with `enable_all`, or `enable_io`",
         })
     }
 }
@@ -62,11 +62,11 @@ static KNOWN: LazyLock<Mutex<HashMap<Id, Drivers>>> = LazyLock::new(Mutex::defau
 
 /// The caller's runtime, if it can do the work.
 pub(crate) fn handle_for(needs: Needs) -> Result<Handle, Unfit> {
-    let handle = Handle::try_current().map_err(|_| Unfit::NoRuntime)?;
+    let handle = Handle::try_current().map_err(|_| Unfit::Outside)?;
     let Drivers { timers, io } = drivers(handle.id());
     match needs {
-        _ if !timers => Err(Unfit::NoTimers),
-        Needs::Connections if !io => Err(Unfit::NoIo),
+        _ if !timers => Err(Unfit::WithoutTimers),
+        Needs::Connections if !io => Err(Unfit::WithoutIo),
         _ => Ok(handle),
     }
 }
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn what_a_runtime_was_built_without_is_found_out() {
-        assert_eq!(unfit(), (Some(Unfit::NoRuntime), Some(Unfit::NoRuntime)));
+        assert_eq!(unfit(), (Some(Unfit::Outside), Some(Unfit::Outside)));
         let complete = runtime(Builder::enable_all);
         let (without_timers, without_io) = (runtime(Builder::enable_io), runtime(Builder::enable_time));
         let without_both = runtime(|builder| builder);
@@ -145,12 +145,12 @@ mod tests {
             assert_eq!(complete.block_on(async { unfit() }), (None, None));
             assert_eq!(
                 without_timers.block_on(async { unfit() }),
-                (Some(Unfit::NoTimers), Some(Unfit::NoTimers))
+                (Some(Unfit::WithoutTimers), Some(Unfit::WithoutTimers))
             );
-            assert_eq!(without_io.block_on(async { unfit() }), (None, Some(Unfit::NoIo)));
+            assert_eq!(without_io.block_on(async { unfit() }), (None, Some(Unfit::WithoutIo)));
             assert_eq!(
                 without_both.block_on(async { unfit() }),
-                (Some(Unfit::NoTimers), Some(Unfit::NoTimers))
+                (Some(Unfit::WithoutTimers), Some(Unfit::WithoutTimers))
             );
         }
     }

@@ -42,8 +42,8 @@ struct Listening {
 
 impl Listening {
     async fn start(app: Router) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
         let (stop, stopped) = oneshot::channel::<()>();
         tokio::spawn(async move {
             let until = async { drop(stopped.await) };
@@ -54,14 +54,15 @@ impl Listening {
 
     /// The body of the answer, over a connection of its own.
     async fn ask(&self, method: &str, path: &str) -> String {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let mut stream = TcpStream::connect(self.address).await.expect("it listens");
         let request =
             format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.write_all(request.as_bytes()).await.expect("it is taken");
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
+        stream.read_to_string(&mut answer).await.expect("it is answered");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+        let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+        body.to_owned()
     }
 }
 
@@ -93,7 +94,7 @@ async fn requests_use_the_cache_of_the_test_and_are_observed_by_it() {
             service.ask("POST", "/changes").await;
             service.ask("GET", "/pages/1").await;
         };
-        let (_, outcomes) = observe(asked).await;
+        let ((), outcomes) = observe(asked).await;
         assert_eq!(kinds(&outcomes), [Miss, Hit, Miss]);
         // It is the test's own cache: a call of the test finds what a request has stored.
         let (_, outcomes) = observe(page(1)).await;

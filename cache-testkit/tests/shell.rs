@@ -28,10 +28,13 @@ async fn list(page: u32) -> u32 {
 
 /// The commands of the document that clear the tenant `client-a`, for the server at this port.
 fn commands(port: u16) -> String {
-    let document = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md")).unwrap();
-    let (_, block) = document.split_once("Everything of one tenant").unwrap();
-    let (_, block) = block.split_once("```sh\n").unwrap();
-    let (block, _) = block.split_once("```").unwrap();
+    let document =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md")).expect("as the test has it");
+    let (_, block) = document
+        .split_once("Everything of one tenant")
+        .expect("as the test has it");
+    let (_, block) = block.split_once("```sh\n").expect("as the test has it");
+    let (block, _) = block.split_once("```").expect("as the test has it");
     block.replace("redis-cli", &format!("redis-cli -p {port}"))
 }
 
@@ -42,12 +45,14 @@ async fn outcomes_of(tenant: &str) -> Vec<Outcome> {
         }
         list(1).await;
     };
-    let (_, outcomes) = observe(with_tenant(tenant, calls)).await;
+    let ((), outcomes) = observe(with_tenant(tenant, calls)).await;
     outcomes.iter().map(|call| call.outcome).collect()
 }
 
 async fn keys_of(server: &RedisServer, tenant: &str) -> usize {
-    let keys: Vec<String> = server.command(["KEYS", &format!("cache*:{tenant}:*")]).unwrap();
+    let keys: Vec<String> = server
+        .command(["KEYS", &format!("cache*:{tenant}:*")])
+        .expect("as the test has it");
     keys.len()
 }
 

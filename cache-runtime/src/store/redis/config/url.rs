@@ -113,7 +113,7 @@ fn server(parts: &Parts<'_>) -> Result<Location, String> {
 
 fn socket(parts: &Parts<'_>) -> Result<Location, String> {
     let [database, user, password, protocol] = parts.parameters(["db", "user", "pass", "protocol"])?;
-    let mut settings = RedisConnectionInfo::default().set_protocol(protocol_of(protocol)?);
+    let mut settings = RedisConnectionInfo::default().set_protocol(protocol_of(protocol.as_deref())?);
     if let Some(database) = database {
         let refusal = || "the parameter `db` is a whole number, such as db=1".to_owned();
         settings = settings.set_db(number_of_database(&database).ok_or_else(refusal)?);
@@ -161,7 +161,7 @@ fn located(address: ConnectionAddr, settings: RedisConnectionInfo, shape: Shape)
 /// What the parts around the hosts say: who asks, which database, which protocol.
 fn settings(parts: &Parts<'_>) -> Result<RedisConnectionInfo, String> {
     let [protocol] = parts.parameters(["protocol"])?;
-    let mut settings = RedisConnectionInfo::default().set_protocol(protocol_of(protocol)?);
+    let mut settings = RedisConnectionInfo::default().set_protocol(protocol_of(protocol.as_deref())?);
     if let Some(database) = parts.path.strip_prefix('/').filter(|path| !path.is_empty()) {
         let refusal = || "the path names the database, which is a whole number such as /0".to_owned();
         settings = settings.set_db(number_of_database(database).ok_or_else(refusal)?);
@@ -182,8 +182,8 @@ fn number_of_database(text: &str) -> Option<i64> {
     (number <= LAST_DATABASE).then_some(number.into())
 }
 
-fn protocol_of(parameter: Option<String>) -> Result<ProtocolVersion, String> {
-    match parameter.as_deref() {
+fn protocol_of(parameter: Option<&str>) -> Result<ProtocolVersion, String> {
+    match parameter {
         None | Some("2" | "resp2") => Ok(ProtocolVersion::RESP2),
         Some("3" | "resp3") => Ok(ProtocolVersion::RESP3),
         Some(_) => Err("the parameter `protocol` is resp2 or resp3".to_owned()),

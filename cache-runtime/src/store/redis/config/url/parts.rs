@@ -133,8 +133,8 @@ impl<'a> Parts<'a> {
             return Ok(values);
         }
         for parameter in query.split('&') {
-            let named = parameter.split_once('=').filter(|(name, _)| is_showable(name));
-            let Some((name, value)) = named else {
+            let pair = parameter.split_once('=').filter(|(name, _)| is_showable(name));
+            let Some((name, value)) = pair else {
                 return Err(
                     "a parameter after `?` has no name and value, as in ?protocol=resp3 (in a password `?` is written %3F)"
                         .to_owned(),
