@@ -30,8 +30,8 @@ use tower_service::Service;
 /// #     fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), ()>> { Ok(()).into() }
 /// #     fn call(&mut self, _: ()) -> Self::Future { Box::pin(async { Ok(answer().await) }) }
 /// # }
-/// # let app = App;
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let app = App;
 /// isolated(async |cache| {
 ///     let mut app = ContextLayer::current().layer(app); // with axum: `router.layer(ContextLayer::current())`
 ///     for _ in 0..2 {
