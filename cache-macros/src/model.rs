@@ -70,6 +70,17 @@ pub(crate) struct KeyPart {
     pub(crate) cfg: Vec<Attribute>,
     pub(crate) value: TokenStream,
     pub(crate) span: Span,
+    pub(crate) kind: KeyPartKind,
+}
+
+/// How a part of the key is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyPartKind {
+    Value,
+    /// A set by value or behind a reference: its elements come in another order each time.
+    Set {
+        by_reference: bool,
+    },
 }
 
 /// `username` or `current_user`.

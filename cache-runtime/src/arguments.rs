@@ -9,6 +9,7 @@ use crate::{
     canonical::{self, CanonicalError},
     compact::{Form, NotCompact},
     context,
+    exact::{Exact, NotExact},
     identity::Function,
     key::{self, Address, NOBODY, SHARED_TENANT, ScopeValue, escape},
     resource::{Optional, OptionalScope, ScopeType, Tenancy},
@@ -71,13 +72,18 @@ impl Arguments {
 
     /// Where the entry of the call stands.
     ///
-    /// Of a function that has keys of its own, `own` is hashed with the arguments.
-    pub(crate) fn address(&self, site: &'static Site, own: Option<u64>) -> Address {
+    /// Of a function that has keys of its own, `own` is hashed with the arguments. So is their exact form, if JSON has the same text
+    /// for `Some(None)` as for `None`.
+    pub(crate) fn address(&self, site: &'static Site, own: Option<u64>, exact: &Exact) -> Address {
         let resource = site.declared();
-        let hash = match own {
-            None => canonical::hash12(&self.json),
-            // No JSON has a NUL.
-            Some(own) => canonical::hash12(&[&self.json[..], &[0], &own.to_le_bytes()].concat()),
+        let exact = exact.hides_none().then_some(exact.bytes());
+        let hash = match (own, exact) {
+            (None, None) => canonical::hash12(&self.json),
+            (own, exact) => {
+                // No JSON has a NUL.
+                let own = own.map_or([0; 8], u64::to_le_bytes);
+                canonical::hash12(&[&self.json[..], &[0], &own, exact.unwrap_or_default()].concat())
+            }
         };
         Address::from_escaped(&self.tenant, resource.name(), &self.scopes, digits(&hash))
             .with_holds(resource.is_crash_safe())
@@ -147,6 +153,13 @@ pub(crate) fn write_compact(
     Ok(form.len())
 }
 
+/// The exact form of all arguments; `None` if one has none.
+pub(crate) fn exact(parts: &dyn Fn(&mut Key<'_>)) -> Option<Exact> {
+    let mut exact = Some(Exact::default());
+    parts(&mut Key(Parts::Exact(&mut exact)));
+    exact
+}
+
 /// What tells a call from others of its function, while it is written.
 pub struct Key<'k>(Parts<'k>);
 
@@ -155,6 +168,8 @@ enum Parts<'k> {
     Compact(Compact<'k>),
     /// What it is found by in the store.
     Canonical(&'k mut Canonical),
+    /// What its entry must prove: the arguments, as serde tells them apart. `None` once one could not be written.
+    Exact(&'k mut Option<Exact>),
 }
 
 struct Compact<'o> {
@@ -182,6 +197,7 @@ impl Key<'_> {
                 compact.write(|form| form.write_display(tenant));
             }
             Parts::Canonical(canonical) => canonical.tenant = Some(escape(tenant)),
+            Parts::Exact(_) => {}
         }
     }
 
@@ -190,6 +206,7 @@ impl Key<'_> {
         match (&mut self.0, T::shown(value)) {
             (Parts::Compact(compact), Some(shown)) => compact.write(|form| form.write_display(shown)),
             (Parts::Canonical(canonical), Some(shown)) => canonical.scopes.push((name, escape(shown))),
+            (Parts::Exact(_), _) => {}
             (_, None) => self.nobody::<Optional<str>>(name),
         }
     }
@@ -199,6 +216,7 @@ impl Key<'_> {
         match &mut self.0 {
             Parts::Compact(compact) => compact.write(|form| form.write(&None::<()>)),
             Parts::Canonical(canonical) => canonical.scopes.push((name, NOBODY.to_owned())),
+            Parts::Exact(_) => {}
         }
     }
 
@@ -217,9 +235,47 @@ impl Key<'_> {
     pub fn arg<T: KeyArg + ?Sized>(&mut self, name: &'static str, value: &T) {
         match &mut self.0 {
             Parts::Compact(compact) => compact.write(|form| form.write(value)),
-            Parts::Canonical(canonical) => canonical.arg(name, value),
+            Parts::Canonical(canonical) => canonical.arg(name, |json| canonical::write(json, value)),
+            Parts::Exact(exact) => write_exact(exact, name, |exact| exact.write(value)),
         }
     }
+
+    /// As [`arg`](Self::arg), of a set, whose elements come in another order each time.
+    pub fn set<'v, S: ?Sized>(&mut self, name: &'static str, value: &'v S)
+    where
+        &'v S: IntoIterator<Item: KeyArg>,
+    {
+        match &mut self.0 {
+            Parts::Compact(compact) => compact.write(|_| Err(NotCompact::NoForm)),
+            Parts::Canonical(canonical) => canonical.arg(name, |json| write_set(json, value.into_iter())),
+            Parts::Exact(exact) => write_exact(exact, name, |exact| exact.write_set(value.into_iter())),
+        }
+    }
+}
+
+fn write_exact(exact: &mut Option<Exact>, name: &str, write: impl FnOnce(&mut Exact) -> Result<(), NotExact>) {
+    let written = exact.as_mut().map(|exact| {
+        exact.name(name);
+        write(exact)
+    });
+    if let Some(Err(_)) = written {
+        *exact = None;
+    }
+}
+
+/// Parts that come in any order, as a list of canonical JSON.
+fn write_set<T: Serialize>(json: &mut Vec<u8>, parts: impl Iterator<Item = T>) -> Result<(), CanonicalError> {
+    let mut members = Vec::new();
+    for part in parts {
+        let mut member = Vec::new();
+        canonical::write(&mut member, &part)?;
+        members.push(member);
+    }
+    members.sort_unstable();
+    json.push(b'[');
+    json.extend_from_slice(&members.join(&b", "[..]));
+    json.push(b']');
+    Ok(())
 }
 
 /// Whether values of this type that serialise alike are shown alike. Known of those that scopes are usually of.
@@ -241,7 +297,7 @@ impl<'o> Compact<'o> {
 }
 
 impl Canonical {
-    fn arg<T: KeyArg + ?Sized>(&mut self, name: &'static str, value: &T) {
+    fn arg(&mut self, name: &'static str, write: impl FnOnce(&mut Vec<u8>) -> Result<(), CanonicalError>) {
         if self.unwritable.is_some() {
             return;
         }
@@ -249,8 +305,7 @@ impl Canonical {
         self.json.extend_from_slice(separator);
         canonical::write_text(&mut self.json, name);
         self.json.extend_from_slice(b": ");
-        let written = canonical::write(&mut self.json, value);
-        if let Err(cause) = written {
+        if let Err(cause) = write(&mut self.json) {
             self.unwritable = Some((name, cause));
         }
     }

@@ -8,10 +8,12 @@ use crate::{
     Cache,
     codec::Codec,
     envelope::{Identity, Meta},
+    exact::Exact,
     identity,
     invalidate::{Invalidated, Invalidation},
     key::{Address, ScopeValue, escape},
     protocol::Reading,
+    shape::Fidelity,
 };
 
 /// The resource segment of values by key. No declared resource can have this name.
@@ -52,7 +54,8 @@ impl Cache {
             Reading::Hit { ticket, .. } => ticket,
             Reading::Miss { ticket, .. } => ticket?,
         };
-        let value = self.inner.encode(value, Codec::Json)?;
+        let limit = self.inner.settings.sealing.max_value_size;
+        let value = self.inner.encode(value, Codec::Json, limit, Fidelity::Unsure).ok()?;
         let meta = Meta {
             identity,
             ttl,
@@ -63,7 +66,7 @@ impl Cache {
 
     fn locate<T: DeserializeOwned>(&self, key: &str) -> Option<(Arc<Address>, Identity)> {
         let address = Address::from_escaped(&self.tenant()?, RESOURCE, &[scope(key)], "value");
-        let fingerprint = identity::fingerprint(&address, &[]);
+        let fingerprint = identity::fingerprint(&address, &Exact::default());
         let shape = identity::shape_by_key::<T>();
         Some((Arc::new(address), Identity { fingerprint, shape }))
     }

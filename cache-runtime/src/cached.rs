@@ -10,7 +10,7 @@ use crate::{
     absent,
     cache::Inner,
     call::{Call, Keyed, Located},
-    codec::Encoded,
+    codec::{Encoded, NotEncoded},
     context,
     envelope::{Envelope, Meta, Rejection},
     flight::{self, FlightKey, Joined, Landed, Leader, Load, Loaded, Moment, Tended},
@@ -66,12 +66,18 @@ where
     let began = inner.flights.now();
     let function = Function::of::<F>(keyed.site);
     let near = keyed.near.take();
+    if keyed.stored::<S::Value>(function).is_given_up() {
+        report(Some(inner), resource, None, Outcome::Bypass, None);
+        count_load(Some(inner));
+        return body.await;
+    }
     let mut asking = Asking {
         keyed: &keyed,
+        function,
         near,
         located: None,
     };
-    let answer = asking.answer::<S::Value, N>(function).await;
+    let answer = asking.answer::<S::Value, N>().await;
     let outcome = match &answer {
         Answer::Hit(_, outcome) | Answer::Load(_, outcome) => *outcome,
     };
@@ -82,7 +88,7 @@ where
         Answer::Load(ticket, _) => ticket,
     };
     let inside = context::load();
-    let leader = match asking.join(function, ticket.as_ref(), began, inside.as_ref()).await {
+    let leader = match asking.join(ticket.as_ref(), began, inside.as_ref()).await {
         Joined::Leader(leader) => Some(leader),
         Joined::Waiter(landed) => match share::<R, S, N>(landed) {
             Some(shared) => {
@@ -103,7 +109,7 @@ where
         None => Load::new(resource, inside),
     };
     // Boxed: ten thousand who wait for one load do not each hold room for what that one needs.
-    let loading = Box::pin(asking.load::<R, S, U, N, F>(function, &load, leader, ticket, began, unless, body));
+    let loading = Box::pin(asking.load::<R, S, U, N, F>(&load, leader, ticket, began, unless, body));
     // From here on others may wait for this call, and look whether it is polled.
     Tended::new(&load, loading).await
 }
@@ -142,18 +148,19 @@ struct Returned<N: Tier<T>, T> {
 /// One call while it asks, loads and fills.
 struct Asking<'a> {
     keyed: &'a Keyed,
+    function: Function,
     near: Option<Box<NearCall>>,
     /// `None` as long as nobody needs to know where the entry stands: with the store out of reach, for a near hit.
     located: Option<Located>,
 }
 
 impl Asking<'_> {
-    async fn answer<T: CacheValue, N: Tier<T>>(&mut self, function: Function) -> Answer<T> {
+    async fn answer<T: CacheValue, N: Tier<T>>(&mut self) -> Answer<T> {
         let inner = &self.keyed.cache.inner;
         if !inner.may_read() {
             return Answer::Load(None, Outcome::Bypass);
         }
-        let located = self.keyed.locate::<T>(function);
+        let located = self.keyed.locate::<T>(self.function);
         let answer = self.ask::<T, N>(&located).await;
         self.located = Some(located);
         answer
@@ -200,13 +207,16 @@ impl Asking<'_> {
 
     /// The value of an entry; it is kept in the process, if the function wants that.
     fn decode<T: CacheValue, N: Tier<T>>(&self, located: &Located, envelope: &Envelope) -> Option<T> {
+        let stored = self.keyed.stored::<T>(self.function);
         let encoded = envelope.encoded().ok();
         let decoded = encoded.and_then(|encoded| Some((encoded.decode().ok()?, encoded.len())));
         let Some((value, len)) = decoded else {
             let inner = &self.keyed.cache.inner;
             inner.note_rejection(&located.address, Rejection::Decode);
+            stored.note_unfaithful(self.keyed.site.path(), "an entry of it could not be decoded");
             return None;
         };
+        stored.note_faithful();
         if let Some((near, held)) = self.near.as_ref().zip(N::hold(&value)) {
             near.keep::<T, N>(Origin::Read, held, envelope.stamps(), envelope.remaining(), len);
         }
@@ -214,13 +224,7 @@ impl Asking<'_> {
     }
 
     /// Waits for the load of another call in this process, or is the one that loads.
-    async fn join(
-        &self,
-        function: Function,
-        ticket: Option<&Ticket>,
-        began: Moment,
-        inside: Option<&Arc<Load>>,
-    ) -> Joined {
+    async fn join(&self, ticket: Option<&Ticket>, began: Moment, inside: Option<&Arc<Load>>) -> Joined {
         // Without tokio there is nobody to see to it that a wait for others ends.
         if Handle::try_current().is_err() {
             return Joined::Waiter(Landed::Failed);
@@ -229,7 +233,7 @@ impl Asking<'_> {
         let stamped = self.located.as_ref().zip(ticket);
         let key = match stamped {
             Some((located, ticket)) => FlightKey::stamped(located, ticket),
-            None => FlightKey::unstamped(function, site.resource(), &known.arguments),
+            None => FlightKey::unstamped(self.function, site.resource(), &known.arguments),
         };
         let backstop = cache.inner.settings.load_backstop;
         flight::join(&cache.inner.flights, key, site.resource(), began, inside, backstop).await
@@ -239,7 +243,6 @@ impl Asking<'_> {
     #[expect(clippy::too_many_arguments, reason = "all of it is moved in, once")]
     async fn load<R, S, U, N, F>(
         &self,
-        function: Function,
         load: &Arc<Load>,
         leader: Option<Leader>,
         ticket: Option<Ticket>,
@@ -255,7 +258,7 @@ impl Asking<'_> {
         F: Future<Output = R>,
     {
         let inner = &self.keyed.cache.inner;
-        let turn = self.turn::<R, S, N>(function, load, leader, ticket, began).await;
+        let turn = self.turn::<R, S, N>(load, leader, ticket, began).await;
         let Permit {
             ticket,
             leader,
@@ -292,7 +295,6 @@ impl Asking<'_> {
     /// Waits for the turn to load in this process and, with `lease`, for the load of another process.
     async fn turn<R, S: Shape<R>, N: Tier<S::Value>>(
         &self,
-        function: Function,
         load: &Arc<Load>,
         mut leader: Option<Leader>,
         mut ticket: Option<Ticket>,
@@ -345,7 +347,7 @@ impl Asking<'_> {
                     drop(permit);
                     ticket = Some(current);
                     let inside = load.outer();
-                    leader = match self.join(function, ticket.as_ref(), began, inside).await {
+                    leader = match self.join(ticket.as_ref(), began, inside).await {
                         Joined::Leader(leader) => Some(leader),
                         Joined::Waiter(landed) => match share::<R, S, N>(landed) {
                             Some(shared) => return Turn::Shared(shared),
@@ -394,17 +396,10 @@ impl Asking<'_> {
     {
         let filling = self.located.is_some() && ticket.is_some();
         let waited_for = leader.is_some_and(Leader::has_waiters);
-        let site = self.keyed.site;
         let (encoded, landed, held) = S::with_value(returned, |value| {
-            let encoded = match (waited_for, filling) {
-                // Who waits is given a value of any size.
-                (true, _) => site.written_in().encode(value, usize::MAX).ok(),
-                (false, true) => self.keyed.cache.inner.encode(value, site.written_in()),
-                (false, false) => None,
-            };
-            if let Some(encoded) = &encoded {
-                site.note_codec(encoded.codec);
-            }
+            let encoded = (waited_for || filling)
+                .then(|| self.encode(value, waited_for))
+                .flatten();
             let landed = encoded.as_ref().map_or(Landed::Failed, |encoded| {
                 Landed::Value(Loaded::new::<_, N>(value, encoded.clone()))
             });
@@ -416,6 +411,30 @@ impl Asking<'_> {
             (None, landed, None)
         });
         Returned { encoded, held, landed }
+    }
+
+    /// The value as it is stored; `None` if it cannot be, of which the function takes note.
+    fn encode<T: CacheValue>(&self, value: &T, waited_for: bool) -> Option<Encoded> {
+        let site = self.keyed.site;
+        let inner = &self.keyed.cache.inner;
+        // Who waits is given a value of any size.
+        let limit = if waited_for {
+            usize::MAX
+        } else {
+            inner.settings.sealing.max_value_size
+        };
+        let stored = self.keyed.stored::<T>(self.function);
+        let fidelity = stored.fidelity(site.path(), site.coherence().is_some());
+        let encoded = inner.encode(value, site.written_in(), limit, fidelity);
+        match &encoded {
+            Ok(encoded) => {
+                site.note_codec(encoded.codec);
+                stored.note_faithful();
+            }
+            Err(NotEncoded::Changed) => stored.note_unfaithful(site.path(), "what would be stored is another value"),
+            Err(NotEncoded::TooLarge | NotEncoded::Unwritable) => {}
+        }
+        encoded.ok()
     }
 
     /// Tells the waiters and fills, if there is a ticket.

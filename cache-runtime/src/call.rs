@@ -11,12 +11,14 @@ use crate::{
     compact::NotCompact,
     context::{self, CurrentCache, Reads},
     envelope::Identity,
+    exact::Exact,
     identity::Function,
     key::Address,
     near::{Kept, Looked, NearCall},
     recent::KnownCall,
     resource::Tenancy,
     site::Site,
+    stored::Stored,
 };
 
 /// One call of a `#[cached]` function.
@@ -139,7 +141,7 @@ impl Call {
 #[cold]
 fn is_changing(inner: &Inner, site: &'static Site, parts: &dyn Fn(&mut Key<'_>)) -> bool {
     let arguments = Arguments::of(site, &inner.settings, parts);
-    arguments.is_some_and(|arguments| context::is_changing(arguments.address(site, None).stamps()))
+    arguments.is_some_and(|arguments| context::is_changing(arguments.address(site, None, &Exact::default()).stamps()))
 }
 
 /// Most forms are shorter than this. It lies on the stack.
@@ -203,7 +205,10 @@ fn find_by(
             None => inner.tenants.note_missing(site.resource()),
         }
     }
-    let known = Arc::new(KnownCall::of(site, function, arguments));
+    let Some(exact) = arguments::exact(parts) else {
+        return Found::Nothing;
+    };
+    let known = Arc::new(KnownCall::of(site, function, arguments, &exact));
     inner.recent.insert(form, &known);
     Found::Known(known, near)
 }
@@ -234,9 +239,16 @@ impl Keyed {
             address: Arc::clone(&self.known.address),
             identity: Identity {
                 fingerprint: self.known.fingerprint,
-                shape: self.site.shape.get::<T>(function, self.site.version()),
+                shape: self.stored::<T>(function).shape,
             },
         }
+    }
+}
+
+impl Keyed {
+    /// What is known of what the function stores.
+    pub(crate) fn stored<T: DeserializeOwned>(&self, function: Function) -> &'static Stored {
+        self.site.stored.get::<T>(function, self.site.version())
     }
 }
 

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::limited::Limited;
+use crate::{exact::Exact, shape::Fidelity};
 
 /// What an entry's payload is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub(crate) enum NotEncoded {
     TooLarge,
     /// The value cannot be written as JSON.
     Unwritable,
+    /// The value would come back as another one.
+    Changed,
 }
 
 /// Bytes that are no value of the type.
@@ -90,19 +93,25 @@ impl Codec {
 
     /// Encodes a value, if that takes no more than `limit` bytes; of a longer one no more than that is ever held.
     ///
-    /// What would not come back the same from this codec is JSON.
+    /// What would not come back the same from this codec is JSON; what would not come back from JSON, either, is not encoded.
+    /// `fidelity` says what has to be looked at for that.
     pub(crate) fn encode<T: Serialize + DeserializeOwned>(
         self,
         value: &T,
         limit: usize,
+        fidelity: Fidelity,
     ) -> Result<Encoded, NotEncoded> {
         match self {
-            Self::Json => json(value, limit),
+            Self::Json => faithful_json(value, limit, fidelity),
             #[cfg(feature = "postcard")]
-            Self::Postcard => match postcard::encode(value, limit) {
-                Some(bytes) if comes_back::<T>(value, &bytes) => Ok(Encoded { codec: self, bytes }),
-                _ => json(value, limit),
-            },
+            Self::Postcard => {
+                let encoded = postcard::encode(value, limit).map(|bytes| Encoded { codec: self, bytes });
+                match encoded {
+                    // What the bytes lack, names and types, nothing but the value tells.
+                    Some(encoded) if encoded.stands_for(value) => Ok(encoded),
+                    _ => faithful_json(value, limit, fidelity),
+                }
+            }
         }
     }
 }
@@ -128,12 +137,36 @@ impl Encoded {
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
+
+    /// Whether these bytes stand for this value: what they decode to is the same to serde.
+    fn stands_for<T: Serialize + DeserializeOwned>(&self, value: &T) -> bool {
+        let Ok(decoded) = self.decode::<T>() else { return false };
+        match (Exact::sorted(value), Exact::sorted(&decoded)) {
+            (Ok(before), Ok(after)) => before.bytes() == after.bytes(),
+            _ => false,
+        }
+    }
 }
 
 /// Looked through once for what is no UTF-8: `serde_json` would do it string by string.
 fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, NotDecoded> {
     let json = str::from_utf8(json).map_err(|_| NotDecoded)?;
     serde_json::from_str(json).map_err(|_| NotDecoded)
+}
+
+/// JSON, if it stands for the value.
+fn faithful_json<T: Serialize + DeserializeOwned>(
+    value: &T,
+    limit: usize,
+    fidelity: Fidelity,
+) -> Result<Encoded, NotEncoded> {
+    let json = json(value, limit)?;
+    let is_faithful = match fidelity {
+        Fidelity::Sure => true,
+        Fidelity::Floats => Exact::of(value).is_ok_and(|exact| !exact.has_non_finite()),
+        Fidelity::Unsure => json.stands_for(value),
+    };
+    is_faithful.then_some(json).ok_or(NotEncoded::Changed)
 }
 
 fn json<T: Serialize>(value: &T, limit: usize) -> Result<Encoded, NotEncoded> {
@@ -143,20 +176,4 @@ fn json<T: Serialize>(value: &T, limit: usize) -> Result<Encoded, NotEncoded> {
         Err(error) if error.is_io() => Err(NotEncoded::TooLarge),
         Err(_) => Err(NotEncoded::Unwritable),
     }
-}
-
-/// Whether the bytes stand for the value: what they decode to has the same canonical JSON, which has the names and the types
-/// that the bytes have not.
-///
-/// `skip_serializing_if`, `skip_serializing`, an enum with skipped variants: with such a type a codec without names decodes
-/// its own bytes to another value, and nothing but the value tells.
-#[cfg(feature = "postcard")]
-fn comes_back<T: Serialize + DeserializeOwned>(value: &T, bytes: &[u8]) -> bool {
-    let Ok(decoded) = postcard::decode::<T>(bytes) else {
-        return false;
-    };
-    let (mut before, mut after) = (Vec::new(), Vec::new());
-    let written =
-        crate::canonical::write(&mut before, value).and_then(|()| crate::canonical::write(&mut after, &decoded));
-    written.is_ok() && before == after
 }

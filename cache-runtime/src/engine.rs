@@ -16,6 +16,7 @@ use crate::{
     key::Address,
     protocol::{self, Reading},
     runtime::{self, Needs},
+    shape::Fidelity,
     stamp::{Stamp, Ticket},
     store::{Store, StoreError, StoreErrorKind},
 };
@@ -106,13 +107,19 @@ impl Inner {
         }
     }
 
-    /// What is stored of a value; `None` if it is too large, which is counted, or cannot be encoded.
-    pub(crate) fn encode<T: Serialize + DeserializeOwned>(&self, value: &T, codec: Codec) -> Option<Encoded> {
-        let encoded = codec.encode(value, self.settings.sealing.max_value_size);
-        if let Err(NotEncoded::TooLarge) = encoded {
+    /// What is stored of a value. What cannot be stored is counted.
+    pub(crate) fn encode<T: Serialize + DeserializeOwned>(
+        &self,
+        value: &T,
+        codec: Codec,
+        limit: usize,
+        fidelity: Fidelity,
+    ) -> Result<Encoded, NotEncoded> {
+        let encoded = codec.encode(value, limit, fidelity);
+        if let Err(NotEncoded::TooLarge | NotEncoded::Changed) = encoded {
             self.counters.failed_fills.add(1);
         }
-        encoded.ok()
+        encoded
     }
 
     /// Stores what a load returned. Returns whether it was stored.

@@ -409,7 +409,7 @@ mod tests {
             ttl: Duration::from_mins(1),
             load_duration: Duration::from_millis(12),
         };
-        let value = codec.encode(&rows(), usize::MAX).unwrap();
+        let value = codec.encode(&rows(), usize::MAX, crate::shape::Fidelity::Sure).unwrap();
         sealing.seal_at(0, meta, ENTRY, &[Stamp::from_bits(1)], &value).unwrap()
     }
 

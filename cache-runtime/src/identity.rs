@@ -10,18 +10,26 @@ use std::{
     collections::HashMap,
     hash::{Hash, Hasher},
     panic::catch_unwind,
-    sync::{LazyLock, Mutex, OnceLock, PoisonError},
+    sync::{LazyLock, Mutex, PoisonError},
 };
 
 use serde::de::DeserializeOwned;
 
-use crate::{key::Address, shape, site::Site};
+use crate::{
+    exact::Exact,
+    key::Address,
+    shape::{self, Fidelity, Structure},
+    site::Site,
+};
 
-/// 128 bits over the address and the canonical arguments. The key's 48 bits are an address; this tells argument sets apart
-/// that share one.
-pub(crate) fn fingerprint(address: &Address, arguments: &[u8]) -> [u8; 16] {
+/// 128 bits over the address and the [exact form](crate::exact) of the arguments. The key's 48 bits are an address; this tells
+/// argument sets apart that share one, also those that JSON does not tell apart.
+pub(crate) fn fingerprint(address: &Address, arguments: &Exact) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(address.entry().as_bytes()).update(&[0]).update(arguments);
+    hasher
+        .update(address.entry().as_bytes())
+        .update(&[0])
+        .update(arguments.bytes());
     let mut fingerprint = [0; 16];
     fingerprint.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
     fingerprint
@@ -111,6 +119,11 @@ impl Function {
             name: type_name::<B>(),
             ty: typeid::of::<B>(),
         }
+    }
+
+    /// The instance, among those of its site.
+    pub(crate) fn instance(&self) -> TypeId {
+        self.ty
     }
 
     /// What it is found by in this process.
@@ -214,11 +227,14 @@ pub(crate) fn is_same_function(one: u64, other: u64) -> bool {
     (one ^ other) & FUNCTION == 0
 }
 
-/// The fingerprint of the structure of a type. Takes up to milliseconds.
-fn structure_of<T: DeserializeOwned>(version: u32) -> u64 {
+/// The structure of a type. Takes up to milliseconds.
+pub(crate) fn structure_of<T: DeserializeOwned>(version: u32) -> Structure {
     let parts = [type_name::<T>(), &version.to_string()];
     // A hand-written `Deserialize` may panic at the dummies it is given. Then the names have to do.
-    catch_unwind(|| shape::of::<T>(&parts)).unwrap_or_else(|_| shape::of::<()>(&parts))
+    catch_unwind(|| shape::of::<T>(&parts)).unwrap_or_else(|_| Structure {
+        fidelity: Fidelity::Unsure,
+        ..shape::of::<()>(&parts)
+    })
 }
 
 /// The shape of values that belong to no function.
@@ -229,41 +245,9 @@ pub(crate) fn shape_by_key<T: DeserializeOwned>() -> u64 {
     if let Some(&shape) = known().get(&ty) {
         return shape;
     }
-    let shape = shape(0, structure_of::<T>(0));
+    let shape = shape(0, structure_of::<T>(0).fingerprint);
     known().insert(ty, shape);
     shape
-}
-
-/// The shapes computed at one call site: one, but for generic functions.
-#[derive(Debug)]
-pub(crate) struct ShapeOfSite {
-    first: OnceLock<(TypeId, u64)>,
-    others: Mutex<Vec<(TypeId, u64)>>,
-}
-
-impl ShapeOfSite {
-    pub(crate) const fn new() -> Self {
-        Self {
-            first: OnceLock::new(),
-            others: Mutex::new(Vec::new()),
-        }
-    }
-
-    /// The shape of what this instance of the site's function stores. Computed once for each.
-    pub(crate) fn get<T: DeserializeOwned>(&self, function: Function, version: u32) -> u64 {
-        let compute = || shape(function.id(), structure_of::<T>(version));
-        let &(known, shape) = self.first.get_or_init(|| (function.ty, compute()));
-        if known == function.ty {
-            return shape;
-        }
-        let others = || self.others.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, shape)) = others().iter().find(|(ty, _)| *ty == function.ty) {
-            return *shape;
-        }
-        let shape = compute();
-        others().push((function.ty, shape));
-        shape
-    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use quick_cache::{Weighter, sync::Cache};
 
 use crate::{
     arguments::Arguments,
+    exact::Exact,
     identity::{self, Function},
     key::Address,
     site::Site,
@@ -51,12 +52,13 @@ pub(crate) struct KnownCall {
 }
 
 impl KnownCall {
-    pub(crate) fn of(site: &'static Site, function: Function, arguments: Arguments) -> Self {
+    pub(crate) fn of(site: &'static Site, function: Function, arguments: Arguments, exact: &Exact) -> Self {
         let has_own_key = site.has_own_keys();
-        let address = arguments.address(site, has_own_key.then(|| function.id()));
+        let own = has_own_key.then(|| function.id());
+        let address = arguments.address(site, own, exact);
         Self {
             has_own_key,
-            fingerprint: identity::fingerprint(&address, &arguments.json),
+            fingerprint: identity::fingerprint(&address, exact),
             address: Arc::new(address),
             arguments: Arc::new(arguments),
         }

@@ -11,12 +11,14 @@
 //! The envelope's shape is a second line behind the decoder, which refuses most of those itself.
 
 mod access;
+mod fidelity;
 mod memory;
 mod refusal;
 mod tracer;
 
 use serde::de::DeserializeOwned;
 
+pub(crate) use self::fidelity::Fidelity;
 use self::tracer::Tracer;
 
 /// Passes at most. Usual types need one or two, and one more for each variant.
@@ -25,10 +27,20 @@ const PASSES: usize = 128;
 /// Refused passes in a row that taught nothing after which there is nothing more to learn.
 const FRUITLESS_PASSES: usize = 8;
 
-/// The fingerprint of the structure of `R` and of `parts`. Takes up to milliseconds: keep the result.
+/// What is known of the structure of a type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Structure {
+    /// Of the structure, and of what it was asked for with.
+    pub(crate) fingerprint: u64,
+    pub(crate) fidelity: Fidelity,
+    /// Whether it has flattened fields.
+    pub(crate) flattens: bool,
+}
+
+/// The structure of `R`; its fingerprint is of `parts`, too. Takes up to milliseconds: keep the result.
 ///
 /// Equal in every process and on every platform. Never panics unless `R`'s own `Deserialize` does.
-pub(crate) fn of<R: DeserializeOwned>(parts: &[&str]) -> u64 {
+pub(crate) fn of<R: DeserializeOwned>(parts: &[&str]) -> Structure {
     let mut tracer = Tracer::new(parts);
     let mut fruitless = 0;
     for _ in 0..PASSES {
@@ -39,7 +51,7 @@ pub(crate) fn of<R: DeserializeOwned>(parts: &[&str]) -> u64 {
             break;
         }
     }
-    tracer.fingerprint()
+    tracer.structure()
 }
 
 #[cfg(test)]

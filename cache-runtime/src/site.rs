@@ -1,17 +1,14 @@
 //! The constants of one `#[cached]` function.
 
 use std::{
+    fmt,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
 use crate::{
-    canonical::CanonicalError,
-    codec::Codec,
-    flight::Takeover,
-    identity::{Item, ShapeOfSite},
-    near::Coherence,
-    resource::Resource,
+    canonical::CanonicalError, codec::Codec, flight::Takeover, identity::Item, near::Coherence, resource::Resource,
+    stored::StoredBySite,
 };
 
 /// The constants of one `#[cached]` function.
@@ -25,7 +22,7 @@ pub struct Site {
     coherence: Option<Coherence>,
     lease: Option<Duration>,
     codec: Codec,
-    pub(crate) shape: ShapeOfSite,
+    pub(crate) stored: StoredBySite,
     warned: AtomicBool,
     warned_of_codec: AtomicBool,
     /// Whether another function of the resource was found to have the same keys.
@@ -46,6 +43,11 @@ impl Site {
 
     pub(crate) const fn module(&self) -> &'static str {
         self.module
+    }
+
+    /// The function's path, for the log.
+    pub(crate) fn path(&self) -> impl fmt::Display {
+        fmt::from_fn(|f| write!(f, "{}::{}", self.module, self.function))
     }
 
     /// The function's name.
@@ -94,7 +96,7 @@ impl Site {
             coherence: None,
             lease: None,
             codec: Codec::Json,
-            shape: ShapeOfSite::new(),
+            stored: StoredBySite::new(),
             warned: AtomicBool::new(false),
             warned_of_codec: AtomicBool::new(false),
             shares_keys: AtomicBool::new(false),

@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 use super::{check, future, local, nested_shape, optional_cache, private, scope_type};
 use crate::{
     duration::DurationExpr,
-    model::{BinaryCodec, Cached, KeyPart, Near, Tenant, UserArgument},
+    model::{BinaryCodec, Cached, KeyPart, KeyPartKind, Near, Tenant, UserArgument},
 };
 
 /// The new body of the function, around `block`, its old one.
@@ -169,12 +169,23 @@ fn key(model: &Cached, call: &Ident) -> TokenStream {
     });
     let scopes: TokenStream = scopes.collect();
     let parts = parts.iter().map(|part| {
-        let KeyPart { name, cfg, value, span } = part;
+        let KeyPart {
+            name,
+            cfg,
+            value,
+            span,
+            kind,
+        } = part;
         let value = values.of(value, *span);
+        let (method, value) = match kind {
+            KeyPartKind::Value => (quote!(arg), value),
+            KeyPartKind::Set { by_reference: false } => (quote!(set), value),
+            KeyPartKind::Set { by_reference: true } => (quote!(set), quote_spanned!(*span=> *#value)),
+        };
         let lint = name
             .starts_with('_')
             .then(|| quote!(#[allow(clippy::used_underscore_binding, reason = "every argument is part of the key")]));
-        quote!(#(#cfg)* #lint #key_type::arg(#key, #name, #value);)
+        quote!(#(#cfg)* #lint #key_type::#method(#key, #name, #value);)
     });
     let parts: TokenStream = parts.collect();
 

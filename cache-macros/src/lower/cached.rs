@@ -8,7 +8,7 @@ use super::{TENANT_ARGUMENT, adapted, check_scopes, no_argument, scopes, tenant}
 use crate::{
     args::{CachedArgs, CodecArg, CodecName, KeyExpr, NearArg, Reference, Slot},
     diag::Errors,
-    model::{BinaryCodec, Cached, KeyPart, Near, UserArgument},
+    model::{BinaryCodec, Cached, KeyPart, KeyPartKind, Near, UserArgument},
     target::{Argument, Target},
     uses::{compact, mentions, uses},
 };
@@ -104,6 +104,7 @@ fn key(args: &CachedArgs, target: &Target, errors: &mut Errors) -> Vec<KeyPart> 
             cfg: argument.cfg.clone(),
             value: ident.to_token_stream(),
             span: ident.span(),
+            kind: argument.ty.as_ref().map_or(KeyPartKind::Value, kind),
         });
     }
     for KeyExpr { name, value } in args.key.values() {
@@ -122,10 +123,25 @@ fn key(args: &CachedArgs, target: &Target, errors: &mut Errors) -> Vec<KeyPart> 
             cfg: Vec::new(),
             value: target.adapt_operand(value),
             span: value.span(),
+            kind: KeyPartKind::Value,
         });
     }
     parts.sort_by(|a, b| a.name.cmp(&b.name));
     parts
+}
+
+fn kind(ty: &Type) -> KeyPartKind {
+    let (ty, by_reference) = match ty {
+        Type::Reference(reference) => (&*reference.elem, true),
+        ty => (ty, false),
+    };
+    let is_set =
+        matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "HashSet"));
+    if is_set {
+        KeyPartKind::Set { by_reference }
+    } else {
+        KeyPartKind::Value
+    }
 }
 
 fn in_key(argument: &Argument, args: &CachedArgs) -> bool {

@@ -21,6 +21,7 @@ macro_rules! scalars {
     ($($method:ident => $visit:ident($($dummy:expr)?)),* $(,)?) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
             self.request(stringify!($method))?;
+            self.doubts.answered_with(type_name::<V::Value>());
             visitor.$visit($($dummy)?)
         }
     )*};
@@ -85,6 +86,7 @@ impl<'de> Deserializer<'de> for &mut Tracer {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
         self.request("seq")?;
+        self.doubts.answered_with(type_name::<V::Value>());
         self.content(type_name::<V::Value>(), |tracer, filled| {
             visitor.visit_seq(Elements {
                 tracer,
@@ -114,6 +116,7 @@ impl<'de> Deserializer<'de> for &mut Tracer {
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
         self.request("map")?;
         let map = type_name::<V::Value>();
+        self.doubts.map_makes(map);
         self.content(map, |tracer, filled| {
             if filled && tracer.memory.keys(map).is_empty() {
                 tracer.entry(visitor)

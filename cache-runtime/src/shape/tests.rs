@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, de};
 use super::*;
 
 fn shape<R: DeserializeOwned>() -> u64 {
-    of::<R>(&[])
+    of::<R>(&[]).fingerprint
 }
 
 /// Declares the same name twice over, as two builds of one service would: each in a module of its own.
@@ -37,7 +37,10 @@ fn the_same_structure_has_the_same_shape() {
 #[test]
 fn the_shape_is_the_same_in_every_build() {
     builds! { only { pub(super) struct Invoice { id: i64, paid: Option<bool> } } }
-    assert_eq!(of::<only::Invoice>(&["invoices"]), 1_726_452_650_943_225_116);
+    assert_eq!(
+        of::<only::Invoice>(&["invoices"]).fingerprint,
+        1_726_452_650_943_225_116
+    );
 }
 
 #[test]
@@ -96,11 +99,11 @@ fn containers_and_scalars_differ() {
 #[test]
 fn parts_differ_from_each_other_and_by_where_they_end() {
     all_differ(&[
-        of::<i32>(&[]),
-        of::<i32>(&[""]),
-        of::<i32>(&["ab"]),
-        of::<i32>(&["a", "b"]),
-        of::<i32>(&["ba"]),
+        of::<i32>(&[]).fingerprint,
+        of::<i32>(&[""]).fingerprint,
+        of::<i32>(&["ab"]).fingerprint,
+        of::<i32>(&["a", "b"]).fingerprint,
+        of::<i32>(&["ba"]).fingerprint,
     ]);
 }
 
@@ -338,4 +341,69 @@ fn all_differ(shapes: &[u64]) {
             "the shapes at {index} and {equal:?} are equal: {shapes:x?}"
         );
     }
+}
+
+fn fidelity<R: DeserializeOwned>() -> Fidelity {
+    of::<R>(&[]).fidelity
+}
+
+#[test]
+fn only_types_that_a_codec_may_change_have_to_be_looked_at() {
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "only its shape is of interest")]
+    struct Plain {
+        id: i64,
+        name: String,
+        note: Option<String>,
+        tags: Vec<Option<u8>>,
+        by_key: BTreeMap<String, (bool, char)>,
+        kind: Kind,
+        inner: Option<Box<Plain>>,
+    }
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "only its shape is of interest")]
+    enum Kind {
+        A,
+        B(u8),
+        C { d: Vec<String> },
+    }
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "only its shape is of interest")]
+    struct Amounts {
+        total: f64,
+    }
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "only its shape is of interest")]
+    struct Wrapped(Option<u8>);
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "only its shape is of interest")]
+    struct Flattened {
+        id: u8,
+        #[serde(flatten)]
+        rest: Kindless,
+    }
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "only its shape is of interest")]
+    struct Kindless {
+        a: Option<u8>,
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    #[expect(dead_code, reason = "only its shape is of interest")]
+    enum Untagged {
+        A(u8),
+    }
+    assert_eq!(fidelity::<Plain>(), Fidelity::Sure);
+    assert_eq!(fidelity::<Vec<Plain>>(), Fidelity::Sure);
+    assert_eq!(fidelity::<std::net::IpAddr>(), Fidelity::Sure);
+    assert_eq!(fidelity::<Amounts>(), Fidelity::Floats);
+    assert_eq!(fidelity::<Option<Option<u8>>>(), Fidelity::Unsure);
+    assert_eq!(fidelity::<Option<Wrapped>>(), Fidelity::Unsure);
+    assert_eq!(fidelity::<Option<()>>(), Fidelity::Unsure);
+    assert_eq!(fidelity::<Untagged>(), Fidelity::Unsure);
+    assert_eq!(fidelity::<serde_json::Value>(), Fidelity::Unsure);
+    assert_eq!(fidelity::<u128>(), Fidelity::Unsure);
+    assert_eq!(fidelity::<Flattened>(), Fidelity::Unsure);
+    assert!(of::<Flattened>(&[]).flattens);
+    assert!(!of::<Plain>(&[]).flattens);
 }

@@ -2,6 +2,8 @@ use blake3::Hasher;
 use serde::de::DeserializeOwned;
 
 use crate::shape::{
+    Structure,
+    fidelity::Doubts,
     memory::{Memory, Path, TypeName},
     refusal::Refusal,
 };
@@ -16,6 +18,7 @@ const TOO_DEEP: usize = 64;
 /// Writes down what a type asks for.
 pub(super) struct Tracer {
     pub(super) memory: Memory,
+    pub(super) doubts: Doubts,
     record: Hasher,
     steps_left: u32,
     place: Place,
@@ -39,6 +42,7 @@ impl Tracer {
     pub(super) fn new(parts: &[&str]) -> Self {
         let mut tracer = Self {
             memory: Memory::default(),
+            doubts: Doubts::default(),
             record: Hasher::new(),
             steps_left: STEPS,
             place: Place::default(),
@@ -59,10 +63,14 @@ impl Tracer {
         self.steps_left == 0
     }
 
-    pub(super) fn fingerprint(&self) -> u64 {
+    pub(super) fn structure(&self) -> Structure {
         let mut first = [0; 8];
         first.copy_from_slice(&self.record.finalize().as_bytes()[..8]);
-        u64::from_le_bytes(first)
+        Structure {
+            fingerprint: u64::from_le_bytes(first),
+            fidelity: self.doubts.fidelity(),
+            flattens: self.doubts.flattens(),
+        }
     }
 
     /// Writes down one request.
@@ -72,6 +80,7 @@ impl Tracer {
             return Err(Refusal::Other);
         }
         self.place.guessed = None;
+        self.doubts.asked_for(kind);
         self.note(kind);
         Ok(())
     }

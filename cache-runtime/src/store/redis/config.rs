@@ -63,13 +63,15 @@ impl RedisConfig {
     /// - `redis-cluster://[user[:password]@]host[:port],host[:port]`: some servers of the cluster;
     /// - `redis-sentinel://[user[:password]@]host[:port],host[:port][/database]#service`: the sentinels, and the name under
     ///   which they know the primary; user and password are those of the primary;
-    /// - with the cargo feature `tls` also `rediss://`, `rediss-cluster://` and `rediss-sentinel://`.
+    /// - with the cargo feature `tls` also `rediss://`, `rediss-cluster://` and `rediss-sentinel://`;
+    /// - `valkey` and `valkeys` in place of `redis` and `rediss`.
     ///
     /// Four connections (to each primary of a cluster), 5 s to connect, keepalive after 60 s.
     ///
     /// # Errors
     ///
-    /// What is wrong with the URL. The message does not repeat it, because it may hold a password.
+    /// What is wrong with the URL: every part of it means something, or is refused by its name. The message does not repeat
+    /// it, because it may hold a password.
     pub fn new(url: &str) -> Result<Self, String> {
         let Location { info, shape } = url::parse(url)?;
         Ok(Self {

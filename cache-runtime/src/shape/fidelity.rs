@@ -1,0 +1,72 @@
+//! Whether values of a type come back from JSON as they were, as far as its `Deserialize` shows.
+
+/// What is to be looked at before a value is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fidelity {
+    /// Nothing: there is no value that a codec would change.
+    Sure,
+    /// Whether its floats are finite.
+    Floats,
+    /// Whether it is the same when it is decoded again.
+    Unsure,
+}
+
+/// What the requests of a type have shown.
+#[derive(Debug, Default)]
+pub(super) struct Doubts {
+    floats: bool,
+    unsure: bool,
+    flattens: bool,
+    /// Nothing but newtypes has been asked for since an option was.
+    in_option: bool,
+}
+
+impl Doubts {
+    /// A request of this kind. What is asked for by other kinds may be anything.
+    pub(super) fn asked_for(&mut self, kind: &str) {
+        match kind {
+            "deserialize_f32" | "deserialize_f64" => self.floats = true,
+            // `Some(None)` is `None` in JSON.
+            "option" => self.unsure |= self.in_option,
+            "deserialize_bool" | "deserialize_i8" | "deserialize_i16" | "deserialize_i32" | "deserialize_i64"
+            | "deserialize_u8" | "deserialize_u16" | "deserialize_u32" | "deserialize_u64" | "deserialize_char"
+            | "deserialize_str" | "deserialize_string" | "newtype struct" | "seq" | "tuple" | "map" | "struct"
+            | "enum" | "unit variant" | "newtype variant" | "tuple variant" | "struct variant" => {}
+            _ => self.unsure = true,
+        }
+        self.in_option = kind == "option" || (self.in_option && kind == "newtype struct");
+    }
+
+    /// What a visitor makes of a request. Types of other crates may make of a text or a number what they like.
+    pub(super) fn answered_with(&mut self, value: &str) {
+        let name = value.split('<').next().unwrap_or(value);
+        let is_plain = !name.contains("::")
+            || ["core::", "alloc::", "std::"]
+                .iter()
+                .any(|library| name.starts_with(library))
+            || PLAIN.contains(&name);
+        self.unsure |= !is_plain;
+    }
+
+    /// A map that makes a struct: serde reads one with flattened fields so.
+    pub(super) fn map_makes(&mut self, value: &str) {
+        let is_map = value.starts_with("std::collections::") || value.starts_with("alloc::collections::");
+        self.flattens |= !is_map;
+        self.unsure |= !is_map;
+    }
+
+    pub(super) fn fidelity(&self) -> Fidelity {
+        match self {
+            Self { unsure: true, .. } => Fidelity::Unsure,
+            Self { floats: true, .. } => Fidelity::Floats,
+            _ => Fidelity::Sure,
+        }
+    }
+
+    pub(super) fn flattens(&self) -> bool {
+        self.flattens
+    }
+}
+
+/// Types that print what they read.
+const PLAIN: &[&str] = &["uuid::Uuid"];
