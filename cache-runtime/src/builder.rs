@@ -52,6 +52,17 @@ pub(crate) struct Settings {
     pub(crate) hold_lease: Duration,
     pub(crate) repeat_after: Duration,
     pub(crate) on_failover: OnFailover,
+    pub(crate) origin: Origin,
+}
+
+/// What says which store is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Code,
+    /// This environment variable.
+    Variable(&'static str),
+    /// That there is no `REDIS_URL`.
+    NoUrl,
 }
 
 /// What a process does when its store may have lost invalidations that it had acknowledged: over new connections, after a
@@ -90,6 +101,7 @@ impl Default for Settings {
             hold_lease: Duration::from_secs(5),
             repeat_after: Duration::from_secs(5),
             on_failover: OnFailover::Replay,
+            origin: Origin::Code,
         }
     }
 }
@@ -282,6 +294,11 @@ impl Builder {
     /// What to do when the store may have lost acknowledged invalidations. Default: [`OnFailover::Replay`].
     pub fn on_failover(mut self, action: OnFailover) -> Self {
         self.settings.on_failover = action;
+        self
+    }
+
+    pub(crate) fn origin(mut self, origin: Origin) -> Self {
+        self.settings.origin = origin;
         self
     }
 

@@ -1,12 +1,19 @@
 //! The handle that everything hangs on, and what can be done with it by hand.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 
 use crate::{
-    builder::{Builder, Settings},
-    config::{self, ConfigError},
+    builder::{Builder, Origin, Settings},
+    config::{self, ConfigError, Misspelt},
     context,
     envelope::LoggedRejections,
     flight::Flights,
@@ -17,12 +24,16 @@ use crate::{
     near::{Near, Watching},
     recent::RecentCalls,
     repeats::Repeats,
+    runtime::Needs,
     slots::Slots,
     stats::{Counters, Stats},
     store::Store,
     sweeper::Sweeper,
     tenants::Tenants,
 };
+
+/// A look at the store that takes longer than this is somebody else's who does not come to it.
+const LONG_LOOK: Duration = Duration::from_millis(200);
 
 /// A cache: a store, and everything this process knows about it. Cheap to clone; clones are the same cache.
 ///
@@ -58,6 +69,10 @@ pub(crate) struct Inner {
     pub(crate) rejections: LoggedRejections,
     pub(crate) sweep_right: OptionalRight,
     pub(crate) lease_right: OptionalRight,
+    /// What a runtime must have to carry the cache.
+    pub(crate) needs: Needs,
+    pub(crate) unfit_runtime_said: AtomicBool,
+    introduced: AtomicBool,
 }
 
 impl Cache {
@@ -75,7 +90,12 @@ impl Cache {
     /// A variable whose value cannot be used. The error names the variable, the value unless it is secret, and what is
     /// accepted.
     pub fn from_env() -> Result<Self, ConfigError> {
-        config::from_env(std::env::var_os).map(Builder::build)
+        let cache = config::from_env(std::env::var_os)?.build();
+        cache.introduce();
+        for Misspelt { variable, meant } in config::misspelt(std::env::vars_os()) {
+            tracing::warn!(variable, "this variable is not read: {meant}");
+        }
+        Ok(cache)
     }
 
     /// A cache that does nothing: every annotated function runs its body.
@@ -84,9 +104,15 @@ impl Cache {
     }
 
     pub(crate) fn new(store: Option<Arc<dyn Store>>, settings: Settings) -> Self {
+        // A store in this process answers at once and can be used at once; any other is reached for in the background.
+        let probed = store.as_ref().map(|store| store.probe().now_or_never());
+        let in_process = matches!(probed, Some(Some(Ok(()))));
         let inner = Inner {
+            health: Health::new(
+                settings.breaker_failures,
+                store.as_ref().map(|store| store.description()).unwrap_or_default(),
+            ),
             store,
-            health: Health::new(settings.breaker_failures),
             flights: Arc::new(Flights::with_max_waiters(settings.max_waiters)),
             slots: Slots::new(settings.max_loads, settings.load_backstop),
             journal: Journal::new(settings.journal_limit),
@@ -101,10 +127,12 @@ impl Cache {
             rejections: LoggedRejections::default(),
             sweep_right: OptionalRight::default(),
             lease_right: OptionalRight::default(),
+            needs: if in_process { Needs::Timers } else { Needs::Connections },
+            unfit_runtime_said: AtomicBool::new(false),
+            introduced: AtomicBool::new(false),
             settings,
         };
-        // A store in this process answers at once and can be used at once; any other is reached for in the background.
-        if let Some(Some(Ok(()))) = inner.store.as_ref().map(|store| store.probe().now_or_never()) {
+        if in_process {
             inner.health.probed(Ok(()));
         }
         let cache = Self { inner: Arc::new(inner) };
@@ -115,10 +143,39 @@ impl Cache {
     /// Makes this the cache of the process: what annotated functions use outside of [`with_cache`](crate::with_cache).
     /// Replaces the one installed before.
     pub fn install(&self) {
+        self.introduce();
         context::install(self);
     }
 
-    /// Whether calls ask the store now: it was reached, and the breaker is closed. Always false for a disabled cache.
+    /// Says once which store is used, and why.
+    fn introduce(&self) {
+        if self.inner.introduced.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let store = self.inner.store.as_ref().map(|store| store.description());
+        match (store, self.inner.settings.origin) {
+            (Some(store), Origin::Code) => tracing::info!(store, "the cache keeps its entries in this store"),
+            (Some(store), Origin::Variable(variable)) => {
+                tracing::info!(store, variable, "the cache keeps its entries in this store");
+            }
+            (Some(store), Origin::NoUrl) => {
+                tracing::info!(
+                    store,
+                    "REDIS_URL is not set: entries are kept in this process, and no other one shares them"
+                );
+            }
+            (None, Origin::Variable(variable)) => {
+                tracing::info!(variable, "the cache is disabled: every call runs uncached");
+            }
+            (None, _) => tracing::info!("the cache is disabled: every call runs uncached"),
+        }
+    }
+
+    /// Whether calls ask the store now, as far as this process knows: it was reached, and the breaker is closed. Always false
+    /// for a disabled cache.
+    ///
+    /// That a store has been lost is found out by the next call or, within a second, by a probe. [`ready`](Self::ready)
+    /// probes at once.
     pub fn is_available(&self) -> bool {
         let inner = &self.inner;
         inner
@@ -128,24 +185,31 @@ impl Cache {
     }
 
     /// Waits until the store can be used, at most `within`. Returns whether it can; `false` at once if the cache is disabled
-    /// or closed.
+    /// or closed, or if this tokio runtime has no timers, or none of the I/O that a store elsewhere takes.
+    ///
+    /// What was known before does not count: the store answers a probe that is sent after the call of this function, over the
+    /// connections that calls use, and everything that waited for an acknowledgement has been sent to it.
     ///
     /// Nothing needs to wait for this: calls made before run uncached. It is for programs that want a warm cache before
     /// they take traffic, and for tests.
     pub async fn ready(&self, within: Duration) -> bool {
-        if self.inner.store().is_none() {
+        if self.inner.store().is_none() || !self.inner.is_carried() {
             return false;
         }
         let keeper = &self.inner.keeper;
         keeper.ensure(&self.inner);
+        let begun = keeper.looks_begun();
         keeper.wake();
         let became_ready = async {
             loop {
                 let looked = keeper.looked();
-                if self.is_available() {
+                if keeper.has_found_since(begun) && self.is_available() {
                     return;
                 }
-                looked.await;
+                if tokio::time::timeout(LONG_LOOK, looked).await.is_err() {
+                    // Another runtime has the task, and nobody drives that one now.
+                    keeper.take_over(&self.inner);
+                }
             }
         };
         tokio::time::timeout(within, became_ready).await.is_ok()

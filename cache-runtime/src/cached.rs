@@ -7,6 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::{runtime::Handle, time::Instant};
 
 use crate::{
+    absent,
     cache::Inner,
     call::{Call, Keyed, Located},
     codec::{Encoded, NotEncoded},
@@ -48,10 +49,13 @@ where
         report(call.inner(), resource, None, Outcome::NearHit, None);
         return S::restore(value);
     }
-    let mut keyed = match call.into_keyed() {
+    let mut keyed = match call.into_keyed().and_then(Keyed::carried) {
         Ok(keyed) => keyed,
         Err(cache) => {
             let inner = cache.as_ref().map(|cache| &*cache.inner);
+            if inner.is_none() {
+                absent::note();
+            }
             report(inner, resource, None, Outcome::Bypass, None);
             count_load(inner);
             return body.await;

@@ -224,6 +224,15 @@ pub(crate) struct Keyed {
 }
 
 impl Keyed {
+    /// The call, if the runtime that it is made in can carry the cache; else the cache alone.
+    pub(crate) fn carried(self) -> Result<Self, Option<Cache>> {
+        if self.cache.inner.is_carried() {
+            Ok(self)
+        } else {
+            Err(Some(self.cache))
+        }
+    }
+
     /// Where the entry stands, and what it must prove.
     pub(crate) fn locate<T: DeserializeOwned>(&self, function: Function) -> Located {
         Located {

@@ -1,10 +1,13 @@
 //! Settings from the environment. Each variable becomes a type here, at the edge, or an error that says what to write.
 
-use std::{ffi::OsString, fs, time::Duration};
+mod misspelt;
 
+use std::{ffi::OsString, fmt, fs, time::Duration};
+
+pub(crate) use self::misspelt::{Misspelt, misspelt};
 use crate::{
     Compression, SigningKey,
-    builder::{Builder, OnFailover},
+    builder::{Builder, OnFailover, Origin},
     store::RedisConfig,
 };
 
@@ -17,14 +20,20 @@ const URLS: &str = "write redis://[user:password@]host[:port][/database], redis+
 /// How often the server is asked for a sign of life during the lease of near values.
 const HEARTBEATS: u32 = 4;
 
-/// A setting that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// A setting that cannot be used. `Debug` is the sentence that `Display` is, for programs that return it from `main`.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}={value} cannot be used: {accepted}")]
 pub struct ConfigError {
     variable: &'static str,
     /// The value, or a placeholder where it may be secret.
     value: String,
     accepted: String,
+}
+
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl ConfigError {
@@ -54,7 +63,9 @@ pub fn from_env(get: impl Fn(&'static str) -> Option<OsString>) -> Result<Builde
         if let Some(lease) = near_lease {
             config = config.near_heartbeat(lease / HEARTBEATS);
         }
-        builder = builder.redis(config);
+        builder = builder.redis(config).origin(Origin::Variable("REDIS_URL"));
+    } else {
+        builder = builder.origin(Origin::NoUrl);
     }
     if let Some(ttl) = env.duration("CACHE_DEFAULT_TTL")? {
         builder = builder.default_ttl(ttl);
@@ -127,6 +138,9 @@ pub fn from_env(get: impl Fn(&'static str) -> Option<OsString>) -> Result<Builde
     }
     if let Some(enabled) = env.flag("REDIS_ENABLED")? {
         builder = builder.enabled(enabled);
+        if !enabled {
+            builder = builder.origin(Origin::Variable("REDIS_ENABLED"));
+        }
     }
     Ok(builder)
 }
@@ -139,6 +153,14 @@ fn redis<G: Fn(&'static str) -> Option<OsString>>(env: &Env<G>, url: &str) -> Re
     })?;
     if let Some(password) = env.text("REDIS_PASSWORD", Secrecy::Secret)? {
         config = config.password(&password);
+    }
+    if config.lacks_password() {
+        return Err(unusable(
+            "REDIS_URL",
+            NOT_SHOWN.to_owned(),
+            "it names a user and no password, and REDIS_PASSWORD is not set: nobody would log in; a password alone stands \
+             after a colon, as in redis://:password@host",
+        ));
     }
     if let Some(password) = env.text("REDIS_SENTINEL_PASSWORD", Secrecy::Secret)? {
         config = config.sentinel_password(&password);
@@ -179,6 +201,14 @@ fn unusable(variable: &'static str, value: String, accepted: impl Into<String>) 
         value,
         accepted: accepted.into(),
     }
+}
+
+/// Whether a unit of a time is one that has no fixed length.
+fn has_months_or_years(text: &str) -> bool {
+    let units = text.split(|letter: char| !letter.is_ascii_alphabetic());
+    units
+        .into_iter()
+        .any(|unit| unit == "M" || unit.starts_with("month") || unit.starts_with('y'))
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -267,10 +297,12 @@ impl<G: Fn(&'static str) -> Option<OsString>> Env<G> {
     fn duration(&self, variable: &'static str) -> Result<Option<Duration>, ConfigError> {
         self.parse(
             variable,
-            "write seconds, such as 300, or a time with its unit, such as 5m or 50ms; not 0",
+            "write seconds, such as 300, or a time with its unit, such as 5m or 50ms; not 0, and no months or years",
             |text| {
                 let duration = match text.parse() {
                     Ok(seconds) => Duration::from_secs(seconds),
+                    // Of different lengths, and `M` is easily written for `m`.
+                    Err(_) if has_months_or_years(text) => return None,
                     Err(_) => humantime::parse_duration(text).ok()?,
                 };
                 (!duration.is_zero()).then_some(duration)
@@ -439,6 +471,12 @@ mod tests {
             "{ttl}"
         );
         assert!(message(&[("CACHE_DEFAULT_TTL", "0")]).contains("not 0"));
+        for long in ["1M", "1month", "2 months", "1y", "1year", "2years", "1d 1M", "1M 2d"] {
+            assert!(message(&[("CACHE_DEFAULT_TTL", long)]).contains("no months or years"));
+        }
+        for fine in ["1m", "1min", "2 minutes", "1d", "2weeks", "1h 30m"] {
+            assert!(with(&[("CACHE_DEFAULT_TTL", fine)]).is_ok(), "{fine}");
+        }
         assert!(message(&[("REDIS_ENABLED", "maybe")]).contains("true or false"));
         assert!(message(&[("CACHE_ON_FAILOVER", "panic")]).contains("replay or flush"));
         assert!(message(&[("CACHE_COMPRESSION", "gzip")]).contains("none, lz4 or zstd"));
@@ -488,6 +526,26 @@ mod tests {
             );
             assert!(!format!("{message} {error:?}").contains("hush"), "{message}");
         }
+    }
+
+    #[test]
+    fn what_main_prints_of_an_error_is_its_sentence() {
+        let error = with(&[("CACHE_DEFAULT_TTL", "soon")]).unwrap_err();
+        assert_eq!(format!("{error:?}"), error.to_string());
+        assert_eq!(format!("{error:#?}"), error.to_string());
+    }
+
+    #[test]
+    fn a_user_who_cannot_log_in_is_refused() {
+        let url = ("REDIS_URL", "redis://hush@h");
+        let refusal = with(&[url]).unwrap_err().to_string();
+        assert!(
+            refusal.contains("a user and no password") && !refusal.contains("hush"),
+            "{refusal}"
+        );
+        assert!(with(&[url, ("REDIS_PASSWORD", "hush")]).is_ok());
+        assert!(with(&[("REDIS_URL", "redis://app:@h")]).is_err());
+        assert!(with(&[("REDIS_URL", "redis+unix:///s?user=app")]).is_err());
     }
 
     #[test]

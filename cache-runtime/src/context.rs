@@ -285,8 +285,36 @@ where
 /// # }).await }
 /// ```
 pub fn in_current_context<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    let carried = get(|context| Some(context.carried())).unwrap_or_default();
-    scope(future, move |context| *context = carried)
+    TaskContext::current().run(future)
+}
+
+/// What a task carries ([`spawn`]), kept for futures that come about elsewhere: the requests of a server, say, which its
+/// framework spawns.
+///
+/// ```
+/// # use cache_runtime::{TaskContext, current_tenant, with_tenant};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let context = with_tenant("client-a", async { TaskContext::current() }).await;
+/// for _request in 0..2 {
+///     let tenant = tokio::spawn(context.run(async { current_tenant() })).await.unwrap();
+///     assert_eq!(tenant.as_deref(), Some("client-a"));
+/// }
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct TaskContext(Context);
+
+impl TaskContext {
+    /// What the task carries that calls this function.
+    pub fn current() -> Self {
+        Self(get(|context| Some(context.carried())).unwrap_or_default())
+    }
+
+    /// Runs a future, wherever it is polled, with what was carried.
+    pub fn run<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        let carried = self.0.carried();
+        scope(future, move |context| *context = carried)
+    }
 }
 
 /// Runs a future in which `cache` is the cache, whatever is installed: so that tests run in parallel, each with a cache of

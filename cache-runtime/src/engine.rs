@@ -2,12 +2,12 @@
 
 use std::{
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::{runtime::Handle, time::timeout};
+use tokio::time::timeout;
 
 use crate::{
     cache::Inner,
@@ -15,6 +15,7 @@ use crate::{
     envelope::{Identity, Meta, Rejection},
     key::Address,
     protocol::{self, Reading},
+    runtime::{self, Needs},
     shape::Fidelity,
     stamp::{Stamp, Ticket},
     store::{Store, StoreError, StoreErrorKind},
@@ -26,11 +27,25 @@ impl Inner {
         self.store.as_ref().filter(|_| !self.keeper.is_closed())
     }
 
-    /// Whether the store can be asked now.
+    /// Whether the runtime of the caller can carry the cache: elsewhere bodies just run. Said once, if it cannot.
+    pub(crate) fn is_carried(&self) -> bool {
+        let Err(unfit) = runtime::handle_for(self.needs) else {
+            return true;
+        };
+        if self.store.is_some() && !self.unfit_runtime_said.swap(true, Ordering::Relaxed) {
+            tracing::warn!(cause = %unfit, "the cache cannot be used here: calls run uncached");
+        }
+        false
+    }
+
+    /// Whether the store can be asked now. Deadlines are kept by [`within`], which fails where there is no clock for them.
     pub(crate) fn may_read(self: &Arc<Self>) -> bool {
         self.keeper.ensure(self);
-        // Without tokio there is no clock for the deadline.
-        self.store().is_some() && self.health.is_trusted() && Handle::try_current().is_ok()
+        if !self.health.is_trusted() {
+            self.keeper.ensure_alive(self);
+            return false;
+        }
+        self.store().is_some()
     }
 
     /// Asks the store for an entry. `None` if it is not to be asked now, or does not answer in time.
@@ -157,6 +172,8 @@ pub(crate) async fn within<T>(
     what: &str,
     operation: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
+    // Not counted as a failure: nothing was asked of the store.
+    runtime::handle_for(Needs::Timers).map_err(|unfit| StoreError::new(StoreErrorKind::Other, unfit.to_string()))?;
     match timeout(deadline, operation).await {
         Ok(result) => result,
         Err(_) => Err(StoreError::timeout(what, deadline)),

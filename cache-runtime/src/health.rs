@@ -31,12 +31,14 @@ pub(crate) struct Health {
     failures: AtomicU32,
     window_began: Mutex<Instant>,
     opens_after: u32,
+    /// What the store is, for the log.
+    store: String,
 }
 
 impl Health {
     /// `opens_after` consecutive failures open the breaker. Begins without trust: the first probe gives it, so a store that
     /// is not there at start-up costs no call anything.
-    pub(crate) fn new(opens_after: u32) -> Self {
+    pub(crate) fn new(opens_after: u32, store: String) -> Self {
         Self {
             state: AtomicU8::new(STARTING),
             consecutive: AtomicU32::new(0),
@@ -44,6 +46,7 @@ impl Health {
             failures: AtomicU32::new(0),
             window_began: Mutex::new(Instant::now()),
             opens_after: opens_after.max(1),
+            store,
         }
     }
 
@@ -97,16 +100,21 @@ impl Health {
         self.state.load(Ordering::Acquire) == STARTING
     }
 
+    /// Trusts nobody any more, as in the beginning: what was known of the store was known through connections that are gone.
+    pub(crate) fn begin_anew(&self) {
+        self.state.store(STARTING, Ordering::Release);
+    }
+
     fn open(&self, error: &StoreError) {
         if self.state.swap(OPEN, Ordering::AcqRel) != OPEN {
-            tracing::warn!(cause = %error, "the cache store is unavailable: calls run uncached until it answers again");
+            tracing::warn!(store = self.store, cause = %error, "the cache store is unavailable: calls run uncached until it answers again");
         }
     }
 
     fn close(&self) {
         match self.state.swap(CLOSED, Ordering::AcqRel) {
-            OPEN => tracing::warn!("the cache store answers again: caching resumes"),
-            STARTING => tracing::debug!("the cache store is ready"),
+            OPEN => tracing::warn!(store = self.store, "the cache store answers again: caching resumes"),
+            STARTING => tracing::debug!(store = self.store, "the cache store is ready"),
             _ => return,
         }
         self.consecutive.store(0, Ordering::Relaxed);

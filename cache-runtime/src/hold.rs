@@ -6,11 +6,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{runtime::Handle, task::AbortHandle};
+use tokio::task::AbortHandle;
 
 use crate::{
     Cache,
     cache::Inner,
+    runtime::{self, Needs},
     store::{Store, StoreError},
 };
 
@@ -29,7 +30,7 @@ impl Hold {
     /// Enters the hold of each of these stamps. `None` if the store did not take it: the mutation goes on without.
     pub(crate) async fn enter(cache: &Cache, stamps: Vec<String>, settle: Duration) -> Option<Self> {
         let inner = &cache.inner;
-        let (store, runtime) = inner.store().zip(Handle::try_current().ok())?;
+        let (store, runtime) = inner.store().zip(runtime::handle_for(Needs::Timers).ok())?;
         let (stamps, writer): (Arc<[String]>, _) = (stamps.into(), fastrand::u64(..));
         let lease = inner.settings.hold_lease;
         let entered = if inner.health.is_trusted() {
@@ -38,7 +39,7 @@ impl Hold {
             Err(StoreError::unavailable())
         };
         if let Err(cause) = entered {
-            tracing::warn!(%cause, "a mutation of a crash_safe resource goes on without its hold: were this process killed between its commit and its invalidation, old values could be served until their time is over");
+            tracing::warn!(store = store.description(), %cause, "a mutation of a crash_safe resource goes on without its hold: were this process killed between its commit and its invalidation, old values could be served until their time is over");
             return None;
         }
         let renewal = runtime.spawn(renew(Arc::clone(store), Arc::clone(&stamps), writer, lease));

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeSet, fmt, pin::Pin, sync::Arc};
 
-use tokio::{runtime::Handle, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
     Cache, by_key,
@@ -212,7 +212,7 @@ impl Inner {
         // Dropped half-way, or without an answer, the rest is the keeper's.
         let mut unfinished = WakeKeeper(Some(self));
         let removed = match &self.store {
-            Some(store) if self.health.is_trusted() && Handle::try_current().is_ok() => {
+            Some(store) if self.health.is_trusted() && self.is_carried() => {
                 self.write("an invalidation", store.remove_stamps(stamps)).await
             }
             _ => Err(StoreError::unavailable()),
@@ -367,7 +367,13 @@ impl IntoFuture for Invalidate {
 }
 
 /// A name, pattern or scope that this program does not declare. A store that cannot be reached is no error, see
-/// [`Invalidated::Pending`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// [`Invalidated::Pending`]. `Debug` is the sentence that `Display` is, for programs that return it from `main`.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidateError(String);
+
+impl fmt::Debug for InvalidateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -23,6 +23,7 @@
 //!
 //! The guide, the options, the key and envelope formats and the protocol are in the repository's `docs/`.
 
+mod absent;
 mod arguments;
 mod builder;
 mod by_key;
@@ -57,6 +58,7 @@ mod recent;
 mod repeats;
 mod resource;
 mod returns;
+mod runtime;
 mod shape;
 mod signature;
 mod site;
@@ -79,7 +81,7 @@ pub use crate::{
     cache::Cache,
     compression::Compression,
     config::ConfigError,
-    context::{current_tenant, in_current_context, spawn, with_cache, with_tenant},
+    context::{TaskContext, current_tenant, in_current_context, spawn, with_cache, with_tenant},
     envelope::{Envelope, Identity, Rejection},
     invalidate::{Invalidate, InvalidateError, Invalidated},
     key::Address,

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tracing::Instrument;
 
 use crate::{
-    Cache,
+    Cache, absent,
     changing::Change,
     context,
     hold::Hold,
@@ -97,10 +97,11 @@ impl Scopes {
 impl Plan {
     /// Starts a plan; `cache` is what the attribute's `cache = expr` named.
     pub fn begin(_module: &'static str, function: &'static str, on: On, cache: Option<&Cache>) -> Self {
-        let cache = cache
-            .cloned()
-            .or_else(context::cache)
-            .filter(|cache| cache.inner.store.is_some());
+        let cache = cache.cloned().or_else(context::cache);
+        if cache.is_none() {
+            absent::note();
+        }
+        let cache = cache.filter(|cache| cache.inner.store.is_some());
         Self {
             function,
             on,

@@ -18,10 +18,17 @@ const CONTEXT: &str = "cache-runtime 2026-11-24 signature of entries, version 1"
 #[derive(Clone)]
 pub struct SigningKey([u8; 32]);
 
-/// A text is too short to be a [`SigningKey`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// A text is too short to be a [`SigningKey`]. `Debug` is the sentence that `Display` is, for programs that return it from
+/// `main`.
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a signing key has at least {SHORTEST_KEY} bytes; `openssl rand -base64 32` makes one")]
 pub struct SigningKeyError;
+
+impl fmt::Debug for SigningKeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 impl SigningKey {
     /// The key that a text stands for: random characters, not a word. All of it counts, spaces and line ends, too.

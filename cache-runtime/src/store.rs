@@ -29,6 +29,13 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 ///
 /// The methods may take as long as they like: the caller bounds them, and drops the future at the deadline.
 pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// What the store is and where, for the log: `redis://cache.example:6379/2`. No credentials.
+    ///
+    /// Default: the name of the type.
+    fn description(&self) -> String {
+        std::any::type_name::<Self>().to_owned()
+    }
+
     /// Reads the stamps and the entry of an address, in one round trip.
     ///
     /// The reply must have been produced after the call began. A key of the wrong type reads as `None`.

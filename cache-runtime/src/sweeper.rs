@@ -6,9 +6,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::runtime::Handle;
-
-use crate::{cache::Inner, glob, key};
+use crate::{cache::Inner, glob, key, runtime};
 
 /// How long invalidations are gathered before they are swept together. The entries are unusable already.
 const GATHER: Duration = Duration::from_millis(500);
@@ -28,9 +26,9 @@ struct State {
 }
 
 impl Sweeper {
-    /// Has the patterns swept soon. Does nothing outside of a runtime: the entries then go when their time is over.
+    /// Has the patterns swept soon. Does nothing outside of a runtime that could do it: the entries then go when their time is over.
     pub(crate) fn request(inner: &Arc<Inner>, patterns: Vec<String>) {
-        let (true, Ok(runtime)) = (inner.settings.sweep, Handle::try_current()) else {
+        let (true, Ok(runtime)) = (inner.settings.sweep, runtime::handle_for(inner.needs)) else {
             return;
         };
         let start = {

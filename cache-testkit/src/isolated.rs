@@ -1,5 +1,7 @@
 //! A cache of its own for a test.
 
+use std::panic::Location;
+
 use cache_runtime::{Builder, Cache, store::RedisConfig, with_cache};
 
 use crate::{RedisServer, patience::PATIENCE};
@@ -58,6 +60,48 @@ pub async fn reaching(server: &RedisServer, builder: Builder) -> Cache {
         server.log()
     );
     cache
+}
+
+/// Waits until calls use the store again after a fault that is over: it has answered over every connection, and every
+/// invalidation that waited for it is acknowledged.
+///
+/// ```
+/// # use cache_runtime::{Cache, Outcome};
+/// # use cache_testkit::{RedisServer, expect_outcomes, isolated_in, reaching, recovered};
+/// # mod cache_resources { cache_runtime::resources! { answers { ttl = 60 } } }
+/// # #[cache_runtime::cached(resource = "answers")]
+/// # async fn answer() -> u32 { 42 }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let server = RedisServer::start().unwrap();
+/// isolated_in(reaching(&server, Cache::builder()).await, async |cache| {
+///     server.kill();
+///     answer().await;
+///     server.restart().unwrap();
+///     recovered(&cache).await;
+///     expect_outcomes(&[Outcome::Miss], answer()).await;
+/// })
+/// .await;
+/// # }
+/// ```
+///
+/// # Panics
+///
+/// If that is not so within ten seconds, or cannot be: the cache is disabled or closed.
+#[track_caller]
+pub fn recovered(cache: &Cache) -> impl Future<Output = ()> + '_ {
+    let caller = Location::caller();
+    async move {
+        loop {
+            assert!(
+                cache.ready(PATIENCE).await,
+                "{caller}: the store is not in use again: {cache:?}"
+            );
+            // What other tasks have invalidated meanwhile.
+            if cache.stats().pending_invalidations == 0 {
+                return;
+            }
+        }
+    }
 }
 
 /// As [`isolated`], in a cache of the test's own making: over a [`SpyStore`](crate::SpyStore), or with other settings.

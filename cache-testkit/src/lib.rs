@@ -1,10 +1,12 @@
 //! Test kit for code that caches with `cache-runtime`, and for stores of your own.
 //!
 //! - [`isolated`]: a cache of its own for a test; the functions under test need no change.
+//! - [`ContextLayer`]: the same cache for the requests of a server that the test starts.
 //! - [`LoadCounter`], [`expect_outcomes`]: how often a body ran, and what became of each call.
 //! - [`SpyStore`], [`Gate`]: what was asked of the store; failures and pauses at the moment that a test is about.
 //! - [`RedisServer`]: a real server of its own, to be killed, paused, filled up and restarted.
 //! - [`RedisCluster`], [`RedisSentinels`]: several of them, as a cluster or under sentinels.
+//! - [`recovered`]: waits for the end of what a fault has done.
 //! - [`FaultProxy`]: a bad network in front of it.
 //! - [`oracle`]: whether an old value was served, judged from the history of a run.
 //! - [`contract`]: the rules that every store must keep.
@@ -13,6 +15,7 @@
 //! within ten seconds.
 
 mod assertions;
+mod context_layer;
 pub mod contract;
 #[cfg(doctest)]
 mod documents;
@@ -35,9 +38,10 @@ pub use redis;
 pub use crate::test_authority::TestAuthority;
 pub use crate::{
     assertions::{assert_loads, assert_outcomes, expect_outcomes},
+    context_layer::{ContextLayer, InContext},
     fault_proxy::{Direction, FaultProxy},
     gate::Gate,
-    isolated::{isolated, isolated_in, isolated_on, reaching},
+    isolated::{isolated, isolated_in, isolated_on, reaching, recovered},
     loads::LoadCounter,
     redis_cluster::RedisCluster,
     redis_sentinels::RedisSentinels,

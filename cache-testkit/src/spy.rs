@@ -149,6 +149,10 @@ impl SpyStore {
 }
 
 impl Store for SpyStore {
+    fn description(&self) -> String {
+        self.store.description()
+    }
+
     fn read<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Snapshot> {
         let keys = address
             .stamps()

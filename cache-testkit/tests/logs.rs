@@ -272,6 +272,55 @@ async fn a_server_that_does_not_report_changes_is_said_once_and_near_values_are_
     }
 }
 
+/// With a server that has lost its clients, and one that takes none of ours.
+#[tokio::test]
+async fn what_is_said_of_a_server_names_its_address() {
+    let patience = std::time::Duration::from_secs(10);
+    let server = RedisServer::builder().password("hush-hush").start().unwrap();
+    let (_, address) = server.url().rsplit_once('@').expect("a password");
+    let (log, _guard) = Log::start();
+    let cache = Cache::builder().redis(RedisConfig::new(server.url()).unwrap()).build();
+    isolated_in(cache, async |cache| {
+        assert!(cache.ready(patience).await);
+        server.kill();
+        while cache.is_available() {
+            row(1).await;
+        }
+        server.restart().unwrap();
+        assert!(cache.ready(patience).await);
+    })
+    .await;
+    let [down, up] = &log.at(Level::WARN)[..] else {
+        panic!("two changes of health, not {:#?}", log.at(Level::WARN))
+    };
+    let store = format!("store=\"redis://{}\"", address.trim_end_matches("/0"));
+    assert_has(down, &["unavailable", &store, "cause="]);
+    assert_has(up, &["answers again", &store]);
+    assert!(!format!("{:?}", log.0.lock().unwrap()).contains("hush"));
+}
+
+#[tokio::test]
+async fn a_wrong_password_reads_as_it_is_documented() {
+    for (password, expected) in [(Some("wrong"), "WRONGPASS"), (None, "NOAUTH")] {
+        let server = RedisServer::builder().password("right").start().unwrap();
+        let (_, address) = server.url().rsplit_once('@').expect("a password");
+        let mut config = RedisConfig::new(&format!("redis://{address}")).unwrap();
+        if let Some(password) = password {
+            config = config.password(password);
+        }
+        let (log, _guard) = Log::start();
+        isolated_in(Cache::builder().redis(config).build(), async |cache| {
+            assert!(!cache.ready(std::time::Duration::from_millis(300)).await);
+        })
+        .await;
+        let [line] = &log.at(Level::WARN)[..] else {
+            panic!("one line, not {:#?}", log.at(Level::WARN))
+        };
+        let server = format!("cause={}: ", address.trim_end_matches("/0"));
+        assert_has(line, &[&server, expected]);
+    }
+}
+
 /// The warnings about a tenant that is missing.
 fn of_tenants(log: &Log) -> Vec<String> {
     let mut warnings = log.at(Level::WARN);

@@ -8,7 +8,10 @@ use cache_runtime::{
     cached, observe,
     store::{MemoryStore, RedisConfig, StoreErrorKind},
 };
-use cache_testkit::{OperationKind, RedisServer, SpyStore, expect_outcomes, isolated_in, reaching};
+use cache_testkit::{
+    Direction, FaultProxy, OperationKind, RedisServer, SpyStore, expect_outcomes, isolated_in, reaching, recovered,
+};
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
 mod cache_resources {
@@ -19,6 +22,11 @@ mod cache_resources {
 
 #[cached(resource = "answers")]
 async fn answer(id: u32) -> u32 {
+    id
+}
+
+#[cached(resource = "answers", near = "tracked")]
+async fn near_answer(id: u32) -> u32 {
     id
 }
 
@@ -60,7 +68,7 @@ async fn a_hung_store_costs_a_call_its_budget_until_the_breaker_opens_and_nothin
         for gate in gates {
             gate.open();
         }
-        assert!(cache.ready(Duration::from_secs(10)).await);
+        recovered(&cache).await;
         expect_outcomes(&[Hit], answer(1)).await;
     })
     .await;
@@ -127,7 +135,7 @@ async fn an_absent_redis_is_no_error_and_caching_begins_when_it_comes() {
             assert_eq!(expect_outcomes(&[Bypass], answer(id)).await, id);
         }
         server.restart().unwrap();
-        assert!(cache.ready(Duration::from_secs(10)).await);
+        recovered(&cache).await;
         expect_outcomes(&[Miss], answer(1)).await;
         expect_outcomes(&[Hit], answer(1)).await;
     })
@@ -146,7 +154,7 @@ async fn a_redis_that_is_killed_and_comes_back_is_used_again() {
                 assert_eq!(expect_outcomes(&[Bypass], answer(round)).await, round);
             }
             server.restart().unwrap();
-            assert!(cache.ready(Duration::from_secs(10)).await);
+            recovered(&cache).await;
         }
     })
     .await;
@@ -164,7 +172,7 @@ async fn a_redis_that_is_frozen_and_thaws_is_used_again_and_no_reply_reaches_ano
             assert_eq!(expect_outcomes(&[Bypass], answer(id)).await, id);
         }
         server.resume();
-        assert!(cache.ready(Duration::from_secs(10)).await);
+        recovered(&cache).await;
         for id in 0..50 {
             assert_eq!(answer(id).await, id);
         }
@@ -181,9 +189,7 @@ async fn an_invalidation_made_while_redis_is_frozen_takes_effect_before_it_is_re
         assert_eq!(cache.invalidate("answers").await, Ok(Invalidated::Pending));
         expect_outcomes(&[Bypass], answer(1)).await;
         server.resume();
-        while !cache.is_available() {
-            tokio::task::yield_now().await;
-        }
+        recovered(&cache).await;
         let (_, outcomes) = observe(answer(1)).await;
         assert!(
             outcomes.iter().all(|call| call.outcome != Hit),
@@ -207,7 +213,79 @@ async fn a_wrong_password_is_no_error_and_heals_when_it_is_mended() {
         assert!(!cache.ready(Duration::from_millis(200)).await);
         assert_eq!(expect_outcomes(&[Bypass], answer(1)).await, 1);
         let () = server.command(["CONFIG", "SET", "requirepass", "wrong"]).unwrap();
-        assert!(cache.ready(Duration::from_secs(20)).await);
+        recovered(&cache).await;
     })
     .await;
+}
+
+/// More at once than there are connections, so that each of them is used.
+async fn assert_that_calls_use_the_store() {
+    let calls = (0..64).map(|id| async move { answer(id % 32 + 100).await + near_answer(id % 32 + 100).await });
+    let (_, outcomes) = observe(join_all(calls)).await;
+    assert_eq!(outcomes.iter().len(), 128);
+    let bypassed = outcomes.iter().filter(|call| call.outcome == Bypass).count();
+    assert_eq!(bypassed, 0, "of 128 calls");
+}
+
+fn patient() -> cache_runtime::Builder {
+    Cache::builder().read_timeout(Duration::from_secs(1))
+}
+
+#[tokio::test]
+async fn what_ready_says_right_after_a_restart_that_nobody_has_noticed_holds_for_the_calls_that_follow() {
+    let server = RedisServer::start().unwrap();
+    isolated_in(reaching(&server, patient()).await, async |cache| {
+        for _ in 0..5 {
+            assert_that_calls_use_the_store().await;
+            server.kill();
+            server.restart().unwrap();
+            assert!(cache.ready(Duration::from_secs(10)).await);
+            assert!(cache.is_available());
+            assert_that_calls_use_the_store().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_has_recovered_from_an_outage_under_load_serves_every_call() {
+    let server = RedisServer::start().unwrap();
+    isolated_in(reaching(&server, patient()).await, async |cache| {
+        for _ in 0..3 {
+            server.kill();
+            let calls = join_all((0..64).map(answer));
+            let change = cache.invalidate("answers");
+            let (_, invalidated) = tokio::join!(calls, change.into_future());
+            assert_eq!(invalidated, Ok(Invalidated::Pending));
+            server.restart().unwrap();
+            recovered(&cache).await;
+            assert_eq!(cache.stats().pending_invalidations, 0);
+            assert_that_calls_use_the_store().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_has_recovered_from_a_lost_network_serves_every_call() {
+    let server = RedisServer::start().unwrap();
+    let proxy = FaultProxy::start(([127, 0, 0, 1], server.port().unwrap())).unwrap();
+    let config = RedisConfig::new(&format!("redis://{}", proxy.address())).unwrap();
+    isolated_in(Cache::builder().redis(config).build(), async |cache| {
+        recovered(&cache).await;
+        proxy.black_hole(Direction::Both);
+        while cache.is_available() {
+            answer(1).await;
+        }
+        proxy.heal();
+        recovered(&cache).await;
+        assert_that_calls_use_the_store().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "the store is not in use again")]
+async fn what_cannot_recover_is_not_waited_for() {
+    recovered(&Cache::disabled()).await;
 }

@@ -109,7 +109,7 @@ async fn sentinels_have_a_password_of_their_own() {
     let without = RedisConfig::new(&sentinels.url()).expect("the address of the sentinels");
     until_refused(without, "Authentication required").await;
     let wrong = config.sentinel_password(of_servers);
-    until_refused(wrong, "authentication failed").await;
+    until_refused(wrong, "WRONGPASS").await;
 }
 
 /// While the event takes place every read returns at least what this process had written before it, and in the end what is

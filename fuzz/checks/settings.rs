@@ -37,13 +37,13 @@ pub(crate) fn check(data: &[u8]) {
         }
     };
     let open = |(name, value): (&std::borrow::Cow<'_, str>, &OsString)| {
-        // An address is read without its tabs and line ends.
-        let value = value.to_string_lossy().replace(['\t', '\n', '\r'], "");
+        let value = value.to_string_lossy();
+        let value = value.trim();
         match &**name {
             secret if SECRETS.contains(&secret) => false,
             // Before the last `@` of an address stands who asks, and the password.
-            "REDIS_URL" if value.starts_with("redis://") => {
-                let rest = value.rsplit_once('@').map_or(&*value, |(_, host)| host);
+            "REDIS_URL" if value.starts_with("redis") && !value.starts_with("redis+unix") => {
+                let rest = value.rsplit_once('@').map_or(value, |(_, host)| host);
                 rest.contains(PASSWORD)
             }
             _ => value.contains(PASSWORD),

@@ -9,11 +9,12 @@ use std::{
 };
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use tokio::{runtime::Handle, sync::Notify};
+use tokio::sync::Notify;
 
 use super::Near;
 use crate::{
     cache::Inner,
+    runtime,
     store::{Store, StoreErrorKind},
 };
 
@@ -34,7 +35,7 @@ impl Watching {
         if self.running.load(Ordering::Relaxed) {
             return;
         }
-        let (Some(store), Ok(runtime)) = (inner.store(), Handle::try_current()) else {
+        let (Some(store), Ok(runtime)) = (inner.store(), runtime::handle_for(inner.needs)) else {
             return;
         };
         if !self.running.swap(true, Ordering::AcqRel) {
@@ -77,7 +78,7 @@ async fn watch_on_and_on(near: &Arc<Near>, store: &dyn Store) {
         near.end_watch();
         // Once for each kind of cause in a row: a store that is away for an hour is one line.
         if reported.replace(cause.kind()) != Some(cause.kind()) && cause.kind() != StoreErrorKind::Connecting {
-            tracing::warn!(%cause, "changes of stamps are not reported: near values are checked with the store until they are");
+            tracing::warn!(store = store.description(), %cause, "changes of stamps are not reported: near values are checked with the store until they are");
         }
         let wait = match cause.kind() {
             StoreErrorKind::Unsupported => UNSUPPORTED_RETRY,

@@ -100,6 +100,10 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
+    fn description(&self) -> String {
+        "the memory of this process".to_owned()
+    }
+
     fn read<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Snapshot> {
         // The stamps before the entry: an entry found under stamps that were current a moment earlier is one that a read
         // at that moment would have been given.

@@ -15,6 +15,10 @@ use crate::{
 pub struct NoStore;
 
 impl Store for NoStore {
+    fn description(&self) -> String {
+        "nothing".to_owned()
+    }
+
     fn read<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Snapshot> {
         Box::pin(async {
             Ok(Snapshot {

@@ -73,6 +73,10 @@ impl RedisStore {
 }
 
 impl Store for RedisStore {
+    fn description(&self) -> String {
+        self.config.description()
+    }
+
     fn read<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Snapshot> {
         Box::pin(self.servers.read(address, Wanted::StampsAndEntry))
     }

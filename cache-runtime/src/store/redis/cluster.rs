@@ -19,10 +19,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use redis::{Cmd, ConnectionAddr, Pipeline, ServerError, Value, cmd, pipe};
-use tokio::{
-    runtime::Handle,
-    time::{Duration, Instant, sleep, timeout},
-};
+use tokio::time::{Duration, Instant, sleep, timeout};
 
 use self::{
     slots::slot_of,
@@ -38,6 +35,7 @@ use super::{
 };
 use crate::{
     key::Address,
+    runtime::{self, Needs},
     store::{StoreError, StoreErrorKind},
 };
 
@@ -232,7 +230,7 @@ impl Cluster {
     /// Asks the servers who has which keys, in the background, unless that is under way.
     fn look(self: &Arc<Self>) {
         // Without a runtime there is nobody to ask; the next operation inside one does.
-        let Ok(runtime) = Handle::try_current() else {
+        let Ok(runtime) = runtime::handle_for(Needs::Connections) else {
             return;
         };
         if !self.asking.swap(true, Ordering::AcqRel) {

@@ -63,13 +63,15 @@ impl RedisConfig {
     /// - `redis-cluster://[user[:password]@]host[:port],host[:port]`: some servers of the cluster;
     /// - `redis-sentinel://[user[:password]@]host[:port],host[:port][/database]#service`: the sentinels, and the name under
     ///   which they know the primary; user and password are those of the primary;
-    /// - with the cargo feature `tls` also `rediss://`, `rediss-cluster://` and `rediss-sentinel://`.
+    /// - with the cargo feature `tls` also `rediss://`, `rediss-cluster://` and `rediss-sentinel://`;
+    /// - `valkey` and `valkeys` in place of `redis` and `rediss`.
     ///
     /// Four connections (to each primary of a cluster), 5 s to connect, keepalive after 60 s.
     ///
     /// # Errors
     ///
-    /// What is wrong with the URL. The message does not repeat it, because it may hold a password.
+    /// What is wrong with the URL: every part of it means something, or is refused by its name. The message does not repeat
+    /// it, because it may hold a password.
     pub fn new(url: &str) -> Result<Self, String> {
         let Location { info, shape } = url::parse(url)?;
         Ok(Self {
@@ -190,6 +192,37 @@ impl RedisConfig {
         self.connect_timeout
     }
 
+    /// The URL without what is secret in it.
+    pub(super) fn description(&self) -> String {
+        let tls = match self.info.addr() {
+            ConnectionAddr::TcpTls { .. } => "s",
+            ConnectionAddr::Unix(path) => return format!("redis+unix://{}{}", path.display(), self.database("?db=")),
+            _ => "",
+        };
+        match &self.shape {
+            Shape::Server => format!("redis{tls}://{}{}", url::written(self.info.addr()), self.database("/")),
+            Shape::Cluster { seeds } => format!("redis{tls}-cluster://{}", url::list(seeds)),
+            Shape::Sentinel { sentinels, service } => {
+                let (sentinels, database) = (url::list(sentinels), self.database("/"));
+                format!("redis{tls}-sentinel://{sentinels}{database}#{service}")
+            }
+        }
+    }
+
+    /// Nothing for the one that everybody uses.
+    fn database(&self, before: &str) -> String {
+        match self.info.redis_settings().db() {
+            0 => String::new(),
+            database => format!("{before}{database}"),
+        }
+    }
+
+    /// Whether a user is named who cannot log in.
+    pub(crate) fn lacks_password(&self) -> bool {
+        let settings = self.info.redis_settings();
+        settings.username().is_some() && settings.password().is_none()
+    }
+
     pub(super) fn shape(&self) -> &Shape {
         &self.shape
     }
@@ -268,7 +301,8 @@ impl RedisConfig {
         let manager = Manager::new_with_config(self.connection_info(address), connection)
             .expect("a ConnectionInfo is always accepted");
         Pool::builder(manager)
-            .max_size(self.connections + usize::from(self.wait_replicas > 0))
+            // Twice: an attempt to connect that is left alone in a runtime that nobody drives keeps its place.
+            .max_size(2 * (self.connections + usize::from(self.wait_replicas > 0)))
             .runtime(Runtime::Tokio1)
             .create_timeout(Some(self.connect_timeout))
             .build()

@@ -47,12 +47,27 @@ impl Connector {
         }
     }
 
+    /// The address of the server that connections were last made to, for the log.
+    pub(super) fn known_address(&self) -> Option<String> {
+        match self {
+            Self::Fixed { address, .. } => Some(address.to_string()),
+            Self::Sentinel(sentinels) => {
+                let primary = sentinels.primary.lock().unwrap_or_else(PoisonError::into_inner);
+                primary.as_ref().map(|(address, _)| address.to_string())
+            }
+        }
+    }
+
     pub(super) async fn connect(&self) -> Result<Connection, StoreError> {
-        let pool = match self {
-            Self::Fixed { pool, .. } => pool.clone(),
-            Self::Sentinel(sentinels) => sentinels.pool(sentinels.primary().await?),
+        let (address, pool) = match self {
+            Self::Fixed { address, pool } => (address.clone(), pool.clone()),
+            Self::Sentinel(sentinels) => {
+                let primary = sentinels.primary().await?;
+                (primary.clone(), sentinels.pool(primary))
+            }
         };
-        pool.get().await.map_err(|error| error::from_pool(&error))
+        let connection = pool.get().await;
+        connection.map_err(|error| error::at(address, &error::from_pool(&error)))
     }
 }
 

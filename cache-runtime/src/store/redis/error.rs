@@ -1,5 +1,7 @@
 //! What an error of the client or the server means for the calls that follow.
 
+use std::fmt::Display;
+
 use deadpool_redis::PoolError;
 use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 
@@ -15,7 +17,19 @@ pub(super) fn from_redis(error: &RedisError) -> StoreError {
         _ if error.is_unrecoverable_error() => StoreErrorKind::Unavailable,
         _ => StoreErrorKind::Other,
     };
-    StoreError::new(kind, error.to_string())
+    let message = match error.kind() {
+        // The client keeps the server's words to itself.
+        ErrorKind::AuthenticationFailed => {
+            "WRONGPASS: the server refuses this user and password, or has no password at all".to_owned()
+        }
+        _ => error.to_string(),
+    };
+    StoreError::new(kind, message)
+}
+
+/// With the address of the server that it is about.
+pub(super) fn at(address: impl Display, error: &StoreError) -> StoreError {
+    StoreError::new(error.kind(), format!("{address}: {error}"))
 }
 
 pub(super) fn from_pool(error: &PoolError) -> StoreError {
@@ -35,7 +49,7 @@ pub(super) fn is_redirection(reply: &Value) -> bool {
 }
 
 /// A reply of a shape that the command never has.
-pub(super) fn unexpected(command: &str, reply: impl std::fmt::Display) -> StoreError {
+pub(super) fn unexpected(command: &str, reply: impl Display) -> StoreError {
     StoreError::new(
         StoreErrorKind::Unavailable,
         format!("unexpected reply to {command}: {reply}"),

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -15,10 +15,13 @@ use redis::{
     Pipeline, RedisResult, Value,
     aio::{ConnectionLike, MultiplexedConnection},
 };
-use tokio::{runtime::Handle, time::Instant};
+use tokio::{runtime::Id, task::JoinHandle, time::Instant};
 
 use super::{RedisConfig, connector::Connector, error};
-use crate::store::{StoreError, StoreErrorKind};
+use crate::{
+    runtime::{self, Needs},
+    store::{StoreError, StoreErrorKind},
+};
 
 /// After so many operations in a row that got no answer the connection is replaced: a half-open one never heals.
 const TIMEOUTS_TO_REPLACE: u32 = 3;
@@ -32,6 +35,10 @@ const SILENCE: Duration = Duration::from_millis(5);
 const SHORT_LIVED: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// An attempt to connect that has not moved for this long, in another runtime than the one that asks, is not waited for: that
+/// runtime may be one that nobody drives.
+const STUCK: Duration = Duration::from_secs(1);
+
 /// One connection of the store and its replacement in the background.
 ///
 /// The lane owns the connection; callers clone its multiplexed handle. While there is none, every operation fails at once.
@@ -44,7 +51,7 @@ pub(super) struct Lane {
     era: Era,
     connect_timeout: Duration,
     link: ArcSwapOption<Link>,
-    connecting: AtomicBool,
+    attempt: Mutex<Attempt>,
     /// How many connections there have been.
     connected: AtomicU64,
     /// How many of all the store's lanes together.
@@ -74,6 +81,15 @@ impl Era {
     }
 }
 
+/// Who connects.
+#[derive(Debug, Default)]
+struct Attempt {
+    /// The number of the task that does; tasks are counted from 1 on.
+    number: u64,
+    /// Where it runs, and when it last moved; `None` for nowhere.
+    at: Option<(Id, std::time::Instant)>,
+}
+
 /// An established connection.
 struct Link {
     handle: MultiplexedConnection,
@@ -81,10 +97,13 @@ struct Link {
     era: u64,
     /// Keeps the pool's place; taken out of the pool when the link is dropped, never recycled.
     owned: Option<Connection>,
+    /// A task beside the connection's own: ended when their runtime is.
+    runtime: JoinHandle<()>,
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
+        self.runtime.abort();
         if let Some(connection) = self.owned.take() {
             drop(Connection::take(connection));
         }
@@ -98,7 +117,7 @@ impl Lane {
             era,
             connect_timeout: config.connect_deadline(),
             link: ArcSwapOption::empty(),
-            connecting: AtomicBool::new(false),
+            attempt: Mutex::default(),
             connected: AtomicU64::new(0),
             generations,
             silent: AtomicU32::new(0),
@@ -109,6 +128,14 @@ impl Lane {
 
     pub(super) fn generation(&self) -> u64 {
         self.connected.load(Ordering::SeqCst)
+    }
+
+    /// The error, with the address of the server.
+    pub(super) fn located(&self, error: &StoreError) -> StoreError {
+        match self.connector.known_address() {
+            Some(address) => error::at(address, error),
+            None => error.clone(),
+        }
     }
 
     /// Whether there is a connection; if not, one is on its way.
@@ -125,8 +152,8 @@ impl Lane {
                     StoreErrorKind::Unavailable,
                     "another connection was lost, and this one is replaced with it",
                 );
-                self.replace(&link, reason.clone());
-                Err(reason)
+                self.replace(&link, reason);
+                Err(self.absent())
             }
             None => Err(self.absent()),
         }
@@ -135,7 +162,7 @@ impl Lane {
     /// Why there is no connection. Starts to connect.
     fn absent(self: &Arc<Self>) -> StoreError {
         self.connect();
-        self.down.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.down().clone()
     }
 
     /// Runs one operation on the connection and learns from what becomes of it.
@@ -181,13 +208,18 @@ impl Lane {
     }
 
     /// Lets go of a connection, unless it has been replaced already, and starts to connect.
-    fn replace(self: &Arc<Self>, broken: &Arc<Link>, reason: StoreError) {
+    fn replace(self: &Arc<Self>, broken: &Arc<Link>, mut reason: StoreError) {
         self.era.end(broken.era);
+        if broken.runtime.is_finished() {
+            // It says nothing of the server, and the next one need not be waited for.
+            reason = StoreError::new(StoreErrorKind::Connecting, "not connected yet from this runtime");
+            *self.opened() = None;
+        }
         let current = self.link.load();
         if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, broken)) {
             self.link.store(None);
             self.silent.store(0, Ordering::Relaxed);
-            *self.down.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+            *self.down() = reason;
         }
         drop(current);
         self.connect();
@@ -195,17 +227,51 @@ impl Lane {
 
     /// Starts the background task that connects, unless it runs already.
     fn connect(self: &Arc<Self>) {
-        // Without a runtime there is nobody to connect; the next operation inside one tries again.
-        let Ok(runtime) = Handle::try_current() else {
-            return;
+        let handle = match runtime::handle_for(Needs::Connections) {
+            Ok(handle) => handle,
+            // The next operation inside of a runtime that can connect tries again.
+            Err(unfit) => {
+                *self.down() = StoreError::new(StoreErrorKind::Unavailable, unfit.to_string());
+                return;
+            }
         };
-        if !self.connecting.swap(true, Ordering::AcqRel) {
-            let task = Connecting(Arc::clone(self));
-            runtime.spawn(async move { task.0.connect_with_backoff().await });
-        }
+        let number = {
+            let mut attempt = self.attempt();
+            let stands_still =
+                |runtime: Id, moved: std::time::Instant| runtime != handle.id() && moved.elapsed() >= STUCK;
+            if attempt.at.is_some_and(|(runtime, moved)| !stands_still(runtime, moved)) {
+                return;
+            }
+            attempt.number += 1;
+            attempt.at = Some((handle.id(), std::time::Instant::now()));
+            attempt.number
+        };
+        let task = Connecting {
+            lane: Arc::clone(self),
+            number,
+        };
+        handle.spawn(async move { task.lane.connect_with_backoff(number).await });
     }
 
-    async fn connect_with_backoff(self: &Arc<Self>) {
+    /// Whether the attempt is still the one that counts; it has moved.
+    fn goes_on(&self, number: u64) -> bool {
+        let mut attempt = self.attempt();
+        if let (true, Some((_, moved))) = (attempt.number == number, &mut attempt.at) {
+            *moved = std::time::Instant::now();
+            return true;
+        }
+        false
+    }
+
+    fn attempt(&self) -> MutexGuard<'_, Attempt> {
+        self.attempt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn down(&self) -> MutexGuard<'_, StoreError> {
+        self.down.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn connect_with_backoff(self: &Arc<Self>, number: u64) {
         let schedule = || {
             ExponentialBuilder::new()
                 .with_min_delay(Duration::from_millis(50))
@@ -217,7 +283,11 @@ impl Lane {
             tokio::time::sleep(PAUSE.mul_f32(fastrand::f32())).await;
         }
         for longest in schedule() {
-            match self.open().await {
+            let opened = self.open().await;
+            if !self.goes_on(number) {
+                return;
+            }
+            match opened {
                 Ok(link) => {
                     // Counted before the first command can be sent on it.
                     self.connected.fetch_add(1, Ordering::SeqCst);
@@ -226,7 +296,7 @@ impl Lane {
                     self.link.store(Some(Arc::new(link)));
                     return;
                 }
-                Err(error) => *self.down.lock().unwrap_or_else(PoisonError::into_inner) = error,
+                Err(error) => *self.down() = error,
             }
             // Nobody but this task has the lane any more: the store is gone, or the server has left the cluster.
             if Arc::strong_count(self) == 1 {
@@ -234,6 +304,9 @@ impl Lane {
             }
             // Full jitter: processes that lost the server together do not come back together.
             tokio::time::sleep(longest.mul_f32(fastrand::f32())).await;
+            if !self.goes_on(number) {
+                return;
+            }
         }
     }
 
@@ -246,22 +319,29 @@ impl Lane {
         let era = self.era.now();
         let connection = match tokio::time::timeout(self.connect_timeout, self.connector.connect()).await {
             Ok(connection) => connection?,
-            Err(_) => return Err(StoreError::timeout("connecting", self.connect_timeout)),
+            Err(_) => return Err(self.located(&StoreError::timeout("connecting", self.connect_timeout))),
         };
         Ok(Link {
             handle: MultiplexedConnection::clone(&connection),
             era,
             owned: Some(connection),
+            runtime: tokio::spawn(std::future::pending()),
         })
     }
 }
 
 /// The background task's claim to be the only one; given up even when its runtime is shut down.
-struct Connecting(Arc<Lane>);
+struct Connecting {
+    lane: Arc<Lane>,
+    number: u64,
+}
 
 impl Drop for Connecting {
     fn drop(&mut self) {
-        self.0.connecting.store(false, Ordering::Release);
+        let mut attempt = self.lane.attempt();
+        if attempt.number == self.number {
+            attempt.at = None;
+        }
     }
 }
 
@@ -278,10 +358,13 @@ impl Watch<'_> {
         self.answered = true;
         self.lane.silent.store(0, Ordering::Relaxed);
         result.map_err(|error| {
-            let meaning = error::from_redis(&error);
+            let meaning = self.lane.located(&error::from_redis(&error));
             // A server that refuses writes may have been demoted: the address may lead to another one by now.
             if error.is_unrecoverable_error() || meaning.kind() == StoreErrorKind::RefusesWrites {
                 self.lane.replace(self.link, meaning.clone());
+                if self.link.runtime.is_finished() {
+                    return self.lane.absent();
+                }
             }
             meaning
         })
@@ -295,7 +378,7 @@ impl Drop for Watch<'_> {
         }
         if self.lane.silent.fetch_add(1, Ordering::Relaxed) + 1 >= TIMEOUTS_TO_REPLACE {
             let reason = StoreError::new(StoreErrorKind::Timeout, "the server stopped answering");
-            self.lane.replace(self.link, reason);
+            self.lane.replace(self.link, self.lane.located(&reason));
         }
     }
 }

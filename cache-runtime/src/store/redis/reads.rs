@@ -18,7 +18,6 @@ use foldhash::fast::RandomState;
 use redis::{Cmd, ServerError, Value, aio::ConnectionLike, pipe};
 use smallvec::SmallVec;
 use tokio::{
-    runtime::Handle,
     sync::oneshot,
     time::{Instant, timeout},
 };
@@ -26,6 +25,7 @@ use tokio::{
 use super::{error::unexpected, lane::Lane, server::REPLIES_IN_CLUSTER};
 use crate::{
     key::Address,
+    runtime::{self, Needs},
     store::{StoreError, StoreErrorKind},
 };
 
@@ -331,7 +331,7 @@ impl Drop for Wire {
             return;
         }
         // Not under the lock: a runtime that is shutting down drops the task, and with it this guard's successor, at once.
-        if let Ok(runtime) = Handle::try_current() {
+        if let Ok(runtime) = runtime::handle_for(Needs::Timers) {
             runtime.spawn(send_gathered(self.reads.wire(Sender::Task), batch));
         } else {
             let mut queue = self.reads.queue();

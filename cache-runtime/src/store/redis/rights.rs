@@ -74,7 +74,9 @@ pub(super) async fn probe(
         .await?;
     for ((command, prefix, _), reply) in asked.into_iter().zip(replies) {
         match reply {
-            Value::ServerError(failure) if is_denied(&failure) => return Err(missing(command, prefix, failure)),
+            Value::ServerError(failure) if is_denied(&failure) => {
+                return Err(lane.located(&missing(command, prefix, failure)));
+            }
             _ => {}
         }
     }

@@ -1,0 +1,174 @@
+//! Variables that look as if they were meant for the cache, and are not read.
+
+use std::{cell::RefCell, collections::BTreeSet, ffi::OsString};
+
+use super::from_env;
+
+/// A variable whose name is as near as this to one that is read.
+const SLIP: usize = 2;
+
+/// Where other programs are told where Redis is.
+const ELSEWHERE: [&str; 16] = [
+    "REDISCLOUD_URL",
+    "REDISTOGO_URL",
+    "REDIS_ADDR",
+    "REDIS_ADDRESS",
+    "REDIS_CONNECTION",
+    "REDIS_CONNECTION_STRING",
+    "REDIS_DSN",
+    "REDIS_ENDPOINT",
+    "REDIS_HOST",
+    "REDIS_HOSTNAME",
+    "REDIS_HOSTS",
+    "REDIS_SERVER",
+    "REDIS_SERVERS",
+    "REDIS_TLS_URL",
+    "VALKEY_HOST",
+    "VALKEY_URL",
+];
+
+/// A variable that is set and not read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Misspelt {
+    pub(crate) variable: String,
+    /// What may have been meant.
+    pub(crate) meant: String,
+}
+
+/// Those of an environment. Values are looked at only for whether there is one.
+pub(crate) fn misspelt(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<Misspelt> {
+    let set: BTreeSet<String> = environment
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .filter_map(|(name, _)| name.into_string().ok())
+        .collect();
+    let read = variables();
+    let has_url = set.contains("REDIS_URL");
+    let explain = |variable: &String| {
+        if read.contains(&**variable) {
+            let needs_url = variable.starts_with("REDIS_") && variable != "REDIS_ENABLED" && !has_url;
+            return needs_url.then(|| "it is for use beside REDIS_URL, which is not set".to_owned());
+        }
+        if !has_url && ELSEWHERE.contains(&&*variable.to_ascii_uppercase()) {
+            return Some("where Redis is says REDIS_URL, which is not set".to_owned());
+        }
+        let meant = read
+            .iter()
+            .filter(|read| !set.contains(**read))
+            .find(|read| resembles(variable, read));
+        meant.map(|meant| format!("is {meant} meant?"))
+    };
+    let explained = |variable: &String| {
+        Some(Misspelt {
+            meant: explain(variable)?,
+            variable: variable.clone(),
+        })
+    };
+    set.iter().filter_map(explained).collect()
+}
+
+fn resembles(variable: &str, read: &str) -> bool {
+    let upper = variable.to_ascii_uppercase();
+    let longer = upper.strip_suffix(read).is_some_and(|prefix| prefix.ends_with('_'));
+    longer || strsim::osa_distance(&upper, read) <= SLIP
+}
+
+/// Every variable that is read, as reading them shows.
+fn variables() -> BTreeSet<&'static str> {
+    let asked = RefCell::new(BTreeSet::new());
+    let nothing_wrong = from_env(|variable| {
+        asked.borrow_mut().insert(variable);
+        (variable == "REDIS_URL").then(|| "redis://localhost".into())
+    });
+    debug_assert!(nothing_wrong.is_ok(), "{nothing_wrong:?}");
+    asked.into_inner()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(set: &[(&str, &str)]) -> Vec<(String, String)> {
+        let environment = set.iter().map(|(name, value)| (name.into(), value.into()));
+        let misspelt = misspelt(environment).into_iter();
+        misspelt.map(|Misspelt { variable, meant }| (variable, meant)).collect()
+    }
+
+    #[test]
+    fn a_slip_names_the_variable_that_is_read() {
+        for (written, read) in [
+            ("REDIS_URI", "REDIS_URL"),
+            ("REDISURL", "REDIS_URL"),
+            ("REDIS_URLS", "REDIS_URL"),
+            ("redis_url", "REDIS_URL"),
+            ("CACHE_REDIS_URL", "REDIS_URL"),
+            ("APP_REDIS_URL", "REDIS_URL"),
+            ("CACHE_DEFAULT_TLL", "CACHE_DEFAULT_TTL"),
+            ("CACHE_DEAFULT_TTL", "CACHE_DEFAULT_TTL"),
+            ("CACHE_MAX_LOAD", "CACHE_MAX_LOADS"),
+            ("CACHE_SIGNINGKEY", "CACHE_SIGNING_KEY"),
+            ("REDIS_ENABLE", "REDIS_ENABLED"),
+        ] {
+            let expected = (written.to_owned(), format!("is {read} meant?"));
+            assert_eq!(of(&[(written, "hush")]), [expected]);
+        }
+    }
+
+    #[test]
+    fn without_an_address_what_others_read_it_from_is_named_too() {
+        for written in ["REDIS_HOST", "VALKEY_URL", "REDIS_PASSWORD", "REDIS_MAX_CONNECTIONS"] {
+            let [(variable, meant)] = &of(&[(written, "hush")])[..] else {
+                panic!("{written} is not named")
+            };
+            assert!(
+                variable == written && meant.contains("REDIS_URL, which is not set"),
+                "{meant}"
+            );
+            assert_eq!(of(&[(written, "hush"), ("REDIS_URL", "redis://h")]), []);
+        }
+    }
+
+    #[test]
+    fn what_is_read_what_is_empty_and_what_is_another_s_is_not_named() {
+        let url = ("REDIS_URL", "redis://h");
+        assert_eq!(of(&[]), []);
+        assert_eq!(of(&[("REDIS_URI", "")]), []);
+        assert_eq!(
+            of(&[url, ("REDIS_URI", "redis://h"), ("SESSIONS_REDIS_URL", "redis://h")]),
+            []
+        );
+        assert_eq!(
+            of(&[
+                url,
+                ("REDIS_TLS_CA", "x"),
+                ("CACHE_SWEEP", "off"),
+                ("REDIS_ENABLED", "1")
+            ]),
+            []
+        );
+        for others in [
+            "CACHE_DIR",
+            "XDG_CACHE_HOME",
+            "REDIS_VERSION",
+            "SCCACHE_REDIS",
+            "PATH",
+            "CACHE_URL_PREFIX",
+        ] {
+            assert_eq!(of(&[(others, "x")]), [], "{others}");
+        }
+    }
+
+    #[test]
+    fn every_variable_is_known_as_one_that_is_read() {
+        let read = variables();
+        for variable in [
+            "REDIS_URL",
+            "REDIS_TLS_KEY",
+            "REDIS_SENTINEL_PASSWORD",
+            "CACHE_SIGNING_KEY_PREVIOUS",
+        ] {
+            assert!(read.contains(variable), "{variable}");
+        }
+        assert!(read.len() > 25);
+    }
+}
