@@ -11,7 +11,7 @@ use crate::{
     context,
     exact::{Exact, NotExact},
     identity::Function,
-    key::{self, Address, NOBODY, SHARED_TENANT, ScopeValue, escape},
+    key::{self, Address, NOBODY, SHARED_TENANT, ScopeValue, UNSHOWN, escape},
     resource::{Optional, OptionalScope, ScopeType, Tenancy},
     site::Site,
 };
@@ -55,6 +55,11 @@ impl Arguments {
             (Tenancy::PerTenant, Some(tenant)) => tenant.into(),
             (Tenancy::PerTenant, None) => context::tenant_or_default(settings)?,
         };
+        let unshown = scopes.iter().find(|(_, value)| value == UNSHOWN).map(|(name, _)| *name);
+        if let Some(name) = unshown.or_else(|| (tenant == UNSHOWN).then_some("tenant")) {
+            site.warn_of(name, &"its `Display` returned an error");
+            return None;
+        }
         let declared = site.declared().scopes();
         scopes.sort_by_key(|(name, _)| declared.iter().position(|declared| declared == name));
         json.extend_from_slice(if json.is_empty() { b"{}" } else { b"}" });

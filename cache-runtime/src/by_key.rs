@@ -11,7 +11,7 @@ use crate::{
     exact::Exact,
     identity,
     invalidate::{Invalidated, Invalidation},
-    key::{Address, ScopeValue, escape},
+    key::{Address, ScopeValue, UNSHOWN, escape},
     protocol::Reading,
     shape::Fidelity,
 };
@@ -65,7 +65,8 @@ impl Cache {
     }
 
     fn locate<T: DeserializeOwned>(&self, key: &str) -> Option<(Arc<Address>, Identity)> {
-        let address = Address::from_escaped(&self.tenant()?, RESOURCE, &[scope(key)], "value");
+        let tenant = self.tenant().filter(|tenant| tenant != UNSHOWN)?;
+        let address = Address::from_escaped(&tenant, RESOURCE, &[scope(key)], "value");
         let fingerprint = identity::fingerprint(&address, &Exact::default());
         let shape = identity::shape_by_key::<T>();
         Some((Arc::new(address), Identity { fingerprint, shape }))

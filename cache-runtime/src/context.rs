@@ -18,7 +18,7 @@ use crate::{
     cache::Inner,
     changing::Changing,
     flight::Load,
-    key::{DEFAULT_TENANT, escape},
+    key::{self, DEFAULT_TENANT, escape},
     observe::Observer,
     transaction::TransactionLog,
 };
@@ -45,7 +45,8 @@ pub(crate) struct Context {
 /// A tenant, as a task carries it.
 #[derive(Debug, Clone)]
 pub(crate) struct Tenant {
-    given: Arc<str>,
+    /// `None` if it cannot be displayed.
+    given: Option<Arc<str>>,
     escaped: Arc<str>,
 }
 
@@ -219,6 +220,8 @@ pub(crate) fn load() -> Option<Arc<Load>> {
 /// Runs a future in which `tenant` is the current tenant: what `#[cached]` and `#[invalidates]` use when neither the
 /// attribute nor an argument `tenant_id` names one.
 ///
+/// If the tenant's `Display` returns an error, nothing is cached inside, and what is invalidated is everything of all tenants.
+///
 /// Tasks that the future spawns do not inherit it, unless they are spawned by [`spawn`].
 ///
 /// ```
@@ -227,10 +230,9 @@ pub(crate) fn load() -> Option<Arc<Load>> {
 /// # assert_eq!(answer, 42); }
 /// ```
 pub fn with_tenant<F: Future>(tenant: impl Display, future: F) -> impl Future<Output = F::Output> {
-    let given = tenant.to_string();
     let tenant = Tenant {
-        escaped: escape(&given).into(),
-        given: given.into(),
+        escaped: escape(&tenant).into(),
+        given: key::shown(&tenant).map(Into::into),
     };
     scope(future, move |context| context.tenant = Some(tenant))
 }
@@ -239,7 +241,7 @@ pub fn with_tenant<F: Future>(tenant: impl Display, future: F) -> impl Future<Ou
 ///
 /// An attribute's `tenant`, or an argument `tenant_id`, says what the tenant of that one call is, and nothing here.
 pub fn current_tenant() -> Option<Arc<str>> {
-    get(|context| context.tenant.as_ref().map(|tenant| Arc::clone(&tenant.given)))
+    get(|context| context.tenant.as_ref().and_then(|tenant| tenant.given.clone()))
 }
 
 /// As [`tokio::spawn`], with what the task that calls it carries: its cache, its tenant, and whatever observes it

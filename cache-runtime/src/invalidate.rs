@@ -1,6 +1,15 @@
 //! Invalidation: what is named, what becomes of it.
 
-use std::{borrow::Cow, collections::BTreeSet, fmt, pin::Pin, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    fmt,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use tokio::time::Instant;
 
@@ -9,9 +18,9 @@ use crate::{
     cache::Inner,
     declared,
     journal::Position,
-    key::{self, DEFAULT_TENANT, NOBODY, SHARED_TENANT, ScopeValue, escape},
+    key::{self, DEFAULT_TENANT, NOBODY, SHARED_TENANT, ScopeValue, UNSHOWN, escape},
     resource::{Resource, Selection, Tenancy},
-    store::StoreError,
+    store::{StampWatcher as _, StoreError},
     sweeper::Sweeper,
 };
 
@@ -23,6 +32,8 @@ pub(crate) struct Invalidation {
     /// For the log.
     resources: BTreeSet<&'static str>,
     tenants: BTreeSet<String>,
+    /// All stamps of all tenants.
+    everything: bool,
 }
 
 impl Invalidation {
@@ -36,7 +47,12 @@ impl Invalidation {
                 None => return,
             },
         };
-        let mut scopes = scopes.to_vec();
+        if tenant == UNSHOWN {
+            self.widen();
+        }
+        // Of a value that cannot be told nothing is known but the resource.
+        let is_told = scopes.iter().all(|(_, value)| value != UNSHOWN);
+        let mut scopes = if is_told { scopes.to_vec() } else { Vec::new() };
         scopes.sort_by_key(|(name, _)| resource.scopes().iter().position(|declared| declared == name));
         // There is a stamp for each scope value and one for all of them together. For some of several, the stamp of the
         // first covers them, and more.
@@ -53,12 +69,27 @@ impl Invalidation {
 
     /// Adds what was set by key: under these scope values, or all of it.
     pub(crate) fn add_by_key(&mut self, tenant: &str, scopes: &[ScopeValue]) {
+        if tenant == UNSHOWN {
+            self.widen();
+        }
         self.resources.insert(by_key::RESOURCE);
         self.tenants.insert(tenant.to_owned());
         self.stamps.insert(key::stamp_key(tenant, by_key::RESOURCE, scopes));
     }
 
+    /// It is not known whose: everything of all tenants is meant.
+    fn widen(&mut self) {
+        static SAID: AtomicBool = AtomicBool::new(false);
+        if !SAID.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "the `Display` of a tenant returned an error: what is to be invalidated for it is invalidated for all tenants"
+            );
+        }
+        self.everything = true;
+    }
+
     pub(crate) fn merge(&mut self, other: &Self) {
+        self.everything |= other.everything;
         self.stamps.extend(other.stamps.iter().cloned());
         self.patterns.extend(other.patterns.iter().cloned());
         self.resources.extend(&other.resources);
@@ -77,7 +108,7 @@ impl Invalidation {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.stamps.is_empty()
+        self.stamps.is_empty() && !self.everything
     }
 
     /// Whether anything of the resource is named.
@@ -87,7 +118,7 @@ impl Invalidation {
 
     /// Whether one of these stamps is removed.
     pub(crate) fn touches(&self, stamps: &[String]) -> bool {
-        stamps.iter().any(|stamp| self.stamps.contains(stamp))
+        self.everything || stamps.iter().any(|stamp| self.stamps.contains(stamp))
     }
 
     /// The keys of the stamps.
@@ -144,8 +175,17 @@ pub enum Invalidated {
 }
 
 impl Inner {
-    /// Writes the removal of these stamps down: from here on it happens, whatever becomes of the caller, and nobody in this
-    /// process is given what depends on them.
+    /// Writes the removal of all stamps down: from here on it happens, whatever becomes of the caller, and nobody in this process is
+    /// given what depends on them.
+    fn enqueue_everything(self: &Arc<Self>) {
+        self.journal.write_everything();
+        self.near.all_changed();
+        self.flights.detach_all();
+        self.keeper.ensure(self);
+        self.keeper.wake();
+    }
+
+    /// As [`enqueue_everything`](Self::enqueue_everything), of these stamps.
     fn enqueue(self: &Arc<Self>, stamps: &[String]) -> Position {
         let position = self.journal.write(stamps);
         self.near.void(stamps);
@@ -160,6 +200,9 @@ impl Inner {
         if self.store.is_some() && !invalidation.is_empty() {
             let started = Instant::now();
             let stamps = invalidation.stamps();
+            if invalidation.everything {
+                self.enqueue_everything();
+            }
             self.enqueue(&stamps);
             if !self.keeper.is_closed() {
                 self.repeats.write(&stamps);
@@ -189,7 +232,12 @@ impl Inner {
         }
         let started = Instant::now();
         self.counters.invalidations.add(1);
-        let invalidated = self.remove(&invalidation.stamps()).await;
+        let invalidated = if invalidation.everything {
+            self.enqueue_everything();
+            Invalidated::Pending
+        } else {
+            self.remove(&invalidation.stamps()).await
+        };
         log(
             &invalidation.subject(),
             invalidated == Invalidated::Acknowledged,
@@ -203,6 +251,9 @@ impl Inner {
     /// body runs. The mutation's own invalidation follows.
     pub(crate) async fn prepare(self: &Arc<Self>, invalidation: Invalidation) {
         if self.store.is_some() {
+            if invalidation.everything {
+                self.enqueue_everything();
+            }
             self.remove(&invalidation.stamps()).await;
         }
     }
@@ -272,13 +323,13 @@ impl Invalidate {
         }
     }
 
-    /// The tenant. Default: the task's current one, else `default`.
+    /// The tenant. Default: the task's current one, else `default`. If its `Display` returns an error, all tenants are meant.
     pub fn tenant(mut self, tenant: impl fmt::Display) -> Self {
         self.tenant = Some(escape(&tenant));
         self
     }
 
-    /// Only what has this scope value. Every matched resource must declare the scope; a group with parameters must declare the
+    /// Only what has this scope value; if its `Display` returns an error, the whole resource. Every matched resource must declare the scope; a group with parameters must declare the
     /// parameter, and what is given none of these is meant as a whole.
     pub fn scope(mut self, name: impl Into<String>, value: impl fmt::Display) -> Self {
         self.scopes.push((name.into(), escape(&value)));

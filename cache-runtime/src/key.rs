@@ -27,9 +27,21 @@ pub(crate) const DEFAULT_TENANT: &str = "default";
 /// The value of a scope that is `None`: "nobody".
 pub(crate) const NOBODY: &str = "~";
 
-/// A tenant or scope value as it stands in keys.
+/// Stands for a tenant or scope value whose `Display` returns an error: of no key that is read or written. What is to be invalidated
+/// under it is widened.
+pub(crate) const UNSHOWN: &str = "~?";
+
+/// What a value displays; `None` if its `Display` returns an error.
+pub(crate) fn shown(value: &(impl Display + ?Sized)) -> Option<String> {
+    let mut text = String::new();
+    write!(text, "{value}").is_ok().then_some(text)
+}
+
+/// A tenant or scope value as it stands in keys; [`UNSHOWN`] if it cannot be displayed.
 pub(crate) fn escape(value: &(impl Display + ?Sized)) -> String {
-    let text = value.to_string();
+    let Some(text) = shown(value) else {
+        return UNSHOWN.to_owned();
+    };
     let escaped = utf8_percent_encode(&text, ESCAPED).to_string();
     if escaped.len() > LONGEST_SEGMENT {
         let digest = blake3::hash(text.as_bytes()).to_hex();

@@ -7,8 +7,7 @@ use std::{
 };
 
 use crate::{
-    canonical::CanonicalError, codec::Codec, flight::Takeover, identity::Item, near::Coherence, resource::Resource,
-    stored::StoredBySite,
+    codec::Codec, flight::Takeover, identity::Item, near::Coherence, resource::Resource, stored::StoredBySite,
 };
 
 /// How often a function meets entries of another one under its keys before it has keys of its own. Once may be a damaged entry, or one
@@ -147,7 +146,7 @@ impl Site {
 
 impl Site {
     /// Says once that calls cannot be cached because of an argument's value.
-    pub(crate) fn warn_of(&self, argument: &str, cause: &CanonicalError) {
+    pub(crate) fn warn_of(&self, argument: &str, cause: &dyn fmt::Display) {
         let Self {
             module,
             function,

@@ -487,3 +487,39 @@ async fn values_by_key_are_set_got_and_deleted_for_each_tenant_and_type() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_time_to_live_without_an_end_keeps_a_result() {
+    #[cached(resource = "plain", ttl = Duration::MAX)]
+    async fn for_ever(id: u32) -> u32 {
+        id
+    }
+    #[cached(resource = "plain", ttl = Duration::from_secs(u64::MAX - 1), near = "tracked")]
+    async fn nearly_for_ever(id: u32) -> u32 {
+        id
+    }
+    isolated(async |cache| {
+        expect_outcomes(&[Miss, Hit], async {
+            for_ever(1).await;
+            for_ever(1).await;
+        })
+        .await;
+        nearly_for_ever(2).await;
+        nearly_for_ever(2).await;
+        assert!(cache.set("k", &1, Duration::MAX).await);
+        assert_eq!(cache.get::<i32>("k").await, Some(1));
+        assert_eq!((cache.stats().loads, cache.stats().fills), (2, 3));
+    })
+    .await;
+    let server = cache_testkit::RedisServer::start().unwrap();
+    cache_testkit::isolated_on(&server, async |cache| {
+        expect_outcomes(&[Miss, Hit], async {
+            for_ever(1).await;
+            for_ever(1).await;
+        })
+        .await;
+        assert!(cache.set("k", &1, Duration::MAX).await);
+        assert_eq!(cache.get::<i32>("k").await, Some(1));
+    })
+    .await;
+}

@@ -387,6 +387,11 @@ impl<K: Key> Flights<K> {
         self.table().flying.retain(|key, _| !key.depends_on(stamps));
     }
 
+    /// Takes all flights out of the table.
+    pub(crate) fn detach_all(&self) {
+        self.table().flying.clear();
+    }
+
     /// How many flights are in the table.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {

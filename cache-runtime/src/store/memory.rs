@@ -60,6 +60,14 @@ impl Weighter<String, Slot> for SlotWeight {
     }
 }
 
+/// The moment after `lasting`; of a time that the clock cannot express, the furthest that it is sure to.
+fn far(lasting: Duration) -> Instant {
+    /// A little more than 136 years.
+    const FURTHEST: Duration = Duration::from_secs(1 << 32);
+    let now = Instant::now();
+    now.checked_add(lasting).unwrap_or_else(|| now + FURTHEST)
+}
+
 impl MemoryStore {
     /// A store of at most `capacity` bytes of entries.
     pub fn new(capacity: u64) -> Self {
@@ -131,11 +139,9 @@ impl Store for MemoryStore {
     }
 
     fn fill<'a>(&'a self, ticket: &'a Ticket, entry: Bytes, ttl: Duration) -> StoreFuture<'a, ()> {
-        // `None` is a time beyond what the clock can express: as good as never.
-        if let Some(expires_at) = Instant::now().checked_add(ttl) {
-            self.entries
-                .insert(ticket.address().entry().to_owned(), Slot { expires_at, entry });
-        }
+        let expires_at = far(ttl);
+        self.entries
+            .insert(ticket.address().entry().to_owned(), Slot { expires_at, entry });
         Box::pin(async { Ok(()) })
     }
 

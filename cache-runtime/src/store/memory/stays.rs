@@ -8,6 +8,8 @@ use std::{
 
 use tokio::time::Instant;
 
+use super::far;
+
 /// Guests by place, each until a time of its own.
 #[derive(Debug, Default)]
 pub(super) struct Stays(Mutex<Places>);
@@ -74,10 +76,9 @@ impl Places {
     fn stay(&mut self, place: &str, guest: u64, lasting: Duration) {
         let now = Instant::now();
         let guests = self.guests.entry(place.to_owned()).or_default();
-        // `None` is a time beyond what the clock can express: nobody stays that long.
-        match now.checked_add(lasting).filter(|until| *until > now) {
-            Some(until) => guests.insert(guest, until),
-            None => guests.remove(&guest),
+        match far(lasting) {
+            until if until > now => guests.insert(guest, until),
+            _ => guests.remove(&guest),
         };
         if self.guests.len() > self.prune_above.max(1024) {
             self.guests
