@@ -19,7 +19,7 @@ use cache_runtime::{
     store::RedisConfig,
     with_cache,
 };
-use cache_testkit::{Direction, FaultProxy, RedisServer, expect_outcomes, isolated_in, reaching};
+use cache_testkit::{Direction, FaultProxy, RedisCluster, RedisServer, expect_outcomes, isolated_in, reaching};
 use tokio::{
     runtime::{Builder, Runtime},
     task::JoinSet,
@@ -242,6 +242,26 @@ fn a_connection_that_was_begun_in_a_runtime_that_nobody_drives_is_not_waited_for
         cache
     });
     current_thread().block_on(async { assert!(cache.ready(PATIENCE).await) });
+    drop(idle);
+}
+
+#[test]
+fn a_cluster_that_is_looked_for_in_a_runtime_that_nobody_drives_is_found_in_another() {
+    let cluster = RedisCluster::start().unwrap();
+    let config = RedisConfig::new(&cluster.url()).unwrap();
+    let idle = current_thread();
+    let cache = idle.block_on(async {
+        let cache = Cache::builder().redis(config).build();
+        tokio::task::yield_now().await;
+        cache
+    });
+    for make in [current_thread, runtime] {
+        make().block_on(with_cache(cache.clone(), async {
+            assert!(cache.ready(PATIENCE).await);
+            answer(1).await;
+            expect_outcomes(&[Hit], answer(1)).await;
+        }));
+    }
     drop(idle);
 }
 

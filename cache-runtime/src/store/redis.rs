@@ -1,6 +1,7 @@
 //! Redis, through a few connections to each server that `deadpool-redis` creates and bounds and whose multiplexed handles all callers
 //! share. See `docs/decisions/0002-shared-handles.md` for why no call checks a connection out of the pool.
 
+mod attempts;
 mod cluster;
 mod config;
 mod connector;

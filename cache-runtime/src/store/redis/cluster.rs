@@ -11,7 +11,7 @@ mod topology;
 
 use std::sync::{
     Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+    atomic::{AtomicU64, Ordering},
 };
 
 use arc_swap::ArcSwapOption;
@@ -27,6 +27,7 @@ use self::{
 };
 use super::{
     RedisConfig,
+    attempts::Attempts,
     connector::{self, Connector},
     error::{self, ASK, is_redirection},
     reads::{AllFound, Fetch, Wanted, bytes},
@@ -51,7 +52,7 @@ pub(super) struct Cluster {
     /// Who has which keys; `None` until a server has said so.
     topology: ArcSwapOption<Topology>,
     generations: Arc<AtomicU64>,
-    asking: AtomicBool,
+    attempts: Attempts,
     /// Why nothing is known of the servers.
     unknown: Mutex<StoreError>,
 }
@@ -63,7 +64,7 @@ impl Cluster {
             seeds,
             topology: ArcSwapOption::empty(),
             generations,
-            asking: AtomicBool::new(false),
+            attempts: Attempts::default(),
             unknown: Mutex::new(StoreError::new(StoreErrorKind::Connecting, "not connected yet")),
         }
     }
@@ -233,23 +234,30 @@ impl Cluster {
         let Ok(runtime) = runtime::handle_for(Needs::Connections) else {
             return;
         };
-        if !self.asking.swap(true, Ordering::AcqRel) {
-            let task = Asking(Arc::clone(self));
+        if let Some(number) = self.attempts.begin(runtime.id()) {
+            let task = Asking {
+                cluster: Arc::clone(self),
+                number,
+            };
             runtime.spawn(async move {
-                task.0.ask_with_backoff().await;
+                task.cluster.ask_with_backoff(number).await;
                 sleep(REST).await;
             });
         }
     }
 
-    async fn ask_with_backoff(self: &Arc<Self>) {
+    async fn ask_with_backoff(self: &Arc<Self>, number: u64) {
         let schedule = ExponentialBuilder::new()
             .with_min_delay(Duration::from_millis(50))
             .with_max_delay(Duration::from_secs(1))
             .without_max_times()
             .build();
         for longest in schedule {
-            match self.ask().await {
+            let answer = self.ask(number).await;
+            if !self.attempts.goes_on(number) {
+                return;
+            }
+            match answer {
                 Ok(shards) => return self.adopt(shards),
                 Err(cause) => *self.unknown.lock().unwrap_or_else(PoisonError::into_inner) = cause,
             }
@@ -264,12 +272,13 @@ impl Cluster {
 
     /// Asks one server after the other, in random order: first the primaries over the connections that are there, then
     /// replicas and the addresses of the URL.
-    async fn ask(&self) -> Result<Shards, StoreError> {
+    async fn ask(&self, number: u64) -> Result<Shards, StoreError> {
         let deadline = self.config.discovery_deadline();
         let known = self.topology.load_full();
         let mut nodes: Vec<Arc<Node>> = known.iter().flat_map(|known| known.nodes.iter().cloned()).collect();
         fastrand::shuffle(&mut nodes);
         for node in nodes {
+            self.attempts.goes_on(number);
             let lane = node.server.write_lane();
             let asking = lane.run(async |mut connection| topology::question().query_async(&mut connection).await);
             if let Ok(Ok(answer)) = timeout(deadline, asking).await
@@ -284,6 +293,7 @@ impl Cluster {
         fastrand::shuffle(&mut addresses);
         let mut last = StoreError::new(StoreErrorKind::Unavailable, "there are no servers to ask");
         for address in addresses {
+            self.attempts.goes_on(number);
             let client = self.config.client(address.clone());
             let question = async |mut connection| topology::question().query_async(&mut connection).await;
             let answer = connector::ask(client, deadline, question).await;
@@ -352,10 +362,13 @@ fn moved_on(redirection: &ServerError) -> StoreError {
 }
 
 /// The background task's claim to be the only one; given up even when its runtime is shut down.
-struct Asking(Arc<Cluster>);
+struct Asking {
+    cluster: Arc<Cluster>,
+    number: u64,
+}
 
 impl Drop for Asking {
     fn drop(&mut self) {
-        self.0.asking.store(false, Ordering::Release);
+        self.cluster.attempts.end(self.number);
     }
 }

@@ -15,9 +15,9 @@ use redis::{
     Pipeline, RedisResult, Value,
     aio::{ConnectionLike, MultiplexedConnection},
 };
-use tokio::{runtime::Id, task::JoinHandle, time::Instant};
+use tokio::{task::JoinHandle, time::Instant};
 
-use super::{RedisConfig, connector::Connector, error};
+use super::{RedisConfig, attempts::Attempts, connector::Connector, error};
 use crate::{
     runtime::{self, Needs},
     store::{StoreError, StoreErrorKind},
@@ -35,10 +35,6 @@ const SILENCE: Duration = Duration::from_millis(5);
 const SHORT_LIVED: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// An attempt to connect that has not moved for this long, in another runtime than the one that asks, is not waited for: that
-/// runtime may be one that nobody drives.
-const STUCK: Duration = Duration::from_secs(1);
-
 /// One connection of the store and its replacement in the background.
 ///
 /// The lane owns the connection; callers clone its multiplexed handle. While there is none, every operation fails at once.
@@ -51,7 +47,7 @@ pub(super) struct Lane {
     era: Era,
     connect_timeout: Duration,
     link: ArcSwapOption<Link>,
-    attempt: Mutex<Attempt>,
+    attempts: Attempts,
     /// How many connections there have been.
     connected: AtomicU64,
     /// How many of all the store's lanes together.
@@ -81,15 +77,6 @@ impl Era {
     }
 }
 
-/// Who connects.
-#[derive(Debug, Default)]
-struct Attempt {
-    /// The number of the task that does; tasks are counted from 1 on.
-    number: u64,
-    /// Where it runs, and when it last moved; `None` for nowhere.
-    at: Option<(Id, std::time::Instant)>,
-}
-
 /// An established connection.
 struct Link {
     handle: MultiplexedConnection,
@@ -117,7 +104,7 @@ impl Lane {
             era,
             connect_timeout: config.connect_deadline(),
             link: ArcSwapOption::empty(),
-            attempt: Mutex::default(),
+            attempts: Attempts::default(),
             connected: AtomicU64::new(0),
             generations,
             silent: AtomicU32::new(0),
@@ -235,36 +222,14 @@ impl Lane {
                 return;
             }
         };
-        let number = {
-            let mut attempt = self.attempt();
-            let stands_still =
-                |runtime: Id, moved: std::time::Instant| runtime != handle.id() && moved.elapsed() >= STUCK;
-            if attempt.at.is_some_and(|(runtime, moved)| !stands_still(runtime, moved)) {
-                return;
-            }
-            attempt.number += 1;
-            attempt.at = Some((handle.id(), std::time::Instant::now()));
-            attempt.number
+        let Some(number) = self.attempts.begin(handle.id()) else {
+            return;
         };
         let task = Connecting {
             lane: Arc::clone(self),
             number,
         };
         handle.spawn(async move { task.lane.connect_with_backoff(number).await });
-    }
-
-    /// Whether the attempt is still the one that counts; it has moved.
-    fn goes_on(&self, number: u64) -> bool {
-        let mut attempt = self.attempt();
-        if let (true, Some((_, moved))) = (attempt.number == number, &mut attempt.at) {
-            *moved = std::time::Instant::now();
-            return true;
-        }
-        false
-    }
-
-    fn attempt(&self) -> MutexGuard<'_, Attempt> {
-        self.attempt.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn down(&self) -> MutexGuard<'_, StoreError> {
@@ -284,10 +249,10 @@ impl Lane {
         }
         for longest in schedule() {
             let opened = self.open().await;
-            if !self.goes_on(number) {
-                return;
-            }
+            let goes_on = self.attempts.goes_on(number);
             match opened {
+                // Another attempt was begun meanwhile, and was faster.
+                Ok(_) if !goes_on && self.link.load().is_some() => return,
                 Ok(link) => {
                     // Counted before the first command can be sent on it.
                     self.connected.fetch_add(1, Ordering::SeqCst);
@@ -296,6 +261,7 @@ impl Lane {
                     self.link.store(Some(Arc::new(link)));
                     return;
                 }
+                Err(_) if !goes_on => return,
                 Err(error) => *self.down() = error,
             }
             // Nobody but this task has the lane any more: the store is gone, or the server has left the cluster.
@@ -304,7 +270,7 @@ impl Lane {
             }
             // Full jitter: processes that lost the server together do not come back together.
             tokio::time::sleep(longest.mul_f32(fastrand::f32())).await;
-            if !self.goes_on(number) {
+            if !self.attempts.goes_on(number) {
                 return;
             }
         }
@@ -338,10 +304,7 @@ struct Connecting {
 
 impl Drop for Connecting {
     fn drop(&mut self) {
-        let mut attempt = self.lane.attempt();
-        if attempt.number == self.number {
-            attempt.at = None;
-        }
+        self.lane.attempts.end(self.number);
     }
 }
 
