@@ -1,19 +1,21 @@
 //! The macros as functions of tokens. Apart from the crate's root, which must be a procedural macro's, so that `fuzz` can
 //! include them.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 
 use crate::{
     args::{CachedArgs, InvalidatesArgs, ResourcesArgs},
     diag::Errors,
     expand, fallback, lower,
+    paths::with_runtime,
     target::{Function, Target},
 };
 
 pub(crate) fn resources(input: TokenStream) -> TokenStream {
     let mut errors = Errors::new();
-    let args = ResourcesArgs::parse(input, &mut errors);
-    let items = expand::registry(&lower::registry(&args, &mut errors));
+    let args = ResourcesArgs::parse(ungrouped(input), &mut errors);
+    let registry = lower::registry(&args, &mut errors);
+    let items = with_runtime(args.krate.as_ref(), || expand::registry(&registry));
     match errors.into_result() {
         Ok(()) => items,
         Err(error) => fallback::item(&items, &error),
@@ -23,10 +25,38 @@ pub(crate) fn resources(input: TokenStream) -> TokenStream {
 pub(crate) fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
     let text = hash(&[&args, &item]);
     annotate("cached", item, |errors, target| {
-        let args = CachedArgs::parse(args, errors);
+        let args = CachedArgs::parse(ungrouped(args), errors);
         let model = lower::cached(&args, target?, errors)?;
-        Some(move |block: TokenStream| expand::cached(&model, text, &block))
+        Some(move |block: TokenStream| with_runtime(args.krate.value(), || expand::cached(&model, text, &block)))
     })
+}
+
+/// The tokens without the invisible brackets that a surrounding macro puts around what it was given: around one word, one literal or
+/// one path they mean nothing, and would be taken for something else.
+fn ungrouped(tokens: TokenStream) -> TokenStream {
+    tokens
+        .into_iter()
+        .map(|token| match token {
+            TokenTree::Group(group) => {
+                let inner = ungrouped(group.stream());
+                if group.delimiter() == Delimiter::None && (is_one(&inner) || is_path(&inner)) {
+                    return inner;
+                }
+                let mut outer = Group::new(group.delimiter(), inner);
+                outer.set_span(group.span());
+                TokenTree::from(outer).into()
+            }
+            token => TokenStream::from(token),
+        })
+        .collect()
+}
+
+fn is_one(tokens: &TokenStream) -> bool {
+    tokens.clone().into_iter().nth(1).is_none()
+}
+
+fn is_path(tokens: &TokenStream) -> bool {
+    syn::parse::Parser::parse2(syn::Path::parse_mod_style, tokens.clone()).is_ok()
 }
 
 /// FNV-1a over the tokens: the same in every build that has the same tokens.
@@ -39,9 +69,10 @@ fn hash(tokens: &[&TokenStream]) -> u64 {
 
 pub(crate) fn invalidates(args: TokenStream, item: TokenStream) -> TokenStream {
     annotate("invalidates", item, |errors, target| {
-        let args = InvalidatesArgs::parse(args, errors);
-        let model = lower::invalidates(&args, target?, errors);
-        Some(move |block: TokenStream| expand::invalidates(&model, &block))
+        let args = InvalidatesArgs::parse(ungrouped(args), errors);
+        let target = target?;
+        let model = with_runtime(args.krate.value(), || lower::invalidates(&args, target, errors));
+        Some(move |block: TokenStream| with_runtime(args.krate.value(), || expand::invalidates(&model, &block)))
     })
 }
 

@@ -7,19 +7,16 @@ mod cached;
 mod invalidates;
 mod registry;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::{Type, spanned::Spanned};
 
-use crate::model::Scope;
+use crate::{
+    model::Scope,
+    paths::{private_item, quiet},
+};
 
 pub(crate) use self::{cached::cached, invalidates::invalidates, registry::registry};
-
-/// `::cache_runtime::__private::item`, on `span`.
-fn private(item: &str, span: Span) -> TokenStream {
-    let item = Ident::new(item, span);
-    quote_spanned!(span=> ::cache_runtime::__private::#item)
-}
 
 /// A local variable that the user's code cannot name.
 fn local(name: &str) -> Ident {
@@ -30,7 +27,8 @@ fn local(name: &str) -> Ident {
 /// future twice.
 fn future(block: &TokenStream, output: &Type) -> TokenStream {
     let body = async_block(block, output);
-    quote!(::core::pin::pin!(#body))
+    // On the user's own span: to those who look for unsafe code it is that of `pin!` then, and not of the macro around it.
+    quote_spanned!(output.span()=> ::core::pin::pin!(#body))
 }
 
 /// The user's block as a future of `output`.
@@ -44,21 +42,34 @@ fn async_block(block: &TokenStream, output: &Type) -> TokenStream {
         if let ::core::option::Option::Some(#returned) = ::core::option::Option::None::<#output> {
             return #returned;
         }
-        let #returned: #output = #block;
     };
+    let block = quiet_block(block);
+    // Nothing stands after the block, which may never come to its end.
     quote! {
         async move {
             #pin
-            #[allow(unreachable_code, reason = "the body may always return early")]
-            #returned
+            #block
         }
     }
+}
+
+/// A block whose braces are the macro's, since they may be one pair too many for those who count them.
+fn quiet_block(block: &TokenStream) -> TokenStream {
+    let quieted = block.clone().into_iter().map(|token| match token {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
+            let mut quieted = Group::new(Delimiter::Brace, group.stream());
+            quieted.set_span(quiet(group.span()));
+            quieted.into()
+        }
+        token => token,
+    });
+    quieted.collect()
 }
 
 /// How `output` splits into its value and the rest, on the span of the return type.
 fn shape(output: &Type) -> TokenStream {
     let span = output.span();
-    let returns = private("Returns", span);
+    let returns = private_item("Returns", span);
     quote_spanned!(span=> #returns::<#output>::new().shape())
 }
 
@@ -80,8 +91,7 @@ fn nested_shape(output: &Type) -> TokenStream {
 /// A name for the type of a scope, on the user's span.
 fn scope_type(scope: &Scope, alias: &Ident) -> TokenStream {
     let Scope { name, ty, .. } = scope;
-    quote_spanned! {name.span()=>
-        #[allow(unused_qualifications, reason = "the user's module may have imported it")]
+    quote_spanned! {quiet(name.span())=>
         type #alias = #ty;
     }
 }

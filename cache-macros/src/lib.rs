@@ -13,6 +13,7 @@ mod expand;
 mod fallback;
 mod lower;
 mod model;
+mod paths;
 mod target;
 mod uses;
 

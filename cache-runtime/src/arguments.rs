@@ -238,8 +238,19 @@ impl Key<'_> {
     /// One argument or key expression; given in ascending order of the names.
     #[inline]
     pub fn arg<T: KeyArg + ?Sized>(&mut self, name: &'static str, value: &T) {
+        if let Parts::Compact(compact) = &mut self.0 {
+            compact.write(|form| form.write(value));
+        } else {
+            self.arg_at_length(name, value);
+        }
+    }
+
+    /// As [`arg`](Self::arg), in the forms that are not quick to write.
+    #[cold]
+    #[inline(never)]
+    fn arg_at_length<T: KeyArg + ?Sized>(&mut self, name: &'static str, value: &T) {
         match &mut self.0 {
-            Parts::Compact(compact) => compact.write(|form| form.write(value)),
+            Parts::Compact(_) => {}
             Parts::Canonical(canonical) => canonical.arg(name, |json| canonical::write(json, value)),
             Parts::Exact(exact) => write_exact(exact, name, |exact| exact.write(value)),
         }

@@ -237,7 +237,6 @@ impl Asking<'_> {
     }
 
     /// Loads when it is this call's turn, and fills; unless another one has loaded meanwhile.
-    #[expect(clippy::too_many_arguments, reason = "all of it is moved in, once")]
     async fn load<R, S, U, N, F>(
         &self,
         load: &Arc<Load>,

@@ -6,10 +6,10 @@
 //!   are not queued behind one another: a database that fails after a timeout would make the last of a hundred waiters wait
 //!   a hundred timeouts;
 //! - when the leader is cancelled or panics, one of the waiters takes over and the others wait for that one;
-//! Who finds no flight, but began before one of the same key landed, may have read before its fill: it reads once more.
-//!
 //! - when the leader [stalls](load), or after the backstop, one of the waiters loads, too, and all are given what comes first;
 //! - a call that was made by the load itself, or by one that waits for it, waits for nothing: see [`Joined::Circle`].
+//!
+//! Who finds no flight, but began before one of the same key landed, may have read before its fill: it reads once more.
 //!
 //! A load under stamps may be joined while it lasts: who read the same stamps would be given its entry anyway. A load
 //! without stamps, because the store was not reached or had no memory for them, may have been overtaken by an invalidation

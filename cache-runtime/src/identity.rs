@@ -88,9 +88,10 @@ fn uniqueness(path: &str, module: &str, function: &str) -> Uniqueness {
     };
     if let Some(implementation) = path.strip_prefix('<') {
         let of = implementation.split(" as ").next().unwrap_or(implementation);
-        return match is_of_this_module(of) {
-            true => Uniqueness::Certain,
-            false => Uniqueness::Likely,
+        return if is_of_this_module(of) {
+            Uniqueness::Certain
+        } else {
+            Uniqueness::Likely
         };
     }
     let parent = path

@@ -61,6 +61,7 @@ impl<R> Deref for Returns<R> {
 
 impl<T> OfResult<T> {
     /// The same, with the value split by what `inner` makes of its probe.
+    #[expect(clippy::unused_self, reason = "a type is all that it is")]
     pub fn then<I>(self, inner: impl FnOnce(Returns<T>) -> I) -> Nested<Self, I> {
         drop(inner(Returns::new()));
         Nested(PhantomData)
@@ -69,6 +70,7 @@ impl<T> OfResult<T> {
 
 impl<T> OfOption<T> {
     /// The same, with the value split by what `inner` makes of its probe.
+    #[expect(clippy::unused_self, reason = "a type is all that it is")]
     pub fn then<I>(self, inner: impl FnOnce(Returns<T>) -> I) -> Nested<Self, I> {
         drop(inner(Returns::new()));
         Nested(PhantomData)

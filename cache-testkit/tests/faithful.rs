@@ -1,4 +1,5 @@
 //! A hit equals its load, or nothing was stored; and no two arguments that serde tells apart are given one another's result.
+#![expect(clippy::option_option, reason = "that these are told apart is what it is about")]
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},

@@ -185,6 +185,7 @@ fn next_round(key: u32, rounds: Rounds) -> Pin<Box<dyn Future<Output = u32> + Se
     Box::pin(circle(3 - key, Rounds(rounds.0 - 1)))
 }
 
+#[derive(Clone, Copy)]
 struct Rounds(u32);
 
 #[tokio::test]

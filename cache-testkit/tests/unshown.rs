@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use cache_runtime::{
@@ -151,7 +152,7 @@ async fn a_mutation_with_such_a_scope_value_invalidates_the_whole_resource_also_
 
 async fn nothing_is_left(cache: &Cache) {
     // In the background, and not read from until then.
-    assert!(cache.ready(std::time::Duration::from_secs(10)).await);
+    assert!(cache.ready(Duration::from_secs(10)).await);
     while cache.stats().pending_invalidations > 0 {
         tokio::task::yield_now().await;
     }
@@ -196,7 +197,7 @@ async fn by_hand_such_a_scope_value_means_the_whole_resource_and_values_by_key_h
         list(&one).await;
         cache.invalidate("lists").scope("company", &hidden).await.unwrap();
         expect_outcomes(&[Miss], list(&one)).await;
-        let set = cache.set("k", &1, std::time::Duration::from_secs(60));
+        let set = cache.set("k", &1, Duration::from_mins(1));
         assert!(!with_tenant(&hidden, set).await);
         assert_eq!(with_tenant(&hidden, cache.get::<i32>("k")).await, None);
     })

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::{
-    Expr, LitInt, LitStr, Token,
+    Expr, LitInt, LitStr, Path, Token,
     ext::IdentExt,
     parse::{Parse, ParseStream},
 };
@@ -20,7 +20,8 @@ use crate::{
 
 /// The names of the options, for messages.
 const OPTIONS: &[&str] = &[
-    "resource", "ttl", "skip", "key", "scope", "tenant", "cache", "when", "unless", "near", "lease", "codec", "version",
+    "resource", "ttl", "skip", "key", "scope", "tenant", "cache", "when", "unless", "near", "lease", "codec",
+    "version", "crate",
 ];
 
 /// `lease` without a value.
@@ -41,6 +42,8 @@ pub(crate) struct CachedArgs {
     pub(crate) lease: Slot<DurationExpr>,
     pub(crate) codec: Slot<CodecArg>,
     pub(crate) version: Slot<u32>,
+    /// Where the runtime is.
+    pub(crate) krate: Slot<Path>,
 }
 
 impl CachedArgs {
@@ -60,6 +63,7 @@ impl CachedArgs {
             lease: Slot::Absent,
             codec: Slot::Absent,
             version: Slot::Absent,
+            krate: Slot::Absent,
         };
         read_all(tokens, errors, |input, errors| {
             separated(input, errors, |input, errors| {
@@ -85,6 +89,7 @@ impl CachedArgs {
             "lease" => option.flag_or_assign(&mut self.lease, DurationExpr::Fixed(LEASE), "lease = \"2s\""),
             "codec" => option.assign(&mut self.codec, "codec = \"postcard\""),
             "version" => option.assign_with(&mut self.version, "version = 2", version),
+            "crate" => option.assign_with(&mut self.krate, "crate = some::cache_runtime", Path::parse_mod_style),
             _ => option.refuse(OPTIONS),
         }
     }

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use syn::{
-    Expr, LitStr, Token,
+    Expr, LitStr, Path, Token,
     ext::IdentExt,
     parse::{Parse, ParseStream},
     token,
@@ -15,7 +15,7 @@ use super::{
 use crate::diag::Errors;
 
 /// The names of the options, for messages.
-const OPTIONS: &[&str] = &["on", "detach", "tenant", "cache"];
+const OPTIONS: &[&str] = &["on", "detach", "tenant", "cache", "crate"];
 
 /// The word for the condition of a target. No scope is called so.
 pub(crate) const WHEN: &str = "when";
@@ -27,6 +27,8 @@ pub(crate) struct InvalidatesArgs {
     pub(crate) detach: Slot<()>,
     pub(crate) tenant: Slot<Expr>,
     pub(crate) cache: Slot<Expr>,
+    /// Where the runtime is.
+    pub(crate) krate: Slot<Path>,
 }
 
 /// `"name"`, `"pattern_*"` or `path`, with scope values and a condition or without.
@@ -53,6 +55,7 @@ impl InvalidatesArgs {
             detach: Slot::Absent,
             tenant: Slot::Absent,
             cache: Slot::Absent,
+            krate: Slot::Absent,
         };
         read_all(tokens, errors, |input, errors| {
             separated(input, errors, |input, errors| {
@@ -74,6 +77,7 @@ impl InvalidatesArgs {
             WHEN => option.misplaced("`when` is said of a target\nhelp: write `\"name\"(when = ...)`"),
             "tenant" => option.assign(&mut self.tenant, "tenant = claims.tenant"),
             "cache" => option.assign(&mut self.cache, "cache = self.cache"),
+            "crate" => option.assign_with(&mut self.krate, "crate = some::cache_runtime", Path::parse_mod_style),
             _ => option.refuse(OPTIONS),
         }
     }

@@ -1,12 +1,14 @@
 //! How attributes name resources and groups: a text that is looked up in `crate::cache_resources`, or a path.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote_spanned;
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{
     LitStr, Path, Token,
     parse::{Parse, ParseStream},
     spanned::Spanned,
 };
+
+use crate::paths::{on, quiet};
 
 /// `"invoices_list"`, `"dashboard_*"` or `some::path::name`.
 pub(crate) enum Reference {
@@ -64,26 +66,38 @@ impl Reference {
     /// The path of the declared resource or group, every token of it on the user's own span.
     pub(crate) fn item(&self) -> syn::Result<TokenStream> {
         match self {
-            Self::Path(path) => Ok(quote_spanned!(path.span()=> #path)),
+            Self::Path(path) => {
+                let item = path.segments.last().map(|segment| &segment.ident);
+                Ok(beside(path, item, path.span()))
+            }
             Self::Text(text) => {
                 let name = resource_ident(&text.value(), text.span())?;
-                Ok(quote_spanned!(text.span()=> crate::cache_resources::#name))
+                Ok(in_registry(&name, text.span()))
             }
-            Self::Word(word) => Ok(quote_spanned!(word.span()=> crate::cache_resources::#word)),
+            Self::Word(word) => Ok(in_registry(word, word.span())),
         }
     }
 
     /// The path of another item of the registry that declares it, its tokens on `span`.
     pub(crate) fn sibling(&self, item: &TokenStream, span: Span) -> TokenStream {
         match self {
-            Self::Text(_) | Self::Word(_) => quote_spanned!(span=> crate::cache_resources::#item),
-            Self::Path(path) => {
-                let leading = path.leading_colon;
-                let modules = path.segments.iter().take(path.segments.len() - 1);
-                quote_spanned!(span=> #leading #(#modules::)* #item)
-            }
+            Self::Text(_) | Self::Word(_) => in_registry(item, span),
+            Self::Path(path) => beside(path, item, span),
         }
     }
+}
+
+/// The path of an item in the module that this path leads into.
+fn beside(path: &Path, item: impl ToTokens, span: Span) -> TokenStream {
+    let leading = path.leading_colon;
+    let modules = path.segments.iter().take(path.segments.len() - 1);
+    let module = on(quote!(#leading #(#modules::)*), quiet(span));
+    quote!(#module #item)
+}
+
+/// The path of an item in the module where names are looked up.
+fn in_registry(item: impl ToTokens, span: Span) -> TokenStream {
+    quote_spanned!(quiet(span)=> crate::cache_resources::#item)
 }
 
 /// `name` as an identifier, if it can be the name of a resource or a group.

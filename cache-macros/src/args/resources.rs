@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use syn::{
-    Attribute, LitInt, LitStr, Meta, Token, Type,
+    Attribute, LitInt, LitStr, Meta, Path, Token, Type,
     ext::IdentExt,
     parse::{Parse, ParseStream},
     token,
@@ -18,6 +18,8 @@ const OPTIONS: &[&str] = &["ttl", "scope", "tenant", "max_loads", "crash_safe", 
 
 /// What stands in `resources! { ... }`.
 pub(crate) struct ResourcesArgs {
+    /// Where the runtime is.
+    pub(crate) krate: Option<Path>,
     pub(crate) declarations: Vec<Declaration>,
 }
 
@@ -78,7 +80,11 @@ impl ResourcesArgs {
     /// Reads the declarations. What is wrong goes to `errors`, what is right is kept.
     pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let mut declarations = Vec::new();
+        let mut krate = None;
         read_all(tokens, errors, |input, errors| {
+            if input.peek(Token![crate]) {
+                krate = errors.keep(runtime(input));
+            }
             while !input.is_empty() {
                 match declaration(input, errors) {
                     Ok(declaration) => declarations.push(declaration),
@@ -89,8 +95,28 @@ impl ResourcesArgs {
                 }
             }
         });
-        Self { declarations }
+        Self { krate, declarations }
     }
+}
+
+/// Reads `crate = path;`, which stands before the declarations.
+fn runtime(input: ParseStream<'_>) -> syn::Result<Path> {
+    let refuse = |error: &syn::Error| {
+        let text = "expected the path of the runtime\nhelp: write `crate = some::cache_runtime;`";
+        syn::Error::new(error.span(), text)
+    };
+    let read = |input: ParseStream<'_>| {
+        input.parse::<Token![crate]>()?;
+        input.parse::<Token![=]>()?;
+        let path = input.call(Path::parse_mod_style)?;
+        input.parse::<Token![;]>()?;
+        Ok(path)
+    };
+    let path = read(input).map_err(|error| refuse(&error));
+    if path.is_err() {
+        skip_declaration(input);
+    }
+    path
 }
 
 impl Declaration {
@@ -183,6 +209,13 @@ fn declaration(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Decla
     }
     let content;
     syn::braced!(content in input);
+    if input.peek(Token![,]) {
+        errors.at(
+            input.span(),
+            format!("nothing stands between declarations\nhelp: remove the `,` after `{name} {{ ... }}`"),
+        );
+        input.parse::<Token![,]>()?;
+    }
     let mut resource = ResourceArgs {
         docs,
         name,

@@ -4,10 +4,11 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{check, future, local, nested_shape, optional_cache, private, scope_type};
+use super::{check, future, local, nested_shape, optional_cache, scope_type};
 use crate::{
     duration::DurationExpr,
     model::{BinaryCodec, Cached, KeyPart, KeyPartKind, Near, Tenant, UserArgument},
+    paths::{private, private_item, quiet},
 };
 
 /// The new body of the function, around `block`, its old one.
@@ -22,8 +23,9 @@ use crate::{
 //     });
 //     cached(call, Returns::<R>::new().shape(), never, SharedOnly, async move { block }).await
 pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStream {
+    let private = private();
     let call = local("__cache_call");
-    let call_type = quote!(::cache_runtime::__private::Call);
+    let call_type = quote!(#private::Call);
     let site = site(model, text);
     let ttl = model.ttl.iter().map(|ttl| quote!(#call_type::ttl(&mut #call, #ttl);));
     let when = model
@@ -33,19 +35,16 @@ pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStr
     let key = key(model, &call);
 
     let cache = optional_cache(model.cache.as_ref());
-    let unless = model
-        .unless
-        .clone()
-        .unwrap_or_else(|| quote!(::cache_runtime::__private::never));
+    let unless = model.unless.clone().unwrap_or_else(|| quote!(#private::never));
     let shape = nested_shape(&model.output);
-    let run = private("cached", model.output.span());
+    let run = private_item("cached", model.output.span());
     let body = future(block, &model.output);
     let named = model
         .user_arguments
         .iter()
         .map(|UserArgument { ident, cfg }| quote!(#(#cfg)* let _ = &#ident;));
     // All of the call on the return type: what the compiler has to say about it is that the result cannot be stored.
-    let tier = private(
+    let tier = private_item(
         if model.near.is_some() { "NearToo" } else { "SharedOnly" },
         model.output.span(),
     );
@@ -63,6 +62,7 @@ pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStr
 
 /// The constants of the function, and the checks of what only the declaration knows.
 fn site(model: &Cached, text: u64) -> TokenStream {
+    let private = private();
     let Cached {
         resource,
         resource_span: span,
@@ -79,18 +79,18 @@ fn site(model: &Cached, text: u64) -> TokenStream {
             Near::Tracked => quote!(Tracked),
             Near::Checked => quote!(Checked),
         };
-        quote!(.near(::cache_runtime::__private::Coherence::#coherence))
+        quote!(.near(#private::Coherence::#coherence))
     });
     let lease = lease.as_ref().map(|lease| match lease {
         DurationExpr::Expr(expr) => {
-            let site = private("Site", expr.span());
+            let site = private_item("Site", expr.span());
             let lease = quote_spanned!(expr.span()=> #site::checked_lease(#expr));
             quote!(.lease(#lease))
         }
         fixed @ DurationExpr::Fixed(_) => quote!(.lease(#fixed)),
     });
     let codec = codec.map(|(BinaryCodec::Postcard, span)| {
-        let codec = private("Codec", span);
+        let codec = private_item("Codec", span);
         let codec = quote_spanned!(span=> #codec::postcard());
         quote!(.codec(#codec))
     });
@@ -110,21 +110,20 @@ fn site(model: &Cached, text: u64) -> TokenStream {
     let names = scopes.iter().map(|scope| scope.name.to_string());
     let missing = quote_spanned!(*span=> __CACHE_RESOURCE.__require_all_scopes(&[#(#names),*]));
     let missing = check(*span, &aliases.iter().collect::<Vec<_>>(), &missing);
-    let resource_type = private("Resource", *span);
+    let resource_type = private_item("Resource", *span);
     let resource = quote_spanned!(*span=> &#resource);
     quote! {
-        #[allow(unused_qualifications, reason = "the user's module may have imported it")]
         const __CACHE_RESOURCE: &#resource_type = #resource;
         #(#scope_types)*
         #missing
         #(#surplus)*
         struct __CacheItem;
-        static __CACHE_SITE: ::cache_runtime::__private::Site = ::cache_runtime::__private::Site::new(
+        static __CACHE_SITE: #private::Site = #private::Site::new(
             __CACHE_RESOURCE,
             ::core::module_path!(),
             #function,
             #version,
-            ::cache_runtime::__private::Item::new(
+            #private::Item::new(
                 ::core::any::type_name::<__CacheItem>,
                 ::core::any::TypeId::of::<__CacheItem>,
                 ::core::concat!(::core::file!(), ":", ::core::line!(), ":", ::core::column!()),
@@ -136,8 +135,9 @@ fn site(model: &Cached, text: u64) -> TokenStream {
 
 /// What tells the call from others. The closure may run twice, so what is more than an argument's name is evaluated before it.
 fn key(model: &Cached, call: &Ident) -> TokenStream {
+    let private = private();
     let key = local("__cache_key");
-    let key_type = quote!(::cache_runtime::__private::Key);
+    let key_type = quote!(#private::Key);
     let Cached {
         tenant,
         scopes,
@@ -180,8 +180,9 @@ fn key(model: &Cached, call: &Ident) -> TokenStream {
         let (method, value) = match kind {
             KeyPartKind::Value => (quote!(arg), value),
             KeyPartKind::Set { by_reference: false } => (quote!(set), value),
-            KeyPartKind::Set { by_reference: true } => (quote!(set), quote_spanned!(*span=> *#value)),
+            KeyPartKind::Set { by_reference: true } => (quote!(set), quote_spanned!(quiet(*span)=> *#value)),
         };
+        // Where only the user's own name will do, and a lint looks at it.
         let lint = name
             .starts_with('_')
             .then(|| quote!(#[allow(clippy::used_underscore_binding, reason = "every argument is part of the key")]));
@@ -189,7 +190,7 @@ fn key(model: &Cached, call: &Ident) -> TokenStream {
     });
     let parts: TokenStream = parts.collect();
 
-    let told = quote!(::cache_runtime::__private::Call::key(&mut #call, |#key| { #tenant #scopes #parts }));
+    let told = quote!(#private::Call::key(&mut #call, |#key| { #tenant #scopes #parts }));
     let Values { names, values } = values;
     if values.is_empty() {
         quote!(#told;)

@@ -4,10 +4,11 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{async_block, cached::tenant_of, check, future, local, optional_cache, private, scope_type, shape};
+use super::{async_block, cached::tenant_of, check, future, local, optional_cache, scope_type, shape};
 use crate::{
     args::OnArg,
     model::{Condition, DetachedArgument, Invalidates, Scope, Target, TargetScope},
+    paths::{private, private_item},
 };
 
 /// The new body of the function, around `block`, its old one.
@@ -22,6 +23,7 @@ use crate::{
 //         async move { block },
 //     ).await
 pub(crate) fn invalidates(model: &Invalidates, block: &TokenStream) -> TokenStream {
+    let private = private();
     let Invalidates {
         function,
         on,
@@ -34,10 +36,10 @@ pub(crate) fn invalidates(model: &Invalidates, block: &TokenStream) -> TokenStre
     } = model;
 
     let plan = local("__cache_plan");
-    let plan_type = quote!(::cache_runtime::__private::Plan);
+    let plan_type = quote!(#private::Plan);
     let on = match on {
-        OnArg::Ok => quote!(::cache_runtime::__private::On::Ok),
-        OnArg::Always => quote!(::cache_runtime::__private::On::Always),
+        OnArg::Ok => quote!(#private::On::Ok),
+        OnArg::Always => quote!(#private::On::Always),
     };
     let cache = optional_cache(cache.as_ref());
     let tenant = tenant.as_ref().map(|tenant| tenant_of(tenant, &plan_type, &plan));
@@ -79,12 +81,12 @@ pub(crate) fn invalidates(model: &Invalidates, block: &TokenStream) -> TokenStre
     let run = match detach {
         None => {
             let body = future(block, output);
-            quote!(::cache_runtime::__private::invalidating(#plan, #shape, #scopes, #body).await)
+            quote!(#private::invalidating(#plan, #shape, #scopes, #body).await)
         }
         Some(arguments) => {
             let arguments = arguments.iter().map(detached);
             let body = async_block(block, output);
-            let run = private("invalidating_detached", output.span());
+            let run = private_item("invalidating_detached", output.span());
             let run = quote_spanned!(output.span()=> #run(#plan, #shape, #scopes, #body).await);
             quote!(#(#arguments)* #run)
         }
@@ -101,7 +103,7 @@ pub(crate) fn invalidates(model: &Invalidates, block: &TokenStream) -> TokenStre
 /// The check of an argument of a mutation that may go on without its caller.
 fn detached(argument: &DetachedArgument) -> TokenStream {
     let DetachedArgument { cfg, value, span } = argument;
-    let check = private("detached", *span);
+    let check = private_item("detached", *span);
     quote_spanned!(*span=> #(#cfg)* #check(&#value);)
 }
 
@@ -123,6 +125,7 @@ fn scope_alias(i: usize, scope: &Scope) -> Ident {
 
 /// What the target selects, and that it has the scopes.
 fn constant(i: usize, target: &Target) -> TokenStream {
+    let private = private();
     let Target {
         selection,
         span,
@@ -140,8 +143,7 @@ fn constant(i: usize, target: &Target) -> TokenStream {
         quote!(#alias_item #check)
     });
     quote! {
-        #[allow(unused_qualifications, reason = "the user's module may have imported it")]
-        const #name: ::cache_runtime::__private::Selection = #selection;
+        const #name: #private::Selection = #selection;
         #(#checks)*
     }
 }
@@ -216,12 +218,13 @@ fn pair(scope: &Scope, value: &TokenStream) -> TokenStream {
 }
 
 fn scope_value(i: usize, scope: &Scope) -> TokenStream {
+    let private = private();
     let ty = scope_alias(i, scope);
     if scope.is_none {
-        let nobody = private("nobody", scope.span);
+        let nobody = private_item("nobody", scope.span);
         return quote_spanned!(scope.span=> #nobody::<#ty>());
     }
     let value = &scope.value;
     let value = quote_spanned!(scope.span=> &#value);
-    quote!(::cache_runtime::__private::scope_value::<#ty>(#value))
+    quote!(#private::scope_value::<#ty>(#value))
 }

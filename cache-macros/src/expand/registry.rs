@@ -4,14 +4,15 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::{Attribute, spanned::Spanned};
 
-use super::private;
 use crate::{
     duration::DurationExpr,
     model::{CrashSafe, Group, GroupPart, PartScope, Registry, Resource, ScopeType},
+    paths::{private, private_item, quiet, quiet_ident},
 };
 
 /// The items that `model` stands for.
 pub(crate) fn registry(model: &Registry) -> TokenStream {
+    let private = private();
     let Registry {
         resources,
         groups,
@@ -28,19 +29,20 @@ pub(crate) fn registry(model: &Registry) -> TokenStream {
         #scopes
 
         /// The resources and groups of this module.
-        pub static REGISTRY: ::cache_runtime::__private::Registry = ::cache_runtime::__private::Registry::__new(
+        pub static REGISTRY: #private::Registry = #private::Registry::__new(
             ::core::module_path!(),
             &[#(&#resource_names),*],
             &[#(&#group_names),*],
         );
 
-        ::cache_runtime::__private::inventory::submit! {
-            ::cache_runtime::__private::Declared(&REGISTRY)
+        #private::inventory::submit! {
+            #private::Declared(&REGISTRY)
         }
     }
 }
 
 fn resource(model: &Resource) -> TokenStream {
+    let private = private();
     let Resource {
         docs,
         name,
@@ -53,10 +55,11 @@ fn resource(model: &Resource) -> TokenStream {
     } = model;
     let docs = docs_or(docs, &format!(" The resource `{name}`."));
     let text = name.to_string();
+    let name = quiet_ident(name);
     let ttl = match ttl {
         None => quote!(::core::option::Option::None),
         Some(DurationExpr::Expr(expr)) => {
-            let check = private("Resource", expr.span());
+            let check = private_item("Resource", expr.span());
             quote_spanned!(expr.span()=> #check::__ttl(#expr))
         }
         Some(fixed) => quote!(::core::option::Option::Some(#fixed)),
@@ -70,7 +73,7 @@ fn resource(model: &Resource) -> TokenStream {
         let settle = match settle {
             None => quote!(::core::time::Duration::ZERO),
             Some(DurationExpr::Expr(expr)) => {
-                let check = private("Resource", expr.span());
+                let check = private_item("Resource", expr.span());
                 quote_spanned!(expr.span()=> #check::__settle(#expr))
             }
             Some(fixed) => quote!(#fixed),
@@ -84,17 +87,17 @@ fn resource(model: &Resource) -> TokenStream {
     let tenancy = if *shared { quote!(Shared) } else { quote!(PerTenant) };
     quote! {
         #docs
-        #[allow(non_upper_case_globals, unused_qualifications, reason = "it is named as it stands in keys")]
-        pub static #name: ::cache_runtime::__private::Resource = ::cache_runtime::__private::Resource::__new(
+        pub static #name: #private::Resource = #private::Resource::__new(
             #text,
             #ttl,
             &[#(#scopes),*],
-            ::cache_runtime::__private::Tenancy::#tenancy,
+            #private::Tenancy::#tenancy,
         )#optional_scopes #crash_safe #max_loads;
     }
 }
 
 fn group(model: &Group) -> TokenStream {
+    let private = private();
     let Group {
         docs,
         name,
@@ -104,6 +107,7 @@ fn group(model: &Group) -> TokenStream {
     } = model;
     let docs = docs_or(docs, &format!(" The group `{name}`."));
     let text = name.to_string();
+    let name = quiet_ident(name);
     let parameters = (!parameters.is_empty()).then(|| {
         let parameters = parameters.iter().map(ToString::to_string);
         let parts = parts.iter().map(group_part);
@@ -111,42 +115,42 @@ fn group(model: &Group) -> TokenStream {
     });
     quote! {
         #docs
-        #[allow(non_upper_case_globals, reason = "it is named as it stands in attributes")]
-        pub static #name: ::cache_runtime::__private::Group =
-            ::cache_runtime::__private::Group::__new(#text, &[#(&#members),*])#parameters;
+        pub static #name: #private::Group =
+            #private::Group::__new(#text, &[#(&#members),*])#parameters;
     }
 }
 
 fn group_part(GroupPart { resource, scopes }: &GroupPart) -> TokenStream {
+    let private = private();
     let scopes = scopes.iter().map(|PartScope { name, parameter }| {
         let (name, parameter) = (name.to_string(), parameter.to_string());
         quote!((#name, #parameter))
     });
-    quote!(::cache_runtime::__private::GroupPart::__new(&#resource, &[#(#scopes),*]))
+    quote!(#private::GroupPart::__new(&#resource, &[#(#scopes),*]))
 }
 
 /// The types of the scopes, by name. They are written in the module that the user is in, where the names in them mean
 /// what the user meant, and looked up in a module of their own, so that a scope may be called like a resource.
 fn scope_module(scopes: &[ScopeType]) -> TokenStream {
+    let private = private();
     let aliases = scopes.iter().map(|ScopeType { name, ty, optional }| {
-        let alias = format_ident!("__cache_scope_{}", name, span = name.span());
-        let check = private("Resource", ty.span());
+        let alias = format_ident!("__cache_scope_{}", name, span = quiet(name.span()));
+        let check = private_item("Resource", ty.span());
         let check = quote_spanned!(ty.span()=> #check::__scope_type::<#ty>());
         let declared = if *optional {
-            quote!(::cache_runtime::__private::Optional<#ty>)
+            quote!(#private::Optional<#ty>)
         } else {
             quote!(#ty)
         };
         quote! {
             #[doc(hidden)]
-            #[allow(non_camel_case_types, dead_code, unused_qualifications, reason = "it is named as the scope is")]
             pub type #alias = #declared;
-            #[allow(unused_qualifications, reason = "the user's module may have imported it")]
             const _: () = #check;
         }
     });
     let exports = scopes.iter().map(|ScopeType { name, .. }| {
-        let alias = format_ident!("__cache_scope_{}", name, span = name.span());
+        let alias = format_ident!("__cache_scope_{}", name, span = quiet(name.span()));
+        let name = quiet_ident(name);
         quote! {
             #[doc(inline)]
             pub use super::#alias as #name;
@@ -158,7 +162,6 @@ fn scope_module(scopes: &[ScopeType]) -> TokenStream {
         /// The types of the scopes.
         pub mod scopes {
             #(
-                #[allow(unused_imports, reason = "a scope may not be used in this crate")]
                 #exports
             )*
         }

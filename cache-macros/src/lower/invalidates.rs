@@ -11,6 +11,7 @@ use crate::{
     args::{InvalidatesArgs, OnArg, Reference, ScopeExpr, TargetArg},
     diag::Errors,
     model::{Condition, Invalidates, Scope, Target, TargetScope},
+    paths::private_item,
     target::Target as Function,
     uses::{compact, mentions, uses},
 };
@@ -74,7 +75,7 @@ pub(crate) fn invalidates(args: &InvalidatesArgs, function: &Function, errors: &
 
 fn selection(reference: &Reference) -> syn::Result<TokenStream> {
     let span = reference.span();
-    let selection = quote_spanned!(span=> ::cache_runtime::__private::Selection);
+    let selection = private_item("Selection", span);
     if let Some(pattern) = reference.pattern() {
         let text = pattern.value();
         if text

@@ -231,10 +231,10 @@ fn leads_to(load: &Load, awaited: &dyn Awaited, known: &mut Vec<(*const Load, bo
             // Until it is found out: a circle without `load` does not lead to it.
             known.push((other, false));
             // Copied, so that no two locks are held at once.
-            let waits = other.waits().clone();
-            let leads = waits.iter().any(|next| leads_to(load, &**next, known));
-            known[at].1 = leads;
-            leads
+            let next = other.waits().clone();
+            let answer = next.iter().any(|awaited| leads_to(load, &**awaited, known));
+            known[at].1 = answer;
+            answer
         })
 }
 

@@ -154,8 +154,8 @@ impl<V: Clone> Flight<V> {
         taken.ok().map(|_| Seat(&self.waiters))
     }
 
-    /// Waits for the end, or for a vacancy, which it takes with the load that `lead` makes.
-    async fn wait(&self, lead: impl Fn() -> Arc<Load>) -> Waited<V> {
+    /// Waits for the end, or for a vacancy, which it takes with the load that `new_load` makes.
+    async fn wait(&self, new_load: impl Fn() -> Arc<Load>) -> Waited<V> {
         let mut has_waited = false;
         loop {
             // Made before the look at the state, so that a change in between is not missed.
@@ -163,7 +163,7 @@ impl<V: Clone> Flight<V> {
             match &mut *self.state() {
                 State::Flying(crew) => {
                     if let Some(takeover) = crew.vacancy.take() {
-                        let load = lead();
+                        let load = new_load();
                         crew.leaders.push(Arc::clone(&load));
                         crew.led += 1;
                         return Waited::Vacancy(load, takeover);
@@ -335,14 +335,14 @@ impl<K: Key> Flights<K> {
             waits,
             watch,
         } = joining;
-        let lead = || Load::new(resource, inside.cloned());
+        let new_load = || Load::new(resource, inside.cloned());
         loop {
             let flight = {
                 let mut table = self.table();
                 if let Some(flight) = table.flying.get(&key) {
                     Arc::clone(flight)
                 } else {
-                    let load = lead();
+                    let load = new_load();
                     let flight = Arc::new(Flight::new(self.next(), Arc::clone(&load)));
                     table.flying.insert(key.clone(), Arc::clone(&flight));
                     return Joined::Leader(Leader {
@@ -364,7 +364,7 @@ impl<K: Key> Flights<K> {
             }
             watch(&flight);
             let may_share = key.is_stamped() || flight.number > began.0;
-            match flight.wait(lead).await {
+            match flight.wait(new_load).await {
                 Waited::Vacancy(load, takeover) => {
                     return Joined::Leader(Leader {
                         flights: Arc::clone(self),

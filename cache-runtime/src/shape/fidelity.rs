@@ -13,6 +13,7 @@ pub(crate) enum Fidelity {
 
 /// What the requests of a type have shown.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a doubt of its own")]
 pub(super) struct Doubts {
     floats: bool,
     unsure: bool,

@@ -159,7 +159,7 @@ impl Queue {
     pub(crate) fn is_overdue(&self) {
         let mut places = self.places();
         if let Some(turn) = places.waiting.pop_front() {
-            self.let_in(&mut places, turn);
+            self.let_in(&mut places, &turn);
         }
     }
 
@@ -206,7 +206,7 @@ impl Queue {
             let Some(turn) = places.waiting.pop_front() else {
                 break;
             };
-            self.let_in(&mut places, turn);
+            self.let_in(&mut places, &turn);
         }
         if places.waiting.is_empty() {
             drop(places);
@@ -214,10 +214,10 @@ impl Queue {
         }
     }
 
-    fn let_in(&self, places: &mut Places, turn: Arc<Turn>) {
+    fn let_in(&self, places: &mut Places, turn: &Arc<Turn>) {
         self.granted.fetch_add(1, Ordering::SeqCst);
         turn.set(HOLDING);
-        places.holders.push(Arc::clone(&turn));
+        places.holders.push(Arc::clone(turn));
         turn.granted.notify_waiters();
     }
 

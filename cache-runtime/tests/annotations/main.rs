@@ -16,6 +16,7 @@ mod native_traits;
 mod options;
 mod registries;
 mod returns;
+mod strict;
 
 use serde::{Deserialize, Serialize};
 

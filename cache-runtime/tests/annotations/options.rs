@@ -76,3 +76,79 @@ async fn every_option_is_accepted_and_the_body_runs() {
     assert_eq!(tenant_by_name("t").await, "t");
     assert_eq!(tenant_by_another_argument("c".into(), 4).await, "c 4");
 }
+
+/// What a surrounding macro is given reaches the attribute inside of invisible brackets.
+mod from_a_macro {
+    use cache_runtime::{cached, invalidates};
+
+    macro_rules! on_always {
+        ($on:expr, $ttl:expr) => {
+            #[invalidates("companies_list", on = $on)]
+            pub(super) async fn change_always() {}
+
+            #[cached(resource = "companies_list", ttl = $ttl)]
+            pub(super) async fn of_a_duration(id: u32) -> u32 {
+                id
+            }
+        };
+    }
+
+    on_always!("always", std::time::Duration::from_secs(5) * 2);
+
+    macro_rules! declared {
+        ($registry:ident, $resource:ident, $name:literal, $ttl:expr, $lease:expr, $path:path, $codec:expr, $near:expr, $version:literal) => {
+            pub(super) mod $registry {
+                cache_runtime::resources! {
+                    $resource { ttl = $ttl, scope(company: i64), max_loads = $version }
+                }
+            }
+
+            #[cached(
+                            resource = $path,
+                            ttl = $ttl,
+                            lease = $lease,
+                            scope(company),
+                            codec = $codec,
+                            near = $near,
+                            version = $version
+                        )]
+            pub(super) async fn from_path(company: i64) -> i64 {
+                company
+            }
+
+            #[cached(resource = $name, ttl = $ttl)]
+            pub(super) async fn from_text(id: u32) -> u32 {
+                id
+            }
+
+            #[invalidates($path(company), $name)]
+            pub(super) async fn change(company: i64) {}
+        };
+    }
+
+    declared!(
+        grouped,
+        pages,
+        "companies_list",
+        "5m",
+        "3s",
+        grouped::pages,
+        "json",
+        "checked",
+        2
+    );
+}
+
+#[tokio::test]
+async fn options_may_come_from_a_surrounding_macro() {
+    use from_a_macro::{change, change_always, from_path, from_text, grouped, of_a_duration};
+
+    assert_eq!(grouped::pages.ttl(), Some(Duration::from_mins(5)));
+    assert_eq!(grouped::pages.max_loads(), Some(2));
+    assert_eq!(
+        (from_path(1).await, from_text(2).await, of_a_duration(3).await),
+        (1, 2, 3)
+    );
+    change(1).await;
+    change_always().await;
+}

@@ -190,7 +190,7 @@ fn callers_beside_one_that_may_stall(owner: Owner, watch: Watch) {
 #[test]
 fn one_of_those_who_wait_takes_over_from_a_load_that_stalls() {
     in_many_schedules(4_000, || {
-        callers_beside_one_that_may_stall(Owner::LooksElsewhere, Watch::Awake)
+        callers_beside_one_that_may_stall(Owner::LooksElsewhere, Watch::Awake);
     });
 }
 
@@ -198,7 +198,7 @@ fn one_of_those_who_wait_takes_over_from_a_load_that_stalls() {
 #[should_panic(expected = "deadlock")]
 fn a_load_that_stalls_and_that_nobody_watches_is_caught() {
     in_many_schedules(4_000, || {
-        callers_beside_one_that_may_stall(Owner::LooksElsewhere, Watch::Asleep)
+        callers_beside_one_that_may_stall(Owner::LooksElsewhere, Watch::Asleep);
     });
 }
 

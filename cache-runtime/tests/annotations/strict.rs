@@ -1,0 +1,90 @@
+//! A module that forbids what it can: nothing that the macros emit is held against it, and nothing of it is allowed again, which would not
+//! compile.
+
+use serde::{Deserialize, Serialize};
+
+use self::forbidding::{always_early, never_returns, rate};
+
+/// A type with methods that are annotated, which clippy looks for unsafe code in. Here, because other macros allow things.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Row {
+    pub(crate) id: i64,
+}
+
+mod forbidding {
+    #![forbid(
+        dead_code,
+        missing_docs,
+        non_camel_case_types,
+        unreachable_code,
+        unused_braces,
+        unused_imports,
+        unused_mut,
+        unused_qualifications,
+        unused_variables,
+        clippy::diverging_sub_expression,
+        clippy::items_after_statements,
+        clippy::no_effect_underscore_binding,
+        clippy::semicolon_if_nothing_returned,
+        clippy::unsafe_derive_deserialize,
+        clippy::used_underscore_binding
+    )]
+    #![deny(clippy::pedantic, clippy::nursery)]
+
+    use cache_runtime::{cached, invalidates};
+
+    use super::Row;
+
+    pub(super) mod registry {
+        cache_runtime::resources! {
+            /// Rows.
+            strict_rows { ttl = "1m", scope(company: i64, name: Option<String>) }
+            /// Rows of everybody.
+            strict_rates { tenant = shared }
+            /// Both.
+            group strict_both = strict_rows, strict_rates;
+            /// By a name.
+            group strict_of(company) = strict_rows(company);
+        }
+    }
+
+    impl Row {
+        #[cached(resource = registry::strict_rows, scope(company, name))]
+        pub(super) async fn load(&self, company: i64, name: Option<&str>) -> Result<Self, String> {
+            name.map_or(Ok(Self { id: self.id + company }), |name| Err(name.to_owned()))
+        }
+
+        #[invalidates(registry::strict_of(company), registry::strict_rates)]
+        pub(super) async fn change(&mut self, company: i64) -> Result<i64, String> {
+            self.id += company;
+            Ok(self.id)
+        }
+    }
+
+    #[cached(resource = registry::strict_rates, near = "tracked", lease, ttl = "5m", unless = |rate| *rate == 0)]
+    pub(super) async fn rate(zone: u32) -> u32 {
+        zone
+    }
+
+    #[cached(resource = registry::strict_rates)]
+    pub(super) async fn always_early(zone: u32) -> Result<u32, String> {
+        if zone > 0 {
+            return Ok(zone % 2);
+        }
+        return Err("no zone".to_owned());
+    }
+
+    #[invalidates(registry::strict_both)]
+    pub(super) async fn never_returns() -> u32 {
+        panic!("by order of the test")
+    }
+}
+
+#[tokio::test]
+async fn a_module_that_forbids_what_it_can_may_annotate_its_functions() {
+    let mut row = Row { id: 1 };
+    assert_eq!(row.load(1, None).await, Ok(Row { id: 2 }));
+    assert_eq!(row.change(1).await, Ok(2));
+    assert_eq!((rate(1).await, always_early(3).await), (1, Ok(1)));
+    assert!(tokio::spawn(never_returns()).await.unwrap_err().is_panic());
+}

@@ -1,0 +1,77 @@
+//! A crate that knows the runtime by another name, which the macros find by themselves, and modules that have it from a facade, which
+//! they are told.
+
+/// What a company's own crate may look like, through which its services have the runtime.
+pub mod facade {
+    pub use caching as runtime;
+}
+
+/// Under the name that Cargo.toml gives it.
+pub mod cache_resources {
+    caching::resources! {
+        /// Rows.
+        rows { ttl = "1m", scope(company: i64, viewer: Option<i64>) }
+        /// Rows of a company.
+        group rows_of(company) = rows(company);
+    }
+}
+
+/// From a facade.
+pub mod through_facade {
+    use crate::facade::runtime::{cached, invalidates};
+
+    /// A registry of its own.
+    pub mod registry {
+        crate::facade::runtime::resources! {
+            crate = crate::facade::runtime;
+
+            /// Pages.
+            pages { ttl = 60, scope(company: i64) }
+        }
+    }
+
+    /// A page.
+    #[cached(crate = crate::facade::runtime, resource = registry::pages, scope(company), near = "tracked", lease)]
+    pub async fn page(company: i64) -> Option<Result<i64, String>> {
+        Some(Ok(company))
+    }
+
+    /// Changes pages.
+    #[invalidates(registry::pages(company = result), crate = crate::facade::runtime)]
+    pub async fn change(company: i64) -> Result<i64, String> {
+        Ok(company)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use caching::{Cache, cached, invalidates, with_cache};
+
+    use crate::through_facade;
+
+    #[cached(resource = "rows", scope(company, viewer), ttl = "2m")]
+    async fn rows(company: i64, viewer: Option<i64>, page: u32) -> Vec<u32> {
+        vec![page]
+    }
+
+    #[invalidates("rows_of"(company), "row*"(company))]
+    async fn change(company: i64) {}
+
+    #[tokio::test]
+    async fn the_macros_find_the_runtime_by_whatever_name_it_has() {
+        let cache = Cache::builder().build();
+        with_cache(cache.clone(), async {
+            for _ in 0..2 {
+                assert_eq!(rows(1, None, 3).await, [3]);
+                assert_eq!(through_facade::page(7).await, Some(Ok(7)));
+            }
+            assert_eq!(cache.stats().loads, 2);
+            change(1).await;
+            assert_eq!(through_facade::change(7).await, Ok(7));
+            rows(1, None, 3).await;
+            through_facade::page(7).await;
+            assert_eq!(cache.stats().loads, 4);
+        })
+        .await;
+    }
+}
