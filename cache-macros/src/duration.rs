@@ -31,6 +31,15 @@ impl Parse for DurationExpr {
             }
             Expr::Lit(ExprLit {
                 lit: Lit::Str(text), ..
+            }) if names_a_long_unit(&text.value()) => {
+                return refuse(format!(
+                    "`{}` is not a duration: a month and a year have no fixed length, and `M` is a month\nhelp: write minutes as `m`, \
+                     and longer times in days: `\"30d\"`",
+                    text.value()
+                ));
+            }
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(text), ..
             }) => match humantime::parse_duration(&text.value()) {
                 Ok(duration) => duration,
                 Err(error) => {
@@ -58,6 +67,12 @@ impl Parse for DurationExpr {
         }
         Ok(Self::Fixed(duration))
     }
+}
+
+/// Whether a unit in the text is a month or a year.
+fn names_a_long_unit(text: &str) -> bool {
+    let mut units = text.split(|c: char| !c.is_alphabetic());
+    units.any(|unit| matches!(unit, "M" | "month" | "months" | "y" | "year" | "years" | "yr" | "yrs"))
 }
 
 impl ToTokens for DurationExpr {
@@ -102,6 +117,17 @@ mod tests {
             syn::parse_str("Duration::from_secs(1)"),
             Ok(DurationExpr::Expr(_))
         ));
+    }
+
+    #[test]
+    fn months_and_years_are_refused() {
+        for code in ["\"1M\"", "\"2months\"", "\"1y 2d\"", "\"1 year\""] {
+            let refusal = syn::parse_str::<DurationExpr>(code)
+                .err()
+                .map(|error| error.to_string());
+            assert!(refusal.is_some_and(|text| text.contains("no fixed length")), "{code}");
+        }
+        assert_eq!(fixed("\"30d\""), Duration::from_hours(720));
     }
 
     #[test]

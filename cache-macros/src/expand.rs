@@ -85,7 +85,8 @@ fn nested_shape(output: &Type) -> TokenStream {
         |inner, _| quote_spanned!(span=> #probe.shape().then(|#probe| #inner)),
     );
     let shape = shape(output);
-    quote_spanned!(span=> #shape.then(|#probe| #inner))
+    // On the same span as the call that it is an argument of: or the compiler says of both that the result cannot be stored.
+    quote_spanned!(output.span()=> #shape.then(|#probe| #inner))
 }
 
 /// A name for the type of a scope, on the user's span.

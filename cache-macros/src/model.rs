@@ -27,6 +27,8 @@ pub(crate) struct Cached {
     pub(crate) scopes: Vec<Scope>,
     /// In ascending order of the names.
     pub(crate) key: Vec<KeyPart>,
+    /// The skipped arguments that have to be handles, as `skip(...)` names them.
+    pub(crate) handles: Vec<Ident>,
     /// The user arguments, which nothing else may name.
     pub(crate) user_arguments: Vec<UserArgument>,
     pub(crate) output: Type,

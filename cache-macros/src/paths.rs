@@ -40,11 +40,16 @@ pub(crate) fn private() -> TokenStream {
     quote!(#runtime::__private)
 }
 
-/// `private::item`, the item on `span`, so that what the compiler says of it points there.
+/// `private::item`, on `span`, so that what the compiler says of it points there.
 pub(crate) fn private_item(item: &str, span: Span) -> TokenStream {
     let item = Ident::new(item, span);
-    let private = on(private(), quiet(span));
-    quote_spanned!(quiet(span)=> #private::#item)
+    let private = on(private(), span);
+    quote_spanned!(span=> #private::#item)
+}
+
+/// As [`private_item`], of what the user may have imported, too, so that the path is longer than it need be.
+pub(crate) fn quiet_item(item: &str, span: Span) -> TokenStream {
+    private_item(item, quiet(span))
 }
 
 /// The same place, as what a macro has written: no lint fires there, whatever the user denies or forbids.

@@ -12,6 +12,102 @@ pub(crate) fn uses(tokens: &TokenStream, name: &str) -> Vec<Span> {
     found
 }
 
+/// Where `tokens` read a field, for which `is_meant`, of one of these variables: `self.name`, `context.user.name`, or by a pattern, as in
+/// `let Self { name, .. } = self`. A method is no field.
+pub(crate) fn fields(tokens: &TokenStream, roots: &[String], is_meant: impl Fn(&str) -> bool + Copy) -> Vec<Span> {
+    let mut found = Vec::new();
+    scan_fields(tokens.clone(), roots, is_meant, &mut found);
+    found
+}
+
+/// Whether an identifier of this name stands anywhere in `tokens`.
+pub(crate) fn has_ident(tokens: &TokenStream, name: &str) -> bool {
+    tokens.clone().into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == name,
+        TokenTree::Group(group) => has_ident(&group.stream(), name),
+        _ => false,
+    })
+}
+
+fn scan_fields(tokens: TokenStream, roots: &[String], is_meant: impl Fn(&str) -> bool + Copy, found: &mut Vec<Span>) {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let is_root = |token: Option<&TokenTree>| matches!(token, Some(TokenTree::Ident(ident)) if roots.iter().any(|root| ident == root));
+    for (i, token) in tokens.iter().enumerate() {
+        match token {
+            TokenTree::Ident(ident) if is_meant(&ident.to_string()) => {
+                let called = matches!(tokens.get(i + 1), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis);
+                let after_dot = i > 0 && is_punct(tokens.get(i - 1), '.');
+                if after_dot && !called && is_root(chain_root(&tokens, i)) {
+                    found.push(ident.span());
+                }
+            }
+            TokenTree::Group(group) => {
+                if group.delimiter() == Delimiter::Brace && is_pattern(&tokens, i, is_root) {
+                    found.extend(bound(&group.stream(), is_meant));
+                }
+                scan_fields(group.stream(), roots, is_meant, found);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The beginning of `a.b.c(..)[..]?.d`, of which the last word is at `i`.
+fn chain_root(tokens: &[TokenTree], i: usize) -> Option<&TokenTree> {
+    let mut at = i;
+    loop {
+        if at == 0 || !is_punct(tokens.get(at - 1), '.') {
+            return tokens.get(at);
+        }
+        at = at.checked_sub(2)?;
+        // What is called or indexed, and `?`.
+        while matches!(&tokens[at], TokenTree::Group(group) if group.delimiter() != Delimiter::Brace)
+            || is_punct(tokens.get(at), '?')
+        {
+            if at > 0 && matches!(&tokens[at - 1], TokenTree::Ident(_) | TokenTree::Group(_))
+                || is_punct(tokens.get(at), '?')
+            {
+                at = at.checked_sub(1)?;
+            } else {
+                return tokens.get(at);
+            }
+        }
+    }
+}
+
+/// Whether the braces at `i` belong to a pattern that takes a root apart: `Type { .. } = root`, or `Self { .. } =>`.
+fn is_pattern(tokens: &[TokenTree], i: usize, is_root: impl Fn(Option<&TokenTree>) -> bool) -> bool {
+    let is_self =
+        matches!(i.checked_sub(1).and_then(|at| tokens.get(at)), Some(TokenTree::Ident(ident)) if ident == "Self");
+    if !is_punct(tokens.get(i + 1), '=') {
+        return false;
+    }
+    if is_joint(tokens.get(i + 1), '=') {
+        return is_self && is_punct(tokens.get(i + 2), '>');
+    }
+    let mut value = tokens[i + 2..].iter().skip_while(|token| {
+        matches!(token, TokenTree::Punct(punct) if matches!(punct.as_char(), '&' | '*'))
+            || matches!(token, TokenTree::Ident(ident) if ident == "mut")
+    });
+    is_root(value.next())
+}
+
+/// The fields that a pattern of braces binds.
+fn bound(pattern: &TokenStream, is_meant: impl Fn(&str) -> bool) -> Vec<Span> {
+    let tokens: Vec<TokenTree> = pattern.clone().into_iter().collect();
+    let begins = |i: usize| {
+        let before = i.checked_sub(1).and_then(|at| tokens.get(at));
+        before.is_none()
+            || is_punct(before, ',')
+            || matches!(before, Some(TokenTree::Ident(ident)) if ident == "ref" || ident == "mut")
+    };
+    let fields = tokens.iter().enumerate().filter_map(|(i, token)| match token {
+        TokenTree::Ident(ident) if is_meant(&ident.to_string()) && begins(i) => Some(ident.span()),
+        _ => None,
+    });
+    fields.collect()
+}
+
 /// Whether `tokens` name the local variable `name`.
 pub(crate) fn mentions(tokens: &TokenStream, name: &str) -> bool {
     !uses(tokens, name).is_empty()
@@ -171,6 +267,42 @@ mod tests {
             "b\"{username}\"",
         ] {
             assert!(!mentions(&tokens(code), "username"), "{code}");
+        }
+    }
+
+    #[test]
+    fn fields_are_found_in_paths_and_patterns_and_methods_are_not() {
+        let roots = ["self".to_owned(), "context".to_owned()];
+        let found = |code: &str| !super::fields(&tokens(code), &roots, |field| field == "username").is_empty();
+        for code in [
+            "self.username",
+            "&self.username",
+            "self.auth.username.clone()",
+            "self.auth().username",
+            "self.auths[0].username",
+            "self.auth()?.username",
+            "context.user.username == owner",
+            "if true { f(self.username) }",
+            "let Self { username, .. } = self;",
+            "let Self { id, username: name, .. } = *self;",
+            "let Context { ref username, .. } = &context;",
+            "match self { Self { username, .. } => 1 }",
+            "format!(\"{}\", self.username)",
+        ] {
+            assert!(found(code), "{code}");
+        }
+        for code in [
+            "self.username()",
+            "row.username",
+            "rows[0].username",
+            "find(self).username",
+            "Query { username: 1 }",
+            "Self { username: name }",
+            "let Row { username, .. } = row;",
+            "self.usernames",
+            "other.self_.username",
+        ] {
+            assert!(!found(code), "{code}");
         }
     }
 

@@ -331,7 +331,8 @@ impl Canonical {
 #[diagnostic::on_unimplemented(
     message = "an argument of type `{Self}` cannot be part of a cache key: it does not implement `serde::Serialize`",
     label = "not serialisable",
-    note = "leave it out of the key with `skip(...)`, or derive `Serialize` for it"
+    note = "put what matters into the key: `independent(user), key(user.id)`; or derive `Serialize` for it",
+    note = "a handle, such as a pool or a client, is left out of the key with `skip(...)`"
 )]
 pub trait KeyArg: Serialize {}
 

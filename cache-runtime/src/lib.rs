@@ -62,6 +62,7 @@ mod runtime;
 mod shape;
 mod signature;
 mod site;
+mod skipped;
 mod slots;
 mod stamp;
 mod stats;
@@ -111,5 +112,6 @@ pub mod __private {
         resource::{Declared, Group, GroupPart, Optional, Registry, Resource, Selection, Tenancy},
         returns::{Returns, Shape},
         site::Site,
+        skipped::{Probe, skippable},
     };
 }

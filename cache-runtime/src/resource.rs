@@ -129,6 +129,12 @@ impl Resource {
         Selection::One(self)
     }
 
+    /// What a `#[cached]` function names.
+    #[doc(hidden)]
+    pub const fn __resource(&'static self) -> &'static Self {
+        self
+    }
+
     /// `settle`, given as an expression, checked where the registry is compiled.
     #[doc(hidden)]
     #[track_caller]
@@ -229,6 +235,13 @@ impl Group {
         self.parameters = parameters;
         self.parts = parts;
         self
+    }
+
+    /// Ends the compilation: a `#[cached]` function names a group.
+    #[doc(hidden)]
+    #[track_caller]
+    pub const fn __resource(&'static self) -> &'static Resource {
+        message::a_group(self.name, self.members)
     }
 
     /// The name.

@@ -67,7 +67,7 @@ impl Reports {
         format!("hello {username}")
     }
 
-    #[cached(resource = "plain", skip(context))]
+    #[cached(resource = "plain", independent(context))]
     async fn with_context(&self, id: u32, context: &std::sync::Mutex<u32>) -> u32 {
         self.loads.record();
         *context.lock().expect("no panic holds it") += 1;

@@ -30,7 +30,7 @@ mod cache_resources {
 }
 
 /// What a call returns twice, and how often its body ran.
-#[cached(resource = "values", skip(value, loads))]
+#[cached(resource = "values", independent(value, loads))]
 async fn stored<T: Serialize + DeserializeOwned + Clone>(id: u32, value: &T, loads: &AtomicU32) -> T {
     loads.fetch_add(1, Ordering::Relaxed);
     value.clone()
@@ -167,7 +167,7 @@ async fn what_is_written_and_can_never_be_read_again_is_not_stored() {
     .await;
 }
 
-#[cached(resource = "others", skip(loads))]
+#[cached(resource = "others", independent(loads))]
 async fn never_readable(id: u32, loads: &AtomicU32) -> Renamed {
     loads.fetch_add(1, Ordering::Relaxed);
     Renamed { value: 1 }

@@ -83,7 +83,7 @@ impl Serialize for Zeros {
     }
 }
 
-#[cached(resource = "pages", skip(written))]
+#[cached(resource = "pages", independent(written))]
 async fn zeros(count: usize, written: &Arc<AtomicUsize>) -> Zeros {
     Zeros {
         count,

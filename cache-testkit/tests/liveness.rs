@@ -425,7 +425,7 @@ async fn pong(depth: u32, gate: &Gate) -> u32 {
 }
 
 /// Each waits for the other one's flight.
-#[cached(resource = "lists", skip(gate, deep))]
+#[cached(resource = "lists", skip(gate), independent(deep))]
 async fn left(id: u32, gate: &Gate, deep: bool) -> u32 {
     gate.pass().await;
     if deep {
@@ -435,7 +435,7 @@ async fn left(id: u32, gate: &Gate, deep: bool) -> u32 {
     }
 }
 
-#[cached(resource = "lists", skip(gate, deep))]
+#[cached(resource = "lists", skip(gate), independent(deep))]
 async fn right(id: u32, gate: &Gate, deep: bool) -> u32 {
     gate.pass().await;
     if deep {

@@ -32,7 +32,7 @@ async fn rate(currency: &str, loads: &LoadCounter) -> u64 {
     loads.record()
 }
 
-#[cached(resource = "balance", skip(database))]
+#[cached(resource = "balance", independent(database))]
 async fn balance(database: &AtomicU64) -> u64 {
     database.load(Ordering::SeqCst)
 }

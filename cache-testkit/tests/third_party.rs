@@ -25,13 +25,13 @@ mod cache_resources {
     }
 }
 
-#[cached(resource = "values", skip(value, loads))]
+#[cached(resource = "values", independent(value, loads))]
 async fn as_json<T: Serialize + DeserializeOwned + Clone>(value: &T, loads: &AtomicU32) -> T {
     loads.fetch_add(1, Ordering::Relaxed);
     value.clone()
 }
 
-#[cached(resource = "binary", codec = "postcard", skip(value, loads))]
+#[cached(resource = "binary", codec = "postcard", independent(value, loads))]
 async fn as_postcard<T: Serialize + DeserializeOwned + Clone>(value: &T, loads: &AtomicU32) -> T {
     loads.fetch_add(1, Ordering::Relaxed);
     value.clone()

@@ -20,8 +20,21 @@ use crate::{
 
 /// The names of the options, for messages.
 const OPTIONS: &[&str] = &[
-    "resource", "ttl", "skip", "key", "scope", "tenant", "cache", "when", "unless", "near", "lease", "codec",
-    "version", "crate",
+    "resource",
+    "ttl",
+    "skip",
+    "independent",
+    "key",
+    "scope",
+    "tenant",
+    "cache",
+    "when",
+    "unless",
+    "near",
+    "lease",
+    "codec",
+    "version",
+    "crate",
 ];
 
 /// `lease` without a value.
@@ -32,6 +45,8 @@ pub(crate) struct CachedArgs {
     pub(crate) resource: Slot<Reference>,
     pub(crate) ttl: Slot<DurationExpr>,
     pub(crate) skip: Slot<Vec<Ident>>,
+    /// As `skip`, of what the result does not depend on although the body looks at it.
+    pub(crate) independent: Slot<Vec<Ident>>,
     pub(crate) key: Slot<Vec<KeyExpr>>,
     pub(crate) scope: Slot<Vec<ScopeExpr>>,
     pub(crate) tenant: Slot<Expr>,
@@ -53,6 +68,7 @@ impl CachedArgs {
             resource: Slot::Absent,
             ttl: Slot::Absent,
             skip: Slot::Absent,
+            independent: Slot::Absent,
             key: Slot::Absent,
             scope: Slot::Absent,
             tenant: Slot::Absent,
@@ -78,7 +94,8 @@ impl CachedArgs {
         match option.key.to_string().as_str() {
             "resource" => option.assign(&mut self.resource, "resource = \"invoices_list\""),
             "ttl" => option.assign(&mut self.ttl, "ttl = 60"),
-            "skip" => option.list_with(&mut self.skip, "skip(db)", |input| input.call(Ident::parse_any)),
+            "skip" => option.list_with(&mut self.skip, "skip(db)", argument),
+            "independent" => option.list_with(&mut self.independent, "independent(user)", argument),
             "key" => option.list(&mut self.key, "key(filter.page)"),
             "scope" => option.list(&mut self.scope, "scope(company)"),
             "tenant" => option.assign(&mut self.tenant, "tenant = claims.tenant"),
@@ -177,6 +194,18 @@ impl Parse for KeyExpr {
             value: input.parse()?,
         })
     }
+}
+
+/// The name of an argument.
+fn argument(input: ParseStream<'_>) -> syn::Result<Ident> {
+    if let Ok(text) = input.fork().parse::<LitStr>() {
+        let name = text.value();
+        return Err(syn::Error::new(
+            text.span(),
+            format!("an argument is named without quotes\nhelp: write `{name}`"),
+        ));
+    }
+    input.call(Ident::parse_any)
 }
 
 fn closure(input: ParseStream<'_>) -> syn::Result<Expr> {

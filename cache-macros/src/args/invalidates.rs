@@ -92,6 +92,18 @@ fn is_option(input: ParseStream<'_>) -> bool {
 }
 
 fn target(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<TargetArg> {
+    let word = input.fork().parse::<Ident>();
+    if let Ok(word) = word.as_ref()
+        && (word == "scope" || word == "key" || word == "skip")
+        && input.peek2(token::Paren)
+    {
+        return Err(syn::Error::new(
+            word.span(),
+            format!(
+                "`{word}(...)` is an option of `#[cached]`\nhelp: a scope value stands after the name of what has it: `\"rooms\"(room)`"
+            ),
+        ));
+    }
     let reference = input.parse()?;
     let values = if input.peek(token::Paren) {
         in_parentheses(input, ScopeExpr::parse)?

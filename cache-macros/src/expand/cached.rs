@@ -8,7 +8,7 @@ use super::{check, future, local, nested_shape, optional_cache, scope_type};
 use crate::{
     duration::DurationExpr,
     model::{BinaryCodec, Cached, KeyPart, KeyPartKind, Near, Tenant, UserArgument},
-    paths::{private, private_item, quiet},
+    paths::{private, private_item, quiet, quiet_item},
 };
 
 /// The new body of the function, around `block`, its old one.
@@ -39,6 +39,12 @@ pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStr
     let shape = nested_shape(&model.output);
     let run = private_item("cached", model.output.span());
     let body = future(block, &model.output);
+    let handles = model.handles.iter().map(|name| {
+        let at = name.span();
+        let probe = private_item("Probe", at);
+        let skippable = private_item("skippable", at);
+        quote_spanned!(at=> #skippable(#probe::of(&#name).kind());)
+    });
     let named = model
         .user_arguments
         .iter()
@@ -55,6 +61,7 @@ pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStr
         #(#ttl)*
         #(#when)*
         #key
+        #(#handles)*
         #(#named)*
         #run
     }
@@ -110,8 +117,8 @@ fn site(model: &Cached, text: u64) -> TokenStream {
     let names = scopes.iter().map(|scope| scope.name.to_string());
     let missing = quote_spanned!(*span=> __CACHE_RESOURCE.__require_all_scopes(&[#(#names),*]));
     let missing = check(*span, &aliases.iter().collect::<Vec<_>>(), &missing);
-    let resource_type = private_item("Resource", *span);
-    let resource = quote_spanned!(*span=> &#resource);
+    let resource_type = quiet_item("Resource", *span);
+    let resource = quote_spanned!(*span=> #resource.__resource());
     quote! {
         const __CACHE_RESOURCE: &#resource_type = #resource;
         #(#scope_types)*

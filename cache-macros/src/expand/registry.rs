@@ -7,7 +7,7 @@ use syn::{Attribute, spanned::Spanned};
 use crate::{
     duration::DurationExpr,
     model::{CrashSafe, Group, GroupPart, PartScope, Registry, Resource, ScopeType},
-    paths::{private, private_item, quiet, quiet_ident},
+    paths::{private, quiet, quiet_ident, quiet_item},
 };
 
 /// The items that `model` stands for.
@@ -59,7 +59,7 @@ fn resource(model: &Resource) -> TokenStream {
     let ttl = match ttl {
         None => quote!(::core::option::Option::None),
         Some(DurationExpr::Expr(expr)) => {
-            let check = private_item("Resource", expr.span());
+            let check = quiet_item("Resource", expr.span());
             quote_spanned!(expr.span()=> #check::__ttl(#expr))
         }
         Some(fixed) => quote!(::core::option::Option::Some(#fixed)),
@@ -73,7 +73,7 @@ fn resource(model: &Resource) -> TokenStream {
         let settle = match settle {
             None => quote!(::core::time::Duration::ZERO),
             Some(DurationExpr::Expr(expr)) => {
-                let check = private_item("Resource", expr.span());
+                let check = quiet_item("Resource", expr.span());
                 quote_spanned!(expr.span()=> #check::__settle(#expr))
             }
             Some(fixed) => quote!(#fixed),
@@ -135,7 +135,7 @@ fn scope_module(scopes: &[ScopeType]) -> TokenStream {
     let private = private();
     let aliases = scopes.iter().map(|ScopeType { name, ty, optional }| {
         let alias = format_ident!("__cache_scope_{}", name, span = quiet(name.span()));
-        let check = private_item("Resource", ty.span());
+        let check = quiet_item("Resource", ty.span());
         let check = quote_spanned!(ty.span()=> #check::__scope_type::<#ty>());
         let declared = if *optional {
             quote!(#private::Optional<#ty>)

@@ -10,7 +10,7 @@ use crate::{
     diag::Errors,
     model::{BinaryCodec, Cached, KeyPart, KeyPartKind, Near, UserArgument},
     target::{Argument, Target},
-    uses::{compact, mentions, uses},
+    uses::{compact, fields, has_ident, mentions, uses},
 };
 
 /// Arguments that say who is asking. They are left out of the key, and so the body must not look at them.
@@ -20,7 +20,8 @@ const USER_ARGUMENTS: [&str; 2] = ["username", "current_user"];
 pub(crate) fn cached(args: &CachedArgs, target: &Target, errors: &mut Errors) -> Option<Cached> {
     check_skip(args, target, errors);
     check_scopes(args.scope.values(), target, errors);
-    check_user_arguments(args, target, errors);
+    check_users(args, target, errors);
+    check_skipped(args, target, errors);
     check_result(target, errors);
     let key = key(args, target, errors);
     let reference = reference(args, errors)?;
@@ -53,6 +54,7 @@ pub(crate) fn cached(args: &CachedArgs, target: &Target, errors: &mut Errors) ->
         cache: args.cache.value().map(|cache| target.adapt_operand(cache)),
         scopes: scopes(args.scope.values(), reference, target),
         key,
+        handles: handles(args, target),
         user_arguments: target
             .arguments
             .iter()
@@ -145,7 +147,17 @@ fn kind(ty: &Type) -> KeyPartKind {
 }
 
 fn in_key(argument: &Argument, args: &CachedArgs) -> bool {
-    !is_user(argument) && !is_tenant(&argument.ident, args) && !args.skip.values().contains(&argument.ident)
+    !is_user(argument) && !is_tenant(&argument.ident, args) && !left_out(args).any(|name| *name == argument.ident)
+}
+
+/// The names in `skip(...)` and in `independent(...)`.
+fn left_out(args: &CachedArgs) -> impl Iterator<Item = &Ident> {
+    args.skip.values().iter().chain(args.independent.values())
+}
+
+/// Whether the attribute names this word among what it leaves out.
+fn leaves_out(args: &CachedArgs, name: &str) -> bool {
+    left_out(args).any(|left_out| unraw(left_out) == name)
 }
 
 fn is_user(argument: &Argument) -> bool {
@@ -162,17 +174,20 @@ fn is_tenant(argument: &Ident, args: &CachedArgs) -> bool {
 }
 
 fn check_skip(args: &CachedArgs, target: &Target, errors: &mut Errors) {
-    let skipped = args.skip.values();
-    for (i, name) in skipped.iter().enumerate() {
+    let names: Vec<&Ident> = left_out(args).collect();
+    for (i, name) in names.iter().copied().enumerate() {
         let text = if name == "self" {
             "`self` is never part of the key\nhelp: remove it here".to_owned()
+        } else if target.argument(name).is_none() && USER_ARGUMENTS.iter().any(|user| name == user) {
+            // Of a field of that name.
+            continue;
         } else if target.argument(name).is_none() {
             no_argument(name, target)
         } else if is_tenant(name, args) {
             format!(
                 "`{name}` is the tenant, which always takes part in the key\nhelp: remove it here, or give another tenant with `tenant = ...`"
             )
-        } else if skipped[..i].contains(name) {
+        } else if names[..i].contains(&name) {
             format!("`{name}` is skipped twice\nhelp: keep one of the two")
         } else if args
             .key
@@ -196,31 +211,133 @@ fn check_result(target: &Target, errors: &mut Errors) {
     }
 }
 
-/// A body that looks at a user argument which is not in the key gives one user's result to another.
-fn check_user_arguments(args: &CachedArgs, target: &Target, errors: &mut Errors) {
-    for argument in target.arguments.iter().filter(|argument| is_user(argument)) {
-        let name = unraw(&argument.ident);
-        let in_key = args
-            .key
-            .values()
-            .iter()
-            .any(|part| mentions(&part.value.to_token_stream(), &name));
-        if in_key || args.skip.values().contains(&argument.ident) {
+/// A body that looks at a user who is not in the key gives one user's result to another: as an argument, as a field of `self` or of an
+/// argument that is left out, or by the argument's name.
+fn check_users(args: &CachedArgs, target: &Target, errors: &mut Errors) {
+    for name in USER_ARGUMENTS {
+        if leaves_out(args, name) || args.key.values().iter().any(|part| names(&part.value, name)) {
             continue;
         }
-        let by_user = |span: &Span| !target.is_generated(*span, &argument.ident);
-        if let Some(used) = uses(target.user_code(), &name).into_iter().find(by_user) {
+        let argument = target.arguments.iter().find(|argument| unraw(&argument.ident) == name);
+        let as_argument = argument.and_then(|argument| {
+            let by_user = |span: &Span| !target.is_generated(*span, &argument.ident);
+            uses(target.user_code(), name).into_iter().find(by_user)
+        });
+        let roots = roots(args);
+        let as_field = || {
+            fields(target.user_code(), &roots, |field| field == name)
+                .into_iter()
+                .next()
+        };
+        if let Some(used) = as_argument.or_else(as_field) {
             errors.at(
                 used,
                 format!(
                     "the body looks at `{name}`, which is not part of the cache key: two users would share one result, and \
                      a permission check in this body would be skipped on a hit\nhelp: if the result depends on the user, \
-                     add `key({name})` to keep one for each\nhelp: if it does not, add `skip({name})`, and check \
-                     permissions before this function is called"
+                     add `key({name})` to keep one for each{}\nhelp: if it does not, add `skip({name})`, and check \
+                     permissions before this function is called\nhelp: if the user is what is asked for, and not who asks, give the \
+                     argument another name",
+                    if argument.is_some() { "" } else { " (of a field, `key(self.…)`)" },
                 ),
             );
         }
     }
+}
+
+/// What the body looks at and `skip(...)` leaves out, by its name or by what is looked at: who is asking.
+fn check_skipped(args: &CachedArgs, target: &Target, errors: &mut Errors) {
+    for name in args.skip.values() {
+        let Some(argument) = target.argument(name) else {
+            continue;
+        };
+        let text = unraw(name);
+        if USER_ARGUMENTS.contains(&text.as_str()) {
+            continue;
+        }
+        let by_user = |span: &Span| !target.is_generated(*span, &argument.ident);
+        let used = uses(target.user_code(), &text).into_iter().find(by_user);
+        let told = || {
+            let roots = [text.clone()];
+            fields(target.user_code(), &roots, says_who).into_iter().next()
+        };
+        let leak = if is_who(&text) { used } else { told() };
+        if let Some(used) = leak {
+            errors.at(
+                used,
+                format!(
+                    "the body looks at `{text}`, which `skip({text})` leaves out of the key: callers that differ in it would share one \
+                     result\nhelp: if the result depends on it, put what matters into the key: `independent({text}), key({text}.id)`\nhelp: if \
+                     it does not, say so: `independent({text})` in place of `skip({text})`"
+                ),
+            );
+        }
+    }
+}
+
+/// Whether an argument of this name is somebody.
+fn is_who(name: &str) -> bool {
+    const WHO: [&str; 12] = [
+        "user",
+        "auth",
+        "claims",
+        "session",
+        "principal",
+        "identity",
+        "viewer",
+        "actor",
+        "caller",
+        "member",
+        "subject",
+        "who",
+    ];
+    let name = name.trim_start_matches('_');
+    name.starts_with("current_")
+        || WHO
+            .iter()
+            .any(|who| name == *who || name.starts_with(&format!("{who}_")) || name.ends_with(&format!("_{who}")))
+}
+
+/// Whether a field of this name tells who somebody is, or what they may do.
+fn says_who(field: &str) -> bool {
+    matches!(
+        field,
+        "id" | "email" | "role" | "roles" | "permissions" | "user" | "tenant"
+    ) || field.ends_with("user_id")
+}
+
+/// Where fields may be read of which nothing is in the key: `self`, and the arguments that are skipped.
+fn roots(args: &CachedArgs) -> Vec<String> {
+    let skipped = args.skip.values().iter().map(unraw);
+    ["self".to_owned(), "__self".to_owned()]
+        .into_iter()
+        .chain(skipped)
+        .collect()
+}
+
+/// Whether a key expression names a word, as a variable or as a field.
+fn names(expr: &Expr, name: &str) -> bool {
+    let tokens = expr.to_token_stream();
+    mentions(&tokens, name) || has_ident(&tokens, name)
+}
+
+/// The skipped arguments that the body uses, whose types decide: what could be in the key is no handle. What is borrowed mutably could
+/// not.
+fn handles(args: &CachedArgs, target: &Target) -> Vec<Ident> {
+    let is_used = |name: &&Ident| {
+        let Some(argument) = target.argument(name) else {
+            return false;
+        };
+        let by_user = |span: &Span| !target.is_generated(*span, &argument.ident);
+        let is_mutable = matches!(&argument.ty, Some(Type::Reference(reference)) if reference.mutability.is_some());
+        let is_plain = argument.ty.is_some() && argument.cfg.is_empty();
+        let text = unraw(name);
+        is_plain
+            && !is_mutable
+            && !USER_ARGUMENTS.contains(&text.as_str())
+            && uses(target.user_code(), &text).iter().any(by_user)
+    };
+    args.skip.values().iter().filter(is_used).cloned().collect()
 }
 
 fn is_plain(expr: &Expr, name: &Ident) -> bool {

@@ -55,6 +55,22 @@ pub(super) const fn parameter_not_declared(group: &Group, name: &str) -> ! {
     panic!("{}", text.as_str())
 }
 
+/// Ends the compilation: a result is of one resource, and this is a group of these.
+#[track_caller]
+pub(super) const fn a_group(name: &str, members: &[&Resource]) -> ! {
+    let mut text = Text::new("`")
+        .push(name)
+        .push("` is a group, and a result is of one resource\nhelp: name one of ");
+    let mut names = [""; MOST_NAMES];
+    let mut count = 0;
+    while count < members.len() && count < MOST_NAMES {
+        names[count] = members[count].name;
+        count += 1;
+    }
+    text = text.push_list(names.split_at(count).0);
+    panic!("{}", text.as_str())
+}
+
 /// Ends the compilation: `pattern` matches none of `resources`.
 #[track_caller]
 pub(super) const fn nothing_matches(pattern: &str, resources: &[&Resource]) -> ! {

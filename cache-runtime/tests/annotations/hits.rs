@@ -23,7 +23,7 @@ impl Service {
         self.runs.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    #[cached(resource = "companies_list", skip(trace))]
+    #[cached(resource = "companies_list", independent(trace))]
     async fn arguments(&self, (a, b): (u8, u8), filter: &Filter, trace: u32, username: &str) -> u32 {
         let _ = (a, b, filter, trace);
         self.run()

@@ -103,7 +103,7 @@ async fn every_kind_of_return_type_works() {
 /// What a call returns the first time and the second time: a number that every load raises, in what was asked for.
 macro_rules! loads_of {
     ($($name:ident: $ret:ty = |$n:ident| $value:expr;)+) => {$(
-        #[cached(resource = "companies_list", skip(loads))]
+        #[cached(resource = "companies_list", independent(loads))]
         async fn $name(loads: &std::sync::atomic::AtomicU32) -> $ret {
             let $n = loads.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
             $value

@@ -1,0 +1,82 @@
+#[path = "common/mod.rs"]
+mod cache_resources;
+
+use cache_runtime::cached;
+
+#[derive(serde::Serialize)]
+pub struct Filter {
+    page: u32,
+}
+
+pub struct AuthUser {
+    id: i64,
+}
+
+pub struct Context {
+    user: AuthUser,
+    username: String,
+}
+
+pub struct Pool;
+
+impl Pool {
+    async fn rows(&self) -> Vec<u32> {
+        vec![]
+    }
+}
+
+// Data, by its type.
+#[cached(resource = "companies_list", skip(filter))]
+async fn by_type(filter: &Filter) -> u32 {
+    filter.page
+}
+
+// Somebody, by the name.
+#[cached(resource = "companies_list", skip(user))]
+async fn by_name(user: &AuthUser) -> i64 {
+    user.id
+}
+
+// Somebody, by what is looked at.
+#[cached(resource = "companies_list", skip(context))]
+async fn by_field(context: &Context) -> i64 {
+    context.user.id
+}
+
+// A user who is a field.
+#[cached(resource = "companies_list", skip(context))]
+async fn by_user_field(context: &Context) -> String {
+    context.username.clone()
+}
+
+impl Context {
+    #[cached(resource = "companies_list")]
+    async fn of_self(&self) -> String {
+        self.username.clone()
+    }
+
+    #[cached(resource = "companies_list")]
+    async fn of_self_by_pattern(&self) -> String {
+        let Self { username, .. } = self;
+        username.clone()
+    }
+
+    #[cached(resource = "companies_list", key(self.username))]
+    async fn in_the_key(&self) -> String {
+        self.username.clone()
+    }
+
+    #[cached(resource = "companies_list", skip(username))]
+    async fn left_out(&self) -> String {
+        self.username.clone()
+    }
+}
+
+// Fine: a handle, and what the result does not depend on.
+#[cached(resource = "companies_list", skip(pool), independent(filter, user))]
+async fn fine(pool: &Pool, filter: &Filter, user: &AuthUser) -> u32 {
+    println!("{} {}", filter.page, user.id);
+    pool.rows().await.len() as u32
+}
+
+fn main() {}
