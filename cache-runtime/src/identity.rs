@@ -109,7 +109,8 @@ pub(crate) struct Function {
     site: &'static Site,
     /// The name of a type that only this instance has.
     name: &'static str,
-    ty: TypeId,
+    /// Its identity. Functions that return different ones are different functions, so the address tells instances apart, too.
+    ty: fn() -> TypeId,
 }
 
 impl Function {
@@ -118,20 +119,20 @@ impl Function {
         Self {
             site,
             name: type_name::<B>(),
-            ty: typeid::of::<B>(),
+            ty: typeid::of::<B>,
         }
     }
 
     /// The instance, among those of its site.
     pub(crate) fn instance(&self) -> TypeId {
-        self.ty
+        (self.ty)()
     }
 
-    /// What it is found by in this process.
+    /// What it is found by in this process. Where the compiler has made several copies of an instance, each is found by itself.
     #[inline]
     pub(crate) fn in_process(&self) -> [u8; 16] {
-        let site = std::ptr::from_ref(self.site).addr() as u64;
-        (u128::from(site) << 64 | u128::from(bits(self.ty))).to_ne_bytes()
+        let (site, instance) = (std::ptr::from_ref(self.site).addr() as u64, self.ty as usize as u64);
+        (u128::from(site) << 64 | u128::from(instance)).to_ne_bytes()
     }
 
     /// What it is known by wherever it runs.
@@ -145,7 +146,7 @@ impl Function {
         note(self.name.as_bytes());
         // Type arguments may have the same names, too.
         if !self.name.strip_prefix(path).is_some_and(|rest| rest.starts_with("::")) {
-            note(&bits(self.ty).to_le_bytes());
+            note(&bits(self.instance()).to_le_bytes());
         }
         let uniqueness = uniqueness(path, self.site.module(), self.site.function());
         if uniqueness != Uniqueness::Certain {
@@ -161,7 +162,7 @@ impl Function {
 
 impl PartialEq for Function {
     fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self.site, other.site) && self.ty == other.ty
+        std::ptr::eq(self.site, other.site) && self.instance() == other.instance()
     }
 }
 
@@ -169,7 +170,7 @@ impl Eq for Function {}
 
 impl Hash for Function {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.ty.hash(state);
+        self.instance().hash(state);
     }
 }
 

@@ -104,14 +104,14 @@ mod from_a_macro {
             }
 
             #[cached(
-                                                                                        resource = $path,
-                                                                                        ttl = $ttl,
-                                                                                        lease = $lease,
-                                                                                        scope(company),
-                                                                                        codec = $codec,
-                                                                                        near = $near,
-                                                                                        version = $version
-                                                                                    )]
+                                                                                                    resource = $path,
+                                                                                                    ttl = $ttl,
+                                                                                                    lease = $lease,
+                                                                                                    scope(company),
+                                                                                                    codec = $codec,
+                                                                                                    near = $near,
+                                                                                                    version = $version
+                                                                                                )]
             pub(super) async fn from_path(company: i64) -> i64 {
                 company
             }
