@@ -89,7 +89,8 @@ pub fn resources(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// |---|---|---|
 /// | `resource = "name"` | what the result is, as declared by [`resources!`](macro@resources) in `crate::cache_resources`; `resource = some::module::name` for one declared elsewhere | required |
 /// | `ttl = 60`, `ttl = "5m"`, `ttl = EXPR` | how long this entry lives: whole seconds, a text with units, or an expression of type [`Duration`](core::time::Duration); at least a millisecond | the TTL of the resource |
-/// | `skip(db, ctx)` | arguments that are not part of the key | every argument is |
+/// | `skip(db, ctx)` | handles among the arguments, which are not part of the key | every argument is |
+/// | `independent(user)` | arguments that are not part of the key because the result does not depend on them, although the body looks at them | |
 /// | `key(filter.page, zone = self.zone)` | expressions that are; one without a name is named by its tokens | |
 /// | `scope(company)`, `scope(company = filter.company)` | the values of the scopes; exactly those that the resource declares | the resource declares none |
 /// | `tenant = EXPR` | whose entry it is | the argument `tenant_id`, else the tenant of the task, else `default` |
@@ -98,6 +99,8 @@ pub fn resources(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// | `unless = \|value\| EXPR` | do not store a value for which it is true; may use arguments that are `Copy` | every value is stored |
 /// | `near = "tracked"`, `near = "checked"` | keep decoded values in the process, too: used without a round trip as long as the store reports no change of their stamps, or after asking for the stamps alone; the value is `Clone + Send + Sync + 'static` | `"off"`: in the store alone |
 /// | `lease`, `lease = "5s"`, `lease = EXPR` | one load of a cold key for all processes; after this long without a sign of life of the one that loads, another takes over; `lease` alone is 2 seconds | one for each process |
+/// | `codec = "postcard"` | what results are stored in; smaller and decoded faster, with the feature `postcard` | `"json"` |
+/// | `crate = some::path` | where the runtime is | the name that Cargo.toml gives it |
 /// | `version = 2` | raise it to refuse what was stored before | 0 |
 ///
 /// # The key
@@ -108,8 +111,12 @@ pub fn resources(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 ///
 /// A user argument may be left out only because nothing depends on it: if the body names one, two users would share one
 /// result, and a permission check in the body would be skipped on a hit. So that is an error, until `key(username)`
-/// keeps a result for each user or `skip(username)` says that the result does not depend on them. What other attributes
-/// generate around the body, such as the arguments that `#[instrument]` records, does not count.
+/// keeps a result for each user or `skip(username)` says that the result does not depend on them. Fields of these names count,
+/// of `self` and of what is skipped. What other attributes generate around the body, such as the arguments that `#[instrument]`
+/// records, does not count.
+///
+/// What `skip(...)` leaves out and the body looks at is a handle: a pool, a client. Data, which could be serialised, and users by
+/// whatever name are an error there: `independent(...)` says that the result does not depend on them.
 ///
 /// # What is stored
 ///
