@@ -42,7 +42,7 @@ fn loads_of<T: Serialize + DeserializeOwned + Clone + PartialEq + Debug>(value: 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .unwrap();
+        .expect("a runtime");
     runtime.block_on(with_cache(Cache::builder().build(), async {
         let loads = AtomicU32::new(0);
         for _ in 0..2 {

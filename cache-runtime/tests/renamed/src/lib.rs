@@ -37,6 +37,10 @@ pub mod through_facade {
     }
 
     /// Changes pages.
+    ///
+    /// # Errors
+    ///
+    /// None.
     #[invalidates(registry::pages(company = result), crate = crate::facade::runtime)]
     pub async fn change(company: i64) -> Result<i64, String> {
         Ok(company)
