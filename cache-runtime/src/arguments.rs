@@ -100,18 +100,18 @@ impl Arguments {
         key::entry_key(&self.tenant, site.resource(), &self.scopes, digits(&hash))
     }
 
-    /// What a call is found by where it has no compact form, beside what [`write_compact`] writes, so that neither is taken for
-    /// the other.
-    pub(crate) fn form(&self, function: Function) -> Vec<u8> {
-        let Self { tenant, scopes, json } = self;
+    /// What a call is found by where it has no compact form: the arguments are told apart by their exact one. Not what
+    /// [`write_compact`] writes, so that neither is taken for the other.
+    pub(crate) fn form(&self, function: Function, exact: &Exact) -> Vec<u8> {
+        let Self { tenant, scopes, .. } = self;
         let mut form = function.in_process().to_vec();
-        form.extend_from_slice(b"canonical");
+        form.extend_from_slice(b"exact");
         for part in [&**tenant].into_iter().chain(scopes.iter().map(|(_, value)| &**value)) {
             // No escaped text has a NUL.
             form.extend_from_slice(part.as_bytes());
             form.push(0);
         }
-        form.extend_from_slice(json);
+        form.extend_from_slice(exact.bytes());
         form
     }
 }

@@ -156,36 +156,37 @@ fn find(inner: &Arc<Inner>, site: &'static Site, function: Function, parts: &dyn
     match arguments::write_compact(&mut usual, site, function, settings, parts) {
         Ok(len) => return find_by(inner, site, function, parts, &usual[..len], None),
         Err(NotCompact::NoRoom) => {}
-        Err(NotCompact::NoForm) => return find_by_canonical(inner, site, function, parts),
+        Err(NotCompact::NoForm) => return find_by_exact(inner, site, function, parts),
     }
     let mut longer = vec![0; LONGEST_FORM];
     match arguments::write_compact(&mut longer, site, function, settings, parts) {
         Ok(len) => find_by(inner, site, function, parts, &longer[..len], None),
-        Err(_) => find_by_canonical(inner, site, function, parts),
+        Err(_) => find_by_exact(inner, site, function, parts),
     }
 }
 
-fn find_by_canonical(
-    inner: &Arc<Inner>,
-    site: &'static Site,
-    function: Function,
-    parts: &dyn Fn(&mut Key<'_>),
-) -> Found {
-    let Some(arguments) = Arguments::of(site, &inner.settings, parts) else {
+fn find_by_exact(inner: &Arc<Inner>, site: &'static Site, function: Function, parts: &dyn Fn(&mut Key<'_>)) -> Found {
+    let Some(told) = tell(inner, site, parts) else {
         return Found::Nothing;
     };
-    let form = arguments.form(function);
-    find_by(inner, site, function, parts, &form, Some(arguments))
+    let form = told.0.form(function, &told.1);
+    find_by(inner, site, function, parts, &form, Some(told))
 }
 
-/// `arguments` are worked out if they are needed and not known yet.
+/// What tells the call from others, at length; `None` if it is not to be cached.
+fn tell(inner: &Inner, site: &'static Site, parts: &dyn Fn(&mut Key<'_>)) -> Option<(Arguments, Exact)> {
+    let arguments = Arguments::of(site, &inner.settings, parts)?;
+    Some((arguments, arguments::exact(parts)?))
+}
+
+/// What tells the call from others at length is worked out if it is needed and not known yet.
 fn find_by(
     inner: &Arc<Inner>,
     site: &'static Site,
     function: Function,
     parts: &dyn Fn(&mut Key<'_>),
     form: &[u8],
-    arguments: Option<Arguments>,
+    told: Option<(Arguments, Exact)>,
 ) -> Found {
     let near = match site.coherence().map(|coherence| NearCall::look(inner, coherence, form)) {
         Some(Looked::Kept(kept)) => return Found::Kept(kept),
@@ -196,7 +197,7 @@ fn find_by(
     if let Some(known) = known.filter(|known| known.has_own_key == site.has_own_keys()) {
         return Found::Known(known, near);
     }
-    let Some(arguments) = arguments.or_else(|| Arguments::of(site, &inner.settings, parts)) else {
+    let Some((arguments, exact)) = told.or_else(|| tell(inner, site, parts)) else {
         return Found::Nothing;
     };
     if site.declared().tenancy() == Tenancy::PerTenant {
@@ -205,9 +206,6 @@ fn find_by(
             None => inner.tenants.note_missing(site.resource()),
         }
     }
-    let Some(exact) = arguments::exact(parts) else {
-        return Found::Nothing;
-    };
     let known = Arc::new(KnownCall::of(site, function, arguments, &exact));
     inner.recent.insert(form, &known);
     Found::Known(known, near)

@@ -1,6 +1,6 @@
 //! The arguments of a call in a form that is quick to write: what the call is found by in this process.
 //!
-//! Values of one type that differ have forms that differ. Nobody ever reads a form back, and no other process sees it, so
+//! Values that serde tells apart have forms that differ. Nobody ever reads a form back, and no other process sees it, so
 //! names stand in it as the addresses of their text. The same value may have several forms where the compiler has made
 //! several copies of a name; it is then kept once for each.
 
@@ -175,6 +175,13 @@ mod tests {
         assert_ne!(form(&-1_i64), form(&u64::MAX));
         assert_ne!(form(&-1_i32), form(&u32::MAX));
         assert_ne!(form(&-1_i8), form(&-2_i8));
+        assert_ne!(form(&1_i8), form(&1_i16));
+        assert_ne!(form(&1_u16), form(&1_u32));
+        assert_ne!(form(&97_u32), form(&'a'));
+        assert_ne!(form(&1_i128), form(&1_u128));
+        assert_ne!(form(&1.0_f32), form(&1.0_f64));
+        assert_ne!(form(&(1_u8, 2_u8)), form(&vec![1_u8, 2]));
+        assert_ne!(form(&()), form(&None::<()>));
         assert_ne!(form(&0.1_f32), form(&0.2_f32));
         assert_ne!(form(&0.0), form(&-0.0));
         assert_ne!(form(&'a'), form(&'b'));

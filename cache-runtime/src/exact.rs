@@ -1,8 +1,8 @@
 //! The exact form of a value: bytes that differ wherever serde tells two values apart.
 //!
 //! JSON does not: `None`, `Some(None)` and `()` are all `null`, `1` may be an integer of any width or a float's, a variant may look
-//! like a text. Here each call of the serializer leaves its kind, and texts and sequences their length. Entries of maps are put in
-//! order, because maps may come in any. The same in every process; nobody reads it back.
+//! like a text. Here each call of the serializer leaves its kind, types and fields their names, and texts their length. Entries of
+//! maps are put in order, because maps may come in any. The same in every process; nobody reads it back.
 
 use std::fmt;
 
@@ -36,10 +36,14 @@ enum Kind {
     Text,
     Bytes,
     NewtypeStruct,
-    Variant,
+    TupleStruct,
+    Struct,
+    UnitVariant,
+    NewtypeVariant,
+    TupleVariant,
+    StructVariant,
     Sequence,
     Tuple,
-    Fields,
     Map,
     End,
 }
@@ -62,6 +66,8 @@ pub(crate) struct Exact {
     depth: u8,
     /// Whether the elements of sequences are put in order, too.
     sorts: bool,
+    /// Whether the value that was written last is `null` in JSON.
+    is_nothing: bool,
     /// Whether JSON has the same text for another value: there is something like nothing inside of a `Some`.
     hides_none: bool,
     /// Whether there is a float that is no number, or infinite.
@@ -139,6 +145,25 @@ impl Exact {
 
     fn kind(&mut self, kind: Kind) {
         self.out.push(kind as u8);
+        self.is_nothing = matches!(kind, Kind::None | Kind::Unit | Kind::UnitStruct);
+    }
+
+    /// A value of a type with a name.
+    fn named(&mut self, kind: Kind, of: &str) {
+        self.kind(kind);
+        self.append(of.as_bytes());
+    }
+
+    /// A variant of an enum with a name.
+    fn variant(&mut self, kind: Kind, of: &str, index: u32, name: &str) {
+        self.named(kind, of);
+        self.out.extend_from_slice(&index.to_le_bytes());
+        self.append(name.as_bytes());
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        self.out.extend_from_slice(bytes);
     }
 
     fn fixed<const N: usize>(&mut self, kind: Kind, bytes: [u8; N]) {
@@ -147,16 +172,16 @@ impl Exact {
     }
 
     fn sized(&mut self, kind: Kind, bytes: &[u8]) {
-        self.fixed(kind, (bytes.len() as u64).to_le_bytes());
-        self.out.extend_from_slice(bytes);
+        self.kind(kind);
+        self.append(bytes);
     }
 
-    fn enter(&mut self) -> Result<(), NotExact> {
+    fn enter(&mut self) -> Result<&mut Self, NotExact> {
         if self.depth == DEPTH_LIMIT {
             return Err(NotExact);
         }
         self.depth += 1;
-        Ok(())
+        Ok(self)
     }
 
     fn inner<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NotExact> {
@@ -166,33 +191,9 @@ impl Exact {
         Ok(())
     }
 
-    fn open(&mut self, kind: Kind) -> Result<&mut Self, NotExact> {
-        self.kind(kind);
-        self.enter()?;
-        Ok(self)
-    }
-
     fn close(&mut self) {
         self.depth -= 1;
         self.kind(Kind::End);
-    }
-
-    fn variant(&mut self, index: u32, name: &str) {
-        self.fixed(Kind::Variant, index.to_le_bytes());
-        self.name(name);
-    }
-
-    /// Whether what was written from here on is `null` in JSON.
-    fn is_nothing(&self, from: usize) -> bool {
-        let kinds = self.out[from..].iter();
-        kinds
-            .copied()
-            .find(|kind| *kind != Kind::NewtypeStruct as u8 && *kind != Kind::Some as u8)
-            .is_some_and(|kind| {
-                [Kind::None, Kind::Unit, Kind::UnitStruct]
-                    .map(|nothing| nothing as u8)
-                    .contains(&kind)
-            })
     }
 }
 
@@ -262,9 +263,8 @@ impl<'e> ser::Serializer for &'e mut Exact {
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), NotExact> {
         self.kind(Kind::Some);
-        let from = self.out.len();
         self.inner(value)?;
-        self.hides_none |= self.is_nothing(from);
+        self.hides_none |= self.is_nothing;
         Ok(())
     }
 
@@ -273,73 +273,80 @@ impl<'e> ser::Serializer for &'e mut Exact {
         Ok(())
     }
 
-    fn serialize_unit_struct(self, _: &'static str) -> Result<(), NotExact> {
-        self.kind(Kind::UnitStruct);
+    fn serialize_unit_struct(self, of: &'static str) -> Result<(), NotExact> {
+        self.named(Kind::UnitStruct, of);
         Ok(())
     }
 
-    fn serialize_unit_variant(self, _: &'static str, index: u32, name: &'static str) -> Result<(), NotExact> {
-        self.variant(index, name);
-        self.serialize_unit()
+    fn serialize_unit_variant(self, of: &'static str, index: u32, name: &'static str) -> Result<(), NotExact> {
+        self.variant(Kind::UnitVariant, of, index, name);
+        Ok(())
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), NotExact> {
-        self.kind(Kind::NewtypeStruct);
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, of: &'static str, value: &T) -> Result<(), NotExact> {
+        self.named(Kind::NewtypeStruct, of);
         self.inner(value)
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
-        _: &'static str,
+        of: &'static str,
         index: u32,
         name: &'static str,
         value: &T,
     ) -> Result<(), NotExact> {
-        self.variant(index, name);
-        self.inner(value)
+        self.variant(Kind::NewtypeVariant, of, index, name);
+        self.inner(value)?;
+        self.is_nothing = false;
+        Ok(())
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Members<'e>, NotExact> {
         let sorts = self.sorts;
-        Ok(Members::new(self.open(Kind::Sequence)?, sorts))
+        self.kind(Kind::Sequence);
+        Ok(Members::new(self.enter()?, sorts))
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Self, NotExact> {
-        self.open(Kind::Tuple)
+        self.kind(Kind::Tuple);
+        self.enter()
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self, NotExact> {
-        self.open(Kind::Tuple)
+    fn serialize_tuple_struct(self, of: &'static str, _: usize) -> Result<Self, NotExact> {
+        self.named(Kind::TupleStruct, of);
+        self.enter()
     }
 
     fn serialize_tuple_variant(
         self,
-        _: &'static str,
+        of: &'static str,
         index: u32,
         name: &'static str,
         _: usize,
     ) -> Result<Self, NotExact> {
-        self.variant(index, name);
-        self.open(Kind::Tuple)
+        self.variant(Kind::TupleVariant, of, index, name);
+        self.enter()
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Members<'e>, NotExact> {
-        Ok(Members::new(self.open(Kind::Map)?, true))
+        self.kind(Kind::Map);
+        Ok(Members::new(self.enter()?, true))
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, NotExact> {
-        self.open(Kind::Fields)
+    fn serialize_struct(self, of: &'static str, _: usize) -> Result<Self, NotExact> {
+        self.named(Kind::Struct, of);
+        self.enter()
     }
 
     fn serialize_struct_variant(
         self,
-        _: &'static str,
+        of: &'static str,
         index: u32,
         name: &'static str,
         _: usize,
     ) -> Result<Self, NotExact> {
-        self.variant(index, name);
-        self.open(Kind::Fields)
+        self.variant(Kind::StructVariant, of, index, name);
+        self.enter()
     }
 }
 
@@ -468,6 +475,27 @@ mod tests {
     struct Wrapped<T>(T);
 
     #[derive(Serialize)]
+    struct Pair(u8, u8);
+
+    #[derive(Serialize)]
+    struct OtherPair(u8, u8);
+
+    #[derive(Serialize)]
+    struct Fields {
+        a: u8,
+    }
+
+    #[derive(Serialize)]
+    struct OtherFields {
+        a: u8,
+    }
+
+    #[derive(Serialize)]
+    enum OtherChoice {
+        A,
+    }
+
+    #[derive(Serialize)]
     enum Choice {
         A,
         B(u8),
@@ -529,6 +557,18 @@ mod tests {
             form(&true),
             form(&i128::MAX),
             form(&u128::MAX),
+            form(&Pair(1, 1)),
+            form(&OtherPair(1, 1)),
+            form(&Fields { a: 1 }),
+            form(&OtherFields { a: 1 }),
+            form(&OtherChoice::A),
+            // Of what one begins with, and another goes on with.
+            form(&(Choice::A, 1_u8)),
+            form(&(Choice::B(1),)),
+            form(&("Pair", (1_u8, 1_u8))),
+            form(&(Pair(1, 1),)),
+            form(&(Wrapped(1_u8), 1_u8)),
+            form(&(Wrapped((1_u8, 1_u8)),)),
         ];
         for (i, one) in forms.iter().enumerate() {
             for (j, other) in forms.iter().enumerate() {
@@ -572,6 +612,8 @@ mod tests {
         assert!(hides(Exact::of(&Some(Wrapped(None::<u8>))).unwrap()));
         assert!(hides(Exact::of(&Some(serde_json::Value::Null)).unwrap()));
         assert!(!hides(Exact::of(&Some(1)).unwrap()));
+        assert!(!hides(Exact::of(&Some(Choice::A)).unwrap()));
+        assert!(!hides(Exact::of(&Some((None::<u8>,))).unwrap()));
         assert!(!hides(Exact::of(&None::<Option<u8>>).unwrap()));
         assert!(Exact::of(&[1.0, f64::NAN]).unwrap().has_non_finite());
         assert!(!Exact::of(&[1.0, f64::MAX]).unwrap().has_non_finite());

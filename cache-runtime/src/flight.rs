@@ -38,6 +38,7 @@ use crate::{
     envelope::Identity,
     identity::Function,
     key::Address,
+    recent::KnownCall,
     stamp::{Stamp, Ticket},
 };
 
@@ -91,6 +92,8 @@ pub(crate) enum FlightKey {
         function: Function,
         resource: &'static str,
         arguments: Arc<Arguments>,
+        /// Of arguments that canonical JSON does not tell apart.
+        fingerprint: [u8; 16],
     },
 }
 
@@ -103,11 +106,12 @@ impl FlightKey {
         }
     }
 
-    pub(crate) fn unstamped(function: Function, resource: &'static str, arguments: &Arc<Arguments>) -> Self {
+    pub(crate) fn unstamped(function: Function, resource: &'static str, known: &KnownCall) -> Self {
         Self::Unstamped {
             function,
             resource,
-            arguments: Arc::clone(arguments),
+            arguments: Arc::clone(&known.arguments),
+            fingerprint: known.fingerprint,
         }
     }
 }

@@ -19,7 +19,7 @@ const CAPACITY: u64 = 4 << 20;
 const OVERHEAD: usize = 400;
 
 /// What a call is found by in this process: the function, and the arguments in their [compact form](crate::compact) or, where
-/// there is none, in the canonical one.
+/// there is none, in the [exact](crate::exact) one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct CallKey(Arc<[u8]>);
 

@@ -51,6 +51,7 @@ pub(crate) fn of<R: DeserializeOwned>(parts: &[&str]) -> Structure {
             break;
         }
     }
+    tracer.leave_out_fields::<R>();
     tracer.structure()
 }
 

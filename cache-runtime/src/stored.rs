@@ -16,8 +16,8 @@ use crate::{
     shape::{Fidelity, Structure},
 };
 
-/// So many results of a function are decoded again before they are stored, whatever their type: a conversion that loses something
-/// does not show in the type.
+/// So many results of a function are decoded again before they are stored, whatever their type, and after them fewer and fewer: not
+/// all that may be lost shows in the type.
 const ALWAYS_LOOKED_AT: u32 = 16;
 
 /// After so many results in a row that did not come back as they were, a function is not cached any more.
@@ -33,8 +33,8 @@ pub(crate) struct Stored {
     ty: &'static str,
     shown: Fidelity,
     flattens: bool,
-    /// How many have been looked at.
-    looked_at: AtomicU32,
+    /// How many have been encoded.
+    encoded: AtomicU32,
     /// How many in a row did not come back as they were.
     unfaithful: AtomicU32,
     warned: AtomicBool,
@@ -52,7 +52,7 @@ impl Stored {
             ty: type_name::<T>(),
             shown: fidelity,
             flattens,
-            looked_at: AtomicU32::new(0),
+            encoded: AtomicU32::new(0),
             unfaithful: AtomicU32::new(0),
             warned: AtomicBool::new(false),
         }
@@ -60,15 +60,15 @@ impl Stored {
 
     /// What has to be looked at before the next value is stored. With the first one, says what cannot be seen in any.
     pub(crate) fn fidelity(&self, function: impl fmt::Display, is_near: bool) -> Fidelity {
-        if self.looked_at.load(Ordering::Relaxed) >= ALWAYS_LOOKED_AT {
-            return self.shown;
+        let before = self.encoded.fetch_add(1, Ordering::Relaxed);
+        if before == 0 {
+            self.say_what_cannot_be_seen(function, is_near);
         }
-        match self.looked_at.fetch_add(1, Ordering::Relaxed) {
-            0 => self.say_what_cannot_be_seen(function, is_near),
-            ALWAYS_LOOKED_AT.. => return self.shown,
-            _ => {}
+        if before < ALWAYS_LOOKED_AT || before.is_power_of_two() || self.unfaithful.load(Ordering::Relaxed) != 0 {
+            Fidelity::Unsure
+        } else {
+            self.shown
         }
-        Fidelity::Unsure
     }
 
     fn say_what_cannot_be_seen(&self, function: impl fmt::Display, is_near: bool) {

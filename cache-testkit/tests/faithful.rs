@@ -10,11 +10,14 @@ use std::{
 use cache_runtime::{
     Cache,
     Outcome::{Bypass, Hit, Miss},
-    cached, with_cache,
+    cached,
+    store::{MemoryStore, StoreErrorKind},
+    with_cache,
 };
-use cache_testkit::{expect_outcomes, isolated};
+use cache_testkit::{SpyStore, expect_outcomes, isolated, isolated_in};
 use proptest::prelude::*;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use tokio::sync::Barrier;
 
 mod cache_resources {
     cache_runtime::resources! {
@@ -26,6 +29,10 @@ mod cache_resources {
         of_wrapped { ttl = 60 }
         of_untagged { ttl = 60 }
         of_floats { ttl = 60 }
+        of_map { ttl = 60 }
+        of_nested_set { ttl = 60 }
+        of_long { ttl = 60 }
+        of_any_kind { ttl = 60 }
     }
 }
 
@@ -263,6 +270,273 @@ async fn arguments_that_serde_tells_apart_have_results_of_their_own() {
                 assert_eq!(of_floats(value).await, format!("{value:?}"));
             }
         }
+    })
+    .await;
+}
+
+argument!(of_map: BTreeMap<String, Option<Option<u32>>>);
+argument!(of_long: (String, Option<Option<u32>>));
+
+#[cached(resource = "of_nested_set")]
+async fn of_nested_set(value: HashSet<Option<Option<u32>>>) -> String {
+    format!("{value:?}")
+}
+
+#[tokio::test]
+async fn arguments_that_are_told_apart_at_length_have_results_of_their_own() {
+    isolated(async |cache| {
+        let options = [None, Some(None), Some(Some(1))];
+        for _ in 0..2 {
+            for option in options {
+                let map = BTreeMap::from([("a".to_owned(), option)]);
+                assert_eq!(of_map(map.clone()).await, format!("{map:?}"));
+                let set = HashSet::from([option]);
+                assert_eq!(of_nested_set(set.clone()).await, format!("{set:?}"));
+                // Longer than what is looked up by its quick form.
+                let long = ("x".repeat(20_000), option);
+                assert_eq!(of_long(long.clone()).await, format!("{long:?}"));
+            }
+        }
+        assert_eq!((cache.stats().loads, cache.stats().hits), (9, 9));
+    })
+    .await;
+}
+
+#[cached(resource = "of_nested", independent(all))]
+async fn slowly(value: Option<Option<u8>>, all: &Barrier) -> String {
+    all.wait().await;
+    format!("{value:?}")
+}
+
+#[tokio::test]
+async fn arguments_that_serde_tells_apart_share_no_load_without_a_store() {
+    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    spy.fail_all(StoreErrorKind::Connecting);
+    isolated_in(Cache::builder().store(spy).build(), async |cache| {
+        // Each waits until all three are loaded.
+        let all = Barrier::new(3);
+        let results = tokio::join!(
+            slowly(None, &all),
+            slowly(Some(None), &all),
+            slowly(Some(Some(1)), &all)
+        );
+        assert_eq!(
+            results,
+            ("None".to_owned(), "Some(None)".to_owned(), "Some(Some(1))".to_owned())
+        );
+        assert_eq!(cache.stats().taken_over_loads, 0);
+    })
+    .await;
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct One {
+    a: u8,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Other {
+    a: u8,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Meter(u8);
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Gram(u8);
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Nowhere;
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+enum First {
+    Same,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+enum Second {
+    Same,
+}
+
+/// Of every kind that serde has, without a word of which one it is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+enum Kind {
+    I8(i8),
+    I16(i16),
+    I32(i32),
+    I64(i64),
+    I128(i128),
+    U8(u8),
+    U16(u16),
+    U32(u32),
+    U64(u64),
+    U128(u128),
+    F32(f32),
+    F64(f64),
+    Char(char),
+    Text(&'static str),
+    Meter(Meter),
+    Gram(Gram),
+    One(One),
+    Other(Other),
+    List(Vec<u8>),
+    Tuple(u8, u8),
+    Unit(()),
+    Nothing(Option<()>),
+    Nowhere(Nowhere),
+    First(First),
+    Second(Second),
+}
+
+#[cached(resource = "of_any_kind")]
+async fn of_any_kind(value: &Kind) -> String {
+    format!("{value:?}")
+}
+
+#[cached(resource = "of_any_kind", near = "tracked")]
+async fn near_of_any_kind(value: &Kind) -> String {
+    format!("{value:?}")
+}
+
+#[tokio::test]
+async fn arguments_of_every_kind_have_results_of_their_own() {
+    let kinds = [
+        Kind::I8(1),
+        Kind::I16(1),
+        Kind::I32(1),
+        Kind::I64(1),
+        Kind::I128(1),
+        Kind::U8(1),
+        Kind::U16(1),
+        Kind::U32(1),
+        Kind::U64(1),
+        Kind::U128(1),
+        Kind::U32(97),
+        Kind::F32(1.0),
+        Kind::F64(1.0),
+        Kind::Char('a'),
+        Kind::Text("a"),
+        Kind::Meter(Meter(1)),
+        Kind::Gram(Gram(1)),
+        Kind::One(One { a: 1 }),
+        Kind::Other(Other { a: 1 }),
+        Kind::List(vec![1, 1]),
+        Kind::Tuple(1, 1),
+        Kind::Unit(()),
+        Kind::Nothing(None),
+        Kind::Nowhere(Nowhere),
+        Kind::First(First::Same),
+        Kind::Second(Second::Same),
+    ];
+    isolated(async |_| {
+        for _ in 0..3 {
+            for kind in &kinds {
+                assert_eq!(of_any_kind(kind).await, format!("{kind:?}"));
+                assert_eq!(near_of_any_kind(kind).await, format!("{kind:?}"));
+            }
+        }
+    })
+    .await;
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct User {
+    #[serde(default = "yes", skip_serializing_if = "std::ops::Not::not")]
+    active: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Named {
+    #[serde(deserialize_with = "trimmed")]
+    name: String,
+}
+
+fn trimmed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    String::deserialize(deserializer).map(|text| text.trim().to_owned())
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+struct Slug(String);
+
+impl From<String> for Slug {
+    fn from(text: String) -> Self {
+        Self(text.to_lowercase())
+    }
+}
+
+impl From<Slug> for String {
+    fn from(slug: Slug) -> Self {
+        slug.0
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Article {
+    slugs: Vec<Option<Box<Slug>>>,
+}
+
+/// Of one function, results that come back, more than are looked at one by one, and then one that does not.
+async fn is_not_stored_after_many_that_came_back<T>(faithful: T, changed: T)
+where
+    T: Serialize + DeserializeOwned + Clone + PartialEq + Debug,
+{
+    let loads = AtomicU32::new(0);
+    with_cache(Cache::builder().build(), async {
+        for id in 0..100 {
+            stored(id, &faithful, &loads).await;
+        }
+        assert_eq!(stored(0, &faithful, &loads).await, faithful);
+        assert_eq!(loads.load(Ordering::Relaxed), 100);
+        for _ in 0..2 {
+            assert_eq!(stored(100, &changed, &loads).await, changed);
+        }
+        assert_eq!(loads.load(Ordering::Relaxed), 102, "{changed:?} was stored");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_result_that_does_not_come_back_is_not_stored_after_many_that_did() {
+    is_not_stored_after_many_that_came_back(User { active: true }, User { active: false }).await;
+    is_not_stored_after_many_that_came_back(vec![User { active: true }], vec![User { active: false }]).await;
+    let named = |name: &str| Named { name: name.to_owned() };
+    is_not_stored_after_many_that_came_back(named("x"), named(" x")).await;
+    let slug = |slug: &str| Slug(slug.to_owned());
+    is_not_stored_after_many_that_came_back(slug("x"), slug("X")).await;
+    is_not_stored_after_many_that_came_back(Some(slug("x")), Some(slug("X"))).await;
+    let article = |text: &str| Article {
+        slugs: vec![Some(Box::new(slug(text)))],
+    };
+    is_not_stored_after_many_that_came_back(article("x"), article("X")).await;
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Secret {
+    #[serde(skip_serializing)]
+    salt: u8,
+}
+
+#[tokio::test]
+async fn what_turns_out_to_be_unreadable_after_many_results_is_given_up() {
+    isolated(async |cache| {
+        let loads = AtomicU32::new(0);
+        for id in 0..100 {
+            stored(id, &Vec::<Secret>::new(), &loads).await;
+        }
+        let secrets = vec![Secret { salt: 1 }];
+        for _ in 0..20 {
+            assert_eq!(stored(100, &secrets, &loads).await, secrets);
+        }
+        assert_eq!(loads.load(Ordering::Relaxed), 120);
+        // The first was stored, and refused when it was read; nothing was stored after it, and in the end nothing is tried.
+        assert_eq!((cache.stats().fills, cache.stats().rejected), (101, 4));
+        expect_outcomes(&[Bypass], stored(0, &secrets, &loads)).await;
     })
     .await;
 }

@@ -16,19 +16,35 @@ const DEPTH_LIMIT: u8 = 128;
 enum Tag {
     Absent,
     Present,
+    Unit,
+    UnitStruct,
     False,
     True,
-    Signed,
-    SignedLong,
-    Unsigned,
-    UnsignedLong,
-    Wide,
-    Float,
+    I8,
+    I16,
+    I32,
+    I64,
+    I128,
+    U8,
+    U16,
+    U32,
+    U64,
+    U128,
+    F32,
+    F64,
+    Char,
     Text,
     Bytes,
-    Variant,
+    NewtypeStruct,
+    TupleStruct,
+    Struct,
+    Enum,
+    UnitVariant,
+    NewtypeVariant,
+    TupleVariant,
+    StructVariant,
     List,
-    Fields,
+    Tuple,
     Field,
     End,
 }
@@ -87,8 +103,8 @@ impl<'o> Form<'o> {
         self.put(bytes)
     }
 
-    fn wide(&mut self, bits: [u8; 16]) -> Result<(), NotCompact> {
-        self.tag(Tag::Wide)?;
+    fn wide(&mut self, tag: Tag, bits: [u8; 16]) -> Result<(), NotCompact> {
+        self.tag(tag)?;
         self.put(bits)
     }
 
@@ -111,6 +127,13 @@ impl<'o> Form<'o> {
             return Err(NotCompact::NoForm);
         }
         self.put((at << 16 | len << 8 | tag as u64).to_le_bytes())
+    }
+
+    /// A variant, by the names of its enum and its own.
+    #[inline]
+    fn variant(&mut self, tag: Tag, of: &'static str, name: &'static str) -> Result<(), NotCompact> {
+        self.name(Tag::Enum, of)?;
+        self.name(tag, name)
     }
 
     /// Appends what `value` displays.
@@ -140,13 +163,6 @@ impl<'o> Form<'o> {
         }
         self.depth += 1;
         Ok(self)
-    }
-
-    /// Goes one level down, into what has any number of parts.
-    #[inline]
-    fn open(&mut self, tag: Tag) -> Result<&mut Self, NotCompact> {
-        self.tag(tag)?;
-        self.enter()
     }
 
     #[inline]
@@ -207,19 +223,19 @@ impl ser::Serializer for &mut Form<'_> {
     type SerializeStructVariant = Self;
 
     numbers! {
-        serialize_i8 i8 => |form, value| form.half_word(Tag::Signed, i32::from(value).cast_unsigned()),
-        serialize_i16 i16 => |form, value| form.half_word(Tag::Signed, i32::from(value).cast_unsigned()),
-        serialize_i32 i32 => |form, value| form.half_word(Tag::Signed, value.cast_unsigned()),
-        serialize_i64 i64 => |form, value| form.word(Tag::SignedLong, value.cast_unsigned()),
-        serialize_i128 i128 => |form, value| form.wide(value.to_ne_bytes()),
-        serialize_u8 u8 => |form, value| form.half_word(Tag::Unsigned, value.into()),
-        serialize_u16 u16 => |form, value| form.half_word(Tag::Unsigned, value.into()),
-        serialize_u32 u32 => |form, value| form.half_word(Tag::Unsigned, value),
-        serialize_u64 u64 => |form, value| form.word(Tag::UnsignedLong, value),
-        serialize_u128 u128 => |form, value| form.wide(value.to_ne_bytes()),
-        serialize_f32 f32 => |form, value| form.word(Tag::Float, f64::from(value).to_bits()),
-        serialize_f64 f64 => |form, value| form.word(Tag::Float, value.to_bits()),
-        serialize_char char => |form, value| form.half_word(Tag::Unsigned, value.into()),
+        serialize_i8 i8 => |form, value| form.half_word(Tag::I8, i32::from(value).cast_unsigned()),
+        serialize_i16 i16 => |form, value| form.half_word(Tag::I16, i32::from(value).cast_unsigned()),
+        serialize_i32 i32 => |form, value| form.half_word(Tag::I32, value.cast_unsigned()),
+        serialize_i64 i64 => |form, value| form.word(Tag::I64, value.cast_unsigned()),
+        serialize_i128 i128 => |form, value| form.wide(Tag::I128, value.to_ne_bytes()),
+        serialize_u8 u8 => |form, value| form.half_word(Tag::U8, value.into()),
+        serialize_u16 u16 => |form, value| form.half_word(Tag::U16, value.into()),
+        serialize_u32 u32 => |form, value| form.half_word(Tag::U32, value),
+        serialize_u64 u64 => |form, value| form.word(Tag::U64, value),
+        serialize_u128 u128 => |form, value| form.wide(Tag::U128, value.to_ne_bytes()),
+        serialize_f32 f32 => |form, value| form.half_word(Tag::F32, value.to_bits()),
+        serialize_f64 f64 => |form, value| form.word(Tag::F64, value.to_bits()),
+        serialize_char char => |form, value| form.half_word(Tag::Char, value.into()),
         serialize_bool bool => |form, value| form.tag(if value { Tag::True } else { Tag::False }),
     }
 
@@ -248,57 +264,60 @@ impl ser::Serializer for &mut Form<'_> {
     }
 
     fn serialize_unit(self) -> Result<(), NotCompact> {
-        self.serialize_none()
+        self.tag(Tag::Unit)
     }
 
-    fn serialize_unit_struct(self, _: &'static str) -> Result<(), NotCompact> {
-        self.serialize_none()
-    }
-
-    #[inline]
-    fn serialize_unit_variant(self, _: &'static str, _: u32, name: &'static str) -> Result<(), NotCompact> {
-        self.name(Tag::Variant, name)?;
-        self.serialize_none()
+    fn serialize_unit_struct(self, of: &'static str) -> Result<(), NotCompact> {
+        self.name(Tag::UnitStruct, of)
     }
 
     #[inline]
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), NotCompact> {
+    fn serialize_unit_variant(self, of: &'static str, _: u32, name: &'static str) -> Result<(), NotCompact> {
+        self.variant(Tag::UnitVariant, of, name)
+    }
+
+    #[inline]
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, of: &'static str, value: &T) -> Result<(), NotCompact> {
+        self.name(Tag::NewtypeStruct, of)?;
         self.inner(value)
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
-        _: &'static str,
+        of: &'static str,
         _: u32,
         name: &'static str,
         value: &T,
     ) -> Result<(), NotCompact> {
-        self.name(Tag::Variant, name)?;
+        self.variant(Tag::NewtypeVariant, of, name)?;
         self.inner(value)
     }
 
     #[inline]
     fn serialize_seq(self, _: Option<usize>) -> Result<Self, NotCompact> {
-        self.open(Tag::List)
+        self.tag(Tag::List)?;
+        self.enter()
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Self, NotCompact> {
-        self.open(Tag::List)
+        self.tag(Tag::Tuple)?;
+        self.enter()
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self, NotCompact> {
-        self.open(Tag::List)
+    fn serialize_tuple_struct(self, of: &'static str, _: usize) -> Result<Self, NotCompact> {
+        self.name(Tag::TupleStruct, of)?;
+        self.enter()
     }
 
     fn serialize_tuple_variant(
         self,
-        _: &'static str,
+        of: &'static str,
         _: u32,
         name: &'static str,
         _: usize,
     ) -> Result<Self, NotCompact> {
-        self.name(Tag::Variant, name)?;
-        self.open(Tag::List)
+        self.variant(Tag::TupleVariant, of, name)?;
+        self.enter()
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, NotCompact> {
@@ -306,19 +325,20 @@ impl ser::Serializer for &mut Form<'_> {
     }
 
     #[inline]
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, NotCompact> {
-        self.open(Tag::Fields)
+    fn serialize_struct(self, of: &'static str, _: usize) -> Result<Self, NotCompact> {
+        self.name(Tag::Struct, of)?;
+        self.enter()
     }
 
     fn serialize_struct_variant(
         self,
-        _: &'static str,
+        of: &'static str,
         _: u32,
         name: &'static str,
         _: usize,
     ) -> Result<Self, NotCompact> {
-        self.name(Tag::Variant, name)?;
-        self.open(Tag::Fields)
+        self.variant(Tag::StructVariant, of, name)?;
+        self.enter()
     }
 }
 

@@ -21,6 +21,7 @@ macro_rules! scalars {
     ($($method:ident => $visit:ident($($dummy:expr)?)),* $(,)?) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
             self.request(stringify!($method))?;
+            self.doubts.makes(type_name::<V::Value>());
             self.doubts.answered_with(type_name::<V::Value>());
             visitor.$visit($($dummy)?)
         }
@@ -47,6 +48,7 @@ impl<'de> Deserializer<'de> for &mut Tracer {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
         self.request("any")?;
+        self.doubts.makes(type_name::<V::Value>());
         let path = self.guess();
         match self.memory.answer(&path) {
             Answer::Unit => visitor.visit_unit(),
@@ -63,6 +65,7 @@ impl<'de> Deserializer<'de> for &mut Tracer {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
         self.request("option")?;
+        self.doubts.makes(type_name::<V::Value>());
         self.content(type_name::<V::Value>(), |tracer, filled| {
             if filled {
                 visitor.visit_some(tracer)
@@ -74,18 +77,21 @@ impl<'de> Deserializer<'de> for &mut Tracer {
 
     fn deserialize_unit_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Refusal> {
         self.request("unit struct")?;
+        self.doubts.makes(type_name::<V::Value>());
         self.note(name);
         visitor.visit_unit()
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Refusal> {
         self.request("newtype struct")?;
+        self.doubts.makes(type_name::<V::Value>());
         self.note(name);
         self.open(type_name::<V::Value>(), |tracer| visitor.visit_newtype_struct(tracer))
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
         self.request("seq")?;
+        self.doubts.makes(type_name::<V::Value>());
         self.doubts.answered_with(type_name::<V::Value>());
         self.content(type_name::<V::Value>(), |tracer, filled| {
             visitor.visit_seq(Elements {
@@ -97,6 +103,7 @@ impl<'de> Deserializer<'de> for &mut Tracer {
 
     fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Refusal> {
         self.request("tuple")?;
+        self.doubts.makes(type_name::<V::Value>());
         self.note_count(len);
         self.open(type_name::<V::Value>(), |tracer| {
             visitor.visit_seq(Elements { tracer, left: len })
@@ -115,6 +122,7 @@ impl<'de> Deserializer<'de> for &mut Tracer {
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
         self.request("map")?;
+        self.doubts.makes(type_name::<V::Value>());
         let map = type_name::<V::Value>();
         self.doubts.map_makes(map);
         self.content(map, |tracer, filled| {
@@ -133,6 +141,7 @@ impl<'de> Deserializer<'de> for &mut Tracer {
         visitor: V,
     ) -> Result<V::Value, Refusal> {
         self.request("struct")?;
+        self.doubts.makes(type_name::<V::Value>());
         self.note(name);
         let owner = type_name::<V::Value>();
         self.open(owner, |tracer| tracer.fields((owner, ""), fields, visitor))
@@ -145,6 +154,7 @@ impl<'de> Deserializer<'de> for &mut Tracer {
         visitor: V,
     ) -> Result<V::Value, Refusal> {
         self.request("enum")?;
+        self.doubts.makes(type_name::<V::Value>());
         self.note(name);
         self.note_all(variants);
         self.variant(type_name::<V::Value>(), variants, |tracer, name| {
@@ -162,15 +172,19 @@ impl Tracer {
         visitor: V,
     ) -> Result<V::Value, Refusal> {
         self.note_all(fields);
-        let rest = self.memory.order(owner, fields).into_iter();
+        let mut order = self.memory.order(owner, fields);
+        let left_out = self.memory.leave_out(owner, &mut order);
         let mut access = Fields {
             tracer: self,
             owner,
-            rest,
+            rest: order.into_iter(),
             current: None,
         };
         let result = visitor.visit_map(&mut access);
         let current = access.current;
+        if let (Ok(_), Some(ty)) = (&result, left_out) {
+            self.doubts.made_up(ty);
+        }
         if let (Err(Refusal::Duplicate), Some(field)) = (&result, current) {
             self.memory.field_is_alias(owner, field);
         }
@@ -191,6 +205,12 @@ impl Tracer {
         let result = visitor.visit_map(Entry { tracer: self, left: 1 });
         self.learn_key(type_name::<V::Value>(), &result);
         result
+    }
+
+    /// A part without a name.
+    fn element<'de, S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refusal> {
+        self.doubts.expect(type_name::<S::Value>());
+        self.part(ELEMENT, |tracer| seed.deserialize(tracer))
     }
 
     fn learn_key<T>(&mut self, map: &'static str, result: &Result<T, Refusal>) {
@@ -219,6 +239,9 @@ impl<'de> MapAccess<'de> for &mut Fields<'_> {
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refusal> {
         let field = self.current.ok_or(Refusal::Other)?;
         self.tracer.note(field);
+        let ty = type_name::<S::Value>();
+        self.tracer.memory.field_seen(self.owner, field, ty);
+        self.tracer.doubts.expect(ty);
         let result = self.tracer.part(field, |tracer| seed.deserialize(tracer));
         match result {
             Ok(_) => self.tracer.memory.field_accepted(self.owner, field),
@@ -241,11 +264,11 @@ impl<'de> MapAccess<'de> for Entry<'_> {
             return Ok(None);
         }
         self.left -= 1;
-        self.tracer.part(ELEMENT, |tracer| seed.deserialize(tracer)).map(Some)
+        self.tracer.element(seed).map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refusal> {
-        self.tracer.part(ELEMENT, |tracer| seed.deserialize(tracer))
+        self.tracer.element(seed)
     }
 }
 
@@ -262,7 +285,7 @@ impl<'de> SeqAccess<'de> for Elements<'_> {
             return Ok(None);
         }
         self.left -= 1;
-        self.tracer.part(ELEMENT, |tracer| seed.deserialize(tracer)).map(Some)
+        self.tracer.element(seed).map(Some)
     }
 }
 
@@ -291,6 +314,7 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Refusal> {
         self.tracer.request("newtype variant")?;
+        self.tracer.doubts.expect(type_name::<S::Value>());
         seed.deserialize(self.tracer)
     }
 

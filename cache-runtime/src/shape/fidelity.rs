@@ -20,9 +20,37 @@ pub(super) struct Doubts {
     flattens: bool,
     /// Nothing but newtypes has been asked for since an option was.
     in_option: bool,
+    /// The type whose value is to be read next, as far as that is known.
+    expected: Option<&'static str>,
 }
 
 impl Doubts {
+    /// A value of this type is read next.
+    pub(super) fn expect(&mut self, ty: &'static str) {
+        // `deserialize_with`: it may make anything of what it reads.
+        self.unsure |= ty.contains("__DeserializeWith");
+        self.expected = Some(ty);
+    }
+
+    /// A field of this type that is not there is no error: it is made up. It may have been another value that was left out.
+    pub(super) fn made_up(&mut self, ty: &str) {
+        self.unsure |= !ty.starts_with(OPTION);
+    }
+
+    /// A visitor that makes a value of type `made` where one of the expected type is to be read. If it is another type, a conversion
+    /// follows (`from`, `transparent`), which may lose something.
+    pub(super) fn makes(&mut self, made: &'static str) {
+        let Some(mut expected) = self.expected.take() else {
+            return;
+        };
+        while let Some(inner) = POINTERS.iter().find_map(|pointer| content(expected, pointer)) {
+            expected = inner;
+        }
+        self.unsure |= expected != made && !is_of_std(expected);
+        // What is in there is read without a word of what it is.
+        self.expected = content(made, OPTION);
+    }
+
     /// A request of this kind. What is asked for by other kinds may be anything.
     pub(super) fn asked_for(&mut self, kind: &str) {
         match kind {
@@ -41,12 +69,7 @@ impl Doubts {
     /// What a visitor makes of a request. Types of other crates may make of a text or a number what they like.
     pub(super) fn answered_with(&mut self, value: &str) {
         let name = value.split('<').next().unwrap_or(value);
-        let is_plain = !name.contains("::")
-            || ["core::", "alloc::", "std::"]
-                .iter()
-                .any(|library| name.starts_with(library))
-            || PLAIN.contains(&name);
-        self.unsure |= !is_plain;
+        self.unsure |= !is_of_std(name) && !PLAIN.contains(&name);
     }
 
     /// A map that makes a struct: serde reads one with flattened fields so.
@@ -67,6 +90,25 @@ impl Doubts {
     pub(super) fn flattens(&self) -> bool {
         self.flattens
     }
+}
+
+const OPTION: &str = "core::option::Option<";
+
+/// What reads its content as if it were not there.
+const POINTERS: &[&str] = &["alloc::boxed::Box<", "alloc::rc::Rc<", "alloc::sync::Arc<"];
+
+/// The type inside of a generic one.
+fn content(ty: &'static str, outer: &str) -> Option<&'static str> {
+    ty.strip_prefix(outer)?.strip_suffix('>')
+}
+
+/// Types of the language and of its libraries.
+fn is_of_std(ty: &str) -> bool {
+    let path = ty.split('<').next().unwrap_or(ty);
+    !path.contains("::")
+        || ["core::", "alloc::", "std::"]
+            .iter()
+            .any(|library| path.starts_with(library))
 }
 
 /// Types that print what they read.

@@ -26,6 +26,10 @@ pub(super) struct Memory {
     /// Refusals of what these options, lists and maps hold.
     contents: BTreeMap<TypeName, u32>,
     answers: BTreeMap<Path, Answer>,
+    /// The fields that were read, and their types.
+    seen: BTreeMap<(Owner, &'static str), TypeName>,
+    /// The field that is left out in this pass.
+    left_out: Option<(Owner, &'static str)>,
     /// What this pass taught, apart from the variants that it was the first to visit.
     lessons: usize,
     first_visits: Vec<(TypeName, usize)>,
@@ -88,6 +92,27 @@ impl Memory {
             .collect();
         order.sort_by_key(|field| known(*field).map_or(0, |field| field.refusals));
         order
+    }
+
+    pub(super) fn field_seen(&mut self, owner: Owner, field: &'static str, ty: TypeName) {
+        self.seen.insert((owner, field), ty);
+    }
+
+    /// The fields that were read in any pass.
+    pub(super) fn fields_seen(&self) -> Vec<(Owner, &'static str)> {
+        self.seen.keys().copied().collect()
+    }
+
+    /// From now on, this field is not there.
+    pub(super) fn begin_without(&mut self, field: (Owner, &'static str)) {
+        self.left_out = Some(field);
+    }
+
+    /// Takes the field that is left out from those of its owner; its type, if it was one of them.
+    pub(super) fn leave_out(&self, owner: Owner, fields: &mut Vec<&'static str>) -> Option<TypeName> {
+        let (_, name) = self.left_out.filter(|(of, _)| *of == owner)?;
+        fields.retain(|field| *field != name);
+        self.seen.get(&(owner, name)).copied()
     }
 
     pub(super) fn field_refused(&mut self, owner: Owner, field: &'static str) {

@@ -1,8 +1,10 @@
+use std::any::type_name;
+
 use blake3::Hasher;
 use serde::de::DeserializeOwned;
 
 use crate::shape::{
-    Structure,
+    Fidelity, Structure,
     fidelity::Doubts,
     memory::{Memory, Path, TypeName},
     refusal::Refusal,
@@ -10,6 +12,9 @@ use crate::shape::{
 
 /// Requests answered at most, over all passes.
 const STEPS: u32 = 100_000;
+
+/// Fields that are left out to see what happens, at most.
+const FIELDS_LEFT_OUT: usize = 256;
 
 /// Open values from which on the rest is kept as small as it can be, and at which a pass ends: the stack is finite.
 const DEEP: usize = 32;
@@ -54,9 +59,24 @@ impl Tracer {
     /// Reads one `R`; whether it came to an end.
     pub(super) fn pass<R: DeserializeOwned>(&mut self) -> bool {
         self.note("pass");
+        self.doubts.expect(type_name::<R>());
         let result = R::deserialize(&mut *self);
         self.learn(&result);
         result.is_ok()
+    }
+
+    /// Reads `R` without one field after the other: which of them are made up if they are not there. Of no consequence for the
+    /// fingerprint.
+    pub(super) fn leave_out_fields<R: DeserializeOwned>(&mut self) {
+        let record = self.record.clone();
+        for field in self.memory.fields_seen().into_iter().take(FIELDS_LEFT_OUT) {
+            if self.doubts.fidelity() == Fidelity::Unsure || self.is_exhausted() {
+                break;
+            }
+            self.memory.begin_without(field);
+            let _ = self.pass::<R>();
+        }
+        self.record = record;
     }
 
     pub(super) fn is_exhausted(&self) -> bool {
