@@ -77,9 +77,9 @@ impl Arguments {
 
     /// Where the entry of the call stands.
     ///
-    /// Of a function that has keys of its own, `own` is hashed with the arguments. So is their exact form, if JSON has the same text
+    /// `prefix` is what the keys of the cache begin with. Of a function that has keys of its own, `own` is hashed with the arguments. So is their exact form, if JSON has the same text
     /// for `Some(None)` as for `None`.
-    pub(crate) fn address(&self, site: &'static Site, own: Option<u64>, exact: &Exact) -> Address {
+    pub(crate) fn address(&self, site: &'static Site, prefix: &str, own: Option<u64>, exact: &Exact) -> Address {
         let resource = site.declared();
         let exact = exact.hides_none().then_some(exact.bytes());
         let hash = match (own, exact) {
@@ -90,14 +90,14 @@ impl Arguments {
                 canonical::hash12(&[&self.json[..], &[0], &own, exact.unwrap_or_default()].concat())
             }
         };
-        Address::from_escaped(&self.tenant, resource.name(), &self.scopes, digits(&hash))
+        Address::from_escaped(prefix, &self.tenant, resource.name(), &self.scopes, digits(&hash))
             .with_holds(resource.is_crash_safe())
     }
 
     /// The key of the entry of the call.
-    pub(crate) fn entry_key(&self, site: &'static Site) -> String {
+    pub(crate) fn entry_key(&self, site: &'static Site, prefix: &str) -> String {
         let hash = canonical::hash12(&self.json);
-        key::entry_key(&self.tenant, site.resource(), &self.scopes, digits(&hash))
+        key::entry_key(prefix, &self.tenant, site.resource(), &self.scopes, digits(&hash))
     }
 
     /// What a call is found by where it has no compact form: the arguments are told apart by their exact one. Not what

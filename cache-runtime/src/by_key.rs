@@ -41,7 +41,7 @@ impl Cache {
     /// Deletes the value under `key` for the current tenant. Like every invalidation, it happens even if the store does not
     /// answer now.
     pub async fn delete(&self, key: &str) -> Invalidated {
-        let mut invalidation = Invalidation::default();
+        let mut invalidation = Invalidation::of(&self.inner);
         if let Some(tenant) = self.tenant() {
             invalidation.add_by_key(&tenant, &[scope(key)]);
         }
@@ -66,7 +66,7 @@ impl Cache {
 
     fn locate<T: DeserializeOwned>(&self, key: &str) -> Option<(Arc<Address>, Identity)> {
         let tenant = self.tenant().filter(|tenant| tenant != UNSHOWN)?;
-        let address = Address::from_escaped(&tenant, RESOURCE, &[scope(key)], "value");
+        let address = Address::from_escaped(&self.inner.key_prefix, &tenant, RESOURCE, &[scope(key)], "value");
         let fingerprint = identity::fingerprint(&address, &Exact::default());
         let shape = identity::shape_by_key::<T>();
         Some((Arc::new(address), Identity { fingerprint, shape }))

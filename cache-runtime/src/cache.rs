@@ -53,6 +53,8 @@ pub struct Cache {
 /// What all clones of a cache share.
 pub(crate) struct Inner {
     pub(crate) store: Option<Arc<dyn Store>>,
+    /// What the keys of the store begin with: nothing, or a namespace and a colon.
+    pub(crate) key_prefix: Arc<str>,
     pub(crate) settings: Settings,
     pub(crate) health: Health,
     pub(crate) flights: Arc<Flights>,
@@ -106,6 +108,8 @@ impl Cache {
     pub(crate) fn new(store: Option<Arc<dyn Store>>, settings: Settings) -> Self {
         // A store in this process answers at once and can be used at once; any other is reached for in the background.
         let probed = store.as_ref().map(|store| store.probe().now_or_never());
+        let namespace = store.as_ref().and_then(|store| store.namespace());
+        let key_prefix = namespace.map_or_else(String::new, |name| format!("{name}:")).into();
         let in_process = matches!(probed, Some(Some(Ok(()))));
         let inner = Inner {
             health: Health::new(
@@ -113,6 +117,7 @@ impl Cache {
                 store.as_ref().map(|store| store.description()).unwrap_or_default(),
             ),
             store,
+            key_prefix,
             flights: Arc::new(Flights::with_max_waiters(settings.max_waiters)),
             slots: Slots::new(settings.max_loads, settings.load_backstop),
             journal: Journal::new(settings.journal_limit),

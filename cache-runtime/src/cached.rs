@@ -230,7 +230,7 @@ impl Asking<'_> {
         let stamped = self.located.as_ref().zip(ticket);
         let key = match stamped {
             Some((located, ticket)) => FlightKey::stamped(located, ticket),
-            None => FlightKey::unstamped(self.function, site.resource(), known),
+            None => FlightKey::unstamped(self.function, known),
         };
         let backstop = cache.inner.settings.load_backstop;
         flight::join(&cache.inner.flights, key, site.resource(), began, inside, backstop).await

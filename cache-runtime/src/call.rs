@@ -109,7 +109,7 @@ impl Call {
     /// The key of an entry, worked out anew whatever the process knows; for benchmarks and tools outside of this crate.
     pub fn entry_key<P: Fn(&mut Key<'_>)>(site: &'static Site, cache: &Cache, parts: P) -> Option<String> {
         let arguments = Arguments::of(site, &cache.inner.settings, &parts)?;
-        Some(arguments.entry_key(site))
+        Some(arguments.entry_key(site, &cache.inner.key_prefix))
     }
 
     /// What the call is found by; the cache alone, if it has one, if the call is not to be cached.
@@ -141,7 +141,10 @@ impl Call {
 #[cold]
 fn is_changing(inner: &Inner, site: &'static Site, parts: &dyn Fn(&mut Key<'_>)) -> bool {
     let arguments = Arguments::of(site, &inner.settings, parts);
-    arguments.is_some_and(|arguments| context::is_changing(arguments.address(site, None, &Exact::default()).stamps()))
+    arguments.is_some_and(|arguments| {
+        let address = arguments.address(site, &inner.key_prefix, None, &Exact::default());
+        context::is_changing(address.stamps())
+    })
 }
 
 /// Most forms are shorter than this. It lies on the stack.
@@ -206,7 +209,7 @@ fn find_by(
             None => inner.tenants.note_missing(site.resource()),
         }
     }
-    let known = Arc::new(KnownCall::of(site, function, arguments, &exact));
+    let known = Arc::new(KnownCall::of(site, &inner.key_prefix, function, arguments, &exact));
     inner.recent.insert(form, &known);
     Found::Known(known, near)
 }

@@ -162,6 +162,11 @@ fn redis<G: Fn(&'static str) -> Option<OsString>>(env: &Env<G>, url: &str) -> Re
              after a colon, as in redis://:password@host",
         ));
     }
+    if let Some(name) = env.text("CACHE_NAMESPACE", Secrecy::Open)? {
+        config = config
+            .namespace(&name)
+            .map_err(|cause| unusable("CACHE_NAMESPACE", name, cause))?;
+    }
     if let Some(password) = env.text("REDIS_SENTINEL_PASSWORD", Secrecy::Secret)? {
         config = config.sentinel_password(&password);
     }
@@ -388,6 +393,7 @@ mod tests {
             ("REDIS_SOCKET_CONNECT_TIMEOUT", "3"),
             ("REDIS_SOCKET_KEEPALIVE", "off"),
             ("REDIS_WAIT_REPLICAS", "2"),
+            ("CACHE_NAMESPACE", "billing"),
             ("CACHE_DEFAULT_TTL", "90s"),
             ("CACHE_READ_TIMEOUT", "20ms"),
             ("CACHE_FILL_TIMEOUT", "40ms"),
@@ -418,6 +424,7 @@ mod tests {
             "connect_timeout: 3s",
             "keepalive: None",
             "wait_replicas: 2",
+            "namespace: Some(\"billing\")",
             "near_heartbeat: 17.5ms",
             "90s",
             "20ms",
@@ -478,6 +485,8 @@ mod tests {
             assert!(with(&[("CACHE_DEFAULT_TTL", fine)]).is_ok(), "{fine}");
         }
         assert!(message(&[("REDIS_ENABLED", "maybe")]).contains("true or false"));
+        let namespace = message(&[("REDIS_URL", "redis://localhost"), ("CACHE_NAMESPACE", "a:b")]);
+        assert!(namespace.starts_with("CACHE_NAMESPACE=a:b cannot be used: a namespace has 1 to 64"));
         assert!(message(&[("CACHE_ON_FAILOVER", "panic")]).contains("replay or flush"));
         assert!(message(&[("CACHE_COMPRESSION", "gzip")]).contains("none, lz4 or zstd"));
         assert!(message(&[("CACHE_MEMORY_CAPACITY", "-1")]).contains("above 0"));

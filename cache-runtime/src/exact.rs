@@ -61,6 +61,7 @@ impl ser::Error for NotExact {
 
 /// An exact form while it is written.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 pub(crate) struct Exact {
     out: Vec<u8>,
     depth: u8,

@@ -33,7 +33,6 @@ pub(crate) use self::{
     watch::INTERVAL as WATCH_INTERVAL,
 };
 use crate::{
-    arguments::Arguments,
     call::Located,
     envelope::Identity,
     identity::Function,
@@ -90,8 +89,7 @@ pub(crate) enum FlightKey {
     /// By the call alone, for loads without a ticket.
     Unstamped {
         function: Function,
-        resource: &'static str,
-        arguments: Arc<Arguments>,
+        address: Arc<Address>,
         /// Of arguments that canonical JSON does not tell apart.
         fingerprint: [u8; 16],
     },
@@ -106,11 +104,10 @@ impl FlightKey {
         }
     }
 
-    pub(crate) fn unstamped(function: Function, resource: &'static str, known: &KnownCall) -> Self {
+    pub(crate) fn unstamped(function: Function, known: &KnownCall) -> Self {
         Self::Unstamped {
             function,
-            resource,
-            arguments: Arc::clone(&known.arguments),
+            address: Arc::clone(&known.address),
             fingerprint: known.fingerprint,
         }
     }
@@ -124,16 +121,8 @@ impl table::Key for FlightKey {
     }
 
     fn depends_on(&self, stamps: &[String]) -> bool {
-        let any_of = |address: &Address| address.stamps().iter().any(|stamp| stamps.contains(stamp));
-        match self {
-            Self::Stamped { address, .. } => any_of(address),
-            Self::Unstamped {
-                resource, arguments, ..
-            } => {
-                let Arguments { tenant, scopes, .. } = &**arguments;
-                any_of(&Address::from_escaped(tenant, resource, scopes, ""))
-            }
-        }
+        let (Self::Stamped { address, .. } | Self::Unstamped { address, .. }) = self;
+        address.stamps().iter().any(|stamp| stamps.contains(stamp))
     }
 }
 

@@ -27,6 +27,8 @@ use crate::{
 /// Stamps to remove, and the patterns to sweep afterwards.
 #[derive(Debug, Default)]
 pub(crate) struct Invalidation {
+    /// What the keys of the cache begin with.
+    prefix: Arc<str>,
     stamps: BTreeSet<String>,
     patterns: Vec<String>,
     /// For the log.
@@ -37,6 +39,14 @@ pub(crate) struct Invalidation {
 }
 
 impl Invalidation {
+    /// Of this cache, of nothing yet.
+    pub(crate) fn of(inner: &Inner) -> Self {
+        Self {
+            prefix: Arc::clone(&inner.key_prefix),
+            ..Self::default()
+        }
+    }
+
     /// Adds a resource of a tenant (escaped), or only what has these scope values. Without a tenant only a resource that
     /// tenants share can be meant.
     pub(crate) fn add(&mut self, tenant: Option<&str>, resource: &Resource, scopes: &[ScopeValue]) {
@@ -63,8 +73,10 @@ impl Invalidation {
         };
         self.resources.insert(resource.name());
         self.tenants.insert(tenant.to_owned());
-        self.stamps.insert(key::stamp_key(tenant, resource.name(), stamped));
-        self.patterns.push(key::sweep_pattern(tenant, resource.name(), stamped));
+        self.stamps
+            .insert(key::stamp_key(&self.prefix, tenant, resource.name(), stamped));
+        self.patterns
+            .push(key::sweep_pattern(&self.prefix, tenant, resource.name(), stamped));
     }
 
     /// Adds what was set by key: under these scope values, or all of it.
@@ -74,7 +86,8 @@ impl Invalidation {
         }
         self.resources.insert(by_key::RESOURCE);
         self.tenants.insert(tenant.to_owned());
-        self.stamps.insert(key::stamp_key(tenant, by_key::RESOURCE, scopes));
+        self.stamps
+            .insert(key::stamp_key(&self.prefix, tenant, by_key::RESOURCE, scopes));
     }
 
     /// It is not known whose: everything of all tenants is meant.
@@ -128,13 +141,13 @@ impl Invalidation {
 }
 
 /// Everything of a tenant that this program can have stored; of the shared one, what tenants share.
-pub(crate) fn all_of_tenant(tenant: &str) -> Invalidation {
+pub(crate) fn all_of_tenant(inner: &Inner, tenant: &str) -> Invalidation {
     let tenancy = if tenant == SHARED_TENANT {
         Tenancy::Shared
     } else {
         Tenancy::PerTenant
     };
-    let mut invalidation = Invalidation::default();
+    let mut invalidation = Invalidation::of(inner);
     for resource in declared::resources().filter(|resource| resource.tenancy() == tenancy) {
         invalidation.add(Some(tenant), resource, &[]);
     }
@@ -345,7 +358,10 @@ impl Invalidate {
 
     fn resolve(&self) -> Result<Invalidation, InvalidateError> {
         let What::Pattern(pattern) = &self.what else {
-            return Ok(all_of_tenant(self.tenant.as_deref().unwrap_or(DEFAULT_TENANT)));
+            return Ok(all_of_tenant(
+                &self.cache.inner,
+                self.tenant.as_deref().unwrap_or(DEFAULT_TENANT),
+            ));
         };
         let mut targets = Vec::new();
         for selection in declared::find(pattern).map_err(InvalidateError)? {
@@ -359,7 +375,7 @@ impl Invalidate {
             tenant => tenant.clone().map(Cow::from),
         };
         let tenant = tenant.as_deref().unwrap_or(DEFAULT_TENANT);
-        let mut invalidation = Invalidation::default();
+        let mut invalidation = Invalidation::of(&self.cache.inner);
         for (resource, scopes) in targets {
             check_nobody(resource, &scopes)?;
             invalidation.add(Some(tenant), resource, &scopes);

@@ -275,7 +275,7 @@ impl Inner {
                 self.journal.acknowledge(stamps, batch.position);
             }
             for tenant in &batch.tenants {
-                let stamps = invalidate::all_of_tenant(tenant).stamps();
+                let stamps = invalidate::all_of_tenant(self, tenant).stamps();
                 self.write("delayed invalidations", store.remove_stamps(&stamps))
                     .await?;
             }

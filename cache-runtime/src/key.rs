@@ -1,12 +1,18 @@
 //! Where things stand in the store: entry keys, stamp keys, sweep patterns.
 //!
 //! `cache:{tenant}:{resource}[:{scope}-{value}]:{hash}` and `cachestamp:{tenant}:{resource}[:{scope}-{value}]`. Tenants
-//! and scope values are escaped, so a `:` or `*` in one of them never reaches a key or a pattern.
+//! and scope values are escaped, so a `:` or `*` in one of them never reaches a key or a pattern. In a namespace all of them begin
+//! with `{namespace}:`.
+
+mod stamp;
 
 use std::fmt::{Display, Write as _};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use smallvec::{SmallVec, smallvec};
+
+use self::stamp::STAMP;
+pub(crate) use self::stamp::{hold_key, resource_of_stamp, tenant_of_stamp, writer_key};
 
 /// Everything but `[A-Za-z0-9_.-]` is written as `%XX`.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-');
@@ -16,7 +22,28 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'
 const LONGEST_SEGMENT: usize = 128;
 
 const ENTRY: &str = "cache:";
-const STAMP: &str = "cachestamp:";
+const LEASE: &str = "cachelease:";
+
+/// A namespace is no longer than this.
+const LONGEST_NAMESPACE: usize = 64;
+
+/// What keys begin with in this namespace, before all that stands in them without one.
+///
+/// # Errors
+///
+/// If the name cannot be one.
+pub(crate) fn namespace_prefix(name: &str) -> Result<String, String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    if name.is_empty() || name.len() > LONGEST_NAMESPACE || !name.bytes().all(is_plain) {
+        return Err(format!(
+            "a namespace has 1 to {LONGEST_NAMESPACE} of the characters A to Z, a to z, 0 to 9, `_`, `.` and `-`"
+        ));
+    }
+    if name.starts_with("cache") {
+        return Err("a namespace does not begin with `cache`, as the keys themselves do".to_owned());
+    }
+    Ok(format!("{name}:"))
+}
 
 /// The tenant segment of resources declared `tenant = shared`.
 pub(crate) const SHARED_TENANT: &str = "~shared";
@@ -63,6 +90,8 @@ pub struct Address {
     entry: String,
     stamps: Stamps,
     has_holds: bool,
+    /// How many bytes of the keys are the namespace.
+    prefix_len: u8,
 }
 
 impl Address {
@@ -70,21 +99,28 @@ impl Address {
     /// escaped here. `suffix` is the hash of the arguments and must hold no `:`.
     pub fn new(tenant: &str, resource: &str, scopes: &[(&'static str, &str)], suffix: &str) -> Self {
         let scopes: Vec<ScopeValue> = scopes.iter().map(|(name, value)| (*name, escape(value))).collect();
-        Self::from_escaped(&escape(tenant), resource, &scopes, suffix)
+        Self::from_escaped("", &escape(tenant), resource, &scopes, suffix)
     }
 
-    /// As [`new`](Self::new), of parts that are escaped already.
-    pub(crate) fn from_escaped(tenant: &str, resource: &str, scopes: &[ScopeValue], suffix: &str) -> Self {
-        let entry = entry_key(tenant, resource, scopes, suffix);
-        let mut stamps = smallvec![stamp_key(tenant, resource, &[])];
-        stamps.extend(scopes.chunks(1).map(|scope| stamp_key(tenant, resource, scope)));
+    /// As [`new`](Self::new), of parts that are escaped already, with what keys begin with.
+    pub(crate) fn from_escaped(
+        prefix: &str,
+        tenant: &str,
+        resource: &str,
+        scopes: &[ScopeValue],
+        suffix: &str,
+    ) -> Self {
+        let entry = entry_key(prefix, tenant, resource, scopes, suffix);
+        let mut stamps = smallvec![stamp_key(prefix, tenant, resource, &[])];
+        stamps.extend(scopes.chunks(1).map(|scope| stamp_key(prefix, tenant, resource, scope)));
         if scopes.len() > 1 {
-            stamps.push(stamp_key(tenant, resource, scopes));
+            stamps.push(stamp_key(prefix, tenant, resource, scopes));
         }
         Self {
             entry,
             stamps,
             has_holds: false,
+            prefix_len: prefix.len().try_into().unwrap_or(0),
         }
     }
 
@@ -115,13 +151,24 @@ impl Address {
         self.stamps.len() + 1
     }
 
-    /// Reads the address back from an entry key that a sweep came across. `None` for keys of another form.
+    /// The key of the lease of a load of the entry, of which `load` tells it from others.
+    pub(crate) fn lease_key(&self, load: &str) -> String {
+        let (prefix, entry) = self.entry.split_at(self.prefix_len.into());
+        [prefix, LEASE, entry, ":", load].concat()
+    }
+
+    /// Reads the address back from an entry key that a sweep came across, in whatever namespace. `None` for keys of another
+    /// form.
     pub fn parse(entry: &str) -> Option<Self> {
-        let mut segments = entry.strip_prefix(ENTRY)?.split(':');
+        let prefix = match entry.split_once(':')? {
+            (namespace, _) if !ENTRY.starts_with(namespace) => &entry[..=namespace.len()],
+            _ => "",
+        };
+        let mut segments = entry.strip_prefix(prefix)?.strip_prefix(ENTRY)?.split(':');
         let (tenant, resource) = (segments.next()?, segments.next()?);
         let mut scopes: Vec<&str> = segments.collect();
         scopes.pop()?;
-        let base = format!("{STAMP}{tenant}:{resource}");
+        let base = format!("{prefix}{STAMP}{tenant}:{resource}");
         let mut stamps: Stamps = smallvec![base.clone()];
         stamps.extend(scopes.iter().map(|scope| format!("{base}:{scope}")));
         if scopes.len() > 1 {
@@ -131,30 +178,38 @@ impl Address {
             entry: entry.to_owned(),
             stamps,
             has_holds: false,
+            prefix_len: prefix.len().try_into().ok()?,
         })
     }
 }
 
 /// The key of an entry.
-pub(crate) fn entry_key(tenant: &str, resource: &str, scopes: &[ScopeValue], suffix: &str) -> String {
-    let mut entry = joined(ENTRY, tenant, resource, scopes, suffix.len() + 1);
+pub(crate) fn entry_key(prefix: &str, tenant: &str, resource: &str, scopes: &[ScopeValue], suffix: &str) -> String {
+    let mut entry = joined([prefix, ENTRY, tenant, ":", resource], scopes, suffix.len() + 1);
     entry.push(':');
     entry.push_str(suffix);
     entry
 }
 
 /// The key of the stamp of a resource, or of some scope values of it.
-pub(crate) fn stamp_key(tenant: &str, resource: &str, scopes: &[ScopeValue]) -> String {
-    joined(STAMP, tenant, resource, scopes, 0)
+pub(crate) fn stamp_key(prefix: &str, tenant: &str, resource: &str, scopes: &[ScopeValue]) -> String {
+    joined([prefix, STAMP, tenant, ":", resource], scopes, 0)
+}
+
+/// What all stamps begin with.
+pub(crate) fn stamps_prefix(prefix: &str) -> String {
+    [prefix, STAMP].concat()
 }
 
 /// The glob that matches every entry.
-pub(crate) const SWEEP_EVERYTHING: &str = "cache:*";
+pub(crate) fn sweep_everything(prefix: &str) -> String {
+    [prefix, ENTRY, "*"].concat()
+}
 
 /// The glob that matches every entry of a resource with these scope values, and now and then one of another value: the
 /// sweep looks at stamps before it removes anything.
-pub(crate) fn sweep_pattern(tenant: &str, resource: &str, scopes: &[ScopeValue]) -> String {
-    let mut pattern = format!("{ENTRY}{tenant}:{resource}:");
+pub(crate) fn sweep_pattern(prefix: &str, tenant: &str, resource: &str, scopes: &[ScopeValue]) -> String {
+    let mut pattern = format!("{prefix}{ENTRY}{tenant}:{resource}:");
     for (name, value) in scopes {
         // Writing to a String cannot fail.
         let _ = write!(pattern, "*{name}-{value}:");
@@ -164,10 +219,11 @@ pub(crate) fn sweep_pattern(tenant: &str, resource: &str, scopes: &[ScopeValue])
 }
 
 /// What entry keys and stamp keys begin with, with room for `more` bytes.
-fn joined(prefix: &str, tenant: &str, resource: &str, scopes: &[ScopeValue], more: usize) -> String {
+fn joined(parts: [&str; 5], scopes: &[ScopeValue], more: usize) -> String {
+    let parts_len: usize = parts.iter().map(|part| part.len()).sum();
     let scopes_len: usize = scopes.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-    let mut key = String::with_capacity(prefix.len() + tenant.len() + 1 + resource.len() + scopes_len + more);
-    for part in [prefix, tenant, ":", resource] {
+    let mut key = String::with_capacity(parts_len + scopes_len + more);
+    for part in parts {
         key.push_str(part);
     }
     for (name, value) in scopes {
@@ -218,6 +274,62 @@ mod tests {
         }
         assert_eq!(Address::parse("session:1"), None);
         assert_eq!(Address::parse("cache:only"), None);
+        assert_eq!(Address::parse("billing:session:1:2:3"), None);
+    }
+
+    #[test]
+    fn in_a_namespace_every_key_begins_with_it() {
+        let prefix = namespace_prefix("billing").unwrap();
+        let scopes = [("company", "1".to_owned()), ("region", "eu".to_owned())];
+        let address = Address::from_escaped(&prefix, "t", "r", &scopes, "0123456789ab");
+        assert_eq!(address.entry(), "billing:cache:t:r:company-1:region-eu:0123456789ab");
+        assert!(
+            address
+                .stamps()
+                .iter()
+                .all(|stamp| stamp.starts_with("billing:cachestamp:t:r"))
+        );
+        assert_eq!(Address::parse(address.entry()).as_ref(), Some(&address));
+        assert_eq!(
+            address.lease_key("load"),
+            "billing:cachelease:cache:t:r:company-1:region-eu:0123456789ab:load"
+        );
+        assert_eq!(hold_key(&address.stamps()[0]), "billing:cachehold:t:r");
+        assert_eq!(writer_key(&address.stamps()[0], b"7"), b"billing:cachewriter:7");
+        assert_eq!(hold_key("cachestamp:t:r"), "cachehold:t:r");
+        for stamp in address.stamps() {
+            assert_eq!(resource_of_stamp(stamp), "billing:cachestamp:t:r");
+            assert_eq!(tenant_of_stamp(stamp), "t");
+        }
+        assert_eq!(
+            resource_of_stamp("cachestamp:t:r:company-1:region-eu"),
+            "cachestamp:t:r"
+        );
+        assert_eq!(resource_of_stamp("cachestamp:t:r"), "cachestamp:t:r");
+        assert_eq!(tenant_of_stamp("cachestamp:t:r"), "t");
+        assert_eq!(sweep_pattern(&prefix, "t", "r", &[]), "billing:cache:t:r:*");
+        assert_eq!(sweep_everything(&prefix), "billing:cache:*");
+    }
+
+    #[test]
+    fn a_namespace_is_a_short_plain_name_that_no_key_begins_with() {
+        for name in ["billing", "Billing-2.eu_west", &"x".repeat(64)] {
+            assert_eq!(namespace_prefix(name), Ok(format!("{name}:")));
+        }
+        for name in [
+            "",
+            "a:b",
+            "a b",
+            "{a}",
+            "a*",
+            "é",
+            &"x".repeat(65),
+            "cache",
+            "cachestamp",
+            "cache2",
+        ] {
+            assert!(namespace_prefix(name).is_err(), "{name}");
+        }
     }
 
     #[test]

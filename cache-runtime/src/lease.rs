@@ -53,7 +53,7 @@ pub(crate) async fn acquire(inner: &Arc<Inner>, located: &Located, ticket: &Tick
         let acquired = lease.acquire().await;
         inner.lease_right.learn(
             &acquired,
-            "leases lack a right, to SET, GET and UNLINK `~cachelease:*`: each process loads for itself",
+            "leases lack a right, to SET, GET and UNLINK `~cachelease:*` (after the namespace, if there is one): each process loads for itself",
         );
         if acquired.is_err() {
             return Acquired::Nothing(Some(ticket.clone()));

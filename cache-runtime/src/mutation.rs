@@ -177,7 +177,10 @@ impl Plan {
     /// What is going to be invalidated of the resources that are wanted, as far as it is known before the body: scopes that
     /// come from its result are widened to the resource.
     fn on_entry(&self, mut wanted: impl FnMut(&Resource) -> bool) -> Invalidation {
-        let mut invalidation = Invalidation::default();
+        let mut invalidation = match &self.cache {
+            Some(cache) => Invalidation::of(&cache.inner),
+            None => return Invalidation::default(),
+        };
         for target in self.targets.iter().filter(|target| target.meant) {
             for (resource, scopes) in target.selection.targets(target.scopes.on_entry()) {
                 if wanted(resource) {
@@ -204,7 +207,7 @@ impl Plan {
     fn take(&mut self, from_result: Option<FromResult>) -> Option<(Cache, Invalidation)> {
         let cache = self.cache.take()?;
         let mut from_result = from_result.map(Vec::into_iter);
-        let mut invalidation = Invalidation::default();
+        let mut invalidation = Invalidation::of(&cache.inner);
         for target in self.targets.drain(..) {
             let scopes = match target.scopes {
                 Scopes::Known(scopes) => Some(scopes),

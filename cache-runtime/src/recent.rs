@@ -52,10 +52,16 @@ pub(crate) struct KnownCall {
 }
 
 impl KnownCall {
-    pub(crate) fn of(site: &'static Site, function: Function, arguments: Arguments, exact: &Exact) -> Self {
+    pub(crate) fn of(
+        site: &'static Site,
+        prefix: &str,
+        function: Function,
+        arguments: Arguments,
+        exact: &Exact,
+    ) -> Self {
         let has_own_key = site.has_own_keys();
         let own = has_own_key.then(|| function.id());
-        let address = arguments.address(site, own, exact);
+        let address = arguments.address(site, prefix, own, exact);
         Self {
             has_own_key,
             fingerprint: identity::fingerprint(&address, exact),

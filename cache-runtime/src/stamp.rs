@@ -88,7 +88,7 @@ impl Ticket {
             stamps.update(&stamp.bits().to_le_bytes());
         }
         let stamps = stamps.finalize().to_hex();
-        format!("cachelease:{}:{}", self.address.entry(), &stamps[..16])
+        self.address.lease_key(&stamps[..16])
     }
 
     /// The stamps, in the order of [`Address::stamps`].

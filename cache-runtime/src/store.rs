@@ -36,6 +36,14 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         std::any::type_name::<Self>().to_owned()
     }
 
+    /// The namespace of its keys, for a store that several programs share: each key that it is given begins with this and a
+    /// colon. As [`RedisConfig::namespace`] takes it. Asked for once.
+    ///
+    /// Default: none.
+    fn namespace(&self) -> Option<&str> {
+        None
+    }
+
     /// Reads the stamps and the entry of an address, in one round trip.
     ///
     /// The reply must have been produced after the call began. A key of the wrong type reads as `None`.

@@ -34,7 +34,7 @@ impl Sweeper {
         let start = {
             let mut state = inner.sweeper.state();
             for pattern in patterns {
-                state.add(pattern);
+                state.add(pattern, &inner.key_prefix);
             }
             !std::mem::replace(&mut state.running, true)
         };
@@ -49,12 +49,12 @@ impl Sweeper {
 }
 
 impl State {
-    fn add(&mut self, pattern: String) {
+    fn add(&mut self, pattern: String, prefix: &str) {
         if !self.pending.iter().any(|wider| glob::matches(wider, &pattern)) {
             self.pending.retain(|narrower| !glob::matches(&pattern, narrower));
             self.pending.insert(pattern);
             if self.pending.len() > PATTERNS {
-                self.pending = BTreeSet::from([key::SWEEP_EVERYTHING.to_owned()]);
+                self.pending = BTreeSet::from([key::sweep_everything(prefix)]);
             }
         }
     }

@@ -153,6 +153,10 @@ impl Store for SpyStore {
         self.store.description()
     }
 
+    fn namespace(&self) -> Option<&str> {
+        self.store.namespace()
+    }
+
     fn read<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Snapshot> {
         let keys = address
             .stamps()

@@ -46,7 +46,8 @@ pub(crate) fn misspelt(environment: impl IntoIterator<Item = (OsString, OsString
     let has_url = set.contains("REDIS_URL");
     let explain = |variable: &String| {
         if read.contains(&**variable) {
-            let needs_url = variable.starts_with("REDIS_") && variable != "REDIS_ENABLED" && !has_url;
+            let is_of_redis = variable.starts_with("REDIS_") || variable == "CACHE_NAMESPACE";
+            let needs_url = is_of_redis && variable != "REDIS_ENABLED" && !has_url;
             return needs_url.then(|| "it is for use beside REDIS_URL, which is not set".to_owned());
         }
         if !has_url && ELSEWHERE.contains(&&*variable.to_ascii_uppercase()) {

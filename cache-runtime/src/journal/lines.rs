@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::key::{resource_of_stamp, tenant_of_stamp};
+
 /// Stamps that are to be removed, each with a value: one line each, until there are too many. Then they are widened, to the
 /// stamps of their resources, to their tenants, to everything: more is invalidated than was asked, never less.
 #[derive(Debug)]
@@ -31,7 +33,7 @@ impl<V: Copy + Ord> Lines<V> {
     pub(crate) fn write(&mut self, stamp: &str, value: V) {
         if let Some(everything) = &mut self.everything {
             *everything = value.max(*everything);
-        } else if let Some(tenant) = self.tenants.get_mut(tenant(stamp)) {
+        } else if let Some(tenant) = self.tenants.get_mut(tenant_of_stamp(stamp)) {
             *tenant = value.max(*tenant);
         } else {
             self.stamps.insert(stamp.to_owned(), value);
@@ -70,7 +72,9 @@ impl<V: Copy + Ord> Lines<V> {
 
     /// Whether the removal of this stamp is written down.
     pub(crate) fn cover(&self, stamp: &str) -> bool {
-        self.everything.is_some() || self.stamps.contains_key(stamp) || self.tenants.contains_key(tenant(stamp))
+        self.everything.is_some()
+            || self.stamps.contains_key(stamp)
+            || self.tenants.contains_key(tenant_of_stamp(stamp))
     }
 
     /// Takes out the lines with a value that is wanted.
@@ -100,12 +104,12 @@ impl<V: Copy + Ord> Lines<V> {
     pub(crate) fn bound(&mut self, limit: usize) {
         if self.len() > limit {
             for (stamp, value) in std::mem::take(&mut self.stamps) {
-                raise(&mut self.stamps, resource_stamp(&stamp), value);
+                raise(&mut self.stamps, resource_of_stamp(&stamp).to_owned(), value);
             }
         }
         if self.len() > limit {
             for (stamp, value) in std::mem::take(&mut self.stamps) {
-                raise(&mut self.tenants, tenant(&stamp).to_owned(), value);
+                raise(&mut self.tenants, tenant_of_stamp(&stamp).to_owned(), value);
             }
         }
         if self.len() > limit {
@@ -132,16 +136,6 @@ impl<V: Copy + Ord> Lines<V> {
 fn raise<V: Copy + Ord>(lines: &mut HashMap<String, V>, line: String, value: V) {
     let latest = lines.entry(line).or_insert(value);
     *latest = value.max(*latest);
-}
-
-/// `cachestamp:{tenant}:{resource}` of any stamp of that resource.
-fn resource_stamp(stamp: &str) -> String {
-    stamp.splitn(4, ':').take(3).collect::<Vec<_>>().join(":")
-}
-
-/// `{tenant}` of any stamp of that tenant.
-fn tenant(stamp: &str) -> &str {
-    stamp.split(':').nth(1).unwrap_or(stamp)
 }
 
 #[cfg(test)]

@@ -78,6 +78,10 @@ impl Store for RedisStore {
         self.config.description()
     }
 
+    fn namespace(&self) -> Option<&str> {
+        self.config.namespace_name()
+    }
+
     fn read<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Snapshot> {
         Box::pin(self.servers.read(address, Wanted::StampsAndEntry))
     }

@@ -19,6 +19,9 @@ mod flight {
     };
 }
 
+#[expect(dead_code, reason = "the scenarios do not need all of it")]
+#[path = "../../src/key/stamp.rs"]
+mod key;
 #[path = "../../src/journal/lines.rs"]
 mod lines;
 #[path = "../../src/journal/pending.rs"]

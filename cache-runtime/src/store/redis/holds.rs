@@ -7,7 +7,10 @@ use std::time::Duration;
 use redis::{Pipeline, Value, pipe};
 
 use super::{error::unexpected, leases::token, millis, server::Lanes, servers::Servers, stamps};
-use crate::store::{StoreError, StoreErrorKind};
+use crate::{
+    key::{hold_key, writer_key},
+    store::{StoreError, StoreErrorKind},
+};
 
 /// How long a set lasts after somebody has entered: longer than any stay. What is left of the dead goes with it.
 const LIFETIME: Duration = Duration::from_hours(24);
@@ -18,11 +21,12 @@ pub(super) async fn enter(
     writer: u64,
     lease: Duration,
 ) -> Result<(), StoreError> {
+    let Some(first) = stamps.first() else { return Ok(()) };
     let lifetime = millis(LIFETIME.max(lease.saturating_mul(2)));
     let token = token(writer);
     let mut stay = pipe();
     stay.cmd("SET")
-        .arg(writer_key(token.as_bytes()))
+        .arg(writer_key(first, token.as_bytes()))
         .arg(1)
         .arg("PX")
         .arg(millis(lease));
@@ -58,12 +62,13 @@ pub(super) async fn leave(
         // Enters once more: it may have been taken for dead.
         return enter(servers, stamps, writer, settle).await;
     }
+    let Some(first) = stamps.first() else { return Ok(()) };
     let token = token(writer);
     let mut pipeline = pipe();
     for stamp in stamps {
         pipeline.cmd("SREM").arg(hold_key(stamp)).arg(&token);
     }
-    pipeline.cmd("UNLINK").arg(writer_key(token.as_bytes()));
+    pipeline.cmd("UNLINK").arg(writer_key(first, token.as_bytes()));
     send(servers, &pipeline, Lanes::Writes).await.map(drop)
 }
 
@@ -88,8 +93,8 @@ pub(super) async fn anyone(servers: &Servers, stamps: &[String]) -> Result<bool,
         return Ok(false);
     }
     let mut stays = pipe();
-    for (_, token) in &writers {
-        stays.cmd("GET").arg(writer_key(token));
+    for (stamp, token) in &writers {
+        stays.cmd("GET").arg(writer_key(stamp, token));
     }
     let stays = send(servers, &stays, Lanes::Reads).await?;
     let (living, dead): (Vec<_>, Vec<_>) = writers
@@ -106,16 +111,6 @@ pub(super) async fn anyone(servers: &Servers, stamps: &[String]) -> Result<bool,
         drop(send(servers, &forget, Lanes::Writes).await);
     }
     Ok(!living.is_empty())
-}
-
-/// The key of the set of writers in the hold of a stamp.
-fn hold_key(stamp: &str) -> String {
-    let rest = stamp.split_once(':').map_or(stamp, |(_, rest)| rest);
-    format!("cachehold:{rest}")
-}
-
-fn writer_key(token: &[u8]) -> Vec<u8> {
-    [b"cachewriter:", token].concat()
 }
 
 /// The keys of the holds under which stands what is no set, to judge by one reply for each stamp.
@@ -138,7 +133,9 @@ fn naming_the_keys(error: StoreError) -> StoreError {
     match error.kind() {
         StoreErrorKind::Denied => StoreError::new(
             StoreErrorKind::Denied,
-            format!("holds need rights on `~cachehold:*` and `~cachewriter:*`: {error}"),
+            format!(
+                "holds need rights on `~cachehold:*` and `~cachewriter:*`, after the namespace if there is one: {error}"
+            ),
         ),
         _ => error,
     }

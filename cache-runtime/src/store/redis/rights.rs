@@ -44,11 +44,12 @@ const ASKED_FOR_HOLDS: &[(&str, &str, &[&str])] = &[
     ("UNLINK", HOLD, &[]),
 ];
 
-/// Each of the names, at least one, stands after the prefix in keys that do not exist. The next one is asked about if those
+/// `namespace` is what keys begin with. Each of the names, at least one, stands after the prefix in keys that do not exist. The next one is asked about if those
 /// of one are elsewhere, or on their way: that says nothing of the server.
 pub(super) async fn probe(
     lane: &Arc<Lane>,
     names: &[String],
+    namespace: &str,
     fetch: Fetch,
     with_holds: bool,
 ) -> Result<(), StoreError> {
@@ -59,7 +60,7 @@ pub(super) async fn probe(
         .run(async |mut connection| {
             let mut replies = Vec::new();
             for name in names {
-                let pipeline = about(name, &asked);
+                let pipeline = about(namespace, name, &asked);
                 replies = connection.req_packed_commands(&pipeline, 0, pipeline.len()).await?;
                 if !replies.iter().any(error::is_redirection) {
                     break;
@@ -75,7 +76,7 @@ pub(super) async fn probe(
     for ((command, prefix, _), reply) in asked.into_iter().zip(replies) {
         match reply {
             Value::ServerError(failure) if is_denied(&failure) => {
-                return Err(lane.located(&missing(command, prefix, failure)));
+                return Err(lane.located(&missing(command, &[namespace, prefix].concat(), failure)));
             }
             _ => {}
         }
@@ -83,10 +84,13 @@ pub(super) async fn probe(
     Ok(())
 }
 
-fn about(name: &str, asked: &[(&str, &str, &[&str])]) -> Pipeline {
+fn about(namespace: &str, name: &str, asked: &[(&str, &str, &[&str])]) -> Pipeline {
     let mut pipeline = pipe();
     for (command, prefix, words) in asked {
-        pipeline.cmd(command).arg(format!("{prefix}:{name}")).arg(words);
+        pipeline
+            .cmd(command)
+            .arg(format!("{namespace}{prefix}:{name}"))
+            .arg(words);
     }
     pipeline
 }

@@ -37,6 +37,8 @@ pub(super) struct Server {
     reads: Vec<Arc<Reads>>,
     /// `None` without replicas to wait for: then every lane that carries writes removes stamps.
     removals: Option<Arc<Removals>>,
+    /// What keys begin with.
+    key_prefix: String,
     next_read: AtomicUsize,
     next_write: AtomicUsize,
 }
@@ -65,6 +67,7 @@ impl Server {
             lanes,
             reads,
             removals,
+            key_prefix: config.key_prefix().to_owned(),
             next_read: AtomicUsize::new(0),
             next_write: AtomicUsize::new(reading),
         }
@@ -110,7 +113,7 @@ impl Server {
         let probes = self
             .lanes
             .iter()
-            .map(|lane| rights::probe(lane, names, self.fetch, with_holds));
+            .map(|lane| rights::probe(lane, names, &self.key_prefix, self.fetch, with_holds));
         // Not by a command, which would stand behind a `WAIT`.
         let removing = self
             .removals

@@ -11,6 +11,7 @@ use super::{
     sweep,
 };
 use crate::{
+    key,
     stamp::Stamp,
     store::{Store as _, StoreError, StoreErrorKind},
 };
@@ -18,9 +19,6 @@ use crate::{
 /// How long a stamp is kept after its creation. An entry outlives its stamp as a miss, so this only has to be longer than
 /// any sensible time-to-live.
 const LIFETIME: Duration = Duration::from_hours(30 * 24);
-
-/// All stamps.
-const ALL: &str = "cachestamp:*";
 
 /// Keys that one `SCAN` for them looks at: many, as somebody waits until all of them are gone.
 const SCAN_COUNT: u32 = 512;
@@ -89,9 +87,10 @@ pub(super) async fn remove_all(store: &RedisStore) -> Result<(), StoreError> {
 }
 
 async fn remove_all_of(store: &RedisStore, primary: &Primary, generation: u64) -> Result<(), StoreError> {
+    let all = format!("{}*", key::stamps_prefix(store.config.key_prefix()));
     let mut cursor = 0;
     loop {
-        let (next, stamps) = sweep::scan(primary.server.write_lane(), cursor, ALL, SCAN_COUNT).await?;
+        let (next, stamps) = sweep::scan(primary.server.write_lane(), cursor, &all, SCAN_COUNT).await?;
         remove(&store.servers, Lanes::Removals, &stamps).await?;
         // A cursor means nothing to another server, which may be what a new connection leads to.
         if store.generation() != generation {

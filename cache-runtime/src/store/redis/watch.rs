@@ -16,10 +16,10 @@ use super::{
     error::{self, ASK},
     servers::Primary,
 };
-use crate::store::{Coherent, StampWatcher, Store, StoreError, StoreErrorKind};
-
-/// What the keys of stamps begin with.
-const PREFIX: &str = "cachestamp:";
+use crate::{
+    key,
+    store::{Coherent, StampWatcher, Store, StoreError, StoreErrorKind},
+};
 
 /// A heartbeat that was not answered for so many intervals: the connection is given up.
 const SILENT_INTERVALS: u32 = 4;
@@ -29,6 +29,7 @@ const SILENT_INTERVALS: u32 = 4;
 pub(super) async fn watch(store: &RedisStore, watcher: Arc<dyn StampWatcher>) -> Result<Infallible, StoreError> {
     let interval = store.config.heartbeat();
     let deadline = interval * SILENT_INTERVALS;
+    let stamps = key::stamps_prefix(store.config.key_prefix());
     let (closing, mut closed) = mpsc::unbounded_channel();
     // Before the connections are made: a change of servers from here on is noticed.
     let generation = store.generation();
@@ -41,7 +42,7 @@ pub(super) async fn watch(store: &RedisStore, watcher: Arc<dyn StampWatcher>) ->
     loop {
         let asked = Instant::now();
         let heartbeats = connections.iter_mut().zip(&primaries);
-        try_join_all(heartbeats.map(|(connection, primary)| heartbeat(connection, primary, deadline))).await?;
+        try_join_all(heartbeats.map(|(connection, primary)| heartbeat(connection, &stamps, primary, deadline))).await?;
         if store.generation() != generation {
             return Err(StoreError::new(
                 StoreErrorKind::Unavailable,
@@ -70,7 +71,7 @@ async fn track(
         .arg("ON")
         .arg("BCAST")
         .arg("PREFIX")
-        .arg(PREFIX);
+        .arg(key::stamps_prefix(store.config.key_prefix()));
     let tracked = answer(deadline, tracking.query_async::<()>(&mut connection)).await?;
     tracked.map_err(|error| unsupported(&error))?;
     Ok(connection)
@@ -80,11 +81,12 @@ async fn track(
 /// seen every report that the server sent before it has been handed on: the client reads in order.
 async fn heartbeat(
     connection: &mut MultiplexedConnection,
+    stamps: &str,
     primary: &Primary,
     deadline: Duration,
 ) -> Result<(), StoreError> {
     let mut heartbeat = cmd("UNLINK");
-    heartbeat.arg(format!("{PREFIX}{}", primary.probes[0]));
+    heartbeat.arg(format!("{stamps}{}", primary.probes[0]));
     match answer(deadline, heartbeat.exec_async(connection)).await? {
         // The slot of that key moves, which the primary that has it says and nobody else.
         Err(error) if error.code() == Some(ASK) => Ok(()),
