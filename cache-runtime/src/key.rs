@@ -21,6 +21,9 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'
 /// escaping, so such a segment cannot equal another tenant's or value's.
 const LONGEST_SEGMENT: usize = 128;
 
+/// Room for what most tenants and scope values display.
+const USUAL_VALUE: usize = 40;
+
 const ENTRY: &str = "cache:";
 const LEASE: &str = "cachelease:";
 
@@ -60,7 +63,7 @@ pub(crate) const UNSHOWN: &str = "~?";
 
 /// What a value displays; `None` if its `Display` returns an error.
 pub(crate) fn shown(value: &(impl Display + ?Sized)) -> Option<String> {
-    let mut text = String::new();
+    let mut text = String::with_capacity(USUAL_VALUE);
     write!(text, "{value}").is_ok().then_some(text)
 }
 
@@ -185,7 +188,7 @@ impl Address {
 
 /// The key of an entry.
 pub(crate) fn entry_key(prefix: &str, tenant: &str, resource: &str, scopes: &[ScopeValue], suffix: &str) -> String {
-    let mut entry = joined([prefix, ENTRY, tenant, ":", resource], scopes, suffix.len() + 1);
+    let mut entry = joined(prefix, ENTRY, tenant, resource, scopes, suffix.len() + 1);
     entry.push(':');
     entry.push_str(suffix);
     entry
@@ -193,7 +196,7 @@ pub(crate) fn entry_key(prefix: &str, tenant: &str, resource: &str, scopes: &[Sc
 
 /// The key of the stamp of a resource, or of some scope values of it.
 pub(crate) fn stamp_key(prefix: &str, tenant: &str, resource: &str, scopes: &[ScopeValue]) -> String {
-    joined([prefix, STAMP, tenant, ":", resource], scopes, 0)
+    joined(prefix, STAMP, tenant, resource, scopes, 0)
 }
 
 /// What all stamps begin with.
@@ -219,17 +222,20 @@ pub(crate) fn sweep_pattern(prefix: &str, tenant: &str, resource: &str, scopes: 
 }
 
 /// What entry keys and stamp keys begin with, with room for `more` bytes.
-fn joined(parts: [&str; 5], scopes: &[ScopeValue], more: usize) -> String {
-    let parts_len: usize = parts.iter().map(|part| part.len()).sum();
+fn joined(prefix: &str, kind: &str, tenant: &str, resource: &str, scopes: &[ScopeValue], more: usize) -> String {
     let scopes_len: usize = scopes.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-    let mut key = String::with_capacity(parts_len + scopes_len + more);
-    for part in parts {
-        key.push_str(part);
-    }
+    let len = prefix.len() + kind.len() + tenant.len() + 1 + resource.len() + scopes_len + more;
+    let mut key = String::with_capacity(len);
+    key.push_str(prefix);
+    key.push_str(kind);
+    key.push_str(tenant);
+    key.push(':');
+    key.push_str(resource);
     for (name, value) in scopes {
-        for part in [":", name, "-", value] {
-            key.push_str(part);
-        }
+        key.push(':');
+        key.push_str(name);
+        key.push('-');
+        key.push_str(value);
     }
     key
 }
