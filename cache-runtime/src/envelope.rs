@@ -1,5 +1,7 @@
 //! The binary form of an entry: a fixed header, the stamps, a signature if it has one, the payload. See `docs/keys.md` for the layout.
 
+mod header;
+
 use std::{
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -7,11 +9,8 @@ use std::{
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
-use zerocopy::{
-    FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
-    byteorder::little_endian::{U32, U64},
-};
 
+use self::header::{HEADER_LEN, Header, SIGNED};
 use crate::{
     codec::{Codec, Encoded},
     compression::Compression,
@@ -19,36 +18,6 @@ use crate::{
     signature::{SIGNATURE_LEN, SigningKeys},
     stamp::Stamp,
 };
-
-const MAGIC: [u8; 3] = *b"CRE";
-const VERSION: u8 = 1;
-
-/// The flag of an entry with a signature after its stamps.
-const SIGNED: u8 = 1;
-
-/// The fixed part. Little-endian, no padding.
-#[derive(Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
-#[repr(C)]
-struct Header {
-    magic: [u8; 3],
-    version: u8,
-    codec: u8,
-    compression: u8,
-    stamp_count: u8,
-    flags: u8,
-    /// Milliseconds since the Unix epoch. Informative: nothing depends on it being right.
-    created_at: U64,
-    /// Milliseconds.
-    ttl: U64,
-    /// Microseconds, saturating.
-    load_duration: U32,
-    payload_len: U32,
-    fingerprint: [u8; 16],
-    shape: U64,
-}
-
-/// The bytes before the stamps.
-const HEADER_LEN: usize = size_of::<Header>();
 
 const STAMP_LEN: usize = size_of::<u64>();
 
@@ -165,21 +134,19 @@ impl Sealing {
             None => (Compression::None, &value.bytes[..]),
         };
         let header = Header {
-            magic: MAGIC,
-            version: VERSION,
             codec: value.codec.number(),
             compression: compression.number(),
             stamp_count: u8::try_from(stamps.len()).ok()?,
             flags: if self.keys.current.is_some() { SIGNED } else { 0 },
-            created_at: U64::new(created_at),
-            ttl: U64::new(u64::try_from(meta.ttl.as_millis()).unwrap_or(u64::MAX)),
-            load_duration: U32::new(u32::try_from(meta.load_duration.as_micros()).unwrap_or(u32::MAX)),
-            payload_len: U32::new(u32::try_from(payload.len()).ok()?),
+            created_at,
+            ttl: u64::try_from(meta.ttl.as_millis()).unwrap_or(u64::MAX),
+            load_duration: u32::try_from(meta.load_duration.as_micros()).unwrap_or(u32::MAX),
+            payload_len: u32::try_from(payload.len()).ok()?,
             fingerprint: meta.identity.fingerprint,
-            shape: U64::new(meta.identity.shape),
+            shape: meta.identity.shape,
         };
         let mut bytes = Vec::with_capacity(HEADER_LEN + stamps.len() * STAMP_LEN + SIGNATURE_LEN + payload.len());
-        bytes.extend_from_slice(header.as_bytes());
+        bytes.extend_from_slice(&header.to_bytes());
         for stamp in stamps {
             bytes.extend_from_slice(&stamp.bits().to_le_bytes());
         }
@@ -199,7 +166,7 @@ impl Sealing {
     /// Checks everything about the entry under the key `entry` that can be checked without decompressing or decoding the
     /// payload, in an order that never allocates.
     pub(crate) fn open(&self, bytes: Bytes, entry: &str, identity: &Identity) -> Result<Envelope, Rejection> {
-        let (header, rest) = parse_header(&bytes)?;
+        let (header, rest) = Header::split_from(&bytes)?;
         let known = Codec::from_number(header.codec).zip(Compression::from_number(header.compression));
         let Some((codec, compression)) = known.filter(|_| header.flags & !SIGNED == 0) else {
             return Err(Rejection::Codec);
@@ -207,7 +174,7 @@ impl Sealing {
         let stamp_count = usize::from(header.stamp_count);
         let head_len = HEADER_LEN + stamp_count * STAMP_LEN;
         let signature_len = if header.flags & SIGNED == 0 { 0 } else { SIGNATURE_LEN };
-        let payload_len = header.payload_len.get() as usize;
+        let payload_len = header.payload_len as usize;
         if HEADER_LEN + rest.len() != head_len + signature_len + payload_len {
             return Err(Rejection::Length);
         }
@@ -226,8 +193,8 @@ impl Sealing {
         if header.fingerprint != identity.fingerprint {
             return Err(Rejection::Fingerprint);
         }
-        if header.shape.get() != identity.shape {
-            return Err(if is_same_function(header.shape.get(), identity.shape) {
+        if header.shape != identity.shape {
+            return Err(if is_same_function(header.shape, identity.shape) {
                 Rejection::Shape
             } else {
                 Rejection::Function
@@ -276,7 +243,7 @@ impl Envelope {
     /// The stamps of an entry of which at least the head was read. `None` if this is no envelope of this version, which a
     /// sweep leaves alone: another release may still read it.
     pub fn stamps_of_head(head: &[u8]) -> Option<Vec<Stamp>> {
-        let (header, rest) = parse_header(head).ok()?;
+        let (header, rest) = Header::split_from(head).ok()?;
         let count = usize::from(header.stamp_count);
         (rest.len() >= count * STAMP_LEN).then(|| stamps(rest, count).collect())
     }
@@ -284,11 +251,11 @@ impl Envelope {
     /// How much of its time-to-live is left, by the clock of the system: between zero and all of it, whatever the clocks of
     /// the machines say.
     pub(crate) fn remaining(&self) -> Duration {
-        let Ok((header, _)) = parse_header(&self.bytes) else {
+        let Ok((header, _)) = Header::split_from(&self.bytes) else {
             return Duration::ZERO;
         };
-        let age = unix_millis().saturating_sub(header.created_at.get());
-        Duration::from_millis(header.ttl.get().saturating_sub(age))
+        let age = unix_millis().saturating_sub(header.created_at);
+        Duration::from_millis(header.ttl.saturating_sub(age))
     }
 
     /// The encoded value, compressed if the entry is.
@@ -313,17 +280,6 @@ impl Envelope {
             bytes,
         })
     }
-}
-
-fn parse_header(bytes: &[u8]) -> Result<(&Header, &[u8]), Rejection> {
-    if !bytes.starts_with(&MAGIC) {
-        return Err(Rejection::Magic);
-    }
-    let (header, rest) = Header::ref_from_prefix(bytes).map_err(|_| Rejection::Length)?;
-    if header.version != VERSION {
-        return Err(Rejection::Version);
-    }
-    Ok((header, rest))
 }
 
 fn stamps(rest: &[u8], count: usize) -> impl ExactSizeIterator<Item = Stamp> + '_ {

@@ -1,0 +1,90 @@
+//! The fixed part of an entry.
+
+use super::Rejection;
+
+const MAGIC: [u8; 3] = *b"CRE";
+const VERSION: u8 = 1;
+
+/// The flag of an entry with a signature after its stamps.
+pub(super) const SIGNED: u8 = 1;
+
+/// The bytes before the stamps.
+pub(super) const HEADER_LEN: usize = 56;
+
+/// What the fixed part says beside whose it is. Numbers are little-endian, and nothing is between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) codec: u8,
+    pub(super) compression: u8,
+    pub(super) stamp_count: u8,
+    pub(super) flags: u8,
+    /// Milliseconds since the Unix epoch. Informative: nothing depends on it being right.
+    pub(super) created_at: u64,
+    /// Milliseconds.
+    pub(super) ttl: u64,
+    /// Microseconds, saturating.
+    pub(super) load_duration: u32,
+    pub(super) payload_len: u32,
+    pub(super) fingerprint: [u8; 16],
+    pub(super) shape: u64,
+}
+
+impl Header {
+    pub(super) fn to_bytes(self) -> [u8; HEADER_LEN] {
+        let mut bytes = [0; HEADER_LEN];
+        let mut rest = &mut bytes[..];
+        put(&mut rest, MAGIC);
+        put(
+            &mut rest,
+            [VERSION, self.codec, self.compression, self.stamp_count, self.flags],
+        );
+        put(&mut rest, self.created_at.to_le_bytes());
+        put(&mut rest, self.ttl.to_le_bytes());
+        put(&mut rest, self.load_duration.to_le_bytes());
+        put(&mut rest, self.payload_len.to_le_bytes());
+        put(&mut rest, self.fingerprint);
+        put(&mut rest, self.shape.to_le_bytes());
+        bytes
+    }
+
+    /// Reads the header, and returns what follows it.
+    #[inline]
+    pub(super) fn split_from(bytes: &[u8]) -> Result<(Self, &[u8]), Rejection> {
+        if !bytes.starts_with(&MAGIC) {
+            return Err(Rejection::Magic);
+        }
+        let (header, after) = bytes.split_first_chunk::<HEADER_LEN>().ok_or(Rejection::Length)?;
+        let mut rest = &header[MAGIC.len()..];
+        let [version, codec, compression, stamp_count, flags] = take(&mut rest);
+        if version != VERSION {
+            return Err(Rejection::Version);
+        }
+        let header = Self {
+            codec,
+            compression,
+            stamp_count,
+            flags,
+            created_at: u64::from_le_bytes(take(&mut rest)),
+            ttl: u64::from_le_bytes(take(&mut rest)),
+            load_duration: u32::from_le_bytes(take(&mut rest)),
+            payload_len: u32::from_le_bytes(take(&mut rest)),
+            fingerprint: take(&mut rest),
+            shape: u64::from_le_bytes(take(&mut rest)),
+        };
+        Ok((header, after))
+    }
+}
+
+fn put<const N: usize>(rest: &mut &mut [u8], bytes: [u8; N]) {
+    let (place, after) = std::mem::take(rest)
+        .split_first_chunk_mut()
+        .expect("the fields are as long as the header");
+    *place = bytes;
+    *rest = after;
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
+    let (bytes, after) = rest.split_first_chunk().expect("the fields are as long as the header");
+    *rest = after;
+    *bytes
+}
