@@ -165,7 +165,7 @@ fn redis<G: Fn(&'static str) -> Option<OsString>>(env: &Env<G>, url: &str) -> Re
     if let Some(name) = env.text("CACHE_NAMESPACE", Secrecy::Open)? {
         config = config
             .namespace(&name)
-            .map_err(|cause| unusable("CACHE_NAMESPACE", name, cause))?;
+            .map_err(|cause| unusable("CACHE_NAMESPACE", name, cause.to_string()))?;
     }
     if let Some(password) = env.text("REDIS_SENTINEL_PASSWORD", Secrecy::Secret)? {
         config = config.sentinel_password(&password);
@@ -173,7 +173,7 @@ fn redis<G: Fn(&'static str) -> Option<OsString>>(env: &Env<G>, url: &str) -> Re
     if let Some((path, pem)) = env.file("REDIS_TLS_CA")? {
         config = config
             .tls_ca(&pem)
-            .map_err(|cause| unusable("REDIS_TLS_CA", path, cause))?;
+            .map_err(|cause| unusable("REDIS_TLS_CA", path, cause.to_string()))?;
     }
     config = match (env.file("REDIS_TLS_CERT")?, env.file("REDIS_TLS_KEY")?) {
         (Some((path, certificate)), Some((_, key))) => config

@@ -146,7 +146,7 @@ impl Sealing {
             shape: meta.identity.shape,
         };
         let mut bytes = Vec::with_capacity(HEADER_LEN + stamps.len() * STAMP_LEN + SIGNATURE_LEN + payload.len());
-        bytes.extend_from_slice(&header.to_bytes());
+        header.write(&mut bytes);
         for stamp in stamps {
             bytes.extend_from_slice(&stamp.bits().to_le_bytes());
         }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 pub use self::{
     memory::MemoryStore,
     none::NoStore,
-    redis::{RedisConfig, RedisStore},
+    redis::{RedisConfig, RedisConfigError, RedisStore},
 };
 use crate::{
     key::Address,

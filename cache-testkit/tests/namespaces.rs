@@ -258,7 +258,7 @@ async fn a_name_that_is_no_namespace_is_refused_and_says_what_one_is() {
         ("", "1 to 64 of the characters"),
         ("cache", "does not begin with `cache`"),
     ] {
-        let error = config().namespace(name).unwrap_err();
+        let error = config().namespace(name).unwrap_err().to_string();
         assert!(error.contains(cause), "{error}");
     }
 }

@@ -232,7 +232,7 @@ impl Drop for Process {
 /// One process of several: for each key on its input it is many callers at once, and says how many of them loaded.
 pub(crate) fn process(url: &str) -> Result<ExitCode> {
     let runtime = runtime(1)?;
-    let config = cache_runtime::store::RedisConfig::new(url).map_err(anyhow::Error::msg)?;
+    let config = cache_runtime::store::RedisConfig::new(url)?;
     let cache = runtime.block_on(async { patient().redis(config).build() });
     cache.install();
     ensure!(

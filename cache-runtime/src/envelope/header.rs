@@ -30,21 +30,15 @@ pub(super) struct Header {
 }
 
 impl Header {
-    pub(super) fn to_bytes(self) -> [u8; HEADER_LEN] {
-        let mut bytes = [0; HEADER_LEN];
-        let mut rest = &mut bytes[..];
-        put(&mut rest, MAGIC);
-        put(
-            &mut rest,
-            [VERSION, self.codec, self.compression, self.stamp_count, self.flags],
-        );
-        put(&mut rest, self.created_at.to_le_bytes());
-        put(&mut rest, self.ttl.to_le_bytes());
-        put(&mut rest, self.load_duration.to_le_bytes());
-        put(&mut rest, self.payload_len.to_le_bytes());
-        put(&mut rest, self.fingerprint);
-        put(&mut rest, self.shape.to_le_bytes());
-        bytes
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&MAGIC);
+        out.extend_from_slice(&[VERSION, self.codec, self.compression, self.stamp_count, self.flags]);
+        out.extend_from_slice(&self.created_at.to_le_bytes());
+        out.extend_from_slice(&self.ttl.to_le_bytes());
+        out.extend_from_slice(&self.load_duration.to_le_bytes());
+        out.extend_from_slice(&self.payload_len.to_le_bytes());
+        out.extend_from_slice(&self.fingerprint);
+        out.extend_from_slice(&self.shape.to_le_bytes());
     }
 
     /// Reads the header, and returns what follows it.
@@ -73,14 +67,6 @@ impl Header {
         };
         Ok((header, after))
     }
-}
-
-fn put<const N: usize>(rest: &mut &mut [u8], bytes: [u8; N]) {
-    let (place, after) = std::mem::take(rest)
-        .split_first_chunk_mut()
-        .expect("the fields are as long as the header");
-    *place = bytes;
-    *rest = after;
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {

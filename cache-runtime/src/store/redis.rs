@@ -31,7 +31,7 @@ use std::{
 use ::redis::pipe;
 use bytes::Bytes;
 
-pub use self::config::RedisConfig;
+pub use self::config::{RedisConfig, RedisConfigError};
 use self::{reads::Wanted, server::Lanes, servers::Servers};
 use super::{Snapshot, StampWatcher, Store, StoreFuture, Swept};
 use crate::{

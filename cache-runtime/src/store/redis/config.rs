@@ -40,6 +40,18 @@ pub struct RedisConfig {
     key_prefix: String,
 }
 
+/// What a [`RedisConfig`] cannot be made of, in a sentence without secrets. `Debug` is the same sentence, for programs that return it
+/// from `main`.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct RedisConfigError(String);
+
+impl fmt::Debug for RedisConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// Shows no password and no certificate.
 impl fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -76,8 +88,8 @@ impl RedisConfig {
     ///
     /// What is wrong with the URL: every part of it means something, or is refused by its name. The message does not repeat
     /// it, because it may hold a password.
-    pub fn new(url: &str) -> Result<Self, String> {
-        let Location { info, shape } = url::parse(url)?;
+    pub fn new(url: &str) -> Result<Self, RedisConfigError> {
+        let Location { info, shape } = url::parse(url).map_err(RedisConfigError)?;
         Ok(Self {
             info,
             shape,
@@ -116,10 +128,10 @@ impl RedisConfig {
     /// # Errors
     ///
     /// If the URL's scheme is one without TLS, or the text holds no certificate.
-    pub fn tls_ca(self, pem: &[u8]) -> Result<Self, String> {
+    pub fn tls_ca(self, pem: &[u8]) -> Result<Self, RedisConfigError> {
         self.require_tls()?;
         #[cfg(feature = "tls")]
-        return tls::with_ca(self, pem);
+        return tls::with_ca(self, pem).map_err(RedisConfigError);
         #[cfg(not(feature = "tls"))]
         unreachable!("without the feature no URL with TLS is accepted: {} bytes", pem.len())
     }
@@ -130,10 +142,10 @@ impl RedisConfig {
     /// # Errors
     ///
     /// If the URL's scheme is one without TLS, or either text does not hold what it should. The key is not repeated.
-    pub fn tls_client(self, certificate: &[u8], key: &[u8]) -> Result<Self, String> {
+    pub fn tls_client(self, certificate: &[u8], key: &[u8]) -> Result<Self, RedisConfigError> {
         self.require_tls()?;
         #[cfg(feature = "tls")]
-        return tls::with_client(self, certificate, key);
+        return tls::with_client(self, certificate, key).map_err(RedisConfigError);
         #[cfg(not(feature = "tls"))]
         unreachable!(
             "without the feature no URL with TLS is accepted: {} bytes",
@@ -149,8 +161,8 @@ impl RedisConfig {
     ///
     /// If the name is none: 1 to 64 of the characters `A` to `Z`, `a` to `z`, `0` to `9`, `_`, `.` and `-`, not beginning with
     /// `cache`.
-    pub fn namespace(mut self, name: &str) -> Result<Self, String> {
-        self.key_prefix = key::namespace_prefix(name)?;
+    pub fn namespace(mut self, name: &str) -> Result<Self, RedisConfigError> {
+        self.key_prefix = key::namespace_prefix(name).map_err(RedisConfigError)?;
         Ok(self)
     }
 
@@ -309,10 +321,12 @@ impl RedisConfig {
     /// # Errors
     ///
     /// If the URL's scheme is one without TLS.
-    fn require_tls(&self) -> Result<(), String> {
+    fn require_tls(&self) -> Result<(), RedisConfigError> {
         match self.info.addr() {
             ConnectionAddr::TcpTls { .. } => Ok(()),
-            _ => Err("certificates are for URLs that begin with rediss".to_owned()),
+            _ => Err(RedisConfigError(
+                "certificates are for URLs that begin with rediss".to_owned(),
+            )),
         }
     }
 
