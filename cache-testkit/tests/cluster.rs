@@ -222,7 +222,7 @@ async fn near_values_hear_of_changes_on_every_primary() {
     .await;
 }
 
-/// The server that had the slot throws its keys away, which Redis before 8.2 does not report.
+/// The server that had the slot throws its keys away, which Redis up to 7.0 does not report.
 #[tokio::test]
 async fn near_values_are_right_when_a_slot_was_taken_over() {
     let cluster = RedisCluster::start().unwrap();
