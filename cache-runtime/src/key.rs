@@ -204,6 +204,12 @@ pub(crate) fn stamps_prefix(prefix: &str) -> String {
     [prefix, STAMP].concat()
 }
 
+/// The key of a session of those who watch stamps, on the server that has the keys of this probe. No tenant is called that; and
+/// whoever may use entries may use these.
+pub(crate) fn session_key(prefix: &str, probe: &str, session: &str) -> String {
+    format!("{prefix}{ENTRY}~watch:{probe}:{session}")
+}
+
 /// The glob that matches every entry.
 pub(crate) fn sweep_everything(prefix: &str) -> String {
     [prefix, ENTRY, "*"].concat()

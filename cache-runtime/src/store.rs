@@ -63,9 +63,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// dead on arrival, because every read compares them.
     fn fill<'a>(&'a self, ticket: &'a Ticket, entry: Bytes, ttl: Duration) -> StoreFuture<'a, ()>;
 
-    /// Removes the stamps, all in one round trip, and returns when that is done: from then on no read finds them.
+    /// Removes the stamps, all in one round trip, and returns when that is done: from then on no read finds them. Whoever
+    /// [watches](Self::watch_stamps) is told of each, also of one that is not there: what was loaded under it may still be kept.
     ///
-    /// Must work when the store is out of memory.
+    /// Must work when the store is out of memory; then those that are not there may go untold.
     fn remove_stamps<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, ()>;
 
     /// Removes every stamp of every resource of every tenant, and returns when that is done. May take as long as looking at
@@ -73,8 +74,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     fn remove_all_stamps(&self) -> StoreFuture<'_, ()>;
 
     /// Tells `watcher` of every stamp that is removed or replaced, by whomever, until that cannot be done any longer: then it
-    /// returns why. It may tell of others, too: of stamps that were created, have expired or were evicted. See
-    /// [`StampWatcher`] for what has to be said when.
+    /// returns why. It may tell of others, too: of stamps that were created, have expired or were evicted. If the store's data
+    /// may be others than before, every stamp may have changed. See [`StampWatcher`] for what has to be said when.
     ///
     /// Default: an error of the kind [`Unsupported`](StoreErrorKind::Unsupported).
     fn watch_stamps(&self, watcher: Arc<dyn StampWatcher>) -> StoreFuture<'_, Infallible> {

@@ -23,11 +23,12 @@ const AGREEMENT: Duration = Duration::from_secs(30);
 /// The number of slots that keys are spread over.
 const SLOTS: u16 = 16384;
 
-/// Three primaries, each with a replica, on free loopback ports. Dropping it ends all six servers.
+/// Three primaries, each with a replica, on free loopback ports. Dropping it ends all the servers.
 ///
 /// The methods block: the start takes some seconds.
 #[derive(Debug)]
 pub struct RedisCluster {
+    member: RedisServerBuilder,
     nodes: Vec<RedisServer>,
 }
 
@@ -47,18 +48,17 @@ impl RedisCluster {
     ///
     /// As [`start`](Self::start).
     pub fn start_from(server: &RedisServerBuilder) -> Result<Self, StartError> {
-        let nodes = (0..2 * PRIMARIES).map(|_| {
-            server
-                .clone()
-                .role(Role::Member)
-                .config("cluster-node-timeout", NODE_TIMEOUT)
-                .config("cluster-replica-validity-factor", "0")
-                .config("cluster-allow-replica-migration", "no")
-                .config("repl-diskless-sync-delay", "0")
-                .start()
-        });
+        let member = server
+            .clone()
+            .role(Role::Member)
+            .config("cluster-node-timeout", NODE_TIMEOUT)
+            .config("cluster-replica-validity-factor", "0")
+            .config("cluster-allow-replica-migration", "no")
+            .config("repl-diskless-sync-delay", "0");
+        let nodes = (0..2 * PRIMARIES).map(|_| member.clone().start());
         let cluster = Self {
             nodes: nodes.collect::<Result<_, _>>()?,
+            member,
         };
         cluster
             .form()
@@ -74,7 +74,8 @@ impl RedisCluster {
         format!("{scheme}-cluster://{credentials}{}", hosts.join(","))
     }
 
-    /// All servers; the first three began as primaries, each of the others as the replica of the one three places before.
+    /// All servers; the first three began as primaries, each of the next three as the replica of the one three places before;
+    /// then come those that were [added](Self::add_primary).
     pub fn nodes(&self) -> &[RedisServer] {
         &self.nodes
     }
@@ -90,12 +91,7 @@ impl RedisCluster {
     ///
     /// If no server that answers says that it has it.
     pub fn primary_of_slot(&self, slot: u16) -> &RedisServer {
-        let has_it = |node: &&RedisServer| {
-            let ranges = ranges(node);
-            ranges
-                .iter()
-                .any(|(first, last, port)| (*first..=*last).contains(&i64::from(slot)) && Some(*port) == node.port())
-        };
+        let has_it = |node: &&RedisServer| owner(node, slot) == node.port();
         let mut primaries = self.primaries().into_iter();
         primaries
             .find(has_it)
@@ -164,6 +160,51 @@ impl RedisCluster {
         Ok(())
     }
 
+    /// Lets a server claim a slot for itself, as a repair by hand does, and returns once every primary knows. What keys the
+    /// slot had are not moved: the server that had them throws them away.
+    ///
+    /// # Errors
+    ///
+    /// If the server refuses, or the others do not hear of it within 30 s.
+    pub fn take_over(&self, slot: u16, by: &RedisServer) -> Result<(), StartError> {
+        let claim = || -> Result<(), RedisError> {
+            // Its word must count for more than that of the server that has the slot.
+            let _: Value = by.command(["CLUSTER", "BUMPEPOCH"])?;
+            by.command(["CLUSTER", "SETSLOT", &slot.to_string(), "NODE", &id(by)?])
+        };
+        claim().map_err(|error| by.failed(error.to_string()))?;
+        let deadline = Instant::now() + AGREEMENT;
+        for primary in self.primaries() {
+            while owner(primary, slot) != by.port() {
+                if Instant::now() > deadline {
+                    return Err(primary.failed(format!("it did not hear within {AGREEMENT:?} who has the slot {slot}")));
+                }
+                thread::sleep(POLL);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a primary that has no slots and no replica, and returns once everybody knows it.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn add_primary(&mut self) -> Result<&RedisServer, StartError> {
+        let added = self.member.clone().start()?;
+        let (port, bus) = (
+            port(&added).to_string(),
+            added.bus_port().unwrap_or_default().to_string(),
+        );
+        for node in &self.nodes {
+            let met: Result<(), RedisError> = node.command(["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
+            met.map_err(|error| node.failed(error.to_string()))?;
+        }
+        self.nodes.push(added);
+        self.wait_until_healthy()?;
+        Ok(&self.nodes[self.nodes.len() - 1])
+    }
+
     /// Returns once every server that runs says that all slots are served, and by whom.
     ///
     /// # Errors
@@ -172,7 +213,7 @@ impl RedisCluster {
     pub fn wait_until_healthy(&self) -> Result<(), StartError> {
         let deadline = Instant::now() + AGREEMENT;
         for node in self.nodes.iter().filter(|node| node.pid().is_some()) {
-            while !is_healthy(node) {
+            while !is_healthy(node, self.nodes.len()) {
                 if Instant::now() > deadline {
                     let info: String = node.command(["CLUSTER", "INFO"]).unwrap_or_default();
                     return Err(node.failed(format!("the cluster did not agree within {AGREEMENT:?}: {info}")));
@@ -240,17 +281,24 @@ fn ranges(node: &RedisServer) -> Vec<(i64, i64, u16)> {
     ranges.into_iter().filter_map(range).collect()
 }
 
+/// The port of the primary of a slot, as the server sees it.
+fn owner(node: &RedisServer, slot: u16) -> Option<u16> {
+    let mut ranges = ranges(node).into_iter();
+    let range = ranges.find(|(first, last, _)| (*first..=*last).contains(&i64::from(slot)));
+    range.map(|(_, _, port)| port)
+}
+
 fn is_primary(node: &RedisServer) -> bool {
     let role: Result<Vec<Value>, _> = node.command(["ROLE"]);
     matches!(role.as_deref(), Ok([Value::BulkString(role), ..]) if role == b"master")
 }
 
 /// All slots are served, every server is known, and a replica has its primary's data.
-fn is_healthy(node: &RedisServer) -> bool {
+fn is_healthy(node: &RedisServer, nodes: usize) -> bool {
     let text = |words: [&str; 2]| node.command::<String>(words).unwrap_or_default();
     let cluster = text(["CLUSTER", "INFO"]);
     let served = cluster.contains("cluster_state:ok") && cluster.contains("cluster_slots_ok:16384");
-    let known = cluster.contains(&format!("cluster_known_nodes:{}", 2 * PRIMARIES));
+    let known = cluster.contains(&format!("cluster_known_nodes:{nodes}"));
     let replication = text(["INFO", "replication"]);
     let synchronised = replication.contains("role:master") || replication.contains("master_link_status:up");
     // Until every replica has been heard of, a dead primary would have no successor.

@@ -16,7 +16,9 @@ use cache_runtime::{
     store::{RedisConfig, RedisStore, Store as _},
     with_cache,
 };
-use cache_testkit::{LoadCounter, RedisCluster, RedisServer, assert_loads, contract, expect_outcomes, isolated_in};
+use cache_testkit::{
+    LoadCounter, RedisCluster, RedisServer, StartError, assert_loads, contract, expect_outcomes, isolated_in,
+};
 use futures_util::FutureExt as _;
 use tokio::{task::JoinSet, time::timeout};
 
@@ -215,6 +217,118 @@ async fn near_values_hear_of_changes_on_every_primary() {
                 }
             };
             timeout(PATIENCE, seen).await.expect("the change is reported");
+        }
+    })
+    .await;
+}
+
+/// The server that had the slot throws its keys away, which Redis up to 7.0 does not report.
+#[tokio::test]
+async fn near_values_are_right_when_a_slot_was_taken_over() {
+    let cluster = RedisCluster::start().unwrap();
+    let slot = slot_of_the_stamp(&cluster);
+    let to = another_primary(&cluster, cluster.primary_of_slot(slot));
+    assert_reached_after(&cluster, |cluster| cluster.take_over(slot, to)).await;
+}
+
+/// Such a server cannot make the invalidation heard. That the slot is another server's has to be enough.
+#[tokio::test]
+async fn near_values_are_right_when_a_slot_was_taken_over_by_a_server_that_is_out_of_memory() {
+    let cluster = RedisCluster::start().unwrap();
+    let slot = slot_of_the_stamp(&cluster);
+    let to = another_primary(&cluster, cluster.primary_of_slot(slot));
+    assert_reached_after(&cluster, |cluster| {
+        let () = to.command(["CONFIG", "SET", "maxmemory", "1"]).expect("CONFIG answers");
+        cluster.take_over(slot, to)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn near_values_are_right_when_a_slot_went_to_a_server_that_has_joined_the_cluster() {
+    let mut cluster = RedisCluster::start().unwrap();
+    cluster.add_primary().unwrap();
+    let slot = slot_of_the_stamp(&cluster);
+    // It is no server that has keys when the watch begins.
+    let joined = cluster.nodes().last().expect("it is there");
+    assert_reached_after(&cluster, |cluster| cluster.take_over(slot, joined)).await;
+}
+
+#[tokio::test]
+async fn near_values_are_used_again_when_the_slots_have_come_to_rest() {
+    let cluster = RedisCluster::start().unwrap();
+    let (cache, database) = (connected(&cluster).await, Database::default());
+    let slot = slot_of_the_stamp(&cluster);
+    let from = cluster.primary_of_slot(slot);
+    let to = another_primary(&cluster, from);
+    with_cache(cache, async {
+        until_near(1, &database).await;
+        cluster.move_slot(slot, from, to).unwrap();
+        until_near_without_older_news(&database).await;
+        cluster.take_over(slot, from).unwrap();
+        until_near_without_older_news(&database).await;
+    })
+    .await;
+}
+
+/// Until a value is used without asking that could not be for what was reported before this began.
+async fn until_near_without_older_news(database: &Database) {
+    let began = Instant::now();
+    while began.elapsed() <= NEAR_LEASE {
+        near_account(1, database).await;
+        tokio::task::yield_now().await;
+    }
+    until_near(1, database).await;
+}
+
+fn slot_of_the_stamp(cluster: &RedisCluster) -> u16 {
+    cluster
+        .slot_of("cachestamp:default:near_accounts:account-1")
+        .expect("the cluster answers")
+}
+
+fn another_primary<'c>(cluster: &'c RedisCluster, but: &RedisServer) -> &'c RedisServer {
+    let mut primaries = cluster.primaries().into_iter();
+    primaries
+        .find(|node| node.port() != but.port() && !own_slots(node).is_empty())
+        .expect("there are three")
+}
+
+/// The ranges of slots that a server has itself.
+fn own_slots(node: &RedisServer) -> Vec<String> {
+    let nodes: String = node.command(["CLUSTER", "NODES"]).expect("CLUSTER answers");
+    let own = nodes
+        .lines()
+        .find(|line| line.contains("myself"))
+        .expect("it knows itself");
+    own.split(' ').skip(8).map(str::to_owned).collect()
+}
+
+/// After something has happened to the cluster an account is changed elsewhere. That is acknowledged, and no near value is older for
+/// longer than the lease.
+async fn assert_reached_after(cluster: &RedisCluster, happens: impl FnOnce(&RedisCluster) -> Result<(), StartError>) {
+    let database = Database::default();
+    let (reader, writer) = (connected(cluster).await, connected(cluster).await);
+    with_cache(reader, async {
+        until_near(1, &database).await;
+        happens(cluster).expect("the cluster does it");
+        let written = database.write(1);
+        let acknowledged = async {
+            let invalidate = || writer.invalidate("near_accounts").scope("account", 1);
+            while invalidate().await != Ok(Invalidated::Acknowledged) {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, acknowledged).await.expect("the cluster takes it");
+        let acknowledged = Instant::now();
+        loop {
+            let began = Instant::now();
+            let read = near_account(1, &database).await;
+            if began.duration_since(acknowledged) > NEAR_LEASE {
+                assert_eq!(read, written);
+                return;
+            }
+            tokio::task::yield_now().await;
         }
     })
     .await;

@@ -11,6 +11,7 @@ mod node;
 mod options;
 mod report;
 mod run;
+mod stage;
 
 pub(crate) use self::{
     node::{NodeOptions, run as run_node},

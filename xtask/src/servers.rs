@@ -18,6 +18,8 @@ pub(crate) struct Servers {
     primary: Arc<RedisServer>,
     standby: Option<Standby>,
     ways: Vec<Arc<FaultProxy>>,
+    /// How often the database was swapped.
+    swaps: u32,
 }
 
 /// A replica that can be cut off.
@@ -28,13 +30,8 @@ struct Standby {
 }
 
 impl Servers {
-    /// Starts a server, `ways` to it, and if asked a replica.
-    pub(crate) async fn start(ways: u64, with_standby: bool) -> Result<Self> {
-        Self::start_with(&[], ways, with_standby).await
-    }
-
-    /// The same with these lines in the configuration of the servers.
-    pub(crate) async fn start_with(config: &[(&str, &str)], ways: u64, with_standby: bool) -> Result<Self> {
+    /// Starts a server with these lines in its configuration, `ways` to it, and if asked a replica.
+    pub(crate) async fn start(config: &[(&str, &str)], ways: u64, with_standby: bool) -> Result<Self> {
         let primary = server(config)?;
         let standby = if with_standby {
             let standby = Standby {
@@ -55,6 +52,7 @@ impl Servers {
             ways: ways.collect::<Result<_, _>>()?,
             primary,
             standby,
+            swaps: 0,
         })
     }
 
@@ -121,6 +119,12 @@ impl Servers {
             self.command(&["CLIENT", "KILL", "ID", id]).await?;
         }
         Ok(tracking.len())
+    }
+
+    /// Swaps the database for one that was never used. What was in it never comes back.
+    pub(crate) async fn swap_database(&mut self) -> Result<()> {
+        self.swaps += 1;
+        self.command(&["SWAPDB", "0", &self.swaps.to_string()]).await
     }
 
     /// Saves what there is, to be found by the next restart.

@@ -65,6 +65,19 @@ fn nothing_is_served_from_tracked_values_for_longer_than_the_lease() {
     assert!(run.succeeded, "{}", run.output);
 }
 
+/// What Redis does not report to near caches.
+#[test]
+fn nothing_is_served_for_longer_than_the_lease_when_the_database_is_swapped() {
+    let run = Run::of("--seconds 6 --seed 2 --faults swapdb --near tracked");
+    assert!(run.succeeded && run.figure("faults") > 0, "{}", run.output);
+}
+
+#[test]
+fn nothing_is_served_for_longer_than_the_lease_when_slots_are_taken_over() {
+    let run = Run::of("--seconds 6 --seed 6 --faults takeover --near tracked");
+    assert!(run.succeeded && run.figure("faults") > 0, "{}", run.output);
+}
+
 /// Nodes are killed between commit and invalidation. What they had committed obliges the others all the same.
 #[test]
 fn nothing_older_than_a_commit_is_served_of_a_crash_safe_resource() {
@@ -96,6 +109,12 @@ fn what_cannot_be_tested_is_refused() {
         !near.succeeded && near.output.contains("needs --protocol stamps"),
         "{}",
         near.output
+    );
+    let stages = Run::of("--faults takeover,kill");
+    assert!(
+        !stages.succeeded && stages.output.contains("goes with node alone"),
+        "{}",
+        stages.output
     );
     let faults = Run::of("--faults fire");
     assert!(

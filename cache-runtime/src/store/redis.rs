@@ -112,7 +112,7 @@ impl Store for RedisStore {
     }
 
     fn remove_stamps<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, ()> {
-        Box::pin(stamps::remove(&self.servers, Lanes::Removals, stamps))
+        Box::pin(stamps::remove_audibly(&self.servers, Lanes::Removals, stamps))
     }
 
     fn remove_all_stamps(&self) -> StoreFuture<'_, ()> {

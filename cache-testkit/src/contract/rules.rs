@@ -57,4 +57,5 @@ rules![
     leases::a_lease_that_is_not_extended_runs_out,
     leases::an_extended_lease_lasts,
     watch::a_change_is_reported_before_the_store_says_that_all_have_been,
+    watch::a_removal_is_reported_though_there_was_no_stamp,
 ];

@@ -56,6 +56,7 @@ pub(crate) enum Flaw {
     KeepsLeases,
     ExtendsNothing,
     ReportsNothing,
+    ReportsWhatWasThere,
 }
 
 #[derive(Debug)]
@@ -228,8 +229,13 @@ impl Store for FlawedStore {
             _ => stamps,
         };
         for key in removed {
-            state.stamps.remove(key);
-            for watcher in state.watchers.iter().filter(|_| !self.has(Flaw::ReportsNothing)) {
+            let was_there = state.stamps.remove(key).is_some();
+            let reports = match self.flaw {
+                Flaw::ReportsNothing => false,
+                Flaw::ReportsWhatWasThere => was_there,
+                _ => true,
+            };
+            for watcher in state.watchers.iter().filter(|_| reports) {
                 watcher.changed(key);
             }
         }

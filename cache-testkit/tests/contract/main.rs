@@ -142,6 +142,10 @@ async fn each_flaw_is_found_by_the_rule_that_is_about_it() {
             Flaw::ReportsNothing,
             "a_change_is_reported_before_the_store_says_that_all_have_been",
         ),
+        (
+            Flaw::ReportsWhatWasThere,
+            "a_removal_is_reported_though_there_was_no_stamp",
+        ),
     ] {
         let broken = broken_rules(flaw).await;
         assert!(

@@ -4,6 +4,9 @@
 //! connection breaks, which the process may notice late or never. Reads use another connection, so that a reply can overtake
 //! the push that makes it old. Invalidations come from this process and from another one.
 //!
+//! Two things happen to the server that it does not report. Its data may be replaced, as by `SWAPDB`, the watch's own key with
+//! them. Or the stamp alone is lost, as when another server of the cluster claims its slot.
+//!
 //! Time is a tick, as often as one likes. What is promised of every near hit:
 //!
 //! - it is no older than what was acknowledged [`LEASE`] ticks before the current one began, whatever becomes of the connection;
@@ -43,6 +46,10 @@ enum Variant {
     OwnReadsGoOn,
     /// The server acknowledges invalidations before it has written the pushes.
     AcknowledgedBeforePushed,
+    /// An invalidation that finds no stamp is not pushed, as on a server that is out of memory.
+    UnheardRemovals,
+    /// The same, and the ping does not ask for a key of the watch's own.
+    NoKeyOfItsOwn,
 }
 
 #[derive(Debug)]
@@ -50,6 +57,10 @@ struct Near {
     variant: Variant,
     reads: u8,
     evictions: u8,
+    /// How often the server's data is replaced by other data, without a report.
+    swaps: u8,
+    /// How often the stamp is lost without a report.
+    losses: u8,
     /// How often the tracking connection breaks.
     breaks: u8,
     /// The connection has been made before the first step.
@@ -79,7 +90,12 @@ impl Model for Near {
             }
             Action::BeginRead => client::begin_read(&mut next),
             Action::ReadOn(index) => client::read_on(&mut next, index),
-            Action::Break | Action::Serve | Action::Push | Action::EvictStamp => server::step(&mut next, action),
+            Action::Break
+            | Action::Serve
+            | Action::Push
+            | Action::EvictStamp
+            | Action::SwapData
+            | Action::LoseStamp => server::step(self, &mut next, action),
             Action::Write(writer) => client::write(self, &mut next, writer),
         }
         // Only a tick can come to nothing.
@@ -117,6 +133,18 @@ impl Model for Near {
                 state.link == Link::Silent && state.near_hit(model).is_some()
             }));
         }
+        if self.swaps > 0 {
+            let unnoticed = "the data is replaced and nobody knows";
+            properties.push(Property::sometimes(unnoticed, |model, state: &State| {
+                !state.key && state.near_hit(model).is_some()
+            }));
+        }
+        if self.losses > 0 {
+            let unnoticed = "a value is used whose stamp is lost";
+            properties.push(Property::sometimes(unnoticed, |model, state: &State| {
+                state.losses_left == 0 && state.stamp.is_none() && state.near_hit(model).is_some()
+            }));
+        }
         properties
     }
 }
@@ -134,11 +162,53 @@ fn tracked_values_survive_evictions_of_their_stamps() {
     });
 }
 
+#[test]
+fn tracked_values_survive_data_that_is_replaced_without_a_report() {
+    holds(Near {
+        swaps: 1,
+        ..near(Variant::Tracked, 0)
+    });
+}
+
+#[test]
+fn tracked_values_survive_a_stamp_that_is_lost_without_a_report() {
+    holds(Near {
+        losses: 1,
+        ..near(Variant::Tracked, 0)
+    });
+}
+
+#[test]
+fn the_key_of_the_watch_is_enough_where_data_is_replaced() {
+    holds(Near {
+        swaps: 1,
+        ..near(Variant::UnheardRemovals, 0)
+    });
+}
+
+#[test]
+fn the_watch_must_have_a_key_of_its_own() {
+    is_violated(Near {
+        swaps: 1,
+        ..near(Variant::NoKeyOfItsOwn, 0)
+    });
+}
+
+#[test]
+fn an_invalidation_must_be_heard_though_there_is_no_stamp() {
+    is_violated(Near {
+        losses: 1,
+        ..near(Variant::UnheardRemovals, 0)
+    });
+}
+
 fn near(variant: Variant, breaks: u8) -> Near {
     Near {
         variant,
         reads: 2,
         evictions: 0,
+        swaps: 0,
+        losses: 0,
         breaks,
         starts_tracked: !matches!(variant, Variant::FlushThenTrack | Variant::UseBeforeTracking),
     }

@@ -1,5 +1,6 @@
 //! What goes wrong, and when: drawn from the seed.
 
+mod cluster;
 mod log;
 mod network;
 mod storage;
@@ -14,8 +15,8 @@ pub(super) use self::log::Log;
 use super::{
     fleet::Fleet,
     options::{Fault, Options},
+    stage::Stage,
 };
-use crate::servers::Servers;
 
 /// How long everything is well between two faults, in milliseconds: now and then too short to recover.
 const PEACE: std::ops::Range<u64> = 50..1_500;
@@ -23,15 +24,21 @@ const PEACE: std::ops::Range<u64> = 50..1_500;
 /// Lets things go wrong until the run ends, and leaves everything healed.
 ///
 /// Two sequences run beside each other: of what happens to the store, and of what happens to single nodes.
-pub(super) async fn run(options: &Options, servers: &mut Servers, fleet: &Fleet, ends: Instant) -> Result<Log> {
+pub(super) async fn run(options: &Options, stage: &mut Stage, fleet: &Fleet, ends: Instant) -> Result<Log> {
     let log = Log::default();
     let mut random = Rng::with_seed(options.seed);
     let (of_storage, of_network) = (random.fork(), random.fork());
     let storage = async {
-        let kinds = options.faults_among(&storage::KINDS);
-        let mut sequence = Sequence::new(kinds, of_storage, ends);
+        let kinds: &[Fault] = match stage {
+            Stage::Server(_) => &storage::KINDS,
+            Stage::Cluster(_) => &cluster::KINDS,
+        };
+        let mut sequence = Sequence::new(options.faults_among(kinds), of_storage, ends);
         while let Some((fault, random)) = sequence.next().await {
-            storage::strike(fault, random, servers, &log).await?;
+            match stage {
+                Stage::Server(servers) => storage::strike(fault, random, servers, &log).await?,
+                Stage::Cluster(members) => cluster::strike(fault, random, members, fleet, &log).await?,
+            }
         }
         anyhow::Ok(())
     };

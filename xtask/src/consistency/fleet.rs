@@ -12,16 +12,17 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use cache_testkit::FaultProxy;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, ChildStdout, Command},
-    sync::Mutex as AsyncMutex,
+    sync::{Mutex as AsyncMutex, MutexGuard},
     task::JoinHandle,
 };
 
 use super::{
     node::Note,
-    options::{Options, name_of},
+    options::{Fault, Options, name_of},
 };
 
 /// How long nodes may take to end when they are asked to.
@@ -86,6 +87,19 @@ impl Fleet {
         Ok(())
     }
 
+    /// Lets no node move until what is returned is dropped.
+    pub(super) async fn hold(&self) -> Result<Held<'_>> {
+        let mut held = Held(Vec::new());
+        for seat in &self.seats {
+            let node = seat.node.lock().await;
+            if let Some(node) = &*node {
+                signal(node, Signal::STOP)?;
+            }
+            held.0.push(node);
+        }
+        Ok(held)
+    }
+
     /// Asks all nodes to end, waits for that, and returns what all nodes have written down.
     pub(super) async fn finish(self) -> Result<Vec<Note>> {
         let mut nodes = Vec::new();
@@ -119,6 +133,8 @@ impl Fleet {
             .args(["--redis", &seat.way.address().to_string()])
             .args(["--protocol", &name_of(&self.options.protocol)])
             .args(["--near", &name_of(&self.options.near)])
+            .args(self.options.faults.contain(Fault::Takeover).then_some("--cluster"))
+            .args(self.options.faults.go_unreported().then_some("--apart"))
             // Its end is the sign to stop, and it ends with this process, however that ends.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -129,6 +145,25 @@ impl Fleet {
         let reader = tokio::spawn(read(output, Arc::clone(&self.notes)));
         Ok(Node { process, reader })
     }
+}
+
+/// All nodes, each of which stands still.
+#[must_use]
+pub(super) struct Held<'a>(Vec<MutexGuard<'a, Option<Node>>>);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        for node in self.0.iter().filter_map(|node| node.as_ref()) {
+            // One that has ended is found out by whoever waits for it.
+            let _ = signal(node, Signal::CONT);
+        }
+    }
+}
+
+fn signal(node: &Node, signal: Signal) -> Result<()> {
+    let id = node.process.id().and_then(|id| i32::try_from(id).ok());
+    let id = id.and_then(Pid::from_raw).context("a node has ended by itself")?;
+    kill_process(id, signal).context("a node takes no signal")
 }
 
 async fn read(output: ChildStdout, notes: Arc<Mutex<Vec<Note>>>) -> Result<()> {

@@ -64,6 +64,12 @@ pub(crate) struct NodeOptions {
     pub(super) protocol: Protocol,
     #[arg(long, value_enum)]
     pub(super) near: Near,
+    /// The server is one of a cluster.
+    #[arg(long)]
+    pub(super) cluster: bool,
+    /// Items that this node writes it does not read.
+    #[arg(long)]
+    pub(super) apart: bool,
 }
 
 /// Works until standard input ends, which it does with the process that started this one at the latest.
@@ -76,7 +82,8 @@ pub(crate) fn run(options: &NodeOptions) -> Result<()> {
 }
 
 async fn serve(options: &NodeOptions) -> Result<()> {
-    let url = format!("redis://{}", options.redis);
+    let scheme = if options.cluster { "redis-cluster" } else { "redis" };
+    let url = format!("{scheme}://{}", options.redis);
     let mut random = Rng::with_seed(options.seed ^ (options.node << 32));
     let source = Source::new(Database::at(options.database), random.fork());
     match options.protocol {
@@ -105,6 +112,7 @@ async fn work(options: &NodeOptions, mut random: Rng, service: impl Service) -> 
             service: Arc::clone(&service),
             random: random.fork(),
             node: options.node,
+            apart: options.apart,
             notebook: notebook.clone(),
         };
         workers.spawn(worker.run(stopping.clone()));

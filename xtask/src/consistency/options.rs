@@ -30,6 +30,11 @@ pub(crate) struct Options {
     ///
     /// failover: a replica is promoted that has missed the last writes.
     /// snapshot: Redis is killed and comes back with what it had saved a while before.
+    ///
+    /// Nor these, which are asked for by name:
+    ///
+    /// swapdb: Redis swaps the database for an empty one (SWAPDB), which it reports to nobody.
+    /// takeover: the nodes use a cluster, a primary of which claims the slot of a stamp that another one has; with `node` alone.
     #[arg(long, default_value = "all", verbatim_doc_comment)]
     pub(super) faults: Faults,
 
@@ -92,10 +97,12 @@ pub(super) enum Fault {
     Untrack,
     Failover,
     Snapshot,
+    Swapdb,
+    Takeover,
 }
 
 impl Fault {
-    const EVERY: [Self; 8] = [
+    const EVERY: [Self; 10] = [
         Self::Kill,
         Self::Stop,
         Self::Evict,
@@ -104,11 +111,18 @@ impl Fault {
         Self::Untrack,
         Self::Failover,
         Self::Snapshot,
+        Self::Swapdb,
+        Self::Takeover,
     ];
 
     /// Whether acknowledged writes are lost: then old values may be back until their time-to-live is over.
     pub(super) fn loses_writes(self) -> bool {
         matches!(self, Self::Failover | Self::Snapshot)
+    }
+
+    /// Whether `all` has it.
+    fn is_in_all(self) -> bool {
+        !self.loses_writes() && !matches!(self, Self::Swapdb | Self::Takeover)
     }
 
     pub(super) fn name(self) -> &'static str {
@@ -121,6 +135,8 @@ impl Fault {
             Self::Untrack => "untrack",
             Self::Failover => "failover",
             Self::Snapshot => "snapshot",
+            Self::Swapdb => "swapdb",
+            Self::Takeover => "takeover",
         }
     }
 }
@@ -143,6 +159,20 @@ impl Faults {
         self.0.iter().any(|fault| fault.loses_writes())
     }
 
+    /// Whether some of them are reported to no near cache. Then whoever writes an item must not read it: a stamp that a reader creates
+    /// anew is reported, and the others learn from that.
+    pub(super) fn go_unreported(&self) -> bool {
+        self.contain(Fault::Swapdb) || self.contain(Fault::Takeover)
+    }
+
+    /// Whether some of them do not happen to a cluster or its clients.
+    pub(super) fn need_one_server(&self) -> bool {
+        !self
+            .0
+            .iter()
+            .all(|fault| matches!(fault, Fault::Takeover | Fault::Node))
+    }
+
     /// Whether Redis answers all the time.
     pub(super) fn spare_redis(&self) -> bool {
         self.0.iter().all(|&fault| fault == Fault::Node)
@@ -156,7 +186,7 @@ impl FromStr for Faults {
         let mut faults = BTreeSet::new();
         for word in text.split(',') {
             match (word, Fault::EVERY.into_iter().find(|fault| fault.name() == word)) {
-                ("all", _) => faults.extend(Fault::EVERY.into_iter().filter(|fault| !fault.loses_writes())),
+                ("all", _) => faults.extend(Fault::EVERY.into_iter().filter(|fault| fault.is_in_all())),
                 ("none", _) => {}
                 (_, Some(fault)) => {
                     faults.insert(fault);

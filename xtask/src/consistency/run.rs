@@ -10,8 +10,9 @@ use super::{
     node::Note,
     options::{Fault, Near, Options, Protocol, name_of},
     report,
+    stage::Stage,
 };
-use crate::{runtime, servers::Servers};
+use crate::runtime;
 
 /// Runs the service, lets things go wrong, and judges. The code says whether the guarantee was kept.
 ///
@@ -23,6 +24,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         options.near == Near::Off || options.protocol == Protocol::Stamps,
         "--near {} needs --protocol stamps: the others have no near cache",
         name_of(&options.near)
+    );
+    let of_cluster = options.faults.contain(Fault::Takeover);
+    ensure!(
+        !of_cluster || options.protocol == Protocol::Stamps && !options.faults.need_one_server(),
+        "--faults takeover is about a cluster: it goes with node alone, and with --protocol stamps"
     );
     let ran = runtime::run(experiment(options))?;
     Ok(report::judge(options, ran))
@@ -37,10 +43,10 @@ pub(super) struct Ran {
 
 async fn experiment(options: &Options) -> Result<Ran> {
     let database = database::serve().await?;
-    let mut servers = Servers::start(options.nodes, options.faults.contain(Fault::Failover)).await?;
-    let fleet = Fleet::start(options, database.address, servers.ways().to_vec()).await?;
+    let mut stage = Stage::set(options).await?;
+    let fleet = Fleet::start(options, database.address, stage.ways()).await?;
     let ends = Instant::now() + Duration::from_secs(options.seconds);
-    let faults = faults::run(options, &mut servers, &fleet, ends).await?;
+    let faults = faults::run(options, &mut stage, &fleet, ends).await?;
     Ok(Ran {
         notes: fleet.finish().await?,
         commits: database.commits(),

@@ -43,7 +43,7 @@ impl Stage {
         let fault = row.fault();
         let mut config = vec![RIGHTS];
         config.extend(fault.map_or(&[][..], Fault::config));
-        let servers = Servers::start_with(&config, WAYS, fault.is_some_and(Fault::needs_standby)).await?;
+        let servers = Servers::start(&config, WAYS, fault.is_some_and(Fault::needs_standby)).await?;
         if fault == Some(Fault::Absent) {
             servers.kill().await?;
         }

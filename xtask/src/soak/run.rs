@@ -56,7 +56,7 @@ pub(super) struct AtRest {
 
 async fn soak(options: &Options) -> Result<Report> {
     let mut random = Rng::with_seed(options.seed);
-    let mut servers = Servers::start_with(&mishaps::config(), CACHES, false).await?;
+    let mut servers = Servers::start(&mishaps::config(), CACHES, false).await?;
     let mut service = Service::start(&servers, random.u64(..))?;
     let mut mishaps = Mishaps::new(random);
 

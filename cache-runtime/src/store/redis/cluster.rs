@@ -21,9 +21,10 @@ use futures_util::future::join_all;
 use redis::{Cmd, ConnectionAddr, Pipeline, ServerError, Value, cmd, pipe};
 use tokio::time::{Duration, Instant, sleep, timeout};
 
+pub(super) use self::topology::{Node, Ownership, question};
 use self::{
     slots::slot_of,
-    topology::{Node, Part, Shards, Topology},
+    topology::{Part, Shards, Topology},
 };
 use super::{
     RedisConfig,
@@ -229,7 +230,7 @@ impl Cluster {
     }
 
     /// Asks the servers who has which keys, in the background, unless that is under way.
-    fn look(self: &Arc<Self>) {
+    pub(super) fn look(self: &Arc<Self>) {
         // Without a runtime there is nobody to ask; the next operation inside one does.
         let Ok(runtime) = runtime::handle_for(Needs::Connections) else {
             return;
@@ -280,7 +281,7 @@ impl Cluster {
         for node in nodes {
             self.attempts.goes_on(number);
             let lane = node.server.write_lane();
-            let asking = lane.run(async |mut connection| topology::question().query_async(&mut connection).await);
+            let asking = lane.run(async |mut connection| question().query_async(&mut connection).await);
             if let Ok(Ok(answer)) = timeout(deadline, asking).await
                 && let Ok(shards) = Shards::parse(&answer, &node.host)
             {
@@ -295,7 +296,7 @@ impl Cluster {
         for address in addresses {
             self.attempts.goes_on(number);
             let client = self.config.client(address.clone());
-            let question = async |mut connection| topology::question().query_async(&mut connection).await;
+            let question = async |mut connection| question().query_async(&mut connection).await;
             let answer = connector::ask(client, deadline, question).await;
             match answer.and_then(|answer| Shards::parse(&answer, topology::host(&address))) {
                 Ok(shards) => return Ok(shards),

@@ -9,7 +9,7 @@ use redis::{Pipeline, Value};
 
 use super::{
     RedisConfig,
-    cluster::Cluster,
+    cluster::{Cluster, Node},
     config::Shape,
     connector::Connector,
     error,
@@ -37,6 +37,8 @@ pub(super) struct Primary {
     /// What stands after the prefix in the keys of a probe, so that this server would have them. They never exist. One at
     /// least, and several for when the slot of the first one moves.
     pub(super) probes: Arc<[String]>,
+    /// The server as its cluster knows it.
+    pub(super) node: Option<Arc<Node>>,
 }
 
 impl Servers {
@@ -102,8 +104,16 @@ impl Servers {
             Self::One(server) => Ok(vec![Primary {
                 server: Arc::clone(server),
                 probes: [PROBE.to_owned()].into(),
+                node: None,
             }]),
             Self::Cluster(cluster) => cluster.primaries(),
+        }
+    }
+
+    /// Finds out, in the background, which servers there are.
+    pub(super) fn look(&self) {
+        if let Self::Cluster(cluster) = self {
+            cluster.look();
         }
     }
 

@@ -66,6 +66,44 @@ pub(super) async fn remove(servers: &Servers, lanes: Lanes, keys: &[impl AsRef<s
     replies.iter().try_for_each(done)
 }
 
+/// What a removal writes in passing: no stamp.
+const REMOVED: &str = "removed";
+
+/// How long that stays if the rest of the removal gets lost on its way.
+const REMOVED_FOR: Duration = Duration::from_secs(1);
+
+/// As [`remove`], and whoever keeps values under these stamps hears of it, also where the server has none: it reports changes, and
+/// to remove what is not there changes nothing. The stamp may be missing although its values are kept, because it went in a
+/// way that is not reported (see [`watch`](super::watch)).
+///
+/// So each stamp is replaced, and the replacement is removed in the same turn. What stands there in between, or for a second if the
+/// second half is lost, reads as no stamp: no entry is valid under it, and no load is given it and may store. Nor does it
+/// restore anything: whatever stamp it replaces is gone as if it had been removed. If other commands come in between, or
+/// the two come to two servers of a cluster in either order, a load that begins then does so after the invalidation was
+/// sent, and the worst is that it does not store.
+pub(super) async fn remove_audibly(
+    servers: &Servers,
+    lanes: Lanes,
+    keys: &[impl AsRef<str>],
+) -> Result<(), StoreError> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let mut pipeline = pipe();
+    let moment = millis(REMOVED_FOR);
+    for key in keys {
+        let key = key.as_ref();
+        pipeline.cmd("SET").arg(key).arg(REMOVED).arg("PX").arg(moment);
+        pipeline.cmd("UNLINK").arg(key);
+    }
+    match servers.replies(&pipeline, lanes).await {
+        Ok(replies) => replies.iter().try_for_each(done),
+        // To remove takes no memory. What is kept in a process under a stamp that is not there is found out by its watch.
+        Err(error) if error.kind() == StoreErrorKind::OutOfMemory => remove(servers, lanes, keys).await,
+        Err(error) => Err(error),
+    }
+}
+
 /// An error if a command failed that must not.
 pub(super) fn done(reply: &Value) -> Result<(), StoreError> {
     match reply {

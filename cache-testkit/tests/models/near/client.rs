@@ -48,13 +48,7 @@ pub(super) fn step(model: &Near, state: &mut State, action: Action) {
             };
             state.awaited = Some(0);
         }
-        Action::NoticeBreak => {
-            state.link = Link::Down;
-            state.in_use = false;
-            state.lease_age = LEASE + 1;
-            state.awaited = None;
-            state.flush();
-        }
+        Action::NoticeBreak => end_watch(state),
         Action::Ping => {
             state.awaited = Some(0);
             if let Link::Up { request, .. } = &mut state.link {
@@ -64,6 +58,14 @@ pub(super) fn step(model: &Near, state: &mut State, action: Action) {
         Action::Receive => receive(model, state),
         _ => unreachable!("{action:?} is not about the connection"),
     }
+}
+
+fn end_watch(state: &mut State) {
+    state.link = Link::Down;
+    state.in_use = false;
+    state.lease_age = LEASE + 1;
+    state.awaited = None;
+    state.flush();
 }
 
 fn receive(model: &Near, state: &mut State) {
@@ -77,6 +79,7 @@ fn receive(model: &Near, state: &mut State) {
                 state.flush();
             }
         }
+        Message::Gone => end_watch(state),
         Message::Answer(request) => {
             let sent = state.awaited.take().expect("what is answered was asked");
             state.lease_age = match model.variant {
@@ -156,7 +159,8 @@ pub(super) fn write(model: &Near, state: &mut State, index: usize) {
             };
         }
         Writer::Committed(version) | Writer::Journaled(version) => {
-            if state.stamp.take().is_some() {
+            let heard = !matches!(model.variant, Variant::UnheardRemovals | Variant::NoKeyOfItsOwn);
+            if state.stamp.take().is_some() || heard {
                 state.stamp_changed();
             }
             state.writers[index] = Writer::Removed(version);

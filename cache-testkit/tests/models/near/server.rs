@@ -1,6 +1,9 @@
 //! What the server and the network do to the tracking connection.
 
-use super::state::{Action, Link, Message, Request, State};
+use super::{
+    Near, Variant,
+    state::{Action, Link, Message, Request, State},
+};
 
 pub(super) fn actions(state: &State, actions: &mut Vec<Action>) {
     if let Link::Up { request, .. } = &state.link {
@@ -15,9 +18,15 @@ pub(super) fn actions(state: &State, actions: &mut Vec<Action>) {
     if state.evictions_left > 0 && state.stamp.is_some() {
         actions.push(Action::EvictStamp);
     }
+    if state.swaps_left > 0 {
+        actions.push(Action::SwapData);
+    }
+    if state.losses_left > 0 && state.stamp.is_some() {
+        actions.push(Action::LoseStamp);
+    }
 }
 
-pub(super) fn step(state: &mut State, action: Action) {
+pub(super) fn step(model: &Near, state: &mut State, action: Action) {
     match (action, &mut state.link) {
         (Action::Break, link) => {
             state.breaks_left -= 1;
@@ -33,7 +42,9 @@ pub(super) fn step(state: &mut State, action: Action) {
         ) => {
             let served = request.take().expect("only what was sent is served");
             *tracking |= served == Request::Track;
-            messages.push(Message::Answer(served));
+            state.key |= served == Request::Track;
+            let gone = !state.key && model.variant != Variant::NoKeyOfItsOwn;
+            messages.push(if gone { Message::Gone } else { Message::Answer(served) });
         }
         (Action::Push, link) => {
             state.push_due = false;
@@ -52,6 +63,16 @@ pub(super) fn step(state: &mut State, action: Action) {
             state.evictions_left -= 1;
             state.stamp = None;
             state.stamp_changed();
+        }
+        (Action::SwapData, _) => {
+            state.swaps_left -= 1;
+            state.stamp = None;
+            state.entry = None;
+            state.key = false;
+        }
+        (Action::LoseStamp, _) => {
+            state.losses_left -= 1;
+            state.stamp = None;
         }
         (action, link) => unreachable!("{action:?} on {link:?}"),
     }

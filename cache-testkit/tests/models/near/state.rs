@@ -20,6 +20,8 @@ pub(super) struct State {
     /// The stamp has changed; the push is written at the end of the server's turn.
     pub(super) push_due: bool,
     pub(super) link: Link,
+    /// The watch's own key is there.
+    pub(super) key: bool,
 
     // The process with the near cache.
     pub(super) near: Option<Version>,
@@ -34,6 +36,8 @@ pub(super) struct State {
 
     pub(super) reads_left: u8,
     pub(super) evictions_left: u8,
+    pub(super) swaps_left: u8,
+    pub(super) losses_left: u8,
     pub(super) breaks_left: u8,
 }
 
@@ -61,6 +65,8 @@ pub(super) enum Request {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Message {
     Answer(Request),
+    /// To a ping: the watch's own key is gone.
+    Gone,
     /// The stamp has changed.
     Push,
 }
@@ -137,6 +143,10 @@ pub(super) enum Action {
     ReadOn(usize),
     Write(usize),
     EvictStamp,
+    /// Other data, without a report.
+    SwapData,
+    /// The stamp goes without a report.
+    LoseStamp,
 }
 
 impl State {
@@ -159,6 +169,7 @@ impl State {
             } else {
                 Link::Down
             },
+            key: model.starts_tracked,
             near: None,
             in_use: model.starts_tracked,
             lease_age: if model.starts_tracked { 0 } else { LEASE + 1 },
@@ -166,6 +177,8 @@ impl State {
             reads: Vec::new(),
             reads_left: model.reads,
             evictions_left: model.evictions,
+            swaps_left: model.swaps,
+            losses_left: model.losses,
             breaks_left: model.breaks,
         }
     }

@@ -7,13 +7,14 @@ use tokio::time::sleep;
 use super::{Log, millis};
 use crate::{consistency::options::Fault, servers::Servers};
 
-pub(super) const KINDS: [Fault; 6] = [
+pub(super) const KINDS: [Fault; 7] = [
     Fault::Kill,
     Fault::Stop,
     Fault::Evict,
     Fault::Untrack,
     Fault::Failover,
     Fault::Snapshot,
+    Fault::Swapdb,
 ];
 
 /// Below what an empty server needs: every write evicts something, or is refused.
@@ -63,7 +64,11 @@ pub(super) async fn strike(fault: Fault, random: &mut Rng, servers: &mut Servers
             servers.restart().await?;
             servers.forget_saved()
         }
-        Fault::Partition | Fault::Node => unreachable!("{fault:?} does not happen to the store"),
+        Fault::Swapdb => {
+            log.note(fault, "the database is swapped for an empty one");
+            servers.swap_database().await
+        }
+        Fault::Partition | Fault::Node | Fault::Takeover => unreachable!("{fault:?} does not happen to the store"),
     }
 }
 

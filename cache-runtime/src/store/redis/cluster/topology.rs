@@ -6,7 +6,11 @@ use redis::{Arg, Cmd, ConnectionAddr, ServerError, Value, cmd};
 use tokio::time::Instant;
 
 use super::{
-    super::{error::unexpected, server::Server, servers::Primary},
+    super::{
+        error::{self, unexpected},
+        server::Server,
+        servers::Primary,
+    },
     slots::{SLOTS, slot_of},
 };
 use crate::store::{StoreError, StoreErrorKind};
@@ -28,11 +32,59 @@ pub(super) struct Topology {
 }
 
 /// A primary.
-pub(super) struct Node {
+pub(in super::super) struct Node {
     id: String,
     pub(super) host: String,
     port: u16,
     pub(super) server: Arc<Server>,
+}
+
+impl Node {
+    pub(in super::super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Who has which keys, as this server has answered the [`question`].
+    pub(in super::super) fn ownership(&self, answer: &Value) -> Result<Ownership, StoreError> {
+        match answer {
+            Value::ServerError(refused) => Err(error::from_redis(&refused.clone().into())),
+            answer => Shards::parse(answer, &self.host).map(Ownership::from),
+        }
+    }
+}
+
+/// The slots of each primary, by its id: what all servers say alike once they agree, whatever they call one another's hosts.
+#[derive(Clone, PartialEq, Eq)]
+pub(in super::super) struct Ownership(BTreeMap<String, Vec<(u16, u16)>>);
+
+impl Ownership {
+    /// Whether nobody has keys but these.
+    pub(in super::super) fn is_among(&self, ids: &[&str]) -> bool {
+        self.0.keys().all(|id| ids.contains(&id.as_str()))
+    }
+}
+
+/// From ids with the first and the last slot of a range.
+impl FromIterator<(String, (u16, u16))> for Ownership {
+    fn from_iter<I: IntoIterator<Item = (String, (u16, u16))>>(ranges: I) -> Self {
+        let mut ranges_by_id = BTreeMap::<_, Vec<_>>::new();
+        for (id, range) in ranges {
+            ranges_by_id.entry(id).or_default().push(range);
+        }
+        for ranges in ranges_by_id.values_mut() {
+            ranges.sort_unstable();
+        }
+        Self(ranges_by_id)
+    }
+}
+
+impl From<Shards> for Ownership {
+    fn from(shards: Shards) -> Self {
+        let ranges_of = |(Endpoint { id, .. }, ranges): (Endpoint, Vec<(u16, u16)>)| {
+            ranges.into_iter().map(move |range| (id.clone(), range))
+        };
+        shards.primaries.into_iter().flat_map(ranges_of).collect()
+    }
 }
 
 /// A primary, and the places, among all that is sent, of what it is sent.
@@ -68,6 +120,7 @@ impl Topology {
         let primaries = (0_u16..).zip(&nodes).map(|(place, node)| Primary {
             server: Arc::clone(&node.server),
             probes: probe_names(&slots, place).into(),
+            node: Some(Arc::clone(node)),
         });
         Self {
             primaries: primaries.collect(),
@@ -136,7 +189,7 @@ struct Endpoint {
     port: u16,
 }
 
-pub(super) fn question() -> Cmd {
+pub(in super::super) fn question() -> Cmd {
     let mut question = cmd("CLUSTER");
     question.arg("SLOTS");
     question
