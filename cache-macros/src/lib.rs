@@ -112,7 +112,7 @@ pub fn resources(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// A user argument may be left out only because nothing depends on it: if the body names one, two users would share one
 /// result, and a permission check in the body would be skipped on a hit. So that is an error, until `key(username)`
 /// keeps a result for each user or `skip(username)` says that the result does not depend on them. Fields of these names count,
-/// of `self` and of what is skipped. What other attributes generate around the body, such as the arguments that `#[instrument]`
+/// of `self` and of what is skipped, in any path or pattern. What other attributes generate around the body, such as the arguments that `#[instrument]`
 /// records, does not count.
 ///
 /// What `skip(...)` leaves out and the body looks at is a handle: a pool, a client. Data, which could be serialised, and users by

@@ -33,11 +33,16 @@ fn the_seeds_of_the_fuzz_target_pass() {
 #[test]
 fn the_fuzz_target_has_every_module_and_every_dependency() {
     let target = include_str!("../../fuzz/fuzz_targets/macros.rs");
-    let modules = include_str!("lib.rs").lines().filter_map(|line| line.strip_prefix("mod "));
+    let modules = include_str!("lib.rs")
+        .lines()
+        .filter_map(|line| line.strip_prefix("mod "));
     for module in modules.filter(|module| *module != "tests;") {
         let name = module.trim_end_matches(';');
         assert!(target.contains(&format!("pub(crate) mod {name};")), "{name}");
-        assert!(target.contains(&format!("{name},")) || target.contains(&format!("{name}}}")), "{name}");
+        assert!(
+            target.contains(&format!("{name},")) || target.contains(&format!("{name}}}")),
+            "{name}"
+        );
     }
     let manifest = include_str!("../../fuzz/Cargo.toml");
     let dependencies = include_str!("../Cargo.toml")
@@ -46,6 +51,9 @@ fn the_fuzz_target_has_every_module_and_every_dependency() {
         .take_while(|line| *line != "[dev-dependencies]")
         .filter_map(|line| line.split([' ', '.']).next().filter(|_| line.contains('=')));
     for name in dependencies {
-        assert!(manifest.lines().any(|line| line.starts_with(&format!("{name} = "))), "{name}");
+        assert!(
+            manifest.lines().any(|line| line.starts_with(&format!("{name} = "))),
+            "{name}"
+        );
     }
 }

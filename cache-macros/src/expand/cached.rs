@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 use super::{check, future, local, nested_shape, optional_cache, scope_type};
 use crate::{
     duration::DurationExpr,
-    model::{BinaryCodec, Cached, KeyPart, KeyPartKind, Near, Tenant, UserArgument},
+    model::{BinaryCodec, Cached, Handle, KeyPart, KeyPartKind, Near, Tenant, UserArgument},
     paths::{private, private_item, quiet, quiet_item},
 };
 
@@ -39,11 +39,11 @@ pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStr
     let shape = nested_shape(&model.output);
     let run = private_item("cached", model.output.span());
     let body = future(block, &model.output);
-    let handles = model.handles.iter().map(|name| {
-        let at = name.span();
+    let handles = model.handles.iter().map(|Handle { ident, cfg }| {
+        let at = ident.span();
         let probe = private_item("Probe", at);
         let skippable = private_item("skippable", at);
-        quote_spanned!(at=> #skippable(#probe::of(&#name).kind());)
+        quote_spanned!(at=> #(#cfg)* #skippable(#probe::of(&#ident).kind());)
     });
     let named = model
         .user_arguments
