@@ -13,7 +13,7 @@ use syn::{Type, spanned::Spanned};
 
 use crate::{
     model::Scope,
-    paths::{private_item, quiet},
+    paths::{private, private_item, quiet},
 };
 
 pub(crate) use self::{cached::cached, invalidates::invalidates, registry::registry};
@@ -104,6 +104,17 @@ fn check(span: Span, scope_types: &[&Ident], call: &TokenStream) -> TokenStream 
             #(let _ = ::core::marker::PhantomData::<#scope_types>;)*
             #call
         };
+    }
+}
+
+/// A call that is given the argument `name`, as a statement. Of an argument such as `_page` it stands where something is assigned to:
+/// only the user's own word names the argument, clippy forbids to use one of such a name, and does not call that a use.
+fn quiet_use(name: &str, call: &TokenStream) -> TokenStream {
+    if name.starts_with('_') {
+        let private = private();
+        quote!({ *#private::nowhere(#call) = []; })
+    } else {
+        quote!(#call;)
     }
 }
 

@@ -53,6 +53,7 @@ mod key;
 mod lease;
 mod mutation;
 mod near;
+mod nowhere;
 mod observe;
 mod recent;
 mod repeats;
@@ -109,6 +110,7 @@ pub mod __private {
         identity::Item,
         mutation::{On, Plan, ScopeValues, detached, invalidating, invalidating_detached, nobody, scope_value},
         near::{Coherence, NearToo, SharedOnly},
+        nowhere::nowhere,
         resource::{Declared, Group, GroupPart, Optional, Registry, Resource, Selection, Tenancy},
         returns::{Returns, Shape},
         site::Site,

@@ -37,6 +37,7 @@ impl<T: ?Sized> Probe<'_, &mut T> {
 
 impl<T: Serialize + ?Sized> Owned<'_, T> {
     /// What it is.
+    #[expect(clippy::unused_self, reason = "called like its namesake on `Probe`, through `Deref`")]
     pub const fn kind(&self) -> Data {
         Data
     }

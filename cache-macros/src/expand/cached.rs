@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{check, future, local, nested_shape, optional_cache, scope_type};
+use super::{check, future, local, nested_shape, optional_cache, quiet_use, scope_type};
 use crate::{
     duration::DurationExpr,
     model::{BinaryCodec, Cached, Handle, KeyPart, KeyPartKind, Near, Tenant, UserArgument},
@@ -189,11 +189,8 @@ fn key(model: &Cached, call: &Ident) -> TokenStream {
             KeyPartKind::Set { by_reference: false } => (quote!(set), value),
             KeyPartKind::Set { by_reference: true } => (quote!(set), quote_spanned!(quiet(*span)=> *#value)),
         };
-        // Where only the user's own name will do, and a lint looks at it.
-        let lint = name
-            .starts_with('_')
-            .then(|| quote!(#[allow(clippy::used_underscore_binding, reason = "every argument is part of the key")]));
-        quote!(#(#cfg)* #lint #key_type::#method(#key, #name, #value);)
+        let written = quiet_use(name, &quote!(#key_type::#method(#key, #name, #value)));
+        quote!(#(#cfg)* #written)
     });
     let parts: TokenStream = parts.collect();
 

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{async_block, cached::tenant_of, check, future, local, optional_cache, scope_type, shape};
+use super::{async_block, cached::tenant_of, check, future, local, optional_cache, quiet_use, scope_type, shape};
 use crate::{
     args::OnArg,
     model::{Condition, DetachedArgument, Invalidates, Scope, Target, TargetScope},
@@ -104,7 +104,8 @@ pub(crate) fn invalidates(model: &Invalidates, block: &TokenStream) -> TokenStre
 fn detached(argument: &DetachedArgument) -> TokenStream {
     let DetachedArgument { cfg, value, span } = argument;
     let check = private_item("detached", *span);
-    quote_spanned!(*span=> #(#cfg)* #check(&#value);)
+    let checked = quiet_use(&value.to_string(), &quote_spanned!(*span=> #check(&#value)));
+    quote_spanned!(*span=> #(#cfg)* #checked)
 }
 
 /// The name of a condition's outcome, and what gives it one.

@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use self::forbidding::{always_early, never_returns, rate};
+use std::collections::HashSet;
+
+use self::forbidding::{always_early, never_returns, rate, unread, unread_by_a_mutation, unread_in_a_macro};
 
 /// A type with methods that are annotated, which clippy looks for unsafe code in. Here, because other macros allow things.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +32,8 @@ mod forbidding {
         clippy::used_underscore_binding
     )]
     #![deny(clippy::pedantic, clippy::nursery)]
+
+    use std::collections::HashSet;
 
     use cache_runtime::{cached, invalidates};
 
@@ -66,6 +70,25 @@ mod forbidding {
         zone
     }
 
+    /// What is part of the key without being named in the body.
+    #[cached(resource = registry::strict_rates)]
+    pub(super) async fn unread(_zone: u32, (_, _x): (u8, &str), _set: &HashSet<u8>) -> u32 {
+        1
+    }
+
+    #[invalidates(registry::strict_rates, detach)]
+    pub(super) async fn unread_by_a_mutation(_zone: u32) {}
+
+    macro_rules! given {
+        ($name:ident: $ty:ty) => {
+            #[cached(resource = registry::strict_rates)]
+            pub(super) async fn unread_in_a_macro($name: $ty, _own: u8) -> u8 {
+                2
+            }
+        };
+    }
+    given!(_zone: u32);
+
     #[cached(resource = registry::strict_rates)]
     pub(super) async fn always_early(zone: u32) -> Result<u32, String> {
         if zone > 0 {
@@ -86,5 +109,13 @@ async fn a_module_that_forbids_what_it_can_may_annotate_its_functions() {
     assert_eq!(row.load(1, None).await, Ok(Row { id: 2 }));
     assert_eq!(row.change(1).await, Ok(2));
     assert_eq!((rate(1).await, always_early(3).await), (1, Ok(1)));
+    assert_eq!(
+        (
+            unread(1, (2, "x"), &HashSet::new()).await,
+            unread_in_a_macro(1, 2).await
+        ),
+        (1, 2)
+    );
+    unread_by_a_mutation(1).await;
     assert!(tokio::spawn(never_returns()).await.unwrap_err().is_panic());
 }
