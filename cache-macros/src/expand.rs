@@ -89,6 +89,19 @@ fn nested_shape(output: &Type) -> TokenStream {
     quote_spanned!(output.span()=> #shape.then(|#probe| #inner))
 }
 
+/// What of a value stands in keys, given to the scope of this type.
+fn given(scope: &Scope, ty: &Ident, value: &TokenStream) -> TokenStream {
+    let given = Ident::new("given", quiet(scope.span));
+    quote!(#ty::new().#given(#value))
+}
+
+/// The value `None`, given to the scope of this type.
+fn nobody(scope: &Scope, ty: &Ident) -> TokenStream {
+    let mut ty = ty.clone();
+    ty.set_span(Span::call_site().located_at(scope.span));
+    quote_spanned!(scope.span=> #ty::nobody())
+}
+
 /// A name for the type of a scope, on the user's span.
 fn scope_type(scope: &Scope, alias: &Ident) -> TokenStream {
     let Scope { name, ty, .. } = scope;

@@ -11,8 +11,8 @@ use crate::{
     context,
     exact::{Exact, NotExact},
     identity::Function,
-    key::{self, Address, NOBODY, SHARED_TENANT, ScopeValue, UNSHOWN, escape},
-    resource::{Optional, OptionalScope, ScopeType, Tenancy},
+    key::{self, Address, SHARED_TENANT, ScopeValue, UNSHOWN, escape, scope_value},
+    resource::Tenancy,
     site::Site,
 };
 
@@ -206,32 +206,23 @@ impl Key<'_> {
         }
     }
 
-    /// One scope value.
-    pub fn scope<'v, T: ScopeType + ?Sized + 'v>(&mut self, name: &'static str, value: &'v T::Given<'v>) {
-        match (&mut self.0, T::shown(value)) {
-            (Parts::Compact(compact), Some(shown)) => compact.write(|form| form.write_display(shown)),
-            (Parts::Canonical(canonical), Some(shown)) => canonical.scopes.push((name, escape(shown))),
+    /// One scope value; `None` is "nobody".
+    pub fn scope<S: Display + ?Sized>(&mut self, name: &'static str, value: Option<&S>) {
+        match (&mut self.0, value) {
+            (Parts::Compact(compact), Some(value)) => compact.write(|form| form.write_display(value)),
+            (Parts::Compact(compact), None) => compact.write(|form| form.write(&None::<()>)),
+            (Parts::Canonical(canonical), value) => canonical.scopes.push((name, scope_value(value))),
             (Parts::Exact(_), _) => {}
-            (_, None) => self.nobody::<Optional<str>>(name),
-        }
-    }
-
-    /// The scope value `None`.
-    pub fn nobody<T: OptionalScope>(&mut self, name: &'static str) {
-        match &mut self.0 {
-            Parts::Compact(compact) => compact.write(|form| form.write(&None::<()>)),
-            Parts::Canonical(canonical) => canonical.scopes.push((name, NOBODY.to_owned())),
-            Parts::Exact(_) => {}
         }
     }
 
     /// One scope value that is an argument in the key, too.
     #[inline]
-    pub fn scope_of_arg<'v, T: ScopeType + ?Sized + 'static>(&mut self, name: &'static str, value: &'v T::Given<'v>) {
+    pub fn scope_of_arg<S: Display + ?Sized + 'static>(&mut self, name: &'static str, value: Option<&S>) {
         match self.0 {
             // What the argument says is all there is to say.
-            Parts::Compact(_) if shows_what_it_is::<T>() => {}
-            _ => self.scope::<T>(name, value),
+            Parts::Compact(_) if shows_what_it_is::<S>() => {}
+            _ => self.scope(name, value),
         }
     }
 

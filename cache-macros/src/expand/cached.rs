@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{check, future, local, nested_shape, optional_cache, quiet_use, scope_type};
+use super::{check, future, given, local, nested_shape, nobody, optional_cache, quiet_use, scope_type};
 use crate::{
     duration::DurationExpr,
     model::{BinaryCodec, Cached, Handle, KeyPart, KeyPartKind, Near, Tenant, UserArgument},
@@ -18,7 +18,7 @@ use crate::{
 //     static __CACHE_SITE: Site = Site::new(__CACHE_RESOURCE, module_path!(), "invoices", 0, Item::new(...));
 //     let mut call = Call::begin(&__CACHE_SITE, None);
 //     Call::key(&mut call, |key| {
-//         Key::scope::<crate::cache_resources::scopes::company>(key, "company", &company);
+//         Key::scope(key, "company", crate::cache_resources::scopes::company::new().given(&company));
 //         Key::arg(key, "company", &company);
 //     });
 //     cached(call, Returns::<R>::new().shape(), never, SharedOnly, async move { block }).await
@@ -162,17 +162,16 @@ fn key(model: &Cached, call: &Ident) -> TokenStream {
         let alias = scope_alias(i);
         let name = scope.name.to_string();
         if scope.is_none {
-            let mut alias = alias;
-            alias.set_span(Span::call_site().located_at(scope.span));
-            return quote_spanned!(scope.span=> #key_type::nobody::<#alias>(#key, #name););
+            let nobody = nobody(scope, &alias);
+            return quote!(#key_type::scope(#key, #name, #nobody););
         }
         let method = if is_argument(&scope.value) && parts.iter().any(|part| same(&part.value, &scope.value)) {
             quote!(scope_of_arg)
         } else {
             quote!(scope)
         };
-        let value = values.of(&scope.value, scope.span);
-        quote!(#key_type::#method::<#alias>(#key, #name, #value);)
+        let value = given(scope, &alias, &values.of(&scope.value, scope.span));
+        quote!(#key_type::#method(#key, #name, #value);)
     });
     let scopes: TokenStream = scopes.collect();
     let parts = parts.iter().map(|part| {

@@ -4,7 +4,9 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{async_block, cached::tenant_of, check, future, local, optional_cache, quiet_use, scope_type, shape};
+use super::{
+    async_block, cached::tenant_of, check, future, given, local, nobody, optional_cache, quiet_use, scope_type, shape,
+};
 use crate::{
     args::OnArg,
     model::{Condition, DetachedArgument, Invalidates, Scope, Target, TargetScope},
@@ -19,7 +21,7 @@ use crate::{
 //     invalidating(
 //         plan,
 //         Returns::<R>::new().shape(),
-//         move |result| vec![Some(vec![("company", scope_value::<crate::cache_resources::scopes::company>(&result.company))])],
+//         move |result| vec![Some(vec![("company", scope_value(crate::cache_resources::scopes::company::new().given(&result.company)))])],
 //         async move { block },
 //     ).await
 pub(crate) fn invalidates(model: &Invalidates, block: &TokenStream) -> TokenStream {
@@ -221,11 +223,11 @@ fn pair(scope: &Scope, value: &TokenStream) -> TokenStream {
 fn scope_value(i: usize, scope: &Scope) -> TokenStream {
     let private = private();
     let ty = scope_alias(i, scope);
-    if scope.is_none {
-        let nobody = private_item("nobody", scope.span);
-        return quote_spanned!(scope.span=> #nobody::<#ty>());
-    }
-    let value = &scope.value;
-    let value = quote_spanned!(scope.span=> &#value);
-    quote!(#private::scope_value::<#ty>(#value))
+    let value = if scope.is_none {
+        nobody(scope, &ty)
+    } else {
+        let value = &scope.value;
+        given(scope, &ty, &quote_spanned!(scope.span=> &#value))
+    };
+    quote!(#private::scope_value(#value))
 }

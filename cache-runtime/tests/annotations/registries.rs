@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use cache_runtime::{Group, Resource, Tenancy, cached, invalidates};
+use cache_runtime::{Cache, Group, Resource, Tenancy, cached, invalidates, with_cache};
 
 use crate::cache_resources::{self, REGISTRY};
 
@@ -25,6 +25,65 @@ async fn session(id: u128, name: &str) -> String {
 #[invalidates(other::every_session(id), self::other::sessions(name = "n"))]
 async fn log_out(id: u128) -> u128 {
     id
+}
+
+mod named_types {
+    use std::fmt;
+
+    pub(crate) type Slug = String;
+    type Language = String;
+
+    /// As private as a type can be.
+    pub(super) struct Shelf(pub(super) u8);
+
+    impl fmt::Display for Shelf {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+
+    cache_runtime::resources! {
+        articles { scope(slug: Slug, language: Option<Language>, shelf: Shelf) }
+        group of_a_slug(slug) = articles(slug);
+    }
+}
+
+#[cached(resource = named_types::articles, scope(slug, language, shelf = named_types::Shelf(3)))]
+async fn article(slug: &str, language: Option<&str>) -> String {
+    format!("{slug} {}", language.unwrap_or("en"))
+}
+
+#[cached(resource = named_types::articles, scope(slug = title.clone(), language = None, shelf = &named_types::Shelf(3)))]
+async fn article_of(title: named_types::Slug) -> usize {
+    title.len()
+}
+
+#[invalidates(named_types::of_a_slug(slug), named_types::articles(slug = "b", language = Some(&language), shelf = named_types::Shelf(3)))]
+async fn write(slug: &str, language: String) -> usize {
+    slug.len() + language.len()
+}
+
+#[tokio::test]
+async fn a_scope_whose_type_is_an_alias_of_string_takes_what_one_of_string_takes() {
+    let cache = Cache::builder().build();
+    with_cache(cache.clone(), async {
+        for _ in 0..2 {
+            assert_eq!(article("a", None).await, "a en");
+            assert_eq!(article("a", Some("de")).await, "a de");
+            assert_eq!(article("b", Some("de")).await, "b de");
+            assert_eq!(article_of("a".to_owned()).await, 1);
+        }
+        assert_eq!((cache.stats().loads, cache.stats().hits), (4, 4));
+        write("c", "de".to_owned()).await;
+        article("a", None).await;
+        article("b", Some("de")).await;
+        assert_eq!((cache.stats().loads, cache.stats().hits), (5, 5));
+        write("a", "de".to_owned()).await;
+        article("a", None).await;
+        article_of("a".to_owned()).await;
+        assert_eq!((cache.stats().loads, cache.stats().hits), (7, 5));
+    })
+    .await;
 }
 
 fn names(resources: &[&'static Resource]) -> Vec<&'static str> {

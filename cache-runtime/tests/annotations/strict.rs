@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use std::collections::HashSet;
 
-use self::forbidding::{always_early, never_returns, rate, unread, unread_by_a_mutation, unread_in_a_macro};
+use self::forbidding::{always_early, never_returns, rate, shelf, unread, unread_by_a_mutation, unread_in_a_macro};
 
 /// A type with methods that are annotated, which clippy looks for unsafe code in. Here, because other macros allow things.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,19 +16,27 @@ pub(crate) struct Row {
 mod forbidding {
     #![forbid(
         dead_code,
+        missing_copy_implementations,
+        missing_debug_implementations,
         missing_docs,
         non_camel_case_types,
         unreachable_code,
+        unreachable_pub,
         unused_braces,
         unused_imports,
         unused_mut,
         unused_qualifications,
         unused_variables,
+        private_interfaces,
+        unnameable_types,
         clippy::diverging_sub_expression,
+        clippy::exhaustive_structs,
+        clippy::missing_inline_in_public_items,
         clippy::items_after_statements,
         clippy::no_effect_underscore_binding,
         clippy::semicolon_if_nothing_returned,
         clippy::unsafe_derive_deserialize,
+        clippy::single_char_lifetime_names,
         clippy::used_underscore_binding
     )]
     #![deny(clippy::pedantic, clippy::nursery)]
@@ -40,9 +48,21 @@ mod forbidding {
     use super::Row;
 
     pub(super) mod registry {
+        type Slug = String;
+
+        pub(in super::super) struct Shelf(pub(in super::super) u8);
+
+        impl core::fmt::Display for Shelf {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
         cache_runtime::resources! {
             /// Rows.
             strict_rows { ttl = "1m", scope(company: i64, name: Option<String>) }
+            /// Shelves, by a type that nobody else knows and an alias.
+            strict_shelves { scope(shelf: Shelf, slug: Slug, row: Option<i64>) }
             /// Rows of everybody.
             strict_rates { tenant = shared }
             /// Both.
@@ -63,6 +83,11 @@ mod forbidding {
             self.id += company;
             Ok(self.id)
         }
+    }
+
+    #[cached(resource = registry::strict_shelves, scope(shelf = registry::Shelf(1), slug, row = None))]
+    pub(super) async fn shelf(slug: &str) -> usize {
+        slug.len()
     }
 
     #[cached(resource = registry::strict_rates, near = "tracked", lease, ttl = "5m", unless = |rate| *rate == 0)]
@@ -116,6 +141,7 @@ async fn a_module_that_forbids_what_it_can_may_annotate_its_functions() {
         ),
         (1, 2)
     );
+    assert_eq!(shelf("s").await, 1);
     unread_by_a_mutation(1).await;
     assert!(tokio::spawn(never_returns()).await.unwrap_err().is_panic());
 }
