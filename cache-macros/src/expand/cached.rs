@@ -9,6 +9,7 @@ use crate::{
     duration::DurationExpr,
     model::{BinaryCodec, Cached, Handle, KeyPart, KeyPartKind, Near, Tenant, UserArgument},
     paths::{private, private_item, quiet, quiet_item},
+    uses::unraw,
 };
 
 /// The new body of the function, around `block`, its old one.
@@ -107,14 +108,14 @@ fn site(model: &Cached, text: u64) -> TokenStream {
         .zip(&aliases)
         .map(|(scope, alias)| scope_type(scope, alias));
     let surplus = scopes.iter().zip(&aliases).map(|(scope, alias)| {
-        let (name, at) = (scope.name.to_string(), scope.name.span());
+        let (name, at) = (unraw(&scope.name), scope.name.span());
         check(
             at,
             &[alias],
             &quote_spanned!(at=> __CACHE_RESOURCE.__require_scope(#name)),
         )
     });
-    let names = scopes.iter().map(|scope| scope.name.to_string());
+    let names = scopes.iter().map(|scope| unraw(&scope.name));
     let missing = quote_spanned!(*span=> __CACHE_RESOURCE.__require_all_scopes(&[#(#names),*]));
     let missing = check(*span, &aliases.iter().collect::<Vec<_>>(), &missing);
     let resource_type = quiet_item("Resource", *span);
@@ -160,7 +161,7 @@ fn key(model: &Cached, call: &Ident) -> TokenStream {
     let tenant: TokenStream = tenant.collect();
     let scopes = scopes.iter().enumerate().map(|(i, scope)| {
         let alias = scope_alias(i);
-        let name = scope.name.to_string();
+        let name = unraw(&scope.name);
         if scope.is_none {
             let nobody = nobody(scope, &alias);
             return quote!(#key_type::scope(#key, #name, #nobody););

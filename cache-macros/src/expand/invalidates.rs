@@ -11,6 +11,7 @@ use crate::{
     args::OnArg,
     model::{Condition, DetachedArgument, Invalidates, Scope, Target, TargetScope},
     paths::{private, private_item},
+    uses::unraw,
 };
 
 /// The new body of the function, around `block`, its old one.
@@ -140,7 +141,7 @@ fn constant(i: usize, target: &Target) -> TokenStream {
         let (TargetScope::OnEntry(scope) | TargetScope::FromResult(scope)) = scope;
         let alias = scope_alias(i, scope);
         let alias_item = scope_type(scope, &alias);
-        let (scope, at) = (scope.name.to_string(), scope.name.span());
+        let (scope, at) = (unraw(&scope.name), scope.name.span());
         let name = constant_name(i, at);
         let check = check(at, &[&alias], &quote_spanned!(at=> #name.__require_scope(#scope)));
         quote!(#alias_item #check)
@@ -216,7 +217,7 @@ impl FromResult {
 }
 
 fn pair(scope: &Scope, value: &TokenStream) -> TokenStream {
-    let name = scope.name.to_string();
+    let name = unraw(&scope.name);
     quote!((#name, #value))
 }
 

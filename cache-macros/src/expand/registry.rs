@@ -8,6 +8,7 @@ use crate::{
     duration::DurationExpr,
     model::{CrashSafe, Group, GroupPart, PartScope, Registry, Resource, ScopeType},
     paths::{private, quiet, quiet_ident, quiet_item},
+    uses::unraw,
 };
 
 /// The items that `model` stands for.
@@ -64,9 +65,9 @@ fn resource(model: &Resource) -> TokenStream {
         }
         Some(fixed) => quote!(::core::option::Option::Some(#fixed)),
     };
-    let scopes = scopes.iter().map(ToString::to_string);
+    let scopes = scopes.iter().map(unraw);
     let optional_scopes = (!optional_scopes.is_empty()).then(|| {
-        let names = optional_scopes.iter().map(ToString::to_string);
+        let names = optional_scopes.iter().map(unraw);
         quote!(.__optional_scopes(&[#(#names),*]))
     });
     let crash_safe = crash_safe.as_ref().map(|CrashSafe { settle }| {
@@ -109,7 +110,7 @@ fn group(model: &Group) -> TokenStream {
     let text = name.to_string();
     let name = quiet_ident(name);
     let parameters = (!parameters.is_empty()).then(|| {
-        let parameters = parameters.iter().map(ToString::to_string);
+        let parameters = parameters.iter().map(unraw);
         let parts = parts.iter().map(group_part);
         quote!(.__parameters(&[#(#parameters),*], &[#(#parts),*]))
     });
@@ -123,7 +124,7 @@ fn group(model: &Group) -> TokenStream {
 fn group_part(GroupPart { resource, scopes }: &GroupPart) -> TokenStream {
     let private = private();
     let scopes = scopes.iter().map(|PartScope { name, parameter }| {
-        let (name, parameter) = (name.to_string(), parameter.to_string());
+        let (name, parameter) = (unraw(name), unraw(parameter));
         quote!((#name, #parameter))
     });
     quote!(#private::GroupPart::__new(&#resource, &[#(#scopes),*]))

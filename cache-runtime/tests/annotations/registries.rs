@@ -86,6 +86,47 @@ async fn a_scope_whose_type_is_an_alias_of_string_takes_what_one_of_string_takes
     .await;
 }
 
+mod keywords {
+    cache_runtime::resources! {
+        rooms { scope(r#type: u8) }
+        group of_a_type(r#type, r#where) = rooms(r#type), rooms(r#type = r#where);
+    }
+}
+
+#[cached(resource = keywords::rooms, scope(r#type))]
+async fn rooms(r#type: u8) -> u8 {
+    r#type
+}
+
+#[invalidates(keywords::rooms(r#type = kind))]
+async fn furnish(kind: u8) {
+    drop(kind);
+}
+
+#[invalidates(keywords::of_a_type(r#type = 3, r#where = 4))]
+async fn furnish_more() {}
+
+#[tokio::test]
+async fn a_scope_named_by_a_raw_identifier_has_the_name_without_its_mark() {
+    assert_eq!(keywords::rooms.scopes(), ["type"]);
+    let cache = Cache::builder().build();
+    with_cache(cache.clone(), async {
+        for n in [1, 2, 3, 4] {
+            rooms(n).await;
+        }
+        furnish(1).await;
+        furnish_more().await;
+        cache.invalidate("rooms").scope("type", 2).await.unwrap();
+        for n in [1, 2, 3, 4, 5] {
+            rooms(n).await;
+        }
+        assert_eq!((cache.stats().loads, cache.stats().hits), (9, 0));
+        rooms(5).await;
+        assert_eq!(cache.stats().hits, 1);
+    })
+    .await;
+}
+
 fn names(resources: &[&'static Resource]) -> Vec<&'static str> {
     resources.iter().map(|resource| resource.name()).collect()
 }
