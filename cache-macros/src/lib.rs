@@ -126,8 +126,8 @@ pub fn resources(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// # Where it works
 ///
 /// Free functions, methods with any receiver, implementations and provided methods of async traits, methods of
-/// `#[async_trait]` implementations, and functions that return `Pin<Box<dyn Future>>` and end with
-/// `Box::pin(async move { ... })`; with generics, lifetimes, patterns, `#[cfg]` on parameters, and with
+/// `#[async_trait]` implementations, and functions that return `Pin<Box<dyn Future>>`, by
+/// whatever alias, and end with `Box::pin(async move { ... })`; with generics, lifetimes, patterns, `#[cfg]` on parameters, and with
 /// `#[tracing::instrument]` before or after.
 ///
 /// # Errors

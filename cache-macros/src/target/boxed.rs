@@ -28,8 +28,6 @@ use syn::{
     visit_mut::{self, VisitMut},
 };
 
-use crate::diag::Errors;
-
 /// A boxed function's body.
 pub(crate) struct Boxed {
     statements: Vec<Stmt>,
@@ -41,8 +39,8 @@ pub(crate) struct Boxed {
 }
 
 impl Boxed {
-    /// Finds the body. `None` without a mistake: the body is half typed.
-    pub(super) fn find(sig: &Signature, body: &TokenStream, attribute: &str, errors: &mut Errors) -> Option<Self> {
+    /// Finds the body. `None`: it is half typed. `Some(None)`: it cannot be seen where it begins.
+    pub(super) fn find(sig: &Signature, body: &TokenStream) -> Option<Option<Self>> {
         let mut statements = Block::parse_within.parse2(body.clone()).ok()?;
         let by_async_trait =
             sig.generics.params.iter().any(
@@ -51,22 +49,12 @@ impl Boxed {
         let found = at_body(&mut statements, by_async_trait, |prologue, body| {
             (body.to_token_stream(), prologue.to_vec())
         });
-        let Some((user_code, prologue)) = found else {
-            errors.at(
-                sig.fn_token.span,
-                format!(
-                    "`#[{attribute}]` cannot see where the body of this function begins\nhelp: write an `async fn`, or end \
-                     the function with `Box::pin(async move {{ ... }})`"
-                ),
-            );
-            return None;
-        };
-        Some(Self {
+        Some(found.map(|(user_code, prologue)| Self {
             statements,
             by_async_trait,
             user_code,
             prologue,
-        })
+        }))
     }
 
     /// The pattern that the user wrote for a parameter: `#[async_trait]` moves it into the body. `None`: it binds
