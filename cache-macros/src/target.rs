@@ -82,13 +82,13 @@ impl Target {
         let (form, output) = if sig.asyncness.is_some() {
             (Form::Async, output::of_async_fn(&sig.output))
         } else if let Some(output) = output::of_boxed_future(&sig.output) {
-            let boxed = Boxed::find(sig, &function.body)?;
+            let boxed = Boxed::find(sig, boxed::statements(&function.body)?);
             if boxed.is_none() {
                 errors.push(output::no_body(sig, attribute));
             }
             (Form::Boxed(boxed?), output)
         } else if let Some(output) = output::of_alias(&sig.output)
-            && let Some(boxed) = Boxed::find(sig, &function.body)?
+            && let Some(boxed) = Boxed::find(sig, boxed::statements(&function.body)?)
         {
             (Form::Boxed(boxed), output)
         } else {

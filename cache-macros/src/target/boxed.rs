@@ -38,10 +38,14 @@ pub(crate) struct Boxed {
     prologue: Vec<Stmt>,
 }
 
+/// The statements of a function; `None` if it is half typed.
+pub(super) fn statements(body: &TokenStream) -> Option<Vec<Stmt>> {
+    Block::parse_within.parse2(body.clone()).ok()
+}
+
 impl Boxed {
-    /// Finds the body. `None`: it is half typed. `Some(None)`: it cannot be seen where it begins.
-    pub(super) fn find(sig: &Signature, body: &TokenStream) -> Option<Option<Self>> {
-        let mut statements = Block::parse_within.parse2(body.clone()).ok()?;
+    /// Finds the body. `None`: it cannot be seen where it begins.
+    pub(super) fn find(sig: &Signature, mut statements: Vec<Stmt>) -> Option<Self> {
         let by_async_trait =
             sig.generics.params.iter().any(
                 |param| matches!(param, GenericParam::Lifetime(lifetime) if lifetime.lifetime.ident == "async_trait"),
@@ -49,12 +53,13 @@ impl Boxed {
         let found = at_body(&mut statements, by_async_trait, |prologue, body| {
             (body.to_token_stream(), prologue.to_vec())
         });
-        Some(found.map(|(user_code, prologue)| Self {
+        let (user_code, prologue) = found?;
+        Some(Self {
             statements,
             by_async_trait,
             user_code,
             prologue,
-        }))
+        })
     }
 
     /// The pattern that the user wrote for a parameter: `#[async_trait]` moves it into the body. `None`: it binds
