@@ -87,7 +87,7 @@ pub fn resources(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 ///
 /// | option | meaning | without it |
 /// |---|---|---|
-/// | `resource = "name"` | what the result is, as declared by [`resources!`](macro@resources) in `crate::cache_resources`; `resource = some::module::name` for one declared elsewhere | required |
+/// | `resource = "name"` | what the result is, as declared by [`resources!`](macro@resources) in `crate::cache_resources`; `resource = some::module::name` for one declared elsewhere. The compiler "cannot find `cache_resources` in `crate`": there is no such module at the root of this crate; a binary beside a library says `use my_library::cache_resources;` | required |
 /// | `ttl = 60`, `ttl = "5m"`, `ttl = EXPR` | how long this entry lives: whole seconds, a text with units, or an expression of type [`Duration`](core::time::Duration); at least a millisecond | the TTL of the resource |
 /// | `skip(db, ctx)` | handles among the arguments, which are not part of the key | every argument is |
 /// | `independent(user)` | arguments that are not part of the key because the result does not depend on them, although the body looks at them | |

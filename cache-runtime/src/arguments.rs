@@ -228,7 +228,7 @@ impl Key<'_> {
 
     /// One argument or key expression; given in ascending order of the names.
     #[inline]
-    pub fn arg<T: KeyArg + ?Sized>(&mut self, name: &'static str, value: &T) {
+    pub fn arg<T: KeyArg<W> + ?Sized, W>(&mut self, name: &'static str, value: &T, _: W) {
         if let Parts::Compact(compact) = &mut self.0 {
             compact.write(|form| form.write(value));
         } else {
@@ -239,7 +239,7 @@ impl Key<'_> {
     /// As [`arg`](Self::arg), in the forms that are not quick to write.
     #[cold]
     #[inline(never)]
-    fn arg_at_length<T: KeyArg + ?Sized>(&mut self, name: &'static str, value: &T) {
+    fn arg_at_length<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) {
         match &mut self.0 {
             Parts::Compact(_) => {}
             Parts::Canonical(canonical) => canonical.arg(name, |json| canonical::write(json, value)),
@@ -248,9 +248,9 @@ impl Key<'_> {
     }
 
     /// As [`arg`](Self::arg), of a set, whose elements come in another order each time.
-    pub fn set<'v, S: ?Sized>(&mut self, name: &'static str, value: &'v S)
+    pub fn set<'v, S: ?Sized, W>(&mut self, name: &'static str, value: &'v S, _: W)
     where
-        &'v S: IntoIterator<Item: KeyArg>,
+        &'v S: IntoIterator<Item: KeyArg<W>>,
     {
         match &mut self.0 {
             Parts::Compact(compact) => compact.write(|_| Err(NotCompact::NoForm)),
@@ -319,13 +319,20 @@ impl Canonical {
 }
 
 /// What can be part of a key.
+///
+/// `W` says nothing: it is the type of [`in_key`], which has no name. So the compiler does not offer this bound for a type parameter,
+/// where the user could not write it, and the note below offers what can be written.
 #[diagnostic::on_unimplemented(
     message = "an argument of type `{Self}` cannot be part of a cache key: it does not implement `serde::Serialize`",
     label = "not serialisable",
-    note = "put what matters into the key: `independent(user), key(user.id)`; or derive `Serialize` for it",
-    note = "a handle, such as a pool or a client, is left out of the key with `skip(...)`"
+    note = "put what matters into the key: `independent(user), key(user.id)`; or derive `Serialize` for it, or write `T: serde::Serialize` of a type parameter",
+    note = "a handle, such as a pool or a client, is left out of the key with `skip(...)`",
+    note = "what a handler extracts is taken apart there (`Path(id): Path<i64>`): cache the function below the handler, which takes the `id`"
 )]
-pub trait KeyArg: Serialize {}
+pub trait KeyArg<W>: Serialize {}
 
 #[diagnostic::do_not_recommend]
-impl<T: Serialize + ?Sized> KeyArg for T {}
+impl<T: Serialize + ?Sized, W> KeyArg<W> for T {}
+
+/// Goes with every argument, for the sake of its type.
+pub const fn in_key() {}

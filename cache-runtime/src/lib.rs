@@ -101,7 +101,7 @@ pub mod __private {
     pub use ::inventory;
 
     pub use crate::{
-        arguments::{Key, KeyArg},
+        arguments::{Key, KeyArg, in_key},
         cached::{CacheValue, cached, never},
         call::Call,
         canonical::{canonical_json, key_hash},

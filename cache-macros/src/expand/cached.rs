@@ -20,7 +20,7 @@ use crate::{
 //     let mut call = Call::begin(&__CACHE_SITE, None);
 //     Call::key(&mut call, |key| {
 //         Key::scope(key, "company", crate::cache_resources::scopes::company::new().given(&company));
-//         Key::arg(key, "company", &company);
+//         Key::arg(key, "company", &company, in_key);
 //     });
 //     cached(call, Returns::<R>::new().shape(), never, SharedOnly, async move { block }).await
 pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStream {
@@ -189,7 +189,7 @@ fn key(model: &Cached, call: &Ident) -> TokenStream {
             KeyPartKind::Set { by_reference: false } => (quote!(set), value),
             KeyPartKind::Set { by_reference: true } => (quote!(set), quote_spanned!(quiet(*span)=> *#value)),
         };
-        let written = quiet_use(name, &quote!(#key_type::#method(#key, #name, #value)));
+        let written = quiet_use(name, &quote!(#key_type::#method(#key, #name, #value, #private::in_key)));
         quote!(#(#cfg)* #written)
     });
     let parts: TokenStream = parts.collect();
