@@ -91,7 +91,7 @@ fn nested_shape(output: &Type) -> TokenStream {
 
 /// What of a value stands in keys, given to the scope of this type.
 fn given(scope: &Scope, ty: &Ident, value: &TokenStream) -> TokenStream {
-    let given = Ident::new("given", quiet(scope.span));
+    let given = Ident::new("__given", quiet(scope.span));
     quote!(#ty::new().#given(#value))
 }
 

@@ -19,7 +19,7 @@ use crate::{
 //     static __CACHE_SITE: Site = Site::new(__CACHE_RESOURCE, module_path!(), "invoices", 0, Item::new(...));
 //     let mut call = Call::begin(&__CACHE_SITE, None);
 //     Call::key(&mut call, |key| {
-//         Key::scope(key, "company", crate::cache_resources::scopes::company::new().given(&company));
+//         Key::scope(key, "company", crate::cache_resources::scopes::company::new().__given(&company));
 //         Key::arg(key, "company", &company, in_key);
 //     });
 //     cached(call, Returns::<R>::new().shape(), never, SharedOnly, async move { block }).await

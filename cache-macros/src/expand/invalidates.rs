@@ -22,7 +22,7 @@ use crate::{
 //     invalidating(
 //         plan,
 //         Returns::<R>::new().shape(),
-//         move |result| vec![Some(vec![("company", scope_value(crate::cache_resources::scopes::company::new().given(&result.company)))])],
+//         move |result| vec![Some(vec![("company", scope_value(crate::cache_resources::scopes::company::new().__given(&result.company)))])],
 //         async move { block },
 //     ).await
 pub(crate) fn invalidates(model: &Invalidates, block: &TokenStream) -> TokenStream {

@@ -182,7 +182,7 @@ fn scope_module(scopes: &[ScopeType]) -> TokenStream {
 fn given(name: &Ident, ty: &Type, optional: bool) -> TokenStream {
     let private = private();
     let is_text = matches!(ty, Type::Path(path) if path.path.is_ident("str"));
-    let given = Ident::new("given", quiet(name.span()));
+    let given = Ident::new("__given", quiet(name.span()));
     // Not called like the scope: a static may be.
     let value = format_ident!("__cache_{}", name, span = quiet(name.span()));
     let (expected, shown, body) = match (optional, is_text) {

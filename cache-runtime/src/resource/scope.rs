@@ -45,7 +45,7 @@ impl<T: ?Sized, D: Default> Scope<T, D> {
 impl<D> Scope<String, D> {
     /// What of the value stands in keys.
     #[inline]
-    pub const fn given<'v>(&self, value: &'v str) -> Option<&'v str> {
+    pub const fn __given<'v>(&self, value: &'v str) -> Option<&'v str> {
         Some(value)
     }
 }
@@ -53,7 +53,7 @@ impl<D> Scope<String, D> {
 impl<D> Scope<Optional<String>, D> {
     /// What of the value stands in keys.
     #[inline]
-    pub fn given<'v>(&self, value: &'v (dyn OptionalText + 'v)) -> Option<&'v str> {
+    pub fn __given<'v>(&self, value: &'v (dyn OptionalText + 'v)) -> Option<&'v str> {
         value.text()
     }
 }

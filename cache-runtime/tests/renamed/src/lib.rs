@@ -22,27 +22,27 @@ macro_rules! pages_of_company {
         }
 
         #[$crate::facade::runtime::cached(
-                                    crate = $crate::facade::runtime,
-                                    resource = $crate::through_facade::registry::pages,
-                                    scope(company),
-                                    ttl = $crate::TTL,
-                                    near = "tracked",
-                                    lease = $crate::TTL,
-                                    skip(seen),
-                                    when = company > 0
-                                )]
+                                            crate = $crate::facade::runtime,
+                                            resource = $crate::through_facade::registry::pages,
+                                            scope(company),
+                                            ttl = $crate::TTL,
+                                            near = "tracked",
+                                            lease = $crate::TTL,
+                                            skip(seen),
+                                            when = company > 0
+                                        )]
         async fn $read(company: i64, _page: u32, seen: &mut Vec<i64>) -> Option<Result<i64, String>> {
             seen.push(company);
             Some(Ok(company))
         }
 
         #[$crate::facade::runtime::invalidates(
-                                    $crate::through_facade::registry::pages(company = result),
-                                    self::$registry::of_company(company = company),
-                                    self::$registry::own(reader = None),
-                                    crate = $crate::facade::runtime,
-                                    detach
-                                )]
+                                            $crate::through_facade::registry::pages(company = result),
+                                            self::$registry::of_company(company = company),
+                                            self::$registry::own(reader = None),
+                                            crate = $crate::facade::runtime,
+                                            detach
+                                        )]
         async fn $change(company: i64) -> Result<i64, String> {
             Ok(company)
         }
