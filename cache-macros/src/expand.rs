@@ -13,7 +13,7 @@ use syn::{Type, spanned::Spanned};
 
 use crate::{
     model::Scope,
-    paths::{private_item, quiet},
+    paths::{private, private_item, quiet},
 };
 
 pub(crate) use self::{cached::cached, invalidates::invalidates, registry::registry};
@@ -89,6 +89,19 @@ fn nested_shape(output: &Type) -> TokenStream {
     quote_spanned!(output.span()=> #shape.then(|#probe| #inner))
 }
 
+/// What of a value stands in keys, given to the scope of this type.
+fn given(scope: &Scope, ty: &Ident, value: &TokenStream) -> TokenStream {
+    let given = Ident::new("__given", quiet(scope.span));
+    quote!(#ty::new().#given(#value))
+}
+
+/// The value `None`, given to the scope of this type.
+fn nobody(scope: &Scope, ty: &Ident) -> TokenStream {
+    let mut ty = ty.clone();
+    ty.set_span(Span::call_site().located_at(scope.span));
+    quote_spanned!(scope.span=> #ty::nobody())
+}
+
 /// A name for the type of a scope, on the user's span.
 fn scope_type(scope: &Scope, alias: &Ident) -> TokenStream {
     let Scope { name, ty, .. } = scope;
@@ -104,6 +117,17 @@ fn check(span: Span, scope_types: &[&Ident], call: &TokenStream) -> TokenStream 
             #(let _ = ::core::marker::PhantomData::<#scope_types>;)*
             #call
         };
+    }
+}
+
+/// A call that is given the argument `name`, as a statement. Of an argument such as `_page` it stands where something is assigned to:
+/// only the user's own word names the argument, clippy forbids to use one of such a name, and does not call that a use.
+fn quiet_use(name: &str, call: &TokenStream) -> TokenStream {
+    if name.starts_with('_') {
+        let private = private();
+        quote!({ *#private::nowhere(#call) = []; })
+    } else {
+        quote!(#call;)
     }
 }
 

@@ -87,7 +87,7 @@ pub fn resources(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 ///
 /// | option | meaning | without it |
 /// |---|---|---|
-/// | `resource = "name"` | what the result is, as declared by [`resources!`](macro@resources) in `crate::cache_resources`; `resource = some::module::name` for one declared elsewhere | required |
+/// | `resource = "name"` | what the result is, as declared by [`resources!`](macro@resources) in `crate::cache_resources`; `resource = some::module::name` for one declared elsewhere. The compiler "cannot find `cache_resources` in `crate`": there is no such module at the root of this crate; a binary beside a library says `use my_library::cache_resources;` | required |
 /// | `ttl = 60`, `ttl = "5m"`, `ttl = EXPR` | how long this entry lives: whole seconds, a text with units, or an expression of type [`Duration`](core::time::Duration); at least a millisecond | the TTL of the resource |
 /// | `skip(db, ctx)` | handles among the arguments, which are not part of the key | every argument is |
 /// | `independent(user)` | arguments that are not part of the key because the result does not depend on them, although the body looks at them | |
@@ -112,7 +112,7 @@ pub fn resources(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// A user argument may be left out only because nothing depends on it: if the body names one, two users would share one
 /// result, and a permission check in the body would be skipped on a hit. So that is an error, until `key(username)`
 /// keeps a result for each user or `skip(username)` says that the result does not depend on them. Fields of these names count,
-/// of `self` and of what is skipped. What other attributes generate around the body, such as the arguments that `#[instrument]`
+/// of `self` and of what is skipped, in any path or pattern. What other attributes generate around the body, such as the arguments that `#[instrument]`
 /// records, does not count.
 ///
 /// What `skip(...)` leaves out and the body looks at is a handle: a pool, a client. Data, which could be serialised, and users by
@@ -126,8 +126,8 @@ pub fn resources(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// # Where it works
 ///
 /// Free functions, methods with any receiver, implementations and provided methods of async traits, methods of
-/// `#[async_trait]` implementations, and functions that return `Pin<Box<dyn Future>>` and end with
-/// `Box::pin(async move { ... })`; with generics, lifetimes, patterns, `#[cfg]` on parameters, and with
+/// `#[async_trait]` implementations, and functions that return `Pin<Box<dyn Future>>`, by
+/// whatever alias, and end with `Box::pin(async move { ... })`; with generics, lifetimes, patterns, `#[cfg]` on parameters, and with
 /// `#[tracing::instrument]` before or after.
 ///
 /// # Errors

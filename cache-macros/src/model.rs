@@ -27,8 +27,8 @@ pub(crate) struct Cached {
     pub(crate) scopes: Vec<Scope>,
     /// In ascending order of the names.
     pub(crate) key: Vec<KeyPart>,
-    /// The skipped arguments that have to be handles, as `skip(...)` names them.
-    pub(crate) handles: Vec<Ident>,
+    /// The skipped arguments that have to be handles.
+    pub(crate) handles: Vec<Handle>,
     /// The user arguments, which nothing else may name.
     pub(crate) user_arguments: Vec<UserArgument>,
     pub(crate) output: Type,
@@ -83,6 +83,13 @@ pub(crate) enum KeyPartKind {
     Set {
         by_reference: bool,
     },
+}
+
+/// A skipped argument that the body uses.
+pub(crate) struct Handle {
+    /// As `skip(...)` names it.
+    pub(crate) ident: Ident,
+    pub(crate) cfg: Vec<Attribute>,
 }
 
 /// `username` or `current_user`.

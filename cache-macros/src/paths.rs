@@ -1,9 +1,9 @@
 //! Where the runtime is in the user's crate, and spans that keep the user's lints away from what is not the user's.
 
-use std::{cell::RefCell, env, iter};
+use std::{cell::RefCell, env};
 
 use proc_macro_crate::{FoundCrate, crate_name};
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::Path;
 
@@ -64,13 +64,17 @@ pub(crate) fn quiet_ident(ident: &Ident) -> Ident {
     ident
 }
 
-/// Path tokens, all of them on `span`.
+/// Path tokens, all of them on `span`. A `$crate` keeps what it means, which is in its own span.
 pub(crate) fn on(tokens: TokenStream, span: Span) -> TokenStream {
     tokens
         .into_iter()
-        .zip(iter::repeat(span))
-        .map(|(mut token, span)| {
-            token.set_span(span);
+        .map(|mut token| {
+            let is_macros_crate = matches!(&token, TokenTree::Ident(ident) if ident == "$crate");
+            token.set_span(if is_macros_crate {
+                span.resolved_at(token.span())
+            } else {
+                span
+            });
             token
         })
         .collect()

@@ -79,17 +79,21 @@ impl Target {
     /// function is only half typed yet, and the compiler says so.
     pub(crate) fn new(function: Function, attribute: &str, errors: &mut Errors) -> Option<Self> {
         let sig = &function.sig;
-        let (form, output) = match output::of_boxed_future(&sig.output) {
-            Some(output) if sig.asyncness.is_none() => (
-                Form::Boxed(Boxed::find(sig, &function.body, attribute, errors)?),
-                output,
-            ),
-            _ => {
-                if sig.asyncness.is_none() {
-                    errors.push(output::not_async(sig, attribute));
-                }
-                (Form::Async, output::of_async_fn(&sig.output))
+        let (form, output) = if sig.asyncness.is_some() {
+            (Form::Async, output::of_async_fn(&sig.output))
+        } else if let Some(output) = output::of_boxed_future(&sig.output) {
+            let boxed = Boxed::find(sig, boxed::statements(&function.body)?);
+            if boxed.is_none() {
+                errors.push(output::no_body(sig, attribute));
             }
+            (Form::Boxed(boxed?), output)
+        } else if let Some(output) = output::of_alias(&sig.output)
+            && let Some(boxed) = Boxed::find(sig, boxed::statements(&function.body)?)
+        {
+            (Form::Boxed(boxed), output)
+        } else {
+            errors.push(output::not_async(sig, attribute));
+            (Form::Async, output::of_async_fn(&sig.output))
         };
         if let (Some(opaque), Some(_)) = (output::find_impl_trait(&output), sig.asyncness) {
             errors.push(output::is_opaque(opaque, attribute));

@@ -1,6 +1,10 @@
-//! Where unparsed tokens name a local variable.
+//! Where unparsed tokens name a local variable, and where they read a field.
+
+mod fields;
 
 use proc_macro2::{Delimiter, Ident, Literal, Spacing, Span, TokenStream, TokenTree};
+
+pub(crate) use self::fields::fields;
 
 /// The places where `tokens` name the local variable `name`: as an identifier, or inside a format string.
 ///
@@ -12,14 +16,6 @@ pub(crate) fn uses(tokens: &TokenStream, name: &str) -> Vec<Span> {
     found
 }
 
-/// Where `tokens` read a field, for which `is_meant`, of one of these variables: `self.name`, `context.user.name`, or by a pattern, as in
-/// `let Self { name, .. } = self`. A method is no field.
-pub(crate) fn fields(tokens: &TokenStream, roots: &[String], is_meant: impl Fn(&str) -> bool + Copy) -> Vec<Span> {
-    let mut found = Vec::new();
-    scan_fields(tokens.clone(), roots, is_meant, &mut found);
-    found
-}
-
 /// Whether an identifier of this name stands anywhere in `tokens`.
 pub(crate) fn has_ident(tokens: &TokenStream, name: &str) -> bool {
     tokens.clone().into_iter().any(|token| match token {
@@ -27,85 +23,6 @@ pub(crate) fn has_ident(tokens: &TokenStream, name: &str) -> bool {
         TokenTree::Group(group) => has_ident(&group.stream(), name),
         _ => false,
     })
-}
-
-fn scan_fields(tokens: TokenStream, roots: &[String], is_meant: impl Fn(&str) -> bool + Copy, found: &mut Vec<Span>) {
-    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-    let is_root = |token: Option<&TokenTree>| matches!(token, Some(TokenTree::Ident(ident)) if roots.iter().any(|root| ident == root));
-    for (i, token) in tokens.iter().enumerate() {
-        match token {
-            TokenTree::Ident(ident) if is_meant(&ident.to_string()) => {
-                let called = matches!(tokens.get(i + 1), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis);
-                let after_dot = i > 0 && is_punct(tokens.get(i - 1), '.');
-                if after_dot && !called && is_root(chain_root(&tokens, i)) {
-                    found.push(ident.span());
-                }
-            }
-            TokenTree::Group(group) => {
-                if group.delimiter() == Delimiter::Brace && is_pattern(&tokens, i, is_root) {
-                    found.extend(bound(&group.stream(), is_meant));
-                }
-                scan_fields(group.stream(), roots, is_meant, found);
-            }
-            _ => {}
-        }
-    }
-}
-
-/// The beginning of `a.b.c(..)[..]?.d`, of which the last word is at `i`.
-fn chain_root(tokens: &[TokenTree], i: usize) -> Option<&TokenTree> {
-    let mut at = i;
-    loop {
-        if at == 0 || !is_punct(tokens.get(at - 1), '.') {
-            return tokens.get(at);
-        }
-        at = at.checked_sub(2)?;
-        // What is called or indexed, and `?`.
-        while matches!(&tokens[at], TokenTree::Group(group) if group.delimiter() != Delimiter::Brace)
-            || is_punct(tokens.get(at), '?')
-        {
-            if at > 0 && matches!(&tokens[at - 1], TokenTree::Ident(_) | TokenTree::Group(_))
-                || is_punct(tokens.get(at), '?')
-            {
-                at = at.checked_sub(1)?;
-            } else {
-                return tokens.get(at);
-            }
-        }
-    }
-}
-
-/// Whether the braces at `i` belong to a pattern that takes a root apart: `Type { .. } = root`, or `Self { .. } =>`.
-fn is_pattern(tokens: &[TokenTree], i: usize, is_root: impl Fn(Option<&TokenTree>) -> bool) -> bool {
-    let is_self =
-        matches!(i.checked_sub(1).and_then(|at| tokens.get(at)), Some(TokenTree::Ident(ident)) if ident == "Self");
-    if !is_punct(tokens.get(i + 1), '=') {
-        return false;
-    }
-    if is_joint(tokens.get(i + 1), '=') {
-        return is_self && is_punct(tokens.get(i + 2), '>');
-    }
-    let mut value = tokens[i + 2..].iter().skip_while(|token| {
-        matches!(token, TokenTree::Punct(punct) if matches!(punct.as_char(), '&' | '*'))
-            || matches!(token, TokenTree::Ident(ident) if ident == "mut")
-    });
-    is_root(value.next())
-}
-
-/// The fields that a pattern of braces binds.
-fn bound(pattern: &TokenStream, is_meant: impl Fn(&str) -> bool) -> Vec<Span> {
-    let tokens: Vec<TokenTree> = pattern.clone().into_iter().collect();
-    let begins = |i: usize| {
-        let before = i.checked_sub(1).and_then(|at| tokens.get(at));
-        before.is_none()
-            || is_punct(before, ',')
-            || matches!(before, Some(TokenTree::Ident(ident)) if ident == "ref" || ident == "mut")
-    };
-    let fields = tokens.iter().enumerate().filter_map(|(i, token)| match token {
-        TokenTree::Ident(ident) if is_meant(&ident.to_string()) && begins(i) => Some(ident.span()),
-        _ => None,
-    });
-    fields.collect()
 }
 
 /// Whether `tokens` name the local variable `name`.
@@ -143,8 +60,7 @@ fn scan(tokens: TokenStream, name: &str, found: &mut Vec<Span>) {
 
 /// Whether the identifier at `i` is the variable `name`, and not a field, a path segment or a lifetime of that name.
 fn is_use(tokens: &[TokenTree], i: usize, ident: &Ident, name: &str) -> bool {
-    let written = ident.to_string();
-    if written.strip_prefix("r#").unwrap_or(&written) != name {
+    if unraw(ident) != name {
         return false;
     }
     let before = |n: usize| i.checked_sub(n).and_then(|at| tokens.get(at));
@@ -158,6 +74,12 @@ fn is_use(tokens: &[TokenTree], i: usize, ident: &Ident, name: &str) -> bool {
     let field_name = is_punct(after(1), ':') && !path_start;
     let module = path_start && name == "self";
     !(field_access || path_segment || lifetime || field_name || module)
+}
+
+/// The name without the `r#` that lets it be a keyword.
+pub(crate) fn unraw(ident: &Ident) -> String {
+    let name = ident.to_string();
+    name.strip_prefix("r#").map_or_else(|| name.clone(), str::to_owned)
 }
 
 fn is_punct(token: Option<&TokenTree>, expected: char) -> bool {
@@ -267,42 +189,6 @@ mod tests {
             "b\"{username}\"",
         ] {
             assert!(!mentions(&tokens(code), "username"), "{code}");
-        }
-    }
-
-    #[test]
-    fn fields_are_found_in_paths_and_patterns_and_methods_are_not() {
-        let roots = ["self".to_owned(), "context".to_owned()];
-        let found = |code: &str| !super::fields(&tokens(code), &roots, |field| field == "username").is_empty();
-        for code in [
-            "self.username",
-            "&self.username",
-            "self.auth.username.clone()",
-            "self.auth().username",
-            "self.auths[0].username",
-            "self.auth()?.username",
-            "context.user.username == owner",
-            "if true { f(self.username) }",
-            "let Self { username, .. } = self;",
-            "let Self { id, username: name, .. } = *self;",
-            "let Context { ref username, .. } = &context;",
-            "match self { Self { username, .. } => 1 }",
-            "format!(\"{}\", self.username)",
-        ] {
-            assert!(found(code), "{code}");
-        }
-        for code in [
-            "self.username()",
-            "row.username",
-            "rows[0].username",
-            "find(self).username",
-            "Query { username: 1 }",
-            "Self { username: name }",
-            "let Row { username, .. } = row;",
-            "self.usernames",
-            "other.self_.username",
-        ] {
-            assert!(!found(code), "{code}");
         }
     }
 

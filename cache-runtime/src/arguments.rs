@@ -11,8 +11,8 @@ use crate::{
     context,
     exact::{Exact, NotExact},
     identity::Function,
-    key::{self, Address, NOBODY, SHARED_TENANT, ScopeValue, UNSHOWN, escape},
-    resource::{Optional, OptionalScope, ScopeType, Tenancy},
+    key::{self, Address, SHARED_TENANT, ScopeValue, UNSHOWN, escape, scope_value},
+    resource::Tenancy,
     site::Site,
 };
 
@@ -206,38 +206,29 @@ impl Key<'_> {
         }
     }
 
-    /// One scope value.
-    pub fn scope<'v, T: ScopeType + ?Sized + 'v>(&mut self, name: &'static str, value: &'v T::Given<'v>) {
-        match (&mut self.0, T::shown(value)) {
-            (Parts::Compact(compact), Some(shown)) => compact.write(|form| form.write_display(shown)),
-            (Parts::Canonical(canonical), Some(shown)) => canonical.scopes.push((name, escape(shown))),
+    /// One scope value; `None` is "nobody".
+    pub fn scope<S: Display + ?Sized>(&mut self, name: &'static str, value: Option<&S>) {
+        match (&mut self.0, value) {
+            (Parts::Compact(compact), Some(value)) => compact.write(|form| form.write_display(value)),
+            (Parts::Compact(compact), None) => compact.write(|form| form.write(&None::<()>)),
+            (Parts::Canonical(canonical), value) => canonical.scopes.push((name, scope_value(value))),
             (Parts::Exact(_), _) => {}
-            (_, None) => self.nobody::<Optional<str>>(name),
-        }
-    }
-
-    /// The scope value `None`.
-    pub fn nobody<T: OptionalScope>(&mut self, name: &'static str) {
-        match &mut self.0 {
-            Parts::Compact(compact) => compact.write(|form| form.write(&None::<()>)),
-            Parts::Canonical(canonical) => canonical.scopes.push((name, NOBODY.to_owned())),
-            Parts::Exact(_) => {}
         }
     }
 
     /// One scope value that is an argument in the key, too.
     #[inline]
-    pub fn scope_of_arg<'v, T: ScopeType + ?Sized + 'static>(&mut self, name: &'static str, value: &'v T::Given<'v>) {
+    pub fn scope_of_arg<S: Display + ?Sized + 'static>(&mut self, name: &'static str, value: Option<&S>) {
         match self.0 {
             // What the argument says is all there is to say.
-            Parts::Compact(_) if shows_what_it_is::<T>() => {}
-            _ => self.scope::<T>(name, value),
+            Parts::Compact(_) if shows_what_it_is::<S>() => {}
+            _ => self.scope(name, value),
         }
     }
 
     /// One argument or key expression; given in ascending order of the names.
     #[inline]
-    pub fn arg<T: KeyArg + ?Sized>(&mut self, name: &'static str, value: &T) {
+    pub fn arg<T: KeyArg<W> + ?Sized, W>(&mut self, name: &'static str, value: &T, _: W) {
         if let Parts::Compact(compact) = &mut self.0 {
             compact.write(|form| form.write(value));
         } else {
@@ -248,7 +239,7 @@ impl Key<'_> {
     /// As [`arg`](Self::arg), in the forms that are not quick to write.
     #[cold]
     #[inline(never)]
-    fn arg_at_length<T: KeyArg + ?Sized>(&mut self, name: &'static str, value: &T) {
+    fn arg_at_length<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) {
         match &mut self.0 {
             Parts::Compact(_) => {}
             Parts::Canonical(canonical) => canonical.arg(name, |json| canonical::write(json, value)),
@@ -257,9 +248,9 @@ impl Key<'_> {
     }
 
     /// As [`arg`](Self::arg), of a set, whose elements come in another order each time.
-    pub fn set<'v, S: ?Sized>(&mut self, name: &'static str, value: &'v S)
+    pub fn set<'v, S: ?Sized, W>(&mut self, name: &'static str, value: &'v S, _: W)
     where
-        &'v S: IntoIterator<Item: KeyArg>,
+        &'v S: IntoIterator<Item: KeyArg<W>>,
     {
         match &mut self.0 {
             Parts::Compact(compact) => compact.write(|_| Err(NotCompact::NoForm)),
@@ -328,13 +319,20 @@ impl Canonical {
 }
 
 /// What can be part of a key.
+///
+/// `W` says nothing: it is the type of [`in_key`], which has no name. So the compiler does not offer this bound for a type parameter,
+/// where the user could not write it, and the note below offers what can be written.
 #[diagnostic::on_unimplemented(
     message = "an argument of type `{Self}` cannot be part of a cache key: it does not implement `serde::Serialize`",
     label = "not serialisable",
-    note = "put what matters into the key: `independent(user), key(user.id)`; or derive `Serialize` for it",
-    note = "a handle, such as a pool or a client, is left out of the key with `skip(...)`"
+    note = "put what matters into the key: `independent(user), key(user.id)`; or derive `Serialize` for it, or write `T: serde::Serialize` of a type parameter",
+    note = "a handle, such as a pool or a client, is left out of the key with `skip(...)`",
+    note = "what a handler extracts is taken apart there (`Path(id): Path<i64>`): cache the function below the handler, which takes the `id`"
 )]
-pub trait KeyArg: Serialize {}
+pub trait KeyArg<W>: Serialize {}
 
 #[diagnostic::do_not_recommend]
-impl<T: Serialize + ?Sized> KeyArg for T {}
+impl<T: Serialize + ?Sized, W> KeyArg<W> for T {}
+
+/// Goes with every argument, for the sake of its type.
+pub const fn in_key() {}

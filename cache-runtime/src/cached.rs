@@ -25,21 +25,31 @@ use crate::{
 };
 
 /// What can be stored.
+///
+/// `U` says nothing: it is the type of `unless`, a function's or a closure's, which has no name. So the compiler does not offer this bound
+/// for a type parameter, where the user could not write it.
 #[diagnostic::on_unimplemented(
     message = "a result of type `{Self}` cannot be cached: it does not implement both `serde::Serialize` and `serde::de::DeserializeOwned`",
     label = "not storable",
-    note = "derive `Serialize` and `Deserialize` for it, and return owned data"
+    note = "derive `Serialize` and `Deserialize` for it, and return owned data; write `T: serde::Serialize + serde::de::DeserializeOwned` of a type parameter",
+    note = "a response (`Json<T>`) is made by the handler: cache the function below it, which returns the `T`"
 )]
-pub trait CacheValue: Serialize + DeserializeOwned {}
+pub trait CacheValue<U>: Value {}
 
 #[diagnostic::do_not_recommend]
-impl<T: Serialize + DeserializeOwned> CacheValue for T {}
+impl<T: Value, U> CacheValue<U> for T {}
+
+/// The same, inside.
+pub trait Value: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Value for T {}
 
 /// Answers from the cache, or runs `body` and fills.
 pub async fn cached<R, S, U, N, F>(call: Call, _shape: S, unless: U, _tier: N, body: Pin<&mut F>) -> R
 where
     S: Shape<R>,
-    S::Value: CacheValue,
+    S::Value: CacheValue<U>,
     U: FnOnce(&S::Value) -> bool,
     N: Tier<S::Value>,
     F: Future<Output = R>,
@@ -155,7 +165,7 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    async fn answer<T: CacheValue, N: Tier<T>>(&mut self) -> Answer<T> {
+    async fn answer<T: Value, N: Tier<T>>(&mut self) -> Answer<T> {
         let inner = &self.keyed.cache.inner;
         if !inner.may_read() {
             return Answer::Load(None, Outcome::Bypass);
@@ -166,7 +176,7 @@ impl Asking<'_> {
         answer
     }
 
-    async fn ask<T: CacheValue, N: Tier<T>>(&mut self, located: &Located) -> Answer<T> {
+    async fn ask<T: Value, N: Tier<T>>(&mut self, located: &Located) -> Answer<T> {
         let inner = &self.keyed.cache.inner;
         if let Some(near) = &mut self.near {
             near.mark(&located.address);
@@ -203,7 +213,7 @@ impl Asking<'_> {
     }
 
     /// The value of an entry; it is kept in the process, if the function wants that.
-    fn decode<T: CacheValue, N: Tier<T>>(&self, located: &Located, envelope: &Envelope) -> Option<T> {
+    fn decode<T: Value, N: Tier<T>>(&self, located: &Located, envelope: &Envelope) -> Option<T> {
         let stored = self.keyed.stored::<T>(self.function);
         let encoded = envelope.encoded().ok();
         let decoded = encoded.and_then(|encoded| Some((encoded.decode().ok()?, encoded.len())));
@@ -248,7 +258,7 @@ impl Asking<'_> {
     ) -> R
     where
         S: Shape<R>,
-        S::Value: CacheValue,
+        S::Value: Value,
         U: FnOnce(&S::Value) -> bool,
         N: Tier<S::Value>,
         F: Future<Output = R>,
@@ -297,7 +307,7 @@ impl Asking<'_> {
         began: Moment,
     ) -> Turn<R>
     where
-        S::Value: CacheValue,
+        S::Value: Value,
     {
         let Keyed { cache, site, .. } = self.keyed;
         let inner = &cache.inner;
@@ -371,7 +381,7 @@ impl Asking<'_> {
         leader: Option<&Leader>,
     ) -> Option<R>
     where
-        S::Value: CacheValue,
+        S::Value: Value,
     {
         let value = self.decode::<S::Value, N>(located, envelope)?;
         if let Some((leader, encoded)) = leader.zip(envelope.encoded().ok()) {
@@ -388,7 +398,7 @@ impl Asking<'_> {
         returned: &R,
     ) -> Returned<N, S::Value>
     where
-        S::Value: CacheValue,
+        S::Value: Value,
     {
         let filling = self.located.is_some() && ticket.is_some();
         let waited_for = leader.is_some_and(Leader::has_waiters);
@@ -410,7 +420,7 @@ impl Asking<'_> {
     }
 
     /// The value as it is stored; `None` if it cannot be, of which the function takes note.
-    fn encode<T: CacheValue>(&self, value: &T, waited_for: bool) -> Option<Encoded> {
+    fn encode<T: Value>(&self, value: &T, waited_for: bool) -> Option<Encoded> {
         let site = self.keyed.site;
         let inner = &self.keyed.cache.inner;
         // Who waits is given a value of any size.
@@ -495,7 +505,7 @@ fn count_load(cache: Option<&Inner>) {
 /// What a waiter returns; `None` if it must load for itself.
 fn share<R, S: Shape<R>, N: Tier<S::Value>>(landed: Landed) -> Option<R>
 where
-    S::Value: CacheValue,
+    S::Value: Value,
 {
     match landed {
         Landed::Value(loaded) => loaded.value::<S::Value, N>().map(S::restore),

@@ -200,9 +200,21 @@ fn find_by(
     if let Some(known) = known.filter(|known| known.has_own_key == site.has_own_keys()) {
         return Found::Known(known, near);
     }
-    let Some((arguments, exact)) = told.or_else(|| tell(inner, site, parts)) else {
-        return Found::Nothing;
-    };
+    find_anew(inner, site, function, parts, form, told).map_or(Found::Nothing, |known| Found::Known(known, near))
+}
+
+/// What the process does not know of the call; `None` if it is not to be cached.
+#[cold]
+#[inline(never)]
+fn find_anew(
+    inner: &Arc<Inner>,
+    site: &'static Site,
+    function: Function,
+    parts: &dyn Fn(&mut Key<'_>),
+    form: &[u8],
+    told: Option<(Arguments, Exact)>,
+) -> Option<Arc<KnownCall>> {
+    let (arguments, exact) = told.or_else(|| tell(inner, site, parts))?;
     if site.declared().tenancy() == Tenancy::PerTenant {
         match arguments.named_tenant() {
             Some(tenant) => inner.note_tenant(tenant),
@@ -211,7 +223,7 @@ fn find_by(
     }
     let known = Arc::new(KnownCall::of(site, &inner.key_prefix, function, arguments, &exact));
     inner.recent.insert(form, &known);
-    Found::Known(known, near)
+    Some(known)
 }
 
 /// A call that is to be cached.

@@ -81,6 +81,11 @@ pub(crate) fn escape(value: &(impl Display + ?Sized)) -> String {
     }
 }
 
+/// Escapes one scope value; `None` is "nobody".
+pub fn scope_value<S: Display + ?Sized>(value: Option<&S>) -> String {
+    value.map_or_else(|| NOBODY.to_owned(), escape)
+}
+
 /// Those of a resource without a scope need no allocation beside their text.
 type Stamps = SmallVec<[String; 1]>;
 

@@ -53,6 +53,7 @@ mod key;
 mod lease;
 mod mutation;
 mod near;
+mod nowhere;
 mod observe;
 mod recent;
 mod repeats;
@@ -100,16 +101,18 @@ pub mod __private {
     pub use ::inventory;
 
     pub use crate::{
-        arguments::{Key, KeyArg},
+        arguments::{Key, KeyArg, in_key},
         cached::{CacheValue, cached, never},
         call::Call,
         canonical::{canonical_json, key_hash},
         codec::Codec,
         config::from_env,
         identity::Item,
-        mutation::{On, Plan, ScopeValues, detached, invalidating, invalidating_detached, nobody, scope_value},
+        key::scope_value,
+        mutation::{On, Plan, ScopeValues, detached, invalidating, invalidating_detached},
         near::{Coherence, NearToo, SharedOnly},
-        resource::{Declared, Group, GroupPart, Optional, Registry, Resource, Selection, Tenancy},
+        nowhere::nowhere,
+        resource::{Declared, Group, GroupPart, Optional, OptionalText, Registry, Resource, Scope, Selection, Tenancy},
         returns::{Returns, Shape},
         site::Site,
         skipped::{Probe, skippable},

@@ -17,8 +17,8 @@ use crate::{
     context,
     hold::Hold,
     invalidate::Invalidation,
-    key::{NOBODY, ScopeValue, escape},
-    resource::{Optional, OptionalScope, Resource, ScopeType, Selection, Tenancy},
+    key::{ScopeValue, escape},
+    resource::{Resource, Selection, Tenancy},
     returns::Shape,
     transaction::{TransactionLog, release},
 };
@@ -37,16 +37,6 @@ pub type ScopeValues = Vec<ScopeValue>;
 
 /// The scope values that come from a result, of each target that waits for it; `None` for one that is not meant.
 pub(crate) type FromResult = Vec<Option<ScopeValues>>;
-
-/// Escapes one scope value.
-pub fn scope_value<'v, T: ScopeType + ?Sized + 'v>(value: &'v T::Given<'v>) -> String {
-    T::shown(value).map_or_else(nobody::<Optional<str>>, escape)
-}
-
-/// The scope value `None`.
-pub fn nobody<T: OptionalScope>() -> String {
-    NOBODY.to_owned()
-}
 
 /// What one call of an `#[invalidates]` function will invalidate. Dropped without having been applied or dismissed,
 /// which happens when the body's future is dropped or panics, it invalidates: what became of the body is unknown then.

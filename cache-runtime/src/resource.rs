@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use crate::key::ScopeValue;
 
-pub(crate) use self::scope::{OptionalScope, ScopeType};
-pub use self::{scope::Optional, selection::Selection};
+pub(crate) use self::scope::ScopeType;
+pub use self::{
+    scope::{Optional, OptionalText, Scope},
+    selection::Selection,
+};
 
 mod message;
 mod nearest;

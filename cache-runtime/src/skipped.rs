@@ -5,10 +5,14 @@ use std::{marker::PhantomData, ops::Deref};
 
 use serde::Serialize;
 
-/// Chooses by the type of an argument: the inherent method of what can be serialised wins over the one reached by `Deref`.
-pub struct Probe<'a, T: ?Sized>(PhantomData<&'a T>, NoData);
+/// Chooses by the type of an argument: the inherent method of what is borrowed mutably wins over the one reached by `Deref`, of what
+/// can be serialised, and that one over the next.
+pub struct Probe<'a, T: ?Sized>(Owned<'a, T>);
 
 /// The fallback of [`Probe`].
+pub struct Owned<'a, T: ?Sized>(PhantomData<&'a T>, NoData);
+
+/// The fallback of [`Owned`].
 pub struct NoData;
 
 /// The argument could be part of the key.
@@ -20,12 +24,20 @@ pub struct Handle;
 impl<'a, T: ?Sized> Probe<'a, T> {
     /// The probe for an argument.
     pub const fn of(_argument: &'a T) -> Self {
-        Self(PhantomData, NoData)
+        Self(Owned(PhantomData, NoData))
     }
 }
 
-impl<T: Serialize + ?Sized> Probe<'_, T> {
+impl<T: ?Sized> Probe<'_, &mut T> {
+    /// What it is: what may change while the body runs is part of no key.
+    pub const fn kind(&self) -> Handle {
+        Handle
+    }
+}
+
+impl<T: Serialize + ?Sized> Owned<'_, T> {
     /// What it is.
+    #[expect(clippy::unused_self, reason = "called like its namesake on `Probe`, through `Deref`")]
     pub const fn kind(&self) -> Data {
         Data
     }
@@ -39,7 +51,15 @@ impl NoData {
     }
 }
 
-impl<T: ?Sized> Deref for Probe<'_, T> {
+impl<'a, T: ?Sized> Deref for Probe<'a, T> {
+    type Target = Owned<'a, T>;
+
+    fn deref(&self) -> &Owned<'a, T> {
+        &self.0
+    }
+}
+
+impl<T: ?Sized> Deref for Owned<'_, T> {
     type Target = NoData;
 
     fn deref(&self) -> &NoData {

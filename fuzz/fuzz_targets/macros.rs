@@ -11,12 +11,13 @@ mod sources {
     pub(crate) mod fallback;
     pub(crate) mod lower;
     pub(crate) mod model;
+    pub(crate) mod paths;
     pub(crate) mod target;
     pub(crate) mod uses;
 }
 
 // They name each other from the crate's root.
-use sources::{args, diag, duration, entry, expand, fallback, lower, model, target, uses};
+use sources::{args, diag, duration, entry, expand, fallback, lower, model, paths, target, uses};
 
 #[path = "../checks/macros.rs"]
 mod macros;

@@ -23,6 +23,8 @@ pub(crate) const WHEN: &str = "when";
 /// What stands in `#[invalidates(...)]`.
 pub(crate) struct InvalidatesArgs {
     pub(crate) targets: Vec<TargetArg>,
+    /// Whether there is a target beside these, which has been refused.
+    pub(crate) has_wrong_target: bool,
     pub(crate) on: Slot<OnArg>,
     pub(crate) detach: Slot<()>,
     pub(crate) tenant: Slot<Expr>,
@@ -51,6 +53,7 @@ impl InvalidatesArgs {
     pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let mut args = Self {
             targets: Vec::new(),
+            has_wrong_target: false,
             on: Slot::Absent,
             detach: Slot::Absent,
             tenant: Slot::Absent,
@@ -62,7 +65,9 @@ impl InvalidatesArgs {
                 if is_option(input) {
                     args.option(Opt::parse(input, errors)?);
                 } else {
-                    args.targets.push(target(input, errors)?);
+                    let target = target(input, errors);
+                    args.has_wrong_target |= target.is_err();
+                    args.targets.push(target?);
                 }
                 Ok(())
             });

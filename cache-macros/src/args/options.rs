@@ -218,6 +218,26 @@ fn skip_to_comma(input: ParseStream<'_>) {
     while !input.peek(Token![,]) && input.parse::<TokenTree>().is_ok() {}
 }
 
+/// Reads the name of a scope, or of a parameter that is given to one.
+pub(crate) fn scope_name(input: ParseStream<'_>) -> syn::Result<Ident> {
+    let name = input.call(Ident::parse_any)?;
+    let is_name = |text: &str| syn::parse_str::<Ident>(text).is_ok();
+    let text = name.to_string();
+    if is_name(&text) {
+        return Ok(name);
+    }
+    let raw = format!("r#{text}");
+    let or_raw = if is_name(&raw) {
+        format!(", or write `{raw}`")
+    } else {
+        String::new()
+    };
+    Err(syn::Error::new(
+        name.span(),
+        format!("`{text}` cannot name a scope: it is a keyword of Rust\nhelp: choose another name{or_raw}"),
+    ))
+}
+
 /// `name` or `name = expr`: a scope value.
 pub(crate) struct ScopeExpr {
     pub(crate) name: Ident,
@@ -226,7 +246,7 @@ pub(crate) struct ScopeExpr {
 
 impl Parse for ScopeExpr {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let name: Ident = input.parse()?;
+        let name = scope_name(input)?;
         let value = input.parse::<Option<Token![=]>>()?.map(|_| input.parse()).transpose()?;
         Ok(Self { name, value })
     }

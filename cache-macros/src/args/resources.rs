@@ -10,7 +10,7 @@ use syn::{
     token,
 };
 
-use super::options::{Opt, Slot, in_parentheses, read_all, separated};
+use super::options::{Opt, Slot, in_parentheses, read_all, scope_name, separated};
 use crate::{diag::Errors, duration::DurationExpr};
 
 /// The names of the options, for messages.
@@ -155,7 +155,7 @@ impl Parse for Member {
 
 impl Parse for MemberScope {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let name: Ident = input.parse()?;
+        let name = scope_name(input)?;
         let refuse = |error: &syn::Error| {
             syn::Error::new(
                 error.span(),
@@ -175,7 +175,7 @@ impl Parse for MemberScope {
 
 impl Parse for ScopeArg {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let name: Ident = input.parse()?;
+        let name = scope_name(input)?;
         if !input.peek(Token![:]) {
             return Err(syn::Error::new(
                 name.span(),
@@ -293,7 +293,7 @@ fn group(docs: Vec<Attribute>, input: ParseStream<'_>) -> syn::Result<GroupArgs>
 
 /// The name of a group's parameter.
 fn parameter(input: ParseStream<'_>) -> syn::Result<Ident> {
-    let name: Ident = input.parse()?;
+    let name = scope_name(input)?;
     if input.peek(Token![:]) {
         return Err(syn::Error::new(
             input.span(),

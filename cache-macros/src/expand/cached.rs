@@ -4,11 +4,12 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{check, future, local, nested_shape, optional_cache, scope_type};
+use super::{check, future, given, local, nested_shape, nobody, optional_cache, quiet_use, scope_type};
 use crate::{
     duration::DurationExpr,
-    model::{BinaryCodec, Cached, KeyPart, KeyPartKind, Near, Tenant, UserArgument},
+    model::{BinaryCodec, Cached, Handle, KeyPart, KeyPartKind, Near, Tenant, UserArgument},
     paths::{private, private_item, quiet, quiet_item},
+    uses::unraw,
 };
 
 /// The new body of the function, around `block`, its old one.
@@ -18,8 +19,8 @@ use crate::{
 //     static __CACHE_SITE: Site = Site::new(__CACHE_RESOURCE, module_path!(), "invoices", 0, Item::new(...));
 //     let mut call = Call::begin(&__CACHE_SITE, None);
 //     Call::key(&mut call, |key| {
-//         Key::scope::<crate::cache_resources::scopes::company>(key, "company", &company);
-//         Key::arg(key, "company", &company);
+//         Key::scope(key, "company", crate::cache_resources::scopes::company::new().__given(&company));
+//         Key::arg(key, "company", &company, in_key);
 //     });
 //     cached(call, Returns::<R>::new().shape(), never, SharedOnly, async move { block }).await
 pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStream {
@@ -39,11 +40,11 @@ pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStr
     let shape = nested_shape(&model.output);
     let run = private_item("cached", model.output.span());
     let body = future(block, &model.output);
-    let handles = model.handles.iter().map(|name| {
-        let at = name.span();
+    let handles = model.handles.iter().map(|Handle { ident, cfg }| {
+        let at = ident.span();
         let probe = private_item("Probe", at);
         let skippable = private_item("skippable", at);
-        quote_spanned!(at=> #skippable(#probe::of(&#name).kind());)
+        quote_spanned!(at=> #(#cfg)* #skippable(#probe::of(&#ident).kind());)
     });
     let named = model
         .user_arguments
@@ -107,14 +108,14 @@ fn site(model: &Cached, text: u64) -> TokenStream {
         .zip(&aliases)
         .map(|(scope, alias)| scope_type(scope, alias));
     let surplus = scopes.iter().zip(&aliases).map(|(scope, alias)| {
-        let (name, at) = (scope.name.to_string(), scope.name.span());
+        let (name, at) = (unraw(&scope.name), scope.name.span());
         check(
             at,
             &[alias],
             &quote_spanned!(at=> __CACHE_RESOURCE.__require_scope(#name)),
         )
     });
-    let names = scopes.iter().map(|scope| scope.name.to_string());
+    let names = scopes.iter().map(|scope| unraw(&scope.name));
     let missing = quote_spanned!(*span=> __CACHE_RESOURCE.__require_all_scopes(&[#(#names),*]));
     let missing = check(*span, &aliases.iter().collect::<Vec<_>>(), &missing);
     let resource_type = quiet_item("Resource", *span);
@@ -160,19 +161,18 @@ fn key(model: &Cached, call: &Ident) -> TokenStream {
     let tenant: TokenStream = tenant.collect();
     let scopes = scopes.iter().enumerate().map(|(i, scope)| {
         let alias = scope_alias(i);
-        let name = scope.name.to_string();
+        let name = unraw(&scope.name);
         if scope.is_none {
-            let mut alias = alias;
-            alias.set_span(Span::call_site().located_at(scope.span));
-            return quote_spanned!(scope.span=> #key_type::nobody::<#alias>(#key, #name););
+            let nobody = nobody(scope, &alias);
+            return quote!(#key_type::scope(#key, #name, #nobody););
         }
         let method = if is_argument(&scope.value) && parts.iter().any(|part| same(&part.value, &scope.value)) {
             quote!(scope_of_arg)
         } else {
             quote!(scope)
         };
-        let value = values.of(&scope.value, scope.span);
-        quote!(#key_type::#method::<#alias>(#key, #name, #value);)
+        let value = given(scope, &alias, &values.of(&scope.value, scope.span));
+        quote!(#key_type::#method(#key, #name, #value);)
     });
     let scopes: TokenStream = scopes.collect();
     let parts = parts.iter().map(|part| {
@@ -189,11 +189,8 @@ fn key(model: &Cached, call: &Ident) -> TokenStream {
             KeyPartKind::Set { by_reference: false } => (quote!(set), value),
             KeyPartKind::Set { by_reference: true } => (quote!(set), quote_spanned!(quiet(*span)=> *#value)),
         };
-        // Where only the user's own name will do, and a lint looks at it.
-        let lint = name
-            .starts_with('_')
-            .then(|| quote!(#[allow(clippy::used_underscore_binding, reason = "every argument is part of the key")]));
-        quote!(#(#cfg)* #lint #key_type::#method(#key, #name, #value);)
+        let written = quiet_use(name, &quote!(#key_type::#method(#key, #name, #value, #private::in_key)));
+        quote!(#(#cfg)* #written)
     });
     let parts: TokenStream = parts.collect();
 

@@ -4,11 +4,14 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{async_block, cached::tenant_of, check, future, local, optional_cache, scope_type, shape};
+use super::{
+    async_block, cached::tenant_of, check, future, given, local, nobody, optional_cache, quiet_use, scope_type, shape,
+};
 use crate::{
     args::OnArg,
     model::{Condition, DetachedArgument, Invalidates, Scope, Target, TargetScope},
     paths::{private, private_item},
+    uses::unraw,
 };
 
 /// The new body of the function, around `block`, its old one.
@@ -19,7 +22,7 @@ use crate::{
 //     invalidating(
 //         plan,
 //         Returns::<R>::new().shape(),
-//         move |result| vec![Some(vec![("company", scope_value::<crate::cache_resources::scopes::company>(&result.company))])],
+//         move |result| vec![Some(vec![("company", scope_value(crate::cache_resources::scopes::company::new().__given(&result.company)))])],
 //         async move { block },
 //     ).await
 pub(crate) fn invalidates(model: &Invalidates, block: &TokenStream) -> TokenStream {
@@ -104,7 +107,8 @@ pub(crate) fn invalidates(model: &Invalidates, block: &TokenStream) -> TokenStre
 fn detached(argument: &DetachedArgument) -> TokenStream {
     let DetachedArgument { cfg, value, span } = argument;
     let check = private_item("detached", *span);
-    quote_spanned!(*span=> #(#cfg)* #check(&#value);)
+    let checked = quiet_use(&value.to_string(), &quote_spanned!(*span=> #check(&#value)));
+    quote_spanned!(*span=> #(#cfg)* #checked)
 }
 
 /// The name of a condition's outcome, and what gives it one.
@@ -137,7 +141,7 @@ fn constant(i: usize, target: &Target) -> TokenStream {
         let (TargetScope::OnEntry(scope) | TargetScope::FromResult(scope)) = scope;
         let alias = scope_alias(i, scope);
         let alias_item = scope_type(scope, &alias);
-        let (scope, at) = (scope.name.to_string(), scope.name.span());
+        let (scope, at) = (unraw(&scope.name), scope.name.span());
         let name = constant_name(i, at);
         let check = check(at, &[&alias], &quote_spanned!(at=> #name.__require_scope(#scope)));
         quote!(#alias_item #check)
@@ -213,18 +217,18 @@ impl FromResult {
 }
 
 fn pair(scope: &Scope, value: &TokenStream) -> TokenStream {
-    let name = scope.name.to_string();
+    let name = unraw(&scope.name);
     quote!((#name, #value))
 }
 
 fn scope_value(i: usize, scope: &Scope) -> TokenStream {
     let private = private();
     let ty = scope_alias(i, scope);
-    if scope.is_none {
-        let nobody = private_item("nobody", scope.span);
-        return quote_spanned!(scope.span=> #nobody::<#ty>());
-    }
-    let value = &scope.value;
-    let value = quote_spanned!(scope.span=> &#value);
-    quote!(#private::scope_value::<#ty>(#value))
+    let value = if scope.is_none {
+        nobody(scope, &ty)
+    } else {
+        let value = &scope.value;
+        given(scope, &ty, &quote_spanned!(scope.span=> &#value))
+    };
+    quote!(#private::scope_value(#value))
 }

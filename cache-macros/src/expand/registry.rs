@@ -1,13 +1,14 @@
 //! `resources!`: a static for each name, and the registry of them.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{Attribute, spanned::Spanned};
+use syn::{Attribute, Type, spanned::Spanned};
 
 use crate::{
     duration::DurationExpr,
     model::{CrashSafe, Group, GroupPart, PartScope, Registry, Resource, ScopeType},
     paths::{private, quiet, quiet_ident, quiet_item},
+    uses::unraw,
 };
 
 /// The items that `model` stands for.
@@ -64,9 +65,9 @@ fn resource(model: &Resource) -> TokenStream {
         }
         Some(fixed) => quote!(::core::option::Option::Some(#fixed)),
     };
-    let scopes = scopes.iter().map(ToString::to_string);
+    let scopes = scopes.iter().map(unraw);
     let optional_scopes = (!optional_scopes.is_empty()).then(|| {
-        let names = optional_scopes.iter().map(ToString::to_string);
+        let names = optional_scopes.iter().map(unraw);
         quote!(.__optional_scopes(&[#(#names),*]))
     });
     let crash_safe = crash_safe.as_ref().map(|CrashSafe { settle }| {
@@ -109,7 +110,7 @@ fn group(model: &Group) -> TokenStream {
     let text = name.to_string();
     let name = quiet_ident(name);
     let parameters = (!parameters.is_empty()).then(|| {
-        let parameters = parameters.iter().map(ToString::to_string);
+        let parameters = parameters.iter().map(unraw);
         let parts = parts.iter().map(group_part);
         quote!(.__parameters(&[#(#parameters),*], &[#(#parts),*]))
     });
@@ -123,18 +124,20 @@ fn group(model: &Group) -> TokenStream {
 fn group_part(GroupPart { resource, scopes }: &GroupPart) -> TokenStream {
     let private = private();
     let scopes = scopes.iter().map(|PartScope { name, parameter }| {
-        let (name, parameter) = (name.to_string(), parameter.to_string());
+        let (name, parameter) = (unraw(name), unraw(parameter));
         quote!((#name, #parameter))
     });
     quote!(#private::GroupPart::__new(&#resource, &[#(#scopes),*]))
 }
 
-/// The types of the scopes, by name. They are written in the module that the user is in, where the names in them mean
-/// what the user meant, and looked up in a module of their own, so that a scope may be called like a resource.
+/// The scopes, by name. They are written in the module that the user is in, where the names in them mean what the user meant, and looked
+/// up in a module of their own, so that a scope may be called like a resource.
 fn scope_module(scopes: &[ScopeType]) -> TokenStream {
     let private = private();
     let aliases = scopes.iter().map(|ScopeType { name, ty, optional }| {
         let alias = format_ident!("__cache_scope_{}", name, span = quiet(name.span()));
+        let declaration = format_ident!("__CacheScope_{}", name, span = quiet(name.span()));
+        let given = given(name, ty, *optional);
         let check = quiet_item("Resource", ty.span());
         let check = quote_spanned!(ty.span()=> #check::__scope_type::<#ty>());
         let declared = if *optional {
@@ -144,7 +147,13 @@ fn scope_module(scopes: &[ScopeType]) -> TokenStream {
         };
         quote! {
             #[doc(hidden)]
-            pub type #alias = #declared;
+            #[derive(::core::default::Default)]
+            pub struct #declaration;
+            impl #declaration {
+                #given
+            }
+            #[doc(hidden)]
+            pub type #alias = #private::Scope<#declared, #declaration>;
             const _: () = #check;
         }
     });
@@ -159,11 +168,41 @@ fn scope_module(scopes: &[ScopeType]) -> TokenStream {
     quote! {
         #(#aliases)*
 
-        /// The types of the scopes.
+        /// The scopes.
         pub mod scopes {
             #(
                 #exports
             )*
+        }
+    }
+}
+
+/// The method that takes the values of a scope. Its name and its argument have the places of the user's own words, which the compiler
+/// shows when a value has another type.
+fn given(name: &Ident, ty: &Type, optional: bool) -> TokenStream {
+    let private = private();
+    let is_text = matches!(ty, Type::Path(path) if path.path.is_ident("str"));
+    let given = Ident::new("__given", quiet(name.span()));
+    // Not called like the scope: a static may be.
+    let value = format_ident!("__cache_{}", name, span = quiet(name.span()));
+    let (expected, shown, body) = match (optional, is_text) {
+        (false, _) => (quote!(#ty), quote!(#ty), quote!(::core::option::Option::Some(#value))),
+        (true, false) => (
+            quote!(::core::option::Option<#ty>),
+            quote!(#ty),
+            quote!(::core::option::Option::as_ref(#value)),
+        ),
+        (true, true) => (
+            quote!((dyn #private::OptionalText + 'v)),
+            quote!(#ty),
+            quote!(#private::OptionalText::text(#value)),
+        ),
+    };
+    let expected = quote_spanned!(quiet(ty.span())=> &'v #expected);
+    quote! {
+        #[inline]
+        pub fn #given<'v>(&self, #value: #expected) -> ::core::option::Option<&'v #shown> {
+            #body
         }
     }
 }

@@ -8,9 +8,9 @@ use super::{TENANT_ARGUMENT, adapted, check_scopes, no_argument, scopes, tenant}
 use crate::{
     args::{CachedArgs, CodecArg, CodecName, KeyExpr, NearArg, Reference, Slot},
     diag::Errors,
-    model::{BinaryCodec, Cached, KeyPart, KeyPartKind, Near, UserArgument},
+    model::{BinaryCodec, Cached, Handle, KeyPart, KeyPartKind, Near, UserArgument},
     target::{Argument, Target},
-    uses::{compact, fields, has_ident, mentions, uses},
+    uses::{compact, fields, has_ident, mentions, unraw, uses},
 };
 
 /// Arguments that say who is asking. They are left out of the key, and so the body must not look at them.
@@ -321,30 +321,21 @@ fn names(expr: &Expr, name: &str) -> bool {
     mentions(&tokens, name) || has_ident(&tokens, name)
 }
 
-/// The skipped arguments that the body uses, whose types decide: what could be in the key is no handle. What is borrowed mutably could
-/// not.
-fn handles(args: &CachedArgs, target: &Target) -> Vec<Ident> {
-    let is_used = |name: &&Ident| {
-        let Some(argument) = target.argument(name) else {
-            return false;
-        };
+/// The skipped arguments that the body uses, whose types decide: what could be in the key is no handle.
+fn handles(args: &CachedArgs, target: &Target) -> Vec<Handle> {
+    let handle = |name: &Ident| {
+        let argument = target.argument(name)?;
         let by_user = |span: &Span| !target.is_generated(*span, &argument.ident);
-        let is_mutable = matches!(&argument.ty, Some(Type::Reference(reference)) if reference.mutability.is_some());
-        let is_plain = argument.ty.is_some() && argument.cfg.is_empty();
         let text = unraw(name);
-        is_plain
-            && !is_mutable
-            && !USER_ARGUMENTS.contains(&text.as_str())
-            && uses(target.user_code(), &text).iter().any(by_user)
+        let is_used = !USER_ARGUMENTS.contains(&text.as_str()) && uses(target.user_code(), &text).iter().any(by_user);
+        is_used.then(|| Handle {
+            ident: name.clone(),
+            cfg: argument.cfg.clone(),
+        })
     };
-    args.skip.values().iter().filter(is_used).cloned().collect()
+    args.skip.values().iter().filter_map(handle).collect()
 }
 
 fn is_plain(expr: &Expr, name: &Ident) -> bool {
     matches!(expr, Expr::Path(path) if path.path.is_ident(name))
-}
-
-fn unraw(ident: &Ident) -> String {
-    let name = ident.to_string();
-    name.strip_prefix("r#").map_or_else(|| name.clone(), str::to_owned)
 }

@@ -21,7 +21,7 @@ const RESULT: &str = "result";
 
 /// What `args` mean for `function`.
 pub(crate) fn invalidates(args: &InvalidatesArgs, function: &Function, errors: &mut Errors) -> Invalidates {
-    if args.targets.is_empty() {
+    if args.targets.is_empty() && !args.has_wrong_target {
         errors.at(
             Span::call_site(),
             "`#[invalidates]` does not say what\nhelp: name resources or groups (`\"invoices_list\"`) or give patterns \

@@ -10,7 +10,7 @@ use crate::{
     args::{Declaration, ResourceArgs, ResourcesArgs, ScopeArg, Slot, WHEN, resource_ident},
     diag::Errors,
     model::{CrashSafe, Registry, Resource, ScopeType},
-    uses::compact,
+    uses::{compact, unraw},
 };
 
 /// The names that the expansion takes for itself.
@@ -107,7 +107,7 @@ fn scope_names(declared: &ResourceArgs, types: &mut Vec<ScopeType>, errors: &mut
             );
             continue;
         }
-        if resource_ident(&name.to_string(), name.span()).is_err() {
+        if !unraw(name).is_ascii() {
             errors.at(
                 name.span(),
                 format!("`{name}` cannot name a scope\nhelp: use ASCII letters, digits and `_`"),

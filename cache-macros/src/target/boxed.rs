@@ -28,8 +28,6 @@ use syn::{
     visit_mut::{self, VisitMut},
 };
 
-use crate::diag::Errors;
-
 /// A boxed function's body.
 pub(crate) struct Boxed {
     statements: Vec<Stmt>,
@@ -40,10 +38,14 @@ pub(crate) struct Boxed {
     prologue: Vec<Stmt>,
 }
 
+/// The statements of a function; `None` if it is half typed.
+pub(super) fn statements(body: &TokenStream) -> Option<Vec<Stmt>> {
+    Block::parse_within.parse2(body.clone()).ok()
+}
+
 impl Boxed {
-    /// Finds the body. `None` without a mistake: the body is half typed.
-    pub(super) fn find(sig: &Signature, body: &TokenStream, attribute: &str, errors: &mut Errors) -> Option<Self> {
-        let mut statements = Block::parse_within.parse2(body.clone()).ok()?;
+    /// Finds the body. `None`: it cannot be seen where it begins.
+    pub(super) fn find(sig: &Signature, mut statements: Vec<Stmt>) -> Option<Self> {
         let by_async_trait =
             sig.generics.params.iter().any(
                 |param| matches!(param, GenericParam::Lifetime(lifetime) if lifetime.lifetime.ident == "async_trait"),
@@ -51,16 +53,7 @@ impl Boxed {
         let found = at_body(&mut statements, by_async_trait, |prologue, body| {
             (body.to_token_stream(), prologue.to_vec())
         });
-        let Some((user_code, prologue)) = found else {
-            errors.at(
-                sig.fn_token.span,
-                format!(
-                    "`#[{attribute}]` cannot see where the body of this function begins\nhelp: write an `async fn`, or end \
-                     the function with `Box::pin(async move {{ ... }})`"
-                ),
-            );
-            return None;
-        };
+        let (user_code, prologue) = found?;
         Some(Self {
             statements,
             by_async_trait,

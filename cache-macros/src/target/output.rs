@@ -34,10 +34,31 @@ pub(super) fn of_boxed_future(output: &ReturnType) -> Option<Type> {
     })
 }
 
+/// What the future gives that a returned alias may stand for, said in the compiler's words: it knows what the alias is.
+pub(super) fn of_alias(output: &ReturnType) -> Option<Type> {
+    let ReturnType::Type(_, ty) = output else {
+        return None;
+    };
+    last_segment(ty)?;
+    Some(syn::parse_quote_spanned!(ty.span()=> <#ty as ::core::future::Future>::Output))
+}
+
+/// Why a function that returns a boxed future cannot be annotated.
+pub(super) fn no_body(sig: &Signature, attribute: &str) -> syn::Error {
+    syn::Error::new(
+        sig.fn_token.span(),
+        format!(
+            "`#[{attribute}]` cannot see where the body of this function begins\nhelp: write an `async fn`, or end the \
+             function with `Box::pin(async move {{ ... }})`"
+        ),
+    )
+}
+
 /// Why a function that is not async and returns no boxed future cannot be annotated.
 pub(super) fn not_async(sig: &Signature, attribute: &str) -> syn::Error {
     match &sig.output {
         ReturnType::Type(_, ty) if find_impl_trait(ty).is_some() => is_opaque(ty, attribute),
+        ReturnType::Type(_, ty) if is_called_future(ty) => no_body(sig, attribute),
         _ => syn::Error::new(
             sig.fn_token.span(),
             format!(
@@ -80,6 +101,11 @@ pub(super) fn borrowed_value(output: &Type) -> Option<&Type> {
     let segment = last_segment(output)?;
     let splits = segment.ident == "Result" || segment.ident == "Option";
     first_type_argument(segment).filter(|first| splits && matches!(first, Type::Reference(_)))
+}
+
+/// Whether the type is called like a future.
+fn is_called_future(ty: &Type) -> bool {
+    last_segment(ty).is_some_and(|last| last.ident.to_string().contains("Fut"))
 }
 
 fn last_segment(ty: &Type) -> Option<&PathSegment> {

@@ -44,6 +44,7 @@ pub(crate) struct NearCall {
 
 impl NearCall {
     /// Looks for the value of the call that has this form.
+    #[inline]
     pub(crate) fn look(inner: &Arc<Inner>, coherence: Coherence, form: &[u8]) -> Looked {
         if coherence == Coherence::Tracked {
             inner.watching.ensure(inner);

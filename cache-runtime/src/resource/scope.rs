@@ -1,6 +1,6 @@
-//! The types of scopes: what their values are given as, and what of them stands in keys.
+//! Scopes: what their values are given as, and what of these stands in keys.
 
-use std::{fmt::Display, marker::PhantomData};
+use std::{fmt::Display, marker::PhantomData, ops::Deref};
 
 /// What a scope value can be.
 #[doc(hidden)]
@@ -9,55 +9,61 @@ use std::{fmt::Display, marker::PhantomData};
     label = "a scope value is written into keys",
     note = "use an integer, a `String` or a `Uuid`, or implement `Display` for it; `Option<...>` of one of them is written out, not behind an alias"
 )]
-pub trait ScopeType {
-    /// What values are given as.
-    type Given<'g>: ?Sized
-    where
-        Self: 'g;
-
-    /// What of a value stands in keys.
-    type Shown: Display + ?Sized;
-
-    /// `None`: the value is "nobody".
-    fn shown<'g>(given: &'g Self::Given<'g>) -> Option<&'g Self::Shown>;
-}
+pub trait ScopeType {}
 
 #[diagnostic::do_not_recommend]
-impl<T: Display + ?Sized> ScopeType for T {
-    type Given<'g>
-        = T
-    where
-        T: 'g;
-    type Shown = T;
+impl<T: Display + ?Sized> ScopeType for T {}
 
-    fn shown(given: &T) -> Option<&T> {
-        Some(given)
-    }
-}
+/// A scope of the type `T`, and `D`, the declaration, which takes its values: a method with the places of what the user wrote there, so
+/// that the compiler points at it when a value has another type. Texts behind an alias of `String` are taken here: inherent methods win
+/// over those reached by `Deref`.
+#[doc(hidden)]
+pub struct Scope<T: ?Sized, D>(PhantomData<fn(&T)>, D);
 
-/// The type of a scope that is declared as `Option<T>`; with `str` for `String`.
+/// The type of a scope that is declared as `Option<T>`.
 #[doc(hidden)]
 pub struct Optional<T: ?Sized>(PhantomData<fn(&T)>);
 
-#[diagnostic::do_not_recommend]
-impl<T: Display> ScopeType for Optional<T> {
-    type Given<'g>
-        = Option<T>
-    where
-        T: 'g;
-    type Shown = T;
+impl<T: ?Sized, D: Default> Scope<T, D> {
+    /// The scope.
+    #[expect(clippy::new_without_default, reason = "macro plumbing; nobody defaults it")]
+    #[inline]
+    pub fn new() -> Self {
+        Self(PhantomData, D::default())
+    }
 
-    fn shown(given: &Option<T>) -> Option<&T> {
-        given.as_ref()
+    /// The value `None`.
+    #[inline]
+    pub const fn nobody() -> Option<&'static str>
+    where
+        T: OptionalScope,
+    {
+        None
     }
 }
 
-impl ScopeType for Optional<str> {
-    type Given<'g> = dyn OptionalText + 'g;
-    type Shown = str;
+impl<D> Scope<String, D> {
+    /// What of the value stands in keys.
+    #[inline]
+    pub const fn __given<'v>(&self, value: &'v str) -> Option<&'v str> {
+        Some(value)
+    }
+}
 
-    fn shown<'g>(given: &'g (dyn OptionalText + 'g)) -> Option<&'g str> {
-        given.text()
+impl<D> Scope<Optional<String>, D> {
+    /// What of the value stands in keys.
+    #[inline]
+    pub fn __given<'v>(&self, value: &'v (dyn OptionalText + 'v)) -> Option<&'v str> {
+        value.text()
+    }
+}
+
+impl<T: ?Sized, D> Deref for Scope<T, D> {
+    type Target = D;
+
+    #[inline]
+    fn deref(&self) -> &D {
+        &self.1
     }
 }
 

@@ -6,6 +6,9 @@ use crate::AppError;
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+type Count = Later<'static, Option<usize>>;
+
 struct Tree {
     children: Vec<Self>,
 }
@@ -31,6 +34,22 @@ impl Tree {
         Box::pin(async move { Ok(self.children.len() + half) })
     }
 
+    #[cached(resource = "companies_list", key(extra = extra.len()), skip(extra))]
+    fn through_any_alias<'a>(&'a self, extra: &'a mut Vec<usize>) -> Later<'a, Result<usize, AppError>> {
+        Box::pin(async move {
+            extra.push(1);
+            if extra.len() > 5 {
+                return Err(AppError("full"));
+            }
+            Ok(self.children.len() + extra.len())
+        })
+    }
+
+    #[invalidates("companies_list", on = "always")]
+    fn prune(&mut self) -> Later<'_, Result<usize, AppError>> {
+        Box::pin(async move { self.children.pop().map(|_| 1).ok_or(AppError("bare")) })
+    }
+
     #[invalidates("companies_list")]
     fn clear(&mut self) -> BoxFuture<'_, usize> {
         Box::pin(async move {
@@ -39,6 +58,11 @@ impl Tree {
             cleared
         })
     }
+}
+
+#[cached(resource = "companies_list", key(what = "aliased"))]
+fn aliased_without_a_word_of_it(n: usize) -> Count {
+    Box::pin(async move { n.checked_sub(1) })
 }
 
 #[tokio::test]
@@ -50,5 +74,9 @@ async fn functions_that_return_a_boxed_future_work() {
     assert_eq!(tree.depth(10).await, 3);
     assert_eq!(tree.depth(2).await, 2);
     assert_eq!(tree.through_alias(4).await, Ok(4));
-    assert_eq!(tree.clear().await, 2);
+    assert_eq!(tree.through_any_alias(&mut vec![]).await, Ok(3));
+    assert_eq!(tree.prune().await, Ok(1));
+    assert_eq!(aliased_without_a_word_of_it(1).await, Some(0));
+    assert_eq!(aliased_without_a_word_of_it(0).await, None);
+    assert_eq!(tree.clear().await, 1);
 }

@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use self::forbidding::{always_early, never_returns, rate};
+use std::collections::HashSet;
+
+use self::forbidding::{always_early, never_returns, rate, shelf, unread, unread_by_a_mutation, unread_in_a_macro};
 
 /// A type with methods that are annotated, which clippy looks for unsafe code in. Here, because other macros allow things.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,31 +16,53 @@ pub(crate) struct Row {
 mod forbidding {
     #![forbid(
         dead_code,
+        missing_copy_implementations,
+        missing_debug_implementations,
         missing_docs,
         non_camel_case_types,
         unreachable_code,
+        unreachable_pub,
         unused_braces,
         unused_imports,
         unused_mut,
         unused_qualifications,
         unused_variables,
+        private_interfaces,
+        unnameable_types,
         clippy::diverging_sub_expression,
+        clippy::exhaustive_structs,
+        clippy::missing_inline_in_public_items,
         clippy::items_after_statements,
         clippy::no_effect_underscore_binding,
         clippy::semicolon_if_nothing_returned,
         clippy::unsafe_derive_deserialize,
+        clippy::single_char_lifetime_names,
         clippy::used_underscore_binding
     )]
     #![deny(clippy::pedantic, clippy::nursery)]
+
+    use std::collections::HashSet;
 
     use cache_runtime::{cached, invalidates};
 
     use super::Row;
 
     pub(super) mod registry {
+        type Slug = String;
+
+        pub(in super::super) struct Shelf(pub(in super::super) u8);
+
+        impl core::fmt::Display for Shelf {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
         cache_runtime::resources! {
             /// Rows.
             strict_rows { ttl = "1m", scope(company: i64, name: Option<String>) }
+            /// Shelves, by a type that nobody else knows and an alias.
+            strict_shelves { scope(shelf: Shelf, slug: Slug, row: Option<i64>) }
             /// Rows of everybody.
             strict_rates { tenant = shared }
             /// Both.
@@ -61,10 +85,34 @@ mod forbidding {
         }
     }
 
+    #[cached(resource = registry::strict_shelves, scope(shelf = registry::Shelf(1), slug, row = None))]
+    pub(super) async fn shelf(slug: &str) -> usize {
+        slug.len()
+    }
+
     #[cached(resource = registry::strict_rates, near = "tracked", lease, ttl = "5m", unless = |rate| *rate == 0)]
     pub(super) async fn rate(zone: u32) -> u32 {
         zone
     }
+
+    /// What is part of the key without being named in the body.
+    #[cached(resource = registry::strict_rates)]
+    pub(super) async fn unread(_zone: u32, (_, _x): (u8, &str), _set: &HashSet<u8>) -> u32 {
+        1
+    }
+
+    #[invalidates(registry::strict_rates, detach)]
+    pub(super) async fn unread_by_a_mutation(_zone: u32) {}
+
+    macro_rules! given {
+        ($name:ident: $ty:ty) => {
+            #[cached(resource = registry::strict_rates)]
+            pub(super) async fn unread_in_a_macro($name: $ty, _own: u8) -> u8 {
+                2
+            }
+        };
+    }
+    given!(_zone: u32);
 
     #[cached(resource = registry::strict_rates)]
     pub(super) async fn always_early(zone: u32) -> Result<u32, String> {
@@ -86,5 +134,14 @@ async fn a_module_that_forbids_what_it_can_may_annotate_its_functions() {
     assert_eq!(row.load(1, None).await, Ok(Row { id: 2 }));
     assert_eq!(row.change(1).await, Ok(2));
     assert_eq!((rate(1).await, always_early(3).await), (1, Ok(1)));
+    assert_eq!(
+        (
+            unread(1, (2, "x"), &HashSet::new()).await,
+            unread_in_a_macro(1, 2).await
+        ),
+        (1, 2)
+    );
+    assert_eq!(shelf("s").await, 1);
+    unread_by_a_mutation(1).await;
     assert!(tokio::spawn(never_returns()).await.unwrap_err().is_panic());
 }

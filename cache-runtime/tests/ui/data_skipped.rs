@@ -15,7 +15,10 @@ pub struct AuthUser {
 pub struct Context {
     user: AuthUser,
     username: String,
+    parent: Option<&'static Context>,
 }
+
+pub struct Query<T>(T);
 
 pub struct Pool;
 
@@ -29,6 +32,17 @@ impl Pool {
 #[cached(resource = "companies_list", skip(filter))]
 async fn by_type(filter: &Filter) -> u32 {
     filter.page
+}
+
+// Data, of a pattern.
+#[cached(resource = "companies_list", skip(page))]
+async fn of_a_pattern(Query(page): Query<u32>) -> u32 {
+    page
+}
+
+#[cached(resource = "companies_list", skip(size, filter))]
+async fn of_a_tuple((size, Filter { page, .. }): (u32, Filter), #[cfg(all())] filter: Option<Filter>) -> u32 {
+    size + page + filter.map_or(0, |filter| filter.page)
 }
 
 // Somebody, by the name.
@@ -50,6 +64,10 @@ async fn by_user_field(context: &Context) -> String {
 }
 
 impl Context {
+    fn get<T>(&self) -> &Self {
+        self
+    }
+
     #[cached(resource = "companies_list")]
     async fn of_self(&self) -> String {
         self.username.clone()
@@ -59,6 +77,32 @@ impl Context {
     async fn of_self_by_pattern(&self) -> String {
         let Self { username, .. } = self;
         username.clone()
+    }
+
+    #[cached(resource = "companies_list")]
+    async fn of_self_through_a_reference(&self) -> String {
+        (*self).username.clone()
+    }
+
+    #[cached(resource = "companies_list")]
+    async fn of_self_by_its_type(&self) -> String {
+        self.get::<Context>().username.clone()
+    }
+
+    #[cached(resource = "companies_list")]
+    async fn of_a_part_by_pattern(&self) -> String {
+        if let Some(Context { username, .. }) = &self.parent {
+            return username.clone();
+        }
+        String::new()
+    }
+
+    #[cached(resource = "companies_list")]
+    async fn of_a_part_by_match(&self) -> String {
+        match (&self.parent, 1) {
+            (Some(parent), _) => parent.username.clone(),
+            _ => String::new(),
+        }
     }
 
     #[cached(resource = "companies_list", key(self.username))]
@@ -77,6 +121,14 @@ impl Context {
 async fn fine(pool: &Pool, filter: &Filter, user: &AuthUser) -> u32 {
     println!("{} {}", filter.page, user.id);
     pool.rows().await.len() as u32
+}
+
+// What is borrowed mutably is part of no key.
+#[cached(resource = "companies_list", skip(seen, more))]
+async fn borrowed(seen: &mut Vec<u32>, (more, n): (&mut Vec<u32>, u32)) -> u32 {
+    seen.push(n);
+    more.push(n);
+    n
 }
 
 fn main() {}

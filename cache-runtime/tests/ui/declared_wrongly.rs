@@ -59,6 +59,10 @@ mod scope_declarations {
         other_type { scope(company: u64) }
         twice { scope(company: i64, company: i64) }
         borrowed { scope(region: &str) }
+        keyword { scope(type: i64) }
+        no_name { scope(self: i64) }
+        not_ascii { scope(größe: i64) }
+        group keyword_parameter(type) = first;
         many { scope(a: i8, b: i8, c: i8, d: i8, e: i8) }
     }
 }

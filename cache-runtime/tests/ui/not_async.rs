@@ -17,4 +17,12 @@ impl Service {
     }
 }
 
+type BoxFut<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+#[cached(resource = "companies_list")]
+fn made_elsewhere(n: i64) -> BoxFut<'static, i64> {
+    let made: BoxFut<'static, i64> = Box::pin(async move { n });
+    made
+}
+
 fn main() {}

@@ -30,6 +30,19 @@ async fn generic<T>(value: T) -> i64 {
 }
 
 #[cached(resource = "companies_list")]
+async fn bound<T: std::fmt::Debug>(value: &T, more: Vec<T>, set: std::collections::HashSet<T>) -> String {
+    format!("{value:?}")
+}
+
+struct Path<T>(T);
+struct State<T>(T);
+
+#[cached(resource = "companies_list")]
+async fn handler(State(db): State<Db>, path: Path<i64>) -> i64 {
+    path.0
+}
+
+#[cached(resource = "companies_list")]
 async fn opaque(each: impl Fn()) -> i64 {
     each();
     1

@@ -24,6 +24,18 @@ async fn only_serialisable() -> Option<OneWay> {
     None
 }
 
+struct Json<T>(T);
+
+#[cached(resource = "companies_list")]
+async fn a_response() -> Result<Json<i64>, String> {
+    Ok(Json(1))
+}
+
+#[cached(resource = "companies_list")]
+async fn generic<T: Default>() -> T {
+    T::default()
+}
+
 #[cached(resource = "companies_list")]
 async fn borrowed(text: &str) -> &str {
     text

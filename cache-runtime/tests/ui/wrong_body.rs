@@ -37,4 +37,11 @@ impl Rates for Fixed {
     }
 }
 
+type BoxFut<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+#[cached(resource = "companies_list")]
+fn mismatched_alias(n: i64) -> BoxFut<'static, String> {
+    Box::pin(async move { n })
+}
+
 fn main() {}

@@ -6,6 +6,56 @@ pub mod facade {
     pub use caching as runtime;
 }
 
+/// What a company's own crate may offer: annotated functions for crates that know neither the runtime nor the resources.
+#[macro_export]
+#[rustfmt::skip] // It is moved to the right each time.
+macro_rules! pages_of_company {
+    ($registry:ident, $read:ident, $change:ident) => {
+        mod $registry {
+            $crate::facade::runtime::resources! {
+                crate = $crate::facade::runtime;
+
+                /// Pages of this crate.
+                own { ttl = $crate::TTL, scope(company: $crate::Company, reader: Option<i64>) }
+                /// Pages of a company.
+                group of_company(company) = own(company);
+            }
+        }
+
+        #[$crate::facade::runtime::cached(
+            crate = $crate::facade::runtime,
+            resource = $crate::through_facade::registry::pages,
+            scope(company),
+            ttl = $crate::TTL,
+            near = "tracked",
+            lease = $crate::TTL,
+            skip(seen),
+            when = company > 0
+        )]
+        async fn $read(company: i64, _page: u32, seen: &mut Vec<i64>) -> Option<Result<i64, String>> {
+            seen.push(company);
+            Some(Ok(company))
+        }
+
+        #[$crate::facade::runtime::invalidates(
+            $crate::through_facade::registry::pages(company = result),
+            self::$registry::of_company(company = company),
+            self::$registry::own(reader = None),
+            crate = $crate::facade::runtime,
+            detach
+        )]
+        async fn $change(company: i64) -> Result<i64, String> {
+            Ok(company)
+        }
+    };
+}
+
+/// How long pages live.
+pub const TTL: std::time::Duration = std::time::Duration::from_secs(90);
+
+/// The number of a company.
+pub type Company = i64;
+
 /// Under the name that Cargo.toml gives it.
 pub mod cache_resources {
     caching::resources! {
