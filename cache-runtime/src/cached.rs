@@ -13,7 +13,7 @@ use crate::{
     codec::{Encoded, NotEncoded},
     context,
     envelope::{Envelope, Meta, Rejection},
-    flight::{self, FlightKey, Joined, Landed, Leader, Load, Loaded, Moment, Tended},
+    flight::{self, Caller, FlightKey, Joined, Landed, Leader, Load, Loaded, Moment, Tended},
     identity::Function,
     lease::{self, Acquired, Lease},
     near::{NearCall, Origin, tier::Tier},
@@ -88,7 +88,8 @@ where
         Answer::Load(ticket, _) => ticket,
     };
     let inside = context::load();
-    let leader = match asking.join(ticket.as_ref(), began, inside.as_ref()).await {
+    let caller = inside.as_ref().map_or(Caller::Outside, Caller::Inside);
+    let leader = match asking.join(ticket.as_ref(), began, caller).await {
         Joined::Leader(leader) => Some(leader),
         Joined::Waiter(landed) => match share::<R, S, N>(landed) {
             Some(shared) => {
@@ -221,7 +222,7 @@ impl Asking<'_> {
     }
 
     /// Waits for the load of another call in this process, or is the one that loads.
-    async fn join(&self, ticket: Option<&Ticket>, began: Moment, inside: Option<&Arc<Load>>) -> Joined {
+    async fn join(&self, ticket: Option<&Ticket>, began: Moment, caller: Caller<'_>) -> Joined {
         // Without tokio there is nobody to see to it that a wait for others ends.
         if Handle::try_current().is_err() {
             return Joined::Waiter(Landed::Failed);
@@ -233,7 +234,7 @@ impl Asking<'_> {
             None => FlightKey::unstamped(self.function, site.resource(), &known.arguments),
         };
         let backstop = cache.inner.settings.load_backstop;
-        flight::join(&cache.inner.flights, key, site.resource(), began, inside, backstop).await
+        flight::join(&cache.inner.flights, key, site.resource(), began, caller, backstop).await
     }
 
     /// Loads when it is this call's turn, and fills; unless another one has loaded meanwhile.
@@ -342,8 +343,7 @@ impl Asking<'_> {
                 Acquired::Overtaken(current) => {
                     drop(permit);
                     ticket = Some(current);
-                    let inside = load.outer();
-                    leader = match self.join(ticket.as_ref(), began, inside).await {
+                    leader = match self.join(ticket.as_ref(), began, Caller::Load(load)).await {
                         Joined::Leader(leader) => Some(leader),
                         Joined::Waiter(landed) => match share::<R, S, N>(landed) {
                             Some(shared) => return Turn::Shared(shared),
