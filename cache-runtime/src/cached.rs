@@ -13,7 +13,7 @@ use crate::{
     codec::{Encoded, NotEncoded},
     context,
     envelope::{Envelope, Meta, Rejection},
-    flight::{self, Caller, FlightKey, Joined, Landed, Leader, Load, Loaded, Moment, Tended},
+    flight::{self, Caller, FlightKey, Joined, Landed, Leader, Load, Loaded, Moment, Takeover, Tended},
     identity::Function,
     lease::{self, Acquired, Lease},
     near::{NearCall, Origin, tier::Tier},
@@ -323,7 +323,10 @@ impl Asking<'_> {
                     None => {}
                 }
             }
-            let leases = leader.as_ref().is_some_and(|leader| leader.takeover().is_none());
+            // Who loads because somebody else waits for it, or seems to, does not wait for the lease of that one.
+            let leases = leader
+                .as_ref()
+                .is_some_and(|leader| !matches!(leader.takeover(), Some(Takeover::Circle | Takeover::Overdue)));
             let mut permit = Permit {
                 ticket: None,
                 leader,
@@ -331,12 +334,11 @@ impl Asking<'_> {
                 slot,
             };
             let stamped = self.located.as_ref().zip(ticket.as_ref());
-            // Who takes over does not wait for the lease of the one that it is to do without.
             let (Some((located, asked)), Some(lasting), true) = (stamped, site.lease_lasts(), leases) else {
                 permit.ticket = ticket;
                 return Turn::Load(permit);
             };
-            match lease::acquire(inner, located, asked, lasting).await {
+            match lease::acquire(inner, located, asked, lasting, load).await {
                 Acquired::Lease(lease) => (permit.ticket, permit.lease) = (ticket, Some(lease)),
                 Acquired::Nothing(current) => permit.ticket = current,
                 // The stamps are others: so is the flight.

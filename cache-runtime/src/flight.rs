@@ -29,7 +29,7 @@ use std::{
 };
 
 pub(crate) use self::{
-    circles::Waits,
+    circles::{Awaited, Wait, Waits},
     load::{Load, Sightings, Tended},
     loaded::Loaded,
     table::{Caller, Moment, Takeover},

@@ -3,8 +3,12 @@
 
 use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
-use cache_runtime::{Cache, cached, with_cache};
-use cache_testkit::{Gate, isolated};
+use cache_runtime::{
+    Cache, cached,
+    store::{MemoryStore, Store as _},
+    with_cache,
+};
+use cache_testkit::{Gate, OperationKind, SpyStore, isolated, isolated_in};
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{
     task::JoinHandle,
@@ -14,6 +18,7 @@ use tokio::{
 mod cache_resources {
     cache_runtime::resources! {
         places { ttl = 60 }
+        leased { ttl = 60 }
         limited { ttl = 60, max_loads = 1 }
         pairs { ttl = 60, max_loads = 2 }
     }
@@ -107,7 +112,10 @@ fn spawn(cache: &Cache, call: impl Future<Output = u8> + Send + 'static) -> Join
 async fn until_all_end(calls: impl IntoIterator<Item = JoinHandle<u8>>) -> Duration {
     let began = Instant::now();
     for call in calls {
-        timeout(LONG, call).await.expect("the call ends").unwrap();
+        timeout(LONG, call)
+            .await
+            .expect("the call ends")
+            .expect("the call does not panic");
     }
     began.elapsed()
 }
@@ -285,6 +293,255 @@ async fn a_load_that_was_seen_to_have_stalled_is_seen_so_by_others_at_their_firs
         let took = until_all_end([spawn(&cache, visit_limited(1, walk(&[])))]).await;
         assert!(took <= LOOK + LOAD + TICK, "{took:?}");
         assert_eq!(timeout(LONG, stalled).await, Ok(1));
+    })
+    .await;
+}
+
+/// Loads under a lease that is longer than anybody wants to wait.
+#[cached(resource = "leased", lease = "30s", independent(program))]
+async fn leased(place: u8, program: Program) -> Result<u8, ()> {
+    run(program).await;
+    Ok(place)
+}
+
+/// As `leased`, and its load fails.
+#[cached(resource = "leased", lease = "30s")]
+async fn leased_in_vain(place: u8) -> Result<u8, u8> {
+    sleep(LOAD).await;
+    Err(place)
+}
+
+fn spied() -> SpyStore {
+    SpyStore::new(MemoryStore::new(1 << 20))
+}
+
+/// A cache of its own, on a store that it shares with others: as of another process. Its deadlines are not what is looked at.
+fn cache_on(spy: &SpyStore) -> Cache {
+    Cache::builder().store(spy.clone()).read_timeout(LONG).build()
+}
+
+/// Polls a call until it has the lease, and is in the middle of its body.
+async fn poll_until_it_loads<T>(call: &mut Pin<Box<impl Future<Output = T> + ?Sized>>) {
+    assert!(timeout(LOAD / 2, call.as_mut()).await.is_err());
+}
+
+/// How long a call takes.
+async fn time<T>(call: impl Future<Output = T>) -> (T, Duration) {
+    let began = Instant::now();
+    let answer = timeout(LONG, call).await.expect("the call ends");
+    (answer, began.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_that_an_invalidation_has_made_begin_anew_is_watched_like_any_other() {
+    let spy = spied();
+    let (here, elsewhere) = (cache_on(&spy), cache_on(&spy));
+    let gate = Gate::closed();
+    let other = program([Step::Pass(gate.clone())]);
+    let holder = tokio::spawn(with_cache(elsewhere.clone(), leased(1, other)));
+    gate.until_waiting(1).await;
+    isolated_in(here, async |here| {
+        let mut call = leased(1, walk(&[])).boxed();
+        assert!(timeout(LOAD, call.as_mut()).await.is_err(), "it waits for the lease");
+        elsewhere.invalidate("leased").await.unwrap();
+        poll_until_it_loads(&mut call).await;
+        assert_eq!(here.stats().loads, 1, "it loads what is there now");
+        let (answer, took) = time(leased(1, walk(&[]))).await;
+        assert_eq!(answer, Ok(1));
+        assert!(took <= 2 * LOAD + STALLED + TICK, "{took:?}");
+        assert_eq!(timeout(LONG, call).await, Ok(Ok(1)));
+    })
+    .await;
+    gate.open();
+    assert_eq!(holder.await.unwrap(), Ok(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lease_of_a_stalled_load_is_taken_over_and_given_back() {
+    let spy = spied();
+    isolated_in(cache_on(&spy), async |cache| {
+        let mut stalled = leased_in_vain(1).boxed();
+        poll_until_it_loads(&mut stalled).await;
+        let (answer, took) = time(leased_in_vain(1)).await;
+        assert_eq!(answer, Err(1));
+        assert!(took <= 2 * LOAD + STALLED + TICK, "{took:?}");
+        assert_eq!(cache.stats().taken_over_loads, 1);
+        // It has stored nothing, and nobody has the lease any more.
+        let (_, took) = time(leased_in_vain(1)).await;
+        assert_eq!(took, LOAD);
+        // Who has lost it gives nothing back.
+        let given_back = spy.count(OperationKind::DropLease);
+        assert_eq!(timeout(LONG, stalled).await, Ok(Err(1)));
+        assert_eq!(spy.count(OperationKind::DropLease), given_back);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_was_taken_over_is_extended_for_as_long_as_the_load_runs() {
+    let spy = spied();
+    isolated_in(cache_on(&spy), async |cache| {
+        let mut stalled = leased(1, walk(&[])).boxed();
+        poll_until_it_loads(&mut stalled).await;
+        let gate = Gate::closed();
+        let slow = leased(1, program([Step::Pass(gate.clone())]));
+        let slow = tokio::spawn(with_cache(cache.clone(), slow));
+        gate.until_waiting(1).await;
+        // What it was given at first has run out by then.
+        sleep(Duration::from_secs(45)).await;
+        let elsewhere = cache_on(&spy);
+        let waiting = tokio::spawn(with_cache(elsewhere.clone(), leased(1, walk(&[]))));
+        sleep(LOAD).await;
+        assert_eq!(elsewhere.stats().loads, 0);
+        gate.open();
+        assert_eq!((slow.await.unwrap(), waiting.await.unwrap()), (Ok(1), Ok(1)));
+        drop(stalled);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_does_not_wait_for_the_lease_of_one_that_has_stalled_in_another_flight() {
+    let spy = spied();
+    let (here, elsewhere) = (cache_on(&spy), cache_on(&spy));
+    let mut stalled = with_cache(elsewhere, leased(1, walk(&[]))).boxed();
+    poll_until_it_loads(&mut stalled).await;
+    isolated_in(here, async |_| {
+        let (answer, took) = time(leased(1, walk(&[]))).await;
+        assert_eq!(answer, Ok(1));
+        assert!(took <= 2 * LOAD + STALLED + TICK, "{took:?}");
+    })
+    .await;
+    assert_eq!(timeout(LONG, stalled).await, Ok(Ok(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_waits_for_the_lease_of_one_that_goes_on_in_another_flight() {
+    let spy = spied();
+    let (here, elsewhere) = (cache_on(&spy), cache_on(&spy));
+    let slow = program(vec![Step::Load; 100]);
+    let slow = tokio::spawn(with_cache(elsewhere, leased(1, slow)));
+    sleep(LOAD).await;
+    isolated_in(here, async |here| {
+        let (answer, took) = time(leased(1, walk(&[]))).await;
+        assert_eq!(answer, Ok(1));
+        assert!((99 * LOAD..101 * LOAD).contains(&took), "{took:?}");
+        assert_eq!(here.stats().loads, 0);
+    })
+    .await;
+    assert_eq!(slow.await.unwrap(), Ok(1));
+}
+
+#[cached(resource = "leased", lease = "30s", cache = caches.0, skip(caches), independent(program))]
+async fn leased_here(place: u8, caches: &(Cache, Cache), program: &[u8]) -> u8 {
+    sleep(LOAD).await;
+    match program {
+        [] => place,
+        [next, rest @ ..] => Box::pin(leased_there(*next, caches, rest)).await + 10,
+    }
+}
+
+#[cached(resource = "leased", lease = "30s", cache = caches.1, skip(caches), independent(program))]
+async fn leased_there(place: u8, caches: &(Cache, Cache), program: &[u8]) -> u8 {
+    sleep(LOAD).await;
+    match program {
+        [] => place,
+        [next, rest @ ..] => Box::pin(leased_here(*next, caches, rest)).await + 10,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_inside_of_the_one_that_has_the_lease_does_not_wait_for_it() {
+    let spy = spied();
+    let caches = (cache_on(&spy), cache_on(&spy));
+    // Two functions of one resource have one key, so one lease.
+    assert_eq!(time(leased_here(1, &caches, &[1])).await, (11, 2 * LOAD));
+}
+
+#[tokio::test(start_paused = true)]
+async fn loads_that_have_the_leases_that_the_other_needs_go_on() {
+    let spy = spied();
+    let caches = (cache_on(&spy), cache_on(&spy));
+    let calls = async { tokio::join!(leased_here(1, &caches, &[2]), leased_here(2, &caches, &[1])) };
+    let (answers, took) = time(calls).await;
+    assert_eq!(answers, (12, 11));
+    assert!(took <= 3 * LOAD + TICK, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_was_given_to_a_caller_who_has_gone_is_given_back() {
+    let spy = spied();
+    isolated_in(cache_on(&spy), async |_| {
+        let answered = spy.hold_answer(OperationKind::AcquireLease);
+        let mut call = leased_in_vain(1).boxed();
+        tokio::select! {
+            _ = &mut call => panic!("it has no answer yet"),
+            () = answered.until_waiting(1) => {}
+        }
+        drop(call);
+        answered.open();
+        spy.until_ended(OperationKind::DropLease, 1).await;
+        assert_eq!(time(leased_in_vain(1)).await, (Err(1), LOAD));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_was_given_too_late_is_given_back() {
+    let spy = spied();
+    isolated_in(Cache::builder().store(spy.clone()).build(), async |_| {
+        let answered = spy.hold_answer(OperationKind::AcquireLease);
+        // It does without.
+        let (_, took) = time(leased_in_vain(1)).await;
+        assert!(took < 2 * LOAD, "{took:?}");
+        answered.open();
+        spy.until_ended(OperationKind::DropLease, 1).await;
+        assert_eq!(time(leased_in_vain(1)).await, (Err(1), LOAD));
+    })
+    .await;
+}
+
+/// Not given back, as it may still come for it, but taken over.
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_was_given_to_a_caller_who_is_left_alone_is_taken_over() {
+    let spy = spied();
+    isolated_in(cache_on(&spy), async |_| {
+        let answered = spy.hold_answer(OperationKind::AcquireLease);
+        let mut call = leased_in_vain(1).boxed();
+        tokio::select! {
+            _ = &mut call => panic!("it has no answer yet"),
+            () = answered.until_waiting(1) => {}
+        }
+        answered.open();
+        let (answer, took) = time(leased_in_vain(1)).await;
+        assert_eq!(answer, Err(1));
+        assert!(took <= LOAD + STALLED + TICK, "{took:?}");
+        assert_eq!(time(leased_in_vain(1)).await, (Err(1), LOAD));
+        drop(call);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_another_process_has_got_meanwhile_is_not_taken_over() {
+    let spy = spied();
+    isolated_in(cache_on(&spy), async |cache| {
+        let mut stalled = leased(1, walk(&[])).boxed();
+        poll_until_it_loads(&mut stalled).await;
+        // It has run out, and another process has it.
+        let lease = spy
+            .operations()
+            .iter()
+            .find(|operation| operation.kind == OperationKind::AcquireLease)
+            .map(|operation| operation.keys[0].clone());
+        let lease = lease.expect("it has asked for the lease");
+        spy.drop_lease(&lease).await.unwrap();
+        assert!(spy.acquire_lease(&lease, 7, Duration::from_secs(20)).await.unwrap());
+        let (answer, took) = time(leased(1, walk(&[]))).await;
+        assert_eq!(answer, Ok(1));
+        assert!(took >= Duration::from_secs(20), "{took:?}");
+        assert_eq!(cache.stats().loads, 2);
+        drop(stalled);
     })
     .await;
 }
