@@ -24,9 +24,9 @@ use crate::{reach, soak::orders::Counts};
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How long a caller who goes away has waited, in microseconds, at most.
 const IMPATIENCE: u64 = 20_000;
-/// What a mutation may wait for beside the database: that it is announced, and acknowledged, as often as it takes for a
-/// `crash_safe` resource.
-const ACKNOWLEDGED: Duration = Duration::from_millis(4 * 250);
+/// What a mutation may wait for beside the database: that it is announced, and acknowledged. For a `crash_safe` resource that is
+/// four times 250 ms.
+const ACKNOWLEDGED: Duration = Duration::from_secs(1);
 /// How many problems are told.
 const TOLD: usize = 5;
 
