@@ -1,5 +1,7 @@
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    collections::HashMap,
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -12,7 +14,7 @@ const STALLED: Duration = Duration::from_millis(100);
 const STALLS: u32 = 5;
 
 /// How long a call may take.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Bound {
     /// The loads that it may have to wait for: each is one of somebody else, and then one of its own.
     pub(super) loads: u32,
@@ -27,38 +29,53 @@ impl Bound {
     }
 }
 
-/// How long calls took.
+/// How long calls took. They are judged when all is over: a machine that stood still makes calls slow before it is known that
+/// loads were, too.
 #[derive(Debug, Default)]
-pub(super) struct Longest {
-    micros: AtomicU64,
-    /// Of its bound, in millionths.
-    share: AtomicU64,
-    too_long: AtomicU64,
+pub(super) struct Longest(Mutex<HashMap<Bound, Took>>);
+
+/// How long the calls of one bound took.
+#[derive(Debug, Default)]
+struct Took {
+    longest: Duration,
+    /// Those beyond the bound, as it was known then.
+    suspects: Vec<(Duration, String)>,
 }
 
 impl Longest {
-    /// Notes what a call took. Returns whether it may.
-    pub(super) fn note(&self, took: Duration, bound: Duration) -> bool {
-        let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        self.micros.fetch_max(micros(took), Ordering::Relaxed);
-        let share = micros(took).saturating_mul(1_000_000) / micros(bound).max(1);
-        self.share.fetch_max(share, Ordering::Relaxed);
-        let within = took <= bound;
-        self.too_long.fetch_add(u64::from(!within), Ordering::Relaxed);
-        within
+    /// Notes what a call took; `slowest` is the slowest load so far.
+    pub(super) fn note(&self, took: Duration, bound: Bound, slowest: Duration, what: &impl fmt::Debug) {
+        let mut all = self.all();
+        let all = all.entry(bound).or_default();
+        all.longest = all.longest.max(took);
+        if took > bound.with(slowest) {
+            all.suspects.push((took, format!("{what:?}")));
+        }
     }
 
-    pub(super) fn millis(&self) -> u64 {
-        self.micros.load(Ordering::Relaxed) / 1_000
+    pub(super) fn longest(&self) -> Duration {
+        self.all().values().map(|took| took.longest).max().unwrap_or_default()
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 52 bits")]
-    pub(super) fn share(&self) -> f64 {
-        self.share.load(Ordering::Relaxed) as f64 / 1e6
+    /// The longest as a share of its bound.
+    pub(super) fn share(&self, slowest: Duration) -> f64 {
+        let share = |(bound, took): (&Bound, &Took)| took.longest.div_duration_f64(bound.with(slowest));
+        self.all().iter().map(share).fold(0.0, f64::max)
     }
 
-    pub(super) fn too_long(&self) -> u64 {
-        self.too_long.load(Ordering::Relaxed)
+    /// The calls that took longer than they may.
+    pub(super) fn too_long(&self, slowest: Duration) -> Vec<String> {
+        let all = self.all();
+        let told = all.iter().flat_map(|(bound, took)| {
+            let bound = bound.with(slowest);
+            let too_long = took.suspects.iter().filter(move |(took, _)| *took > bound);
+            too_long.map(move |(took, what)| format!("{what}: took {took:?} of at most {bound:?}"))
+        });
+        told.collect()
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<Bound, Took>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -66,19 +83,30 @@ impl Longest {
 mod tests {
     use super::*;
 
+    const SLOWEST: Duration = Duration::from_millis(100);
+
+    fn bound(loads: u32) -> Bound {
+        let beside = Duration::ZERO;
+        Bound { loads, beside }
+    }
+
     #[test]
     fn the_longest_calls_are_known_by_themselves_and_by_their_bounds() {
         let longest = Longest::default();
-        let bound = |loads| {
-            let beside = Duration::ZERO;
-            Bound { loads, beside }.with(Duration::from_millis(100))
-        };
-        assert!(longest.note(bound(1) / 2, bound(1)));
-        assert!(longest.note(bound(3) / 3, bound(3)));
-        assert_eq!(Duration::from_millis(longest.millis()), bound(1));
-        assert!((longest.share() - 0.5).abs() < 1e-3, "{}", longest.share());
-        assert_eq!(longest.too_long(), 0);
-        assert!(!longest.note(bound(1) + Duration::from_millis(1), bound(1)));
-        assert_eq!(longest.too_long(), 1);
+        longest.note(bound(1).with(SLOWEST) / 2, bound(1), SLOWEST, &"short");
+        longest.note(bound(4).with(SLOWEST) / 4, bound(4), SLOWEST, &"longer");
+        assert_eq!(longest.longest(), bound(1).with(SLOWEST));
+        assert!((longest.share(SLOWEST) - 0.5).abs() < 1e-9);
+        assert_eq!(longest.too_long(SLOWEST), [""; 0]);
+    }
+
+    #[test]
+    fn a_call_that_took_too_long_is_named_unless_loads_turn_out_to_have_been_as_slow() {
+        let longest = Longest::default();
+        let took = bound(1).with(SLOWEST) + Duration::from_millis(1);
+        longest.note(took, bound(1), SLOWEST, &"too long");
+        let told = longest.too_long(SLOWEST);
+        assert!(told.len() == 1 && told[0].contains("too long"), "{told:?}");
+        assert_eq!(longest.too_long(SLOWEST * 2), [""; 0]);
     }
 }

@@ -131,7 +131,8 @@ impl Subject {
     pub(super) fn loads(self) -> u32 {
         match self.kind() {
             Kind::Plain | Kind::Checked | Kind::Tracked | Kind::CrashSafe => 1,
-            Kind::Crossed => 1 + DEPTH,
+            // A chain of others' loads around the circle, and its own.
+            Kind::Crossed => FEW_ITEMS / KINDS + 1 + DEPTH,
             // As many turns as it takes for each of the others of the resource to have had one, and its own.
             Kind::Limited => FEW_TENANTS * (FEW_ITEMS / KINDS) * VIEWS / MAX_LOADS + 1,
         }

@@ -142,23 +142,21 @@ impl Site {
         }
     }
 
-    /// Polls a call until it ends, and judges how long that took.
+    /// Polls a call until it ends.
     pub(super) async fn poll_to_its_end(&self, mut call: Call<'_>) {
         if !self.poll_for(&mut call, PATIENCE).await {
             self.fail(format!("{:?}: not answered within {PATIENCE:?}", call.what));
         }
     }
 
-    /// Polls a call for so long at most. Returns whether it has ended; then how long it was polled is judged.
+    /// Polls a call for so long at most. Returns whether it has ended; then it is noted how long it was polled.
     pub(super) async fn poll_for(&self, call: &mut Call<'_>, at_most: Duration) -> bool {
         let began = Instant::now();
         let ended = timeout(at_most, &mut call.future).await.is_ok();
         call.polled += began.elapsed();
         if ended {
-            let bound = call.bound.with(self.database.slowest());
-            if !self.longest.note(call.polled, bound) {
-                self.tell(format!("{:?}: took {:?} of at most {bound:?}", call.what, call.polled));
-            }
+            self.longest
+                .note(call.polled, call.bound, self.database.slowest(), &call.what);
         }
         ended
     }
@@ -213,18 +211,23 @@ impl Site {
     /// What callers have seen so far.
     pub(super) fn counts(&self) -> Counts {
         let count = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
+        let millis = |duration: Duration| duration.as_millis().try_into().unwrap_or(u64::MAX);
+        let slowest = self.database.slowest();
+        let too_long = self.longest.too_long(slowest);
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        first.extend(too_long.iter().take(TOLD).cloned());
         Counts {
             calls: count(&self.calls),
             mutations: count(&self.mutations),
             abandoned: count(&self.abandoned),
             left_alone: count(&self.left_alone),
-            slowest_load_ms: self.database.slowest().as_millis().try_into().unwrap_or(u64::MAX),
-            longest_ms: self.longest.millis(),
-            longest_share: self.longest.share(),
-            too_long: self.longest.too_long(),
+            slowest_load_ms: millis(slowest),
+            longest_ms: millis(self.longest.longest()),
+            longest_share: self.longest.share(slowest),
+            too_long: too_long.len() as u64,
             stale: count(&self.stale),
             errors: count(&self.errors),
-            first: self.first.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            first,
             ..Counts::default()
         }
     }
