@@ -229,13 +229,14 @@ impl Drop for Lease {
             store,
             runtime,
             key,
+            lasting,
             load,
             ..
         } = &self.claim;
         if HOLDERS.end(key, load) {
-            let (store, key) = (Arc::clone(store), Arc::clone(key));
+            let (store, key, lasting) = (Arc::clone(store), Arc::clone(key), *lasting);
             // Without an answer the next one takes over when the lease has run out.
-            runtime.spawn(async move { drop(store.drop_lease(&key).await) });
+            runtime.spawn(async move { drop(within(lasting, "a lease", store.drop_lease(&key)).await) });
         }
     }
 }
