@@ -159,58 +159,53 @@ impl<V: Clone> Flight<V> {
         taken.ok().map(|_| Seat(&self.waiters))
     }
 
-    /// Waits for the end, or for a vacancy, which it takes.
+    /// Waits for the end, or for a vacancy, which it takes; unless the flight is held up by the one that waits. What that one
+    /// would bring may be a part of what the others wait for.
     async fn wait(&self, resource: &'static str, caller: Caller<'_>, waits: &Waits) -> Waited<V> {
-        let mut has_waited = false;
+        let (mut has_waited, mut is_outside) = (false, false);
         loop {
             // Made before the look at the state, so that a change in between is not missed.
             let changed = self.changed.notified();
-            if let Some(waiting) = caller.waiting()
-                && self.lets_go(waiting, waits)
-            {
-                return Waited::Circle;
-            }
-            match &mut *self.state() {
-                State::Flying(crew) => {
-                    if let Some(takeover) = crew.vacancy.take() {
-                        let load = caller.load(resource);
+            let circle = match &mut *self.state() {
+                State::Flying(crew) => match (&crew.vacancy, caller.waiting()) {
+                    (None, _) => None,
+                    (Some(_), Some(waiting)) if crew.leaders.iter().any(|leader| waiting.is_within(leader)) => {
+                        return Waited::Circle;
+                    }
+                    (Some(Takeover::Circle), Some(waiting)) if !is_outside => Some((waiting, crew.leaders.clone())),
+                    (Some(takeover), _) => {
+                        let (load, takeover) = (caller.load(resource), takeover.clone());
+                        crew.vacancy = None;
                         crew.leaders.push(Arc::clone(&load));
                         crew.led += 1;
                         return Waited::Vacancy(load, takeover);
                     }
-                }
+                },
                 State::Landed(_, at) if !has_waited && at.elapsed() > LINGERING => return Waited::Over,
                 State::Landed(landed, _) => return Waited::Landed(landed.clone()),
                 State::Abandoned => return Waited::Over,
+            };
+            if let Some((waiting, leaders)) = circle {
+                // Not under the lock of the state, which this looks at.
+                if waits.depend_on(&leaders, waiting) {
+                    self.circle_is_open();
+                    return Waited::Circle;
+                }
+                is_outside = true;
+                continue;
             }
             changed.await;
-            has_waited = true;
+            (has_waited, is_outside) = (true, false);
         }
     }
 
-    /// Whether a vacancy ends the wait of a load without being that one's to take: the flight is held up by it, and what it
-    /// would bring may be a part of what the others wait for.
-    fn lets_go(&self, waiting: &Load, waits: &Waits) -> bool {
-        let (leaders, in_circle) = match &*self.state() {
-            State::Flying(crew) => match crew.vacancy {
-                Some(Takeover::Circle) => (crew.leaders.clone(), true),
-                Some(_) => (crew.leaders.clone(), false),
-                None => return false,
-            },
-            State::Landed(..) | State::Abandoned => return false,
-        };
-        if leaders.iter().any(|leader| waiting.is_within(leader)) {
-            return true;
-        }
-        // Not under the lock of the state, which this looks at.
-        if !in_circle || !waits.depend_on(&leaders, waiting) {
-            return false;
-        }
-        // With this one let go, there is no circle any more.
-        if let State::Flying(crew) = &mut *self.state() {
+    /// One that was part of the circle is let go, so nobody else is wanted to load.
+    fn circle_is_open(&self) {
+        if let State::Flying(crew) = &mut *self.state()
+            && let Some(Takeover::Circle) = crew.vacancy
+        {
             crew.vacancy = None;
         }
-        true
     }
 
     /// Waits until the flight is over, however.
