@@ -13,7 +13,7 @@ use crate::{
     codec::{Encoded, NotEncoded},
     context,
     envelope::{Envelope, Meta, Rejection},
-    flight::{self, FlightKey, Joined, Landed, Leader, Load, Loaded, Moment, Tended},
+    flight::{self, Caller, FlightKey, Joined, Landed, Leader, Load, Loaded, Moment, Takeover, Tended},
     identity::Function,
     lease::{self, Acquired, Lease},
     near::{NearCall, Origin, tier::Tier},
@@ -98,7 +98,8 @@ where
         Answer::Load(ticket, _) => ticket,
     };
     let inside = context::load();
-    let leader = match asking.join(ticket.as_ref(), began, inside.as_ref()).await {
+    let caller = inside.as_ref().map_or(Caller::Outside, Caller::Inside);
+    let leader = match asking.join(ticket.as_ref(), began, caller).await {
         Joined::Leader(leader) => Some(leader),
         Joined::Waiter(landed) => match share::<R, S, N>(landed) {
             Some(shared) => {
@@ -231,7 +232,7 @@ impl Asking<'_> {
     }
 
     /// Waits for the load of another call in this process, or is the one that loads.
-    async fn join(&self, ticket: Option<&Ticket>, began: Moment, inside: Option<&Arc<Load>>) -> Joined {
+    async fn join(&self, ticket: Option<&Ticket>, began: Moment, caller: Caller<'_>) -> Joined {
         // Without tokio there is nobody to see to it that a wait for others ends.
         if Handle::try_current().is_err() {
             return Joined::Waiter(Landed::Failed);
@@ -243,7 +244,7 @@ impl Asking<'_> {
             None => FlightKey::unstamped(self.function, known),
         };
         let backstop = cache.inner.settings.load_backstop;
-        flight::join(&cache.inner.flights, key, site.resource(), began, inside, backstop).await
+        flight::join(&cache.inner.flights, key, site.resource(), began, caller, backstop).await
     }
 
     /// Loads when it is this call's turn, and fills; unless another one has loaded meanwhile.
@@ -332,7 +333,10 @@ impl Asking<'_> {
                     None => {}
                 }
             }
-            let leases = leader.as_ref().is_some_and(|leader| leader.takeover().is_none());
+            // Who loads because somebody else waits for it, or seems to, does not wait for the lease of that one.
+            let leases = leader
+                .as_ref()
+                .is_some_and(|leader| !matches!(leader.takeover(), Some(Takeover::Circle | Takeover::Overdue)));
             let mut permit = Permit {
                 ticket: None,
                 leader,
@@ -340,20 +344,18 @@ impl Asking<'_> {
                 slot,
             };
             let stamped = self.located.as_ref().zip(ticket.as_ref());
-            // Who takes over does not wait for the lease of the one that it is to do without.
             let (Some((located, asked)), Some(lasting), true) = (stamped, site.lease_lasts(), leases) else {
                 permit.ticket = ticket;
                 return Turn::Load(permit);
             };
-            match lease::acquire(inner, located, asked, lasting).await {
+            match lease::acquire(inner, located, asked, lasting, load).await {
                 Acquired::Lease(lease) => (permit.ticket, permit.lease) = (ticket, Some(lease)),
                 Acquired::Nothing(current) => permit.ticket = current,
                 // The stamps are others: so is the flight.
                 Acquired::Overtaken(current) => {
                     drop(permit);
                     ticket = Some(current);
-                    let inside = load.outer();
-                    leader = match self.join(ticket.as_ref(), began, inside).await {
+                    leader = match self.join(ticket.as_ref(), began, Caller::Load(load)).await {
                         Joined::Leader(leader) => Some(leader),
                         Joined::Waiter(landed) => match share::<R, S, N>(landed) {
                             Some(shared) => return Turn::Shared(shared),

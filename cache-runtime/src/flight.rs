@@ -7,7 +7,8 @@
 //!   a hundred timeouts;
 //! - when the leader is cancelled or panics, one of the waiters takes over and the others wait for that one;
 //! - when the leader [stalls](load), or after the backstop, one of the waiters loads, too, and all are given what comes first;
-//! - a call that was made by the load itself, or by one that waits for it, waits for nothing: see [`Joined::Circle`].
+//! - a call that was made by the load itself, or by one that waits for it, waits for nothing: see [`Joined::Circle`]. When that
+//!   comes about while it [waits already](circles), it waits no longer, or one that is no part of the circle loads, too.
 //!
 //! Who finds no flight, but began before one of the same key landed, may have read before its fill: it reads once more.
 //!
@@ -16,6 +17,7 @@
 //! that this process cannot see. It is joined only by callers that began before it; a later one waits for it to end, so that
 //! the database is spared, and shares the next.
 
+pub(crate) mod circles;
 pub(crate) mod load;
 mod loaded;
 mod table;
@@ -27,9 +29,10 @@ use std::{
 };
 
 pub(crate) use self::{
-    load::{Load, Sightings, Tended, Waits},
+    circles::{Awaited, Wait, Waits},
+    load::{Load, Sightings, Tended},
     loaded::Loaded,
-    table::{Moment, Takeover},
+    table::{Caller, Moment, Takeover},
     watch::INTERVAL as WATCH_INTERVAL,
 };
 use crate::{
@@ -56,20 +59,19 @@ pub(crate) type Landed = table::Landed<Arc<Loaded>>;
 /// Who waits for whom in this process: a load of one cache may wait for one of another.
 pub(crate) static WAITS: LazyLock<Waits> = LazyLock::new(Waits::default);
 
-/// Joins the flight of this key, or starts it: the call of a resource that began at `began`, in the body of `inside`. Waits for
-/// others only inside of a tokio runtime, whose tasks see to it that the wait ends.
+/// Joins the flight of this key, or starts it: the call of a resource that began at `began`. Waits for others only inside of a tokio runtime, whose tasks see to it that the wait ends.
 pub(crate) async fn join(
     flights: &Arc<Flights>,
     key: FlightKey,
     resource: &'static str,
     began: Moment,
-    inside: Option<&Arc<Load>>,
+    caller: Caller<'_>,
     backstop: Duration,
 ) -> Joined {
     let joining = table::Joining {
         resource,
         began,
-        inside,
+        caller,
         waits: &WAITS,
         watch: |flight: &Arc<_>| watch::ensure(flight, backstop),
     };
@@ -142,7 +144,15 @@ mod tests {
     }
 
     async fn join(flights: &Arc<Flights>, hash: &str) -> Joined {
-        super::join(flights, key(hash), "r", flights.now(), None, Duration::from_mins(1)).await
+        super::join(
+            flights,
+            key(hash),
+            "r",
+            flights.now(),
+            Caller::Outside,
+            Duration::from_mins(1),
+        )
+        .await
     }
 
     async fn lead(flights: &Arc<Flights>, hash: &str) -> Leader {

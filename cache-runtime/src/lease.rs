@@ -2,17 +2,29 @@
 //!
 //! The lease is of the entry *and* the stamps, so nobody waits for a load that an invalidation has overtaken. It lasts for
 //! as long as it is extended, so the next one takes over soon after its holder has died.
+//!
+//! A holder in another process is waited for. One in this process is [known](holders), through whatever cache: if it
+//! [stalls](crate::flight::Load), its lease is that of the next one who waits; if it waits for the one that would wait, that one
+//! loads without.
+
+mod holders;
+mod neighbour;
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::{Either, select};
 use tokio::{runtime::Handle, time::Instant};
 
+use self::{
+    holders::HOLDERS,
+    neighbour::{Neighbour, Standing},
+};
 use crate::{
     cache::Inner,
     call::Located,
     engine::within,
     envelope::Envelope,
+    flight::Load,
     protocol::Reading,
     stamp::Ticket,
     store::{Store, StoreError},
@@ -34,36 +46,52 @@ pub(crate) enum Acquired {
     Nothing(Option<Ticket>),
 }
 
-/// Waits until the caller may load, or need not.
-pub(crate) async fn acquire(inner: &Arc<Inner>, located: &Located, ticket: &Ticket, lasting: Duration) -> Acquired {
-    let Some(store) = inner.store() else {
+/// Waits until this load may go on, or need not.
+pub(crate) async fn acquire(
+    inner: &Arc<Inner>,
+    located: &Located,
+    ticket: &Ticket,
+    lasting: Duration,
+    load: &Arc<Load>,
+) -> Acquired {
+    let (Some(store), Ok(runtime)) = (inner.store(), Handle::try_current()) else {
         return Acquired::Nothing(None);
     };
-    let mut lease = Lease {
+    let claim = Claim {
         store: Arc::clone(store),
-        key: ticket.lease_key(),
-        holder: fastrand::u64(..),
+        runtime,
+        key: ticket.lease_key().into(),
         lasting,
         deadline: inner.settings.read_timeout,
-        held: false,
+        load: Arc::clone(load),
     };
+    let token = fastrand::u64(..);
+    let mut neighbour = Neighbour::new(&claim.key);
     let mut pause = FIRST_PAUSE;
     let began = Instant::now();
     loop {
-        let acquired = lease.acquire().await;
+        let acquired = claim.ask(token).await;
         inner.lease_right.learn(
             &acquired,
             "leases lack a right, to SET, GET and UNLINK `~cachelease:*` (after the namespace, if there is one): each process loads for itself",
         );
-        if acquired.is_err() {
+        let Ok(mut lease) = acquired else {
             return Acquired::Nothing(Some(ticket.clone()));
+        };
+        let mut in_circle = false;
+        if lease.is_none() {
+            match neighbour.look(load) {
+                Standing::Healthy => {}
+                Standing::Stalled(holder) => lease = claim.inherit(&holder).await,
+                Standing::Circle => in_circle = true,
+            }
         }
         // With the lease, too: who had it may have filled after the caller's read, and given it back.
         let outcome = match inner.read(&located.address, &located.identity).await {
             Some(Reading::Miss {
                 ticket: Some(current), ..
             }) if current == *ticket => {
-                if lease.held {
+                if let Some(lease) = lease {
                     return Acquired::Lease(lease);
                 }
                 None
@@ -77,43 +105,82 @@ pub(crate) async fn acquire(inner: &Arc<Inner>, located: &Located, ticket: &Tick
             None if inner.may_read() => None,
             None => Some(Acquired::Nothing(Some(ticket.clone()))),
         };
-        // Who has it may be waiting for this very call.
-        let overdue = began.elapsed() >= inner.settings.load_backstop;
-        let outcome = outcome.or_else(|| overdue.then(|| Acquired::Nothing(Some(ticket.clone()))));
-        let Some(outcome) = outcome else {
-            // Jitter: those who wait do not ask together.
-            tokio::time::sleep(pause.mul_f32(0.5 + 0.5 * fastrand::f32())).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-            continue;
-        };
-        lease.end().await;
-        return outcome;
+        // Who has it may be waiting for this very call, seen or unseen.
+        let goes_without = in_circle || began.elapsed() >= inner.settings.load_backstop;
+        let outcome = outcome.or_else(|| goes_without.then(|| Acquired::Nothing(Some(ticket.clone()))));
+        if let Some(outcome) = outcome {
+            if let Some(lease) = lease {
+                lease.end().await;
+            }
+            return outcome;
+        }
+        // Jitter: those who wait do not ask together.
+        let jittered = pause.mul_f32(0.5 + 0.5 * fastrand::f32());
+        tokio::time::sleep(neighbour.next_look().map_or(jittered, |look| look.min(jittered))).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// What a load asks for a lease with.
+#[derive(Clone)]
+struct Claim {
+    store: Arc<dyn Store>,
+    runtime: Handle,
+    key: Arc<str>,
+    lasting: Duration,
+    /// Of one answer.
+    deadline: Duration,
+    load: Arc<Load>,
+}
+
+impl Claim {
+    /// Asks for the lease, for a holder of this name. `None` if another one has it.
+    async fn ask(&self, token: u64) -> Result<Option<Lease>, StoreError> {
+        let claim = self.clone();
+        // On a task of its own: it may be given to a caller who has gone meanwhile, or was not willing to wait. The answer
+        // finds out, and is dropped with the lease. That is worth waiting for as long as the lease would last.
+        let answer = self.runtime.spawn(async move {
+            let patience = claim.lasting.max(claim.deadline);
+            let acquiring = claim.store.acquire_lease(&claim.key, token, claim.lasting);
+            let acquired = within(patience, "a lease", acquiring).await?;
+            Ok(acquired.then(|| {
+                HOLDERS.note(&claim.key, token, &claim.load);
+                Lease { claim, token }
+            }))
+        });
+        let answer = async { answer.await.unwrap_or_else(|_| Err(StoreError::unavailable())) };
+        within(self.deadline, "a lease", answer).await
+    }
+
+    /// Takes the lease over from a load of this process. `None` if it turns out that it was not that one's any more.
+    async fn inherit(&self, from: &Arc<Load>) -> Option<Lease> {
+        let token = HOLDERS.pass_on(&self.key, from, &self.load)?;
+        let claim = self.clone();
+        // Given back if this is dropped.
+        let lease = Lease { claim, token };
+        // A load that has stalled extends nothing: by now it may have run out, and be another process's.
+        let asking = self.store.acquire_lease(&self.key, token, self.lasting);
+        if matches!(within(self.deadline, "a lease", asking).await, Ok(false)) {
+            HOLDERS.end(&self.key, &self.load);
+            return None;
+        }
+        lease.extend_once().await;
+        Some(lease)
     }
 }
 
 /// The right to load for all processes. Dropped without [`end`](Self::end), because its caller went away, it is given back
-/// in the background.
+/// in the background. A load that has stalled may have lost it to another one of this process.
 pub(crate) struct Lease {
-    store: Arc<dyn Store>,
-    key: String,
-    holder: u64,
-    lasting: Duration,
-    deadline: Duration,
-    /// Whether the lease is to be given back.
-    held: bool,
+    claim: Claim,
+    /// What the store knows the holder as.
+    token: u64,
 }
 
 impl Lease {
-    async fn acquire(&mut self) -> Result<(), StoreError> {
-        let acquiring = self.store.acquire_lease(&self.key, self.holder, self.lasting);
-        self.held = within(self.deadline, "a lease", acquiring).await?;
-        Ok(())
-    }
-
     /// Runs a future and keeps the lease meanwhile.
     pub(crate) async fn during<T>(&self, future: impl Future<Output = T>) -> T {
-        let extending = pin!(self.extend());
-        match select(pin!(future), extending).await {
+        match select(pin!(future), pin!(self.extend())).await {
             Either::Left((output, _)) => output,
             Either::Right((never, _)) => match never {},
         }
@@ -121,28 +188,55 @@ impl Lease {
 
     async fn extend(&self) -> std::convert::Infallible {
         loop {
-            tokio::time::sleep(self.lasting / 3).await;
-            let extending = self.store.extend_lease(&self.key, self.holder, self.lasting);
-            // Without an answer another process may load, too: that costs a load.
-            drop(within(self.deadline, "a lease", extending).await);
+            tokio::time::sleep(self.claim.lasting / 3).await;
+            if self.is_held() {
+                self.extend_once().await;
+            }
         }
     }
 
+    async fn extend_once(&self) {
+        let Claim {
+            store,
+            key,
+            lasting,
+            deadline,
+            ..
+        } = &self.claim;
+        // Without an answer another process may load, too: that costs a load.
+        drop(within(*deadline, "a lease", store.extend_lease(key, self.token, *lasting)).await);
+    }
+
+    fn is_held(&self) -> bool {
+        HOLDERS.has(&self.claim.key, &self.claim.load)
+    }
+
     /// Gives the lease back: after the fill, so that the next one finds the entry.
-    pub(crate) async fn end(mut self) {
-        if self.held {
-            drop(within(self.deadline, "a lease", self.store.drop_lease(&self.key)).await);
-            self.held = false;
+    pub(crate) async fn end(self) {
+        if self.is_held() {
+            let Claim {
+                store, key, deadline, ..
+            } = &self.claim;
+            drop(within(*deadline, "a lease", store.drop_lease(key)).await);
+            HOLDERS.end(key, &self.claim.load);
         }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let (true, Ok(runtime)) = (self.held, Handle::try_current()) {
-            let (store, key) = (Arc::clone(&self.store), std::mem::take(&mut self.key));
+        let Claim {
+            store,
+            runtime,
+            key,
+            lasting,
+            load,
+            ..
+        } = &self.claim;
+        if HOLDERS.end(key, load) {
+            let (store, key, lasting) = (Arc::clone(store), Arc::clone(key), *lasting);
             // Without an answer the next one takes over when the lease has run out.
-            runtime.spawn(async move { drop(store.drop_lease(&key).await) });
+            runtime.spawn(async move { drop(within(lasting, "a lease", store.drop_lease(&key)).await) });
         }
     }
 }

@@ -31,6 +31,7 @@ pub struct Site {
     /// How often an entry of another function of the resource stood under a key of this one.
     met_others: AtomicU32,
     warned_of_stall: AtomicBool,
+    warned_of_circle: AtomicBool,
     warned_of_backstop: AtomicBool,
 }
 
@@ -104,6 +105,7 @@ impl Site {
             warned_of_codec: AtomicBool::new(false),
             met_others: AtomicU32::new(0),
             warned_of_stall: AtomicBool::new(false),
+            warned_of_circle: AtomicBool::new(false),
             warned_of_backstop: AtomicBool::new(false),
         }
     }
@@ -188,7 +190,11 @@ impl Site {
                 "a load of {module}::{function} has not ended within {backstop:?}: a call that waited for it has loaded beside \
                  it; does its body wait for a task that calls it again? Further ones are only counted"
             ),
-            Takeover::Stalled(_) | Takeover::Overdue => {}
+            Takeover::Circle if !self.warned_of_circle.swap(true, Ordering::Relaxed) => tracing::warn!(
+                "a load of {module}::{function} waits for others that wait for it: a call that waited for it has loaded beside \
+                 it; do functions call each other crosswise? Further ones are only counted"
+            ),
+            Takeover::Stalled(_) | Takeover::Circle | Takeover::Overdue => {}
         }
     }
 

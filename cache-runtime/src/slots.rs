@@ -83,7 +83,8 @@ impl Slots {
             // It is not to wait for those that it is to do without.
             Some(Takeover::Overdue) => return Slot::WITHOUT_WAITING,
             Some(Takeover::Stalled(stalled)) => stalled.iter().find_map(|stalled| queue.take_over(stalled, load)),
-            None => None,
+            // Those in the circle have places that nobody can take from them: they will go on in them.
+            Some(Takeover::Circle) | None => None,
         };
         if let Some(place) = at_once.or_else(|| queue.try_take(load)) {
             return Slot {
@@ -92,19 +93,19 @@ impl Slots {
             };
         }
         queued.add(1);
-        let wait = WAITS.begin(load, Arc::clone(&queue) as _);
-        // Without tokio there is nobody to see who stalls.
-        let place = match (wait, Handle::try_current()) {
-            (Some(_wait), Ok(runtime)) => {
-                let watch = || watch(&runtime, &queue, resource.name(), self.backstop);
-                Some(queue.take(load, watch).await)
-            }
-            _ => None,
-        };
         Slot {
-            _place: place,
+            _place: self.line_up(resource.name(), &queue, load).await,
             waited: true,
         }
+    }
+
+    /// Waits for a place. `None` if that would be to wait for itself.
+    async fn line_up(&self, resource: &'static str, queue: &Arc<Queue>, load: &Arc<Load>) -> Option<Place> {
+        // Without tokio there is nobody to see who stalls.
+        let runtime = Handle::try_current().ok()?;
+        let place = queue.line_up(load);
+        let _wait = WAITS.begin(load, place.awaited())?;
+        Some(place.come(|| watch(&runtime, queue, resource, self.backstop)).await)
     }
 
     fn of(&self, resource: &'static Resource) -> Option<Arc<Queue>> {

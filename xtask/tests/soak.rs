@@ -15,7 +15,17 @@ fn a_service_under_faults_and_too_many_callers_is_as_it_was_afterwards() {
         String::from_utf8_lossy(&output.stderr)
     );
     let last = text.lines().last().expect("a verdict");
-    for figure in ["rounds=", "faults=", "growth=", "files=", "tasks=", "lone_slower="] {
+    for figure in [
+        "rounds=",
+        "faults=",
+        "left_alone=",
+        "longest_share=",
+        "too_long=0 ",
+        "growth=",
+        "files=",
+        "tasks=",
+        "lone_slower=",
+    ] {
         assert!(last.contains(figure), "{last}");
     }
 }

@@ -5,11 +5,10 @@
 //! and is not polled for some [`LOOKS`] in a row has *stalled*: whoever waits for it goes on without it. A load that waits for
 //! its database is not woken, and is waited for as long as it takes.
 //!
-//! A load may also wait for others: for flights, and for its turn. [`Waits`] knows who waits for whom, and refuses a wait that
-//! would never end.
+//! A load may also wait for others: for flights, for its turn, and for a lease. [`Waits`](super::circles::Waits) knows who waits
+//! for whom.
 
 use std::{
-    fmt::Debug,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -18,6 +17,7 @@ use std::{
 
 use pin_project_lite::pin_project;
 
+use super::circles::Awaited;
 use crate::sync::{
     Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, AtomicU64, Ordering},
@@ -35,7 +35,10 @@ pub(crate) struct Load {
     outer: Option<Arc<Load>>,
     /// Whether it could go on, and has not been polled since.
     woken: AtomicBool,
+    /// How often it was polled.
     polls: AtomicU64,
+    /// At how many polls it was seen to have stalled. Whoever looks next need not find out for itself.
+    stalled_at: AtomicU64,
     /// Wakes the owner of the future.
     owner: Mutex<Option<Waker>>,
     /// What it waits for, or what a load inside of it waits for.
@@ -52,22 +55,30 @@ impl Load {
         })
     }
 
-    /// The load whose body has made the call.
-    pub(crate) fn outer(&self) -> Option<&Arc<Self>> {
-        self.outer.as_ref()
-    }
-
     /// Whether it is inside of a load of this resource.
     pub(crate) fn is_inside_of(&self, resource: &str) -> bool {
         self.chain().skip(1).any(|load| load.resource == resource)
     }
 
+    /// Whether it was seen to have stalled, and was not polled since.
+    pub(crate) fn has_stalled(&self) -> bool {
+        // The first poll is where a load begins: before it, it has not been woken.
+        let seen = self.stalled_at.load(Ordering::SeqCst);
+        seen > 0 && seen == self.polls.load(Ordering::SeqCst)
+    }
+
+    /// Whether it is this load, or one that it is inside of.
+    pub(crate) fn is_within(&self, load: &Self) -> bool {
+        self.chain().any(|own| std::ptr::eq(own, load))
+    }
+
     /// The load itself, and those that it is inside of.
-    fn chain(&self) -> impl Iterator<Item = &Self> {
+    pub(super) fn chain(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |load| load.outer.as_deref())
     }
 
-    fn waits(&self) -> MutexGuard<'_, Vec<Arc<dyn Awaited>>> {
+    /// What it waits for.
+    pub(super) fn waits(&self) -> MutexGuard<'_, Vec<Arc<dyn Awaited>>> {
         self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -153,6 +164,10 @@ impl Sightings {
         let mut stalled = Vec::new();
         for load in loads {
             let sighting = self.of(load);
+            if load.has_stalled() {
+                stalled.push(Arc::clone(load));
+                continue;
+            }
             // The polls first: one that comes in between makes the next look begin anew.
             let polls = load.polls.load(Ordering::SeqCst);
             if !load.woken.load(Ordering::SeqCst) {
@@ -164,6 +179,7 @@ impl Sightings {
             }
             sighting.polls = polls;
             if sighting.overdue >= LOOKS {
+                load.stalled_at.store(polls, Ordering::SeqCst);
                 stalled.push(Arc::clone(load));
             }
         }
@@ -181,77 +197,5 @@ impl Sightings {
             self.0.len() - 1
         });
         &mut self.0[at]
-    }
-}
-
-/// What a load waits for.
-pub(crate) trait Awaited: Debug + Send + Sync {
-    /// The loads any of which can end the wait; none if it is over.
-    fn loads(&self) -> Vec<Arc<Load>>;
-}
-
-/// Who waits for whom, of all loads that are inside of others or wait for their turn.
-#[derive(Debug, Default)]
-pub(crate) struct Waits {
-    /// Held while a wait is looked at and begun, so that of two waits that close a circle the second is seen.
-    beginning: Mutex<()>,
-}
-
-impl Waits {
-    /// Notes that a load waits. `None` if it would wait for itself: for what cannot end before one of the loads that it is
-    /// inside of has ended.
-    pub(crate) fn begin(&self, load: &Arc<Load>, awaited: Arc<dyn Awaited>) -> Option<Wait> {
-        let _beginning = self.beginning.lock().unwrap_or_else(PoisonError::into_inner);
-        if leads_to(load, &*awaited, &mut Vec::new()) {
-            return None;
-        }
-        for load in load.chain() {
-            load.waits().push(Arc::clone(&awaited));
-        }
-        Some(Wait {
-            load: Arc::clone(load),
-            awaited,
-        })
-    }
-}
-
-/// Whether what is awaited can end only after `load`, or after what it is inside of. `known` has the answers found so far.
-fn leads_to(load: &Load, awaited: &dyn Awaited, known: &mut Vec<(*const Load, bool)>) -> bool {
-    let loads = awaited.loads();
-    !loads.is_empty()
-        && loads.iter().all(|other| {
-            let other: &Load = other;
-            if load.chain().any(|own| std::ptr::eq(own, other)) {
-                return true;
-            }
-            if let Some((_, leads)) = known.iter().find(|(seen, _)| std::ptr::eq(*seen, other)) {
-                return *leads;
-            }
-            let at = known.len();
-            // Until it is found out: a circle without `load` does not lead to it.
-            known.push((other, false));
-            // Copied, so that no two locks are held at once.
-            let next = other.waits().clone();
-            let answer = next.iter().any(|awaited| leads_to(load, &**awaited, known));
-            known[at].1 = answer;
-            answer
-        })
-}
-
-/// A wait that is known to [`Waits`], until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Wait {
-    load: Arc<Load>,
-    awaited: Arc<dyn Awaited>,
-}
-
-impl Drop for Wait {
-    fn drop(&mut self) {
-        for load in self.load.chain() {
-            let mut waits = load.waits();
-            if let Some(at) = waits.iter().position(|wait| Arc::ptr_eq(wait, &self.awaited)) {
-                waits.swap_remove(at);
-            }
-        }
     }
 }

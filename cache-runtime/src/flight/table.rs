@@ -9,7 +9,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::load::{Awaited, Load, Sightings, Waits};
+use super::{
+    circles::{Awaited, Waits},
+    load::{Load, Sightings},
+};
 use crate::sync::{
     Arc, Mutex, MutexGuard, Notify, PoisonError,
     atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -61,6 +64,8 @@ struct Crew {
 pub(crate) enum Takeover {
     /// These loads could go on, and nobody polls them.
     Stalled(Vec<Arc<Load>>),
+    /// All who load wait for one another, or have stalled.
+    Circle,
     /// The flight has lasted for so long that whoever loads may be waiting for one of its own waiters.
     Overdue,
 }
@@ -154,27 +159,52 @@ impl<V: Clone> Flight<V> {
         taken.ok().map(|_| Seat(&self.waiters))
     }
 
-    /// Waits for the end, or for a vacancy, which it takes with the load that `new_load` makes.
-    async fn wait(&self, new_load: impl Fn() -> Arc<Load>) -> Waited<V> {
-        let mut has_waited = false;
+    /// Waits for the end, or for a vacancy, which it takes; unless the flight is held up by the one that waits. What that one
+    /// would bring may be a part of what the others wait for.
+    async fn wait(&self, resource: &'static str, caller: Caller<'_>, waits: &Waits) -> Waited<V> {
+        let (mut has_waited, mut is_outside) = (false, false);
         loop {
             // Made before the look at the state, so that a change in between is not missed.
             let changed = self.changed.notified();
-            match &mut *self.state() {
-                State::Flying(crew) => {
-                    if let Some(takeover) = crew.vacancy.take() {
-                        let load = new_load();
+            let circle = match &mut *self.state() {
+                State::Flying(crew) => match (&crew.vacancy, caller.waiting()) {
+                    (None, _) => None,
+                    (Some(_), Some(waiting)) if crew.leaders.iter().any(|leader| waiting.is_within(leader)) => {
+                        return Waited::Circle;
+                    }
+                    (Some(Takeover::Circle), Some(waiting)) if !is_outside => Some((waiting, crew.leaders.clone())),
+                    (Some(takeover), _) => {
+                        let (load, takeover) = (caller.load(resource), takeover.clone());
+                        crew.vacancy = None;
                         crew.leaders.push(Arc::clone(&load));
                         crew.led += 1;
                         return Waited::Vacancy(load, takeover);
                     }
-                }
+                },
                 State::Landed(_, at) if !has_waited && at.elapsed() > LINGERING => return Waited::Over,
                 State::Landed(landed, _) => return Waited::Landed(landed.clone()),
                 State::Abandoned => return Waited::Over,
+            };
+            if let Some((waiting, leaders)) = circle {
+                // Not under the lock of the state, which this looks at.
+                if waits.depend_on(&leaders, waiting) {
+                    self.circle_is_open();
+                    return Waited::Circle;
+                }
+                is_outside = true;
+                continue;
             }
             changed.await;
-            has_waited = true;
+            (has_waited, is_outside) = (true, false);
+        }
+    }
+
+    /// One that was part of the circle is let go, so nobody else is wanted to load.
+    fn circle_is_open(&self) {
+        if let State::Flying(crew) = &mut *self.state()
+            && let Some(Takeover::Circle) = crew.vacancy
+        {
+            crew.vacancy = None;
         }
     }
 
@@ -189,16 +219,29 @@ impl<V: Clone> Flight<V> {
         }
     }
 
-    /// Lets one of those who wait load, too, if every load under way has stalled.
-    pub(crate) fn look(&self, sightings: &mut Sightings) {
+    /// Lets one of those who wait load, too, if no load under way can end by itself.
+    pub(crate) fn look(&self, sightings: &mut Sightings, waits: &Waits) {
+        let (leaders, led) = match &*self.state() {
+            State::Flying(crew) => (crew.leaders.clone(), crew.led),
+            State::Landed(..) | State::Abandoned => return,
+        };
+        let stalled = sightings.look(&leaders);
+        let takeover = if stalled.len() == leaders.len() {
+            Takeover::Stalled(stalled)
+        } else if waits.are_held_up(&leaders) {
+            Takeover::Circle
+        } else {
+            return;
+        };
         let mut state = self.state();
-        if let State::Flying(crew) = &mut *state {
-            let stalled = sightings.look(&crew.leaders);
-            if !stalled.is_empty() && stalled.len() == crew.leaders.len() && crew.vacancy.is_none() {
-                crew.vacancy = Some(Takeover::Stalled(stalled));
-                drop(state);
-                self.changed.notify_waiters();
-            }
+        // Unless somebody has come to lead it meanwhile.
+        if let State::Flying(crew) = &mut *state
+            && crew.led == led
+            && crew.vacancy.is_none()
+        {
+            crew.vacancy = Some(takeover);
+            drop(state);
+            self.changed.notify_waiters();
         }
     }
 
@@ -259,8 +302,8 @@ impl<V: Clone> Flight<V> {
 impl<V: Debug + Send> Awaited for Flight<V> {
     fn loads(&self) -> Vec<Arc<Load>> {
         match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
-            State::Flying(crew) => crew.leaders.clone(),
-            State::Landed(..) | State::Abandoned => Vec::new(),
+            State::Flying(crew) if crew.vacancy.is_none() => crew.leaders.clone(),
+            State::Flying(_) | State::Landed(..) | State::Abandoned => Vec::new(),
         }
     }
 }
@@ -270,6 +313,8 @@ enum Waited<V> {
     Landed(Landed<V>),
     /// The caller leads, too.
     Vacancy(Arc<Load>, Takeover),
+    /// The caller is part of what holds the flight up.
+    Circle,
     /// Nobody loads any more, or what was loaded is not to be given to anybody any more.
     Over,
 }
@@ -297,13 +342,42 @@ pub(crate) enum Joined<K: Key> {
     Circle,
 }
 
+/// What a call that joins a flight is part of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Caller<'a> {
+    /// Of no load.
+    Outside,
+    /// It is made by the body of this load.
+    Inside(&'a Arc<Load>),
+    /// It is this load already, which is polled. So it is this one that is to lead: nobody would see another one stall.
+    Load(&'a Arc<Load>),
+}
+
+impl<'a> Caller<'a> {
+    /// The load that waits while the call does.
+    fn waiting(self) -> Option<&'a Arc<Load>> {
+        match self {
+            Self::Outside => None,
+            Self::Inside(load) | Self::Load(load) => Some(load),
+        }
+    }
+
+    /// What the call is to load as.
+    fn load(self, resource: &'static str) -> Arc<Load> {
+        match self {
+            Self::Outside => Load::new(resource, None),
+            Self::Inside(outer) => Load::new(resource, Some(Arc::clone(outer))),
+            Self::Load(load) => Arc::clone(load),
+        }
+    }
+}
+
 /// Who joins a flight.
 pub(crate) struct Joining<'a, W> {
     pub(crate) resource: &'static str,
     /// When the call began.
     pub(crate) began: Moment,
-    /// The load whose body has made the call.
-    pub(crate) inside: Option<&'a Arc<Load>>,
+    pub(crate) caller: Caller<'a>,
     pub(crate) waits: &'a Waits,
     /// Called with the flight before it is waited for.
     pub(crate) watch: W,
@@ -331,18 +405,17 @@ impl<K: Key> Flights<K> {
         let Joining {
             resource,
             began,
-            inside,
+            caller,
             waits,
             watch,
         } = joining;
-        let new_load = || Load::new(resource, inside.cloned());
         loop {
             let flight = {
                 let mut table = self.table();
                 if let Some(flight) = table.flying.get(&key) {
                     Arc::clone(flight)
                 } else {
-                    let load = new_load();
+                    let load = caller.load(resource);
                     let flight = Arc::new(Flight::new(self.next(), Arc::clone(&load)));
                     table.flying.insert(key.clone(), Arc::clone(&flight));
                     return Joined::Leader(Leader {
@@ -358,13 +431,15 @@ impl<K: Key> Flights<K> {
             let Some(_seat) = flight.seat(self.max_waiters) else {
                 return Joined::Waiter(Landed::Failed);
             };
-            let wait = inside.map(|load| waits.begin(load, Arc::clone(&flight) as Arc<dyn Awaited>));
+            let wait = caller
+                .waiting()
+                .map(|load| waits.begin(load, Arc::clone(&flight) as Arc<dyn Awaited>));
             if let Some(None) = wait {
                 return Joined::Circle;
             }
             watch(&flight);
             let may_share = key.is_stamped() || flight.number > began.0;
-            match flight.wait(new_load).await {
+            match flight.wait(resource, caller, waits).await {
                 Waited::Vacancy(load, takeover) => {
                     return Joined::Leader(Leader {
                         flights: Arc::clone(self),
@@ -375,6 +450,7 @@ impl<K: Key> Flights<K> {
                         takeover: Some(takeover),
                     });
                 }
+                Waited::Circle => return Joined::Circle,
                 Waited::Landed(landed) if may_share => return Joined::Waiter(landed),
                 // The leader may not have left yet; nobody needs this flight any more.
                 Waited::Landed(_) | Waited::Over => self.remove(&key, &flight),

@@ -7,7 +7,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{load::Sightings, table::Flight};
+use super::{WAITS, load::Sightings, table::Flight};
 
 /// How often a load that others wait for is looked at. With [`LOOKS`](super::load::LOOKS) of them, whoever waits goes on at
 /// most 100 ms after the load could have gone on.
@@ -31,7 +31,7 @@ async fn watch<V: Clone>(flight: Arc<Flight<V>>, backstop: Duration) {
             () = flight.ended() => return,
             () = sleep(INTERVAL) => {}
         }
-        flight.look(&mut sightings);
+        flight.look(&mut sightings, &WAITS);
         if flight.led() != led {
             (led, since) = (flight.led(), Instant::now());
         } else if since.elapsed() >= backstop {

@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 
 use crate::{
-    flight::load::{Awaited, Load, Sightings},
+    flight::{
+        circles::Awaited,
+        load::{Load, Sightings},
+    },
     sync::{
         Arc, Mutex, MutexGuard, Notify, PoisonError,
         atomic::{AtomicU8, AtomicU64, Ordering},
@@ -62,6 +65,11 @@ impl Turn {
 }
 
 impl Places {
+    /// The loads that have a place.
+    fn loads(&self) -> Vec<Arc<Load>> {
+        self.holders.iter().map(|holder| Arc::clone(&holder.load)).collect()
+    }
+
     fn leave(&mut self, turn: &Arc<Turn>) {
         match turn.stand() {
             WAITING => self.waiting.retain(|waiting| !Arc::ptr_eq(waiting, turn)),
@@ -107,40 +115,18 @@ impl Queue {
         Some(self.place(turn))
     }
 
-    /// Waits for a place. `watch` is called when it stands in the queue, each time before it waits.
-    pub(crate) async fn take(self: &Arc<Self>, load: &Arc<Load>, watch: impl Fn()) -> Place {
+    /// The end of the queue, where a load waits for a place.
+    pub(crate) fn line_up(self: &Arc<Self>, load: &Arc<Load>) -> Place {
         let turn = Turn::new(load, WAITING);
         self.places().waiting.push_back(Arc::clone(&turn));
-        // From here on the place, or the one in the queue, is given up when this is dropped.
-        let place = self.place(Arc::clone(&turn));
-        loop {
-            self.grant();
-            // Made before the look, so that a grant in between is not missed.
-            let granted = turn.granted.notified();
-            {
-                let mut places = self.places();
-                match turn.stand() {
-                    HOLDING => return place,
-                    WAITING => {}
-                    // It was given a place, did not come for it, and has lost it.
-                    _ => {
-                        turn.set(WAITING);
-                        places.waiting.push_front(Arc::clone(&turn));
-                        continue;
-                    }
-                }
-            }
-            watch();
-            granted.await;
-        }
+        self.place(turn)
     }
 
     /// Takes their places from loads that have stalled, if somebody waits for one.
     pub(crate) fn look(&self, sightings: &mut Sightings) {
         let stalled = {
             let mut places = self.places();
-            let holders: Vec<_> = places.holders.iter().map(|holder| Arc::clone(&holder.load)).collect();
-            let stalled = sightings.look(&holders);
+            let stalled = sightings.look(&places.loads());
             places.holders.retain(|holder| {
                 let lost = stalled.iter().any(|load| Arc::ptr_eq(load, &holder.load));
                 if lost {
@@ -237,21 +223,66 @@ impl Queue {
     }
 }
 
-impl Awaited for Queue {
-    fn loads(&self) -> Vec<Arc<Load>> {
-        self.places()
-            .holders
-            .iter()
-            .map(|holder| Arc::clone(&holder.load))
-            .collect()
-    }
-}
-
-/// A place, given back when dropped.
+/// A place, or one in the queue for it; given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
     queue: Arc<Queue>,
     turn: Arc<Turn>,
+}
+
+impl Place {
+    /// What whoever waits for the place waits for.
+    pub(crate) fn awaited(&self) -> Arc<dyn Awaited> {
+        Arc::new(InLine {
+            queue: Arc::clone(&self.queue),
+            turn: Arc::clone(&self.turn),
+        })
+    }
+
+    /// Waits until it is this one's turn. `watch` is called each time before it waits.
+    pub(crate) async fn come(self, watch: impl Fn()) -> Self {
+        let Self { queue, turn } = &self;
+        loop {
+            queue.grant();
+            // Made before the look, so that a grant in between is not missed.
+            let granted = turn.granted.notified();
+            {
+                let mut places = queue.places();
+                match turn.stand() {
+                    HOLDING => break,
+                    WAITING => {}
+                    // It was given a place, did not come for it, and has lost it.
+                    _ => {
+                        turn.set(WAITING);
+                        places.waiting.push_front(Arc::clone(turn));
+                        continue;
+                    }
+                }
+            }
+            watch();
+            granted.await;
+        }
+        self
+    }
+}
+
+/// A turn that has not come yet.
+#[derive(Debug)]
+struct InLine {
+    queue: Arc<Queue>,
+    turn: Arc<Turn>,
+}
+
+impl Awaited for InLine {
+    fn loads(&self) -> Vec<Arc<Load>> {
+        let places = self.queue.places();
+        if self.turn.stand() == WAITING {
+            places.loads()
+        } else {
+            // It has a place, and is to come for it.
+            Vec::new()
+        }
+    }
 }
 
 impl Drop for Place {

@@ -4,7 +4,7 @@ use shuttle::future;
 
 use crate::{
     STAMP,
-    flight::{self, Flights, Joined, Landed, Leader, Moment, load::Waits},
+    flight::{self, Flights, Joined, Landed, Leader, Moment, circles::Waits},
     in_every_schedule, in_many_schedules, joining, stamp,
     sync::{
         Arc, Deafness,

@@ -6,7 +6,7 @@ use shuttle::{
 };
 
 use crate::{
-    flight::{self, Flights, Joined, Landed, load::Waits},
+    flight::{self, Flights, Joined, Landed, circles::Waits},
     in_many_schedules, joining,
     pending::{Journal, Position},
     stamp,

@@ -4,6 +4,8 @@
 //! keep its promise in every schedule, and a copy of the same scenario with one mistake in it has to be caught: otherwise the
 //! scenario sees nothing. `docs/models.md` describes them.
 
+#[path = "../../src/flight/circles.rs"]
+mod circles;
 #[expect(dead_code, reason = "the scenarios do not need all of it")]
 #[path = "../../src/flight/load.rs"]
 mod load;
@@ -14,8 +16,8 @@ mod table;
 /// As the runtime has them.
 mod flight {
     pub(crate) use crate::{
-        load,
-        table::{Flight, Flights, Joined, Joining, Key, Landed, Leader, Moment},
+        circles, load,
+        table::{Caller, Flight, Flights, Joined, Joining, Key, Landed, Leader, Moment},
     };
 }
 
@@ -55,12 +57,12 @@ const MOST_SCHEDULES: usize = 200_000;
 /// A caller outside of any load, whose waits nobody watches.
 fn joining(
     began: flight::Moment,
-    waits: &load::Waits,
+    waits: &circles::Waits,
 ) -> flight::Joining<'_, impl Fn(&sync::Arc<flight::Flight<u64>>)> {
     flight::Joining {
         resource: "r",
         began,
-        inside: None,
+        caller: flight::Caller::Outside,
         waits,
         watch: |_: &sync::Arc<flight::Flight<u64>>| {},
     }

@@ -9,8 +9,9 @@ use shuttle::future;
 
 use crate::{
     flight::{
-        self, Flight, Flights, Joined, Joining, Landed,
-        load::{Awaited, LOOKS, Load, Sightings, Tended, Waits},
+        self, Caller, Flight, Flights, Joined, Joining, Landed,
+        circles::Waits,
+        load::{LOOKS, Load, Sightings, Tended},
     },
     in_many_schedules,
     queue::Queue,
@@ -74,7 +75,7 @@ impl Process {
         let joining = Joining {
             resource: "r",
             began: self.flights.now(),
-            inside: inside.as_ref(),
+            caller: inside.as_ref().map_or(Caller::Outside, Caller::Inside),
             waits: &self.waits,
             watch: |flight: &Arc<Flight<u64>>| self.watched.lock().expect("no panic").push(Arc::clone(flight)),
         };
@@ -95,6 +96,10 @@ impl Process {
             Joined::Waiter(landed) => panic!("waited for {landed:?}"),
             Joined::Circle => {
                 self.circles.fetch_add(1, Ordering::SeqCst);
+                // Its body runs in the load that has called it.
+                if let [next, rest @ ..] = calls {
+                    Box::pin(self.call(*next, inside, rest)).await;
+                }
             }
         }
     }
@@ -119,7 +124,7 @@ impl Process {
         for _ in 0..=LOOKS {
             let watched = self.watched.lock().expect("no panic").clone();
             for flight in watched {
-                flight.look(sightings);
+                flight.look(sightings, &self.waits);
             }
             future::yield_now().await;
         }
@@ -250,6 +255,38 @@ fn calls_that_wait_for_one_another_in_a_circle_end() {
     in_many_schedules(6_000, a_circle_of_calls);
 }
 
+/// Two calls around a circle, of which one is left alone half-way. The other takes over from it, and meets itself.
+fn a_circle_that_a_stalled_load_is_part_of(watch: Watch) {
+    future::block_on(async move {
+        let process = Arc::new(Process::default());
+        let mut left = Box::pin(Arc::clone(&process).call(1, None, &[2, 1]));
+        poll_once(left.as_mut());
+        let right = future::spawn(Arc::clone(&process).call(2, None, &[1, 2, 1]));
+        process.answer_now();
+        if let Watch::Awake = watch {
+            let mut sightings = Sightings::default();
+            while !right.is_finished() {
+                process.watch(&mut sightings).await;
+            }
+        }
+        right.await.expect("a call ends");
+        assert!(process.circles.load(Ordering::SeqCst) >= 2, "it has not met itself");
+        left.await;
+        assert_eq!(process.flights.len(), 0, "flights are left in the table");
+    });
+}
+
+#[test]
+fn a_walk_around_a_circle_ends_that_a_stalled_load_is_part_of() {
+    in_many_schedules(3_000, || a_circle_that_a_stalled_load_is_part_of(Watch::Awake));
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn a_circle_with_a_stalled_load_that_nobody_watches_is_caught() {
+    in_many_schedules(3_000, || a_circle_that_a_stalled_load_is_part_of(Watch::Asleep));
+}
+
 /// A wait that is known to nobody.
 #[test]
 #[should_panic(expected = "deadlock")]
@@ -269,7 +306,7 @@ fn waits_that_are_not_told_are_caught() {
                             Joining {
                                 resource: "r",
                                 began: process.flights.now(),
-                                inside: None,
+                                caller: Caller::Outside,
                                 waits: &waits,
                                 watch: |_: &Arc<Flight<u64>>| {},
                             },
@@ -290,6 +327,11 @@ fn waits_that_are_not_told_are_caught() {
     });
 }
 
+/// The loads that one who comes now waits for.
+fn holders(queue: &Arc<Queue>) -> Vec<Arc<Load>> {
+    queue.line_up(&Load::new("r", None)).awaited().loads()
+}
+
 /// Loads in a queue with one place; the first has it and stalls, or the one that is given it does.
 fn a_queue_with_a_load_that_stalls(in_the_queue: bool) {
     future::block_on(async move {
@@ -297,7 +339,7 @@ fn a_queue_with_a_load_that_stalls(in_the_queue: bool) {
         let stalled = Load::new("r", None);
         let mut holding = pin!(Tended::new(&stalled, async {
             let place = if in_the_queue {
-                queue.take(&stalled, || {}).await
+                queue.line_up(&stalled).come(|| {}).await
             } else {
                 queue.try_take(&stalled).expect("it is the first")
             };
@@ -313,7 +355,7 @@ fn a_queue_with_a_load_that_stalls(in_the_queue: bool) {
                 let (queue, running) = (Arc::clone(&queue), Arc::clone(&running));
                 future::spawn(async move {
                     let load = Load::new("r", None);
-                    let place = queue.take(&load, || {}).await;
+                    let place = queue.line_up(&load).come(|| {}).await;
                     assert_eq!(running.fetch_add(1, Ordering::SeqCst), 0, "two at a time");
                     future::yield_now().await;
                     running.fetch_sub(1, Ordering::SeqCst);
@@ -339,12 +381,12 @@ fn a_queue_with_a_load_that_stalls(in_the_queue: bool) {
         }
         all.await.expect("all end");
         assert!(
-            queue.loads().iter().all(|load| Arc::ptr_eq(load, &stalled)),
+            holders(&queue).iter().all(|load| Arc::ptr_eq(load, &stalled)),
             "a place is lost"
         );
         // It finds its way when it is polled again.
         holding.await;
-        assert!(queue.loads().is_empty(), "a place is lost");
+        assert!(holders(&queue).is_empty(), "a place is lost");
     });
 }
 

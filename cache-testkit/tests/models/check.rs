@@ -47,6 +47,11 @@ pub(crate) fn holds<M: Checkable>(model: M) {
 
 /// Searches breadth-first until [`NEVER_STALE`] is broken, and prints how.
 pub(crate) fn is_violated<M: Checkable>(model: M) {
+    is_broken(model, NEVER_STALE);
+}
+
+/// As [`is_violated`], for another property.
+pub(crate) fn is_broken<M: Checkable>(model: M, property: &'static str) {
     let name = format!("{model:?}");
     let checker = model
         .checker()
@@ -54,7 +59,7 @@ pub(crate) fn is_violated<M: Checkable>(model: M) {
         .spawn_bfs()
         .join();
     let states = checker.unique_state_count();
-    let Some(counterexample) = checker.discovery(NEVER_STALE) else {
+    let Some(counterexample) = checker.discovery(property) else {
         panic!("{name}: no counterexample in {states} unique states; the model does not see what is wrong with it");
     };
     let steps = counterexample.into_actions();

@@ -4,6 +4,7 @@
 mod check;
 mod crash_safe;
 mod failover;
+mod liveness;
 mod near;
 mod protocol;
 mod terms;

@@ -1,7 +1,9 @@
 //! The service that is watched, and its callers, in one process.
 
 mod alone;
+mod bounds;
 mod callers;
+mod careless;
 mod database;
 mod documents;
 mod floors;
@@ -88,6 +90,7 @@ fn count(site: &Site, caches: &[Cache]) -> Counts {
     let stats: Vec<_> = caches.iter().map(Cache::stats).collect();
     Counts {
         hits: stats.iter().map(|stats| stats.hits + stats.near_hits).sum(),
+        taken_over: stats.iter().map(|stats| stats.taken_over_loads).sum(),
         pending_invalidations: stats.iter().map(|stats| stats.pending_invalidations).sum(),
         tasks: Handle::current().metrics().num_alive_tasks() as u64,
         ..site.counts()

@@ -37,9 +37,21 @@ pub(super) struct Counts {
     pub(super) abandoned: u64,
     /// Calls that were answered with an older value than they had to be.
     pub(super) stale: u64,
+    /// Calls whose future was left alone half-way.
+    pub(super) left_alone: u64,
+    /// Loads that others have loaded beside.
+    pub(super) taken_over: u64,
+    /// What the slowest query of the database took, with the wait for a connection, in milliseconds.
+    pub(super) slowest_load_ms: u64,
+    /// The longest that a call was polled for, in milliseconds.
+    pub(super) longest_ms: u64,
+    /// The longest that a call was polled for, as a share of what it may take.
+    pub(super) longest_share: f64,
+    /// Calls that took longer than they may.
+    pub(super) too_long: u64,
     /// Calls that panicked, hung, or were answered with somebody else's value.
     pub(super) errors: u64,
-    /// The first few of the last two.
+    /// The first few of what is wrong.
     pub(super) first: Vec<String>,
     /// Calls that were answered by the cache.
     pub(super) hits: u64,

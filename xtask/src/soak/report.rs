@@ -62,12 +62,18 @@ impl Report {
     pub(super) fn print(&mut self, callers: Callers, counts: &Counts) {
         self.printed = Instant::now();
         println!(
-            "{:4} s: callers={} calls={} stale={} errors={} resident_kib={} files={} tasks={} pending_invalidations={}",
+            "{:4} s: callers={} calls={} stale={} errors={} left_alone={} taken_over={} longest_ms={} longest_share={:.2} \
+             too_long={} resident_kib={} files={} tasks={} pending_invalidations={}",
             self.began.elapsed().as_secs(),
             callers.count,
             counts.calls,
             counts.stale,
             counts.errors,
+            counts.left_alone,
+            counts.taken_over,
+            counts.longest_ms,
+            counts.longest_share,
+            counts.too_long,
             self.resident.last().copied().unwrap_or_default(),
             self.files.last().copied().unwrap_or_default(),
             counts.tasks,
@@ -130,6 +136,7 @@ impl Report {
         let slowest = self.rests.iter().map(|(_, after)| *after).max().unwrap_or_default();
         println!(
             "rounds={} faults={} served={} calls={} mutations={} abandoned={} hits={} stale={} errors={} \
+             left_alone={} taken_over={} slowest_load_ms={} longest_ms={} longest_share={:.2} too_long={} \
              resident_kib={} growth={growth:.2} files={} tasks={} lone_slower={slower:.2} recovered_within_ms={}",
             self.rests.len(),
             self.mishaps,
@@ -140,6 +147,12 @@ impl Report {
             counts.hits,
             counts.stale,
             counts.errors,
+            counts.left_alone,
+            counts.taken_over,
+            counts.slowest_load_ms,
+            counts.longest_ms,
+            counts.longest_share,
+            counts.too_long,
             self.resident.iter().max().copied().unwrap_or_default(),
             self.files.iter().max().copied().unwrap_or_default(),
             self.rests.iter().map(|(rest, _)| rest.tasks).max().unwrap_or_default(),
@@ -170,6 +183,10 @@ impl Report {
             format!("{} calls were given old values", counts.stale),
         );
         require(
+            counts.too_long == 0,
+            format!("{} calls took longer than they may", counts.too_long),
+        );
+        require(
             growth <= GROWTH || self.resident.len() < ENOUGH,
             format!("the memory of the last third is {growth:.2} times that of the one before"),
         );
@@ -194,8 +211,9 @@ impl Report {
         }
         let tried = counts.hits > 0 && counts.mutations > 0 && self.mishaps > 0 && !rests.is_empty();
         require(
-            tried,
-            "this run proves nothing: there must be hits, mutations and faults".to_owned(),
+            tried && counts.left_alone > 0 && counts.taken_over > 0,
+            "this run proves nothing: there must be hits, mutations, faults, and loads that are left alone and taken over"
+                .to_owned(),
         );
         broken
     }
@@ -230,6 +248,8 @@ mod tests {
         let counts = Counts {
             hits: 1,
             mutations: 1,
+            left_alone: 1,
+            taken_over: 1,
             ..counts
         };
         report.end(counts, 1);
@@ -272,24 +292,27 @@ mod tests {
 
     #[test]
     fn what_a_caller_saw_is_named() {
-        let (errors, stale) = (
-            Counts {
-                errors: 1,
-                ..Counts::default()
-            },
-            Counts {
-                stale: 1,
-                ..Counts::default()
-            },
-        );
-        assert!(broken(FIRST, errors, Vec::new())[0].contains("failed"));
-        assert!(broken(FIRST, stale, Vec::new())[0].contains("old values"));
+        let none = Counts::default;
+        for (counts, what) in [
+            (Counts { errors: 1, ..none() }, "failed"),
+            (Counts { stale: 1, ..none() }, "old values"),
+            (Counts { too_long: 1, ..none() }, "longer than they may"),
+        ] {
+            assert!(broken(FIRST, counts, Vec::new())[0].contains(what), "{what}");
+        }
     }
 
     #[test]
     fn a_run_without_faults_proves_nothing() {
         let mut report = report(FIRST, Counts::default(), Vec::new());
         report.mishaps = 0;
+        assert!(report.broken()[0].contains("proves nothing"));
+    }
+
+    #[test]
+    fn a_run_in_which_no_load_was_taken_over_proves_nothing() {
+        let mut report = report(FIRST, Counts::default(), Vec::new());
+        report.counts.taken_over = 0;
         assert!(report.broken()[0].contains("proves nothing"));
     }
 }

@@ -28,8 +28,9 @@ const PHASES: u32 = 2;
 const SAMPLE: Duration = Duration::from_millis(250);
 const PRINT: Duration = Duration::from_secs(10);
 
-/// How long the service has before it is measured for what comes later to be compared with.
-const SETTLING: Duration = Duration::from_secs(2);
+/// How long the service has before it is measured for what comes later to be compared with: until mutations that were dropped
+/// half-way have been invalidated a second time.
+const SETTLING: Duration = Duration::from_secs(6);
 /// Within this time after a phase the service is as it was.
 const RECOVERY: Duration = Duration::from_secs(20);
 /// Between two looks at a service that is not.

@@ -7,10 +7,13 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{super::orders::Callers, site::Site};
+use super::{super::orders::Callers, careless::Careless, site::Site};
 
 /// Between two calls of a caller who pauses, in milliseconds.
 const PAUSE: Range<u64> = 5..35;
+
+/// Of so many callers one is careless.
+const CARELESS: u32 = 4;
 
 /// So many callers are tried first and at most to keep the machine busy, and for how long.
 const FEWEST: u32 = 16;
@@ -48,10 +51,11 @@ impl Crowd {
             }
         }
         self.stop.send_replace(false);
-        for _ in 0..count {
+        for caller in 0..count {
             let caller = call(
                 Arc::clone(&self.site),
                 self.random.fork(),
+                caller % CARELESS == CARELESS - 1,
                 paused,
                 self.stop.subscribe(),
             );
@@ -89,9 +93,14 @@ impl Crowd {
     }
 }
 
-async fn call(site: Arc<Site>, mut random: Rng, paused: bool, stopping: watch::Receiver<bool>) {
+async fn call(site: Arc<Site>, mut random: Rng, careless: bool, paused: bool, stopping: watch::Receiver<bool>) {
+    let mut keeping = Careless::default();
     while !*stopping.borrow() {
-        site.call(&mut random).await;
+        if careless {
+            keeping.call(&site, &mut random).await;
+        } else {
+            site.call(&mut random).await;
+        }
         if paused {
             sleep(Duration::from_millis(random.u64(PAUSE))).await;
         } else {

@@ -14,17 +14,30 @@ mod resources {
         checked { ttl = "20s", scope(item: u32) }
         tracked { ttl = "20s", scope(item: u32) }
         crash_safe { ttl = "20s", scope(item: u32), crash_safe }
-        group in_one_step = plain, checked, tracked;
+        crossed { ttl = "20s", scope(item: u32) }
+        limited { ttl = "20s", scope(item: u32), max_loads = 16 }
+        group in_one_step = plain, checked, tracked, crossed, limited;
     }
 }
 
 const TENANTS: u32 = 50;
 const ITEMS: u32 = 80;
+/// Of what is loaded crosswise or in turns, so that loads meet.
+const FEW_TENANTS: u32 = 2;
+const FEW_ITEMS: u32 = 24;
+/// How many loads a crossed one is inside of at most.
+const DEPTH: u32 = 2;
 /// How many values depend on one subject.
 const VIEWS: u32 = 6;
 
 /// How long a value of `tracked` may be old on a node that was not told: `CACHE_NEAR_LEASE`.
 pub(super) const LEASE: Duration = Duration::from_secs(1);
+
+/// How long another one's load is waited for that does not extend its lease: `lease` alone.
+const LOAD_LEASE: Duration = Duration::from_secs(2);
+
+/// `max_loads` of `limited`.
+const MAX_LOADS: u32 = 16;
 
 /// What there are versions of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +53,11 @@ enum Kind {
     Checked,
     Tracked,
     CrashSafe,
+    Crossed,
+    Limited,
 }
+
+const KINDS: u32 = 6;
 
 /// What is cached. It says what it is of, so that somebody else's is noticed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,10 +76,31 @@ impl Subject {
 
     /// One of them, the first ones more often.
     pub(super) fn draw(random: &mut Rng) -> Self {
-        Self {
+        let subject = Self {
             tenant: random.u32(0..TENANTS).min(random.u32(0..TENANTS)),
             item: random.u32(0..ITEMS).min(random.u32(0..ITEMS)),
+        };
+        match subject.kind() {
+            Kind::Crossed | Kind::Limited => Self {
+                tenant: subject.tenant % FEW_TENANTS,
+                item: subject.item % FEW_ITEMS,
+            },
+            _ => subject,
         }
+    }
+
+    /// One of those whose loads call others of their kind.
+    pub(super) fn draw_crossed(random: &mut Rng) -> Self {
+        Self {
+            tenant: random.u32(0..FEW_TENANTS),
+            item: KINDS * random.u32(0..FEW_ITEMS / KINDS) + 4,
+        }
+    }
+
+    /// The next one of the same kind, around a circle.
+    fn next(self) -> Self {
+        let item = (self.item + KINDS) % FEW_ITEMS;
+        Self { item, ..self }
     }
 
     pub(super) fn index(self) -> usize {
@@ -79,11 +117,33 @@ impl Subject {
     }
 
     fn kind(self) -> Kind {
-        match self.item % 4 {
+        match self.item % KINDS {
             0 => Kind::Plain,
             1 => Kind::Checked,
             2 => Kind::Tracked,
-            _ => Kind::CrashSafe,
+            3 => Kind::CrashSafe,
+            4 => Kind::Crossed,
+            _ => Kind::Limited,
+        }
+    }
+
+    /// How many loads a read of it may have to wait for, each of which may be somebody else's and then one of its own.
+    pub(super) fn loads(self) -> u32 {
+        match self.kind() {
+            Kind::Plain | Kind::Checked | Kind::Tracked | Kind::CrashSafe => 1,
+            // A chain of others' loads around the circle, and its own.
+            Kind::Crossed => FEW_ITEMS / KINDS + 1 + DEPTH,
+            // As many turns as it takes for each of the others of the resource to have had one, and its own.
+            Kind::Limited => FEW_TENANTS * (FEW_ITEMS / KINDS) * VIEWS / MAX_LOADS + 1,
+        }
+    }
+
+    /// For how long the next one waits when Redis has kept to itself that somebody has the lease.
+    pub(super) fn load_lease(self) -> Duration {
+        if self.kind() == Kind::Plain {
+            LOAD_LEASE
+        } else {
+            Duration::ZERO
         }
     }
 }
@@ -113,6 +173,8 @@ pub(super) async fn read(database: &Database, subject: Subject, view: u32) -> Do
         Kind::Checked => checked(database, subject, view).await,
         Kind::Tracked => tracked(database, subject, view).await,
         Kind::CrashSafe => crash_safe(database, subject, view).await,
+        Kind::Crossed => crossed(database, subject, view, DEPTH).await,
+        Kind::Limited => limited(database, subject, view).await,
     }
 }
 
@@ -154,6 +216,28 @@ async fn tracked(database: &Database, subject: Subject, view: u32) -> Document {
 
 #[cached(resource = resources::crash_safe, scope(item = subject.item), tenant = subject.tenant, skip(database))]
 async fn crash_safe(database: &Database, subject: Subject, view: u32) -> Document {
+    database.read(subject, view).await
+}
+
+/// Reads, and asks for the next one, so that loads which begin at different places wait for one another in a circle. A function
+/// with a `lease` must not do that: such loads would wait for one another over two caches.
+#[cached(
+    resource = resources::crossed,
+    scope(item = subject.item),
+    tenant = subject.tenant,
+    skip(database),
+    independent(depth)
+)]
+async fn crossed(database: &Database, subject: Subject, view: u32, depth: u32) -> Document {
+    let document = database.read(subject, view).await;
+    if depth > 0 {
+        Box::pin(crossed(database, subject.next(), view, depth - 1)).await;
+    }
+    document
+}
+
+#[cached(resource = resources::limited, scope(item = subject.item), tenant = subject.tenant, skip(database))]
+async fn limited(database: &Database, subject: Subject, view: u32) -> Document {
     database.read(subject, view).await
 }
 
