@@ -1,8 +1,11 @@
-use std::hint::black_box;
+use std::{
+    any::{TypeId, type_name},
+    hint::black_box,
+};
 
 use anyhow::{Result, ensure};
 use cache_runtime::{
-    __private::{Call, Key, Site},
+    __private::{Call, Item, Key, Site, in_key},
     Cache,
 };
 use md5::{Digest as _, Md5};
@@ -58,7 +61,16 @@ fn run(bench: Bench) -> Result<Vec<Figure>> {
     ])
 }
 
-static SITE: Site = Site::new(&invoices, module_path!(), "invoices", 0);
+/// What the attribute declares in the body of a function.
+struct Annotated;
+
+static SITE: Site = Site::new(
+    &invoices,
+    module_path!(),
+    "invoices",
+    0,
+    Item::new(type_name::<Annotated>, TypeId::of::<Annotated>, file!(), 0),
+);
 
 /// Worked out whatever the process knows of the call.
 fn anew(cache: &Cache, query: &Query) -> String {
@@ -72,12 +84,13 @@ fn known(cache: &Cache, query: &Query) -> String {
     call.into_entry_key().unwrap_or_default()
 }
 
+#[expect(clippy::unit_arg, reason = "as the attribute writes it")]
 fn tell(key: &mut Key<'_>, query: &Query) {
-    key.arg("company", &query.company);
-    key.arg("filter", &query.filter);
-    key.arg("page", &query.page);
-    key.arg("page_size", &query.page_size);
-    key.arg("year", &query.year);
+    key.arg("company", &query.company, in_key());
+    key.arg("filter", &query.filter, in_key());
+    key.arg("page", &query.page, in_key());
+    key.arg("page_size", &query.page_size, in_key());
+    key.arg("year", &query.year, in_key());
 }
 
 /// As one writes it by hand: a tree of values keeps the members in order.
