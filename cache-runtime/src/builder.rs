@@ -23,6 +23,7 @@ use crate::{
 #[must_use = "a builder does nothing until `build`"]
 pub struct Builder {
     store: StoreChoice,
+    enabled: bool,
     settings: Settings,
 }
 
@@ -30,7 +31,6 @@ pub struct Builder {
 enum StoreChoice {
     Memory { capacity: u64 },
     Given(Arc<dyn Store>),
-    Disabled,
 }
 
 #[derive(Debug, Clone)]
@@ -106,10 +106,17 @@ impl Default for Settings {
     }
 }
 
+impl Default for Builder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Builder {
     pub(crate) fn new() -> Self {
         Self {
             store: StoreChoice::Memory { capacity: 64 << 20 },
+            enabled: true,
             settings: Settings::default(),
         }
     }
@@ -131,11 +138,9 @@ impl Builder {
         self
     }
 
-    /// `false` for a cache that does nothing. Default: `true`.
+    /// `false` for a cache that does nothing, whatever else is said before or after. Default: `true`.
     pub fn enabled(mut self, enabled: bool) -> Self {
-        if !enabled {
-            self.store = StoreChoice::Disabled;
-        }
+        self.enabled = enabled;
         self
     }
 
@@ -304,11 +309,10 @@ impl Builder {
 
     /// The cache. Nothing is contacted here.
     pub fn build(self) -> Cache {
-        let store: Option<Arc<dyn Store>> = match self.store {
-            StoreChoice::Memory { capacity } => Some(Arc::new(MemoryStore::new(capacity))),
-            StoreChoice::Given(store) => Some(store),
-            StoreChoice::Disabled => None,
-        };
+        let store = self.enabled.then(|| match self.store {
+            StoreChoice::Memory { capacity } => Arc::new(MemoryStore::new(capacity)) as Arc<dyn Store>,
+            StoreChoice::Given(store) => store,
+        });
         Cache::new(store, self.settings)
     }
 }

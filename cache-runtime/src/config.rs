@@ -466,7 +466,7 @@ mod tests {
     #[test]
     fn a_disabled_cache_needs_no_other_setting_to_be_left_out() {
         let builder = with(&[("REDIS_URL", "redis://localhost"), ("REDIS_ENABLED", "false")]).unwrap();
-        assert!(format!("{builder:?}").contains("Disabled"));
+        assert!(format!("{builder:?}").contains("enabled: false"));
     }
 
     #[test]

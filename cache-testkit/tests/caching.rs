@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use cache_runtime::{Cache, Outcome::*, cached, observe, with_cache, with_tenant};
+use cache_runtime::{Cache, Outcome::*, cached, observe, store::MemoryStore, with_cache, with_tenant};
 use cache_testkit::{LoadCounter, assert_loads, assert_outcomes, expect_outcomes, isolated, isolated_in};
 use serde::{Deserialize, Serialize};
 
@@ -428,6 +428,35 @@ async fn without_a_cache_every_call_runs_its_body() {
     })
     .await;
     assert_loads(&reports.loads, 2);
+}
+
+#[tokio::test]
+async fn a_cache_is_enabled_or_not_whatever_else_is_said_before_and_after() {
+    let builder = Cache::builder;
+    for disabled in [
+        builder().enabled(false).memory(1 << 20),
+        builder().store(MemoryStore::new(1 << 20)).enabled(false),
+        builder().enabled(false).store(MemoryStore::new(1 << 20)),
+    ] {
+        let reports = Reports::default();
+        isolated_in(disabled.build(), async |_| {
+            expect_outcomes(&[Bypass, Bypass], async {
+                reports.report(1, "2026-11", "ana").await.unwrap();
+                reports.report(1, "2026-11", "ana").await.unwrap();
+            })
+            .await;
+        })
+        .await;
+    }
+    let reports = Reports::default();
+    isolated_in(builder().enabled(false).enabled(true).build(), async |_| {
+        expect_outcomes(&[Miss, Hit], async {
+            reports.report(1, "2026-11", "ana").await.unwrap();
+            reports.report(1, "2026-11", "ana").await.unwrap();
+        })
+        .await;
+    })
+    .await;
 }
 
 #[tokio::test]
