@@ -1,6 +1,6 @@
 //! Stamps and tickets: what makes an entry valid, and the proof that a load may be stored.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, io, sync::Arc};
 
 use crate::key::Address;
 
@@ -19,8 +19,8 @@ impl Stamp {
     /// # Errors
     ///
     /// If the operating system gives no random numbers.
-    pub fn random() -> Result<Self, getrandom::Error> {
-        getrandom::u64().map(Self)
+    pub fn random() -> io::Result<Self> {
+        Ok(Self(getrandom::u64()?))
     }
 
     pub(crate) const fn from_bits(bits: u64) -> Self {
