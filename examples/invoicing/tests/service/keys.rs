@@ -36,7 +36,8 @@ async fn the_keys_are_those_that_python_computes() {
     service.of_tenant("client-a").get("/api/companies").await.ok();
     cache.close().await;
 
-    let mut keys: Vec<String> = redis.command(["KEYS", "cache:*"]).unwrap();
+    // Without what stands under no tenant: the watch of stamps has a key of its own.
+    let mut keys: Vec<String> = redis.command(["KEYS", "cache:[^~]*"]).unwrap();
     keys.sort();
     let expected = [
         // {}
