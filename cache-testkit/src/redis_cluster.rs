@@ -54,7 +54,10 @@ impl RedisCluster {
             .config("cluster-node-timeout", NODE_TIMEOUT)
             .config("cluster-replica-validity-factor", "0")
             .config("cluster-allow-replica-migration", "no")
-            .config("repl-diskless-sync-delay", "0");
+            .config("repl-diskless-sync-delay", "0")
+            // A replica counts as one, in `CLUSTER SLOTS`, once its primary has sent it something: that is a ping, by default after
+            // ten seconds.
+            .config("repl-ping-replica-period", "1");
         let nodes = (0..2 * PRIMARIES).map(|_| member.clone().start());
         let cluster = Self {
             nodes: nodes.collect::<Result<_, _>>()?,
