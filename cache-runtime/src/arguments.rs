@@ -20,7 +20,7 @@ use crate::{
 const USUAL_JSON: usize = 256;
 
 /// What tells a call from others of the same function, as the store has it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 pub(crate) struct Arguments {
     /// Escaped.
     pub(crate) tenant: Cow<'static, str>,

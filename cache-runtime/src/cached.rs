@@ -91,7 +91,7 @@ where
     let outcome = match &answer {
         Answer::Hit(_, outcome) | Answer::Load(_, outcome) => *outcome,
     };
-    let tenant = Some(&*keyed.known.arguments.tenant);
+    let tenant = Some(&*keyed.known.tenant);
     report(Some(inner), resource, tenant, outcome, Some(started));
     let ticket = match answer {
         Answer::Hit(value, _) => return S::restore(value),

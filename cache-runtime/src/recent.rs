@@ -1,6 +1,10 @@
 //! What recent calls have been found to be: so that a call which is made again is not worked out again.
 
-use std::{borrow::Borrow, fmt, sync::Arc};
+use std::{
+    borrow::{Borrow, Cow},
+    fmt,
+    sync::Arc,
+};
 
 use quick_cache::{Weighter, sync::Cache};
 
@@ -44,7 +48,8 @@ impl Borrow<[u8]> for CallKey {
 /// What follows from what tells a call from others.
 #[derive(Debug)]
 pub(crate) struct KnownCall {
-    pub(crate) arguments: Arc<Arguments>,
+    /// Escaped; for the log.
+    pub(crate) tenant: Cow<'static, str>,
     pub(crate) address: Arc<Address>,
     pub(crate) fingerprint: [u8; 16],
     /// Whether the function had keys of its own.
@@ -66,15 +71,13 @@ impl KnownCall {
             has_own_key,
             fingerprint: identity::fingerprint(&address, exact),
             address: Arc::new(address),
-            arguments: Arc::new(arguments),
+            tenant: arguments.tenant,
         }
     }
 
     fn len(&self) -> usize {
-        let Arguments { tenant, scopes, json } = &*self.arguments;
-        let scopes = scopes.iter().map(|(_, value)| value.len());
         let stamps = self.address.stamps().iter().map(String::len);
-        tenant.len() + json.len() + self.address.entry().len() + scopes.chain(stamps).sum::<usize>()
+        self.tenant.len() + self.address.entry().len() + stamps.sum::<usize>()
     }
 }
 
