@@ -9,6 +9,7 @@ mod docs;
 mod faults;
 mod features;
 mod fuzz;
+mod links;
 mod process;
 mod raw;
 mod reach;
