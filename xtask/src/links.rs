@@ -1,4 +1,4 @@
-//! Finds links of documents that lead nowhere: in the repository, and in the manual that rustdoc makes of `docs/`.
+//! Links of documents, none of which leads nowhere: in the repository, and in the manual that rustdoc makes of `docs/`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,7 +6,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use pulldown_cmark::{BrokenLink, Event, LinkType, Options, Parser, Tag, TagEnd};
 
 use crate::docs;
@@ -18,13 +18,18 @@ const DEFINITIONS: &str = "cache-runtime/src/manual/links.md";
 /// Where a link leads in rustdoc to what the manual has not.
 const ELSEWHERE: &str = "crate::manual#in-the-repository";
 
-/// Checks that each relative link of a document leads to a file and a heading, and that the manual has a definition for each
-/// of those in its pages.
-///
-/// # Errors
-///
-/// Names every link that leads nowhere, and what to write where the manual is wrong.
-pub(crate) fn check(root: &Path) -> Result<()> {
+#[test]
+fn every_link_of_a_document_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask is in the repository");
+    let wrong = mistakes(root).expect("the documents can be read");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Every relative link of a document that leads to no file or heading, and every one of the manual's pages for which the manual
+/// has no definition, with what to write.
+fn mistakes(root: &Path) -> Result<Vec<String>> {
     let mut documents = BTreeMap::new();
     for path in docs::documents(root)? {
         let text = fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
@@ -37,12 +42,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     let manual = Manual::new(&read(MANUAL)?);
     let mut wrong = lead_nowhere(root, &documents);
     wrong.extend(manual.mistakes(&documents, &read(DEFINITIONS)?));
-    if wrong.is_empty() {
-        let links: usize = documents.values().map(|document| document.links.len()).sum();
-        println!("{links} links lead somewhere");
-        return Ok(());
-    }
-    bail!("{}", wrong.join("\n"))
+    Ok(wrong)
 }
 
 /// What a link has to do with of a document.
@@ -225,79 +225,70 @@ impl Manual {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+const PAGES: &str =
+    "\npages! {\n    guide: \"guide.md\";\n    rules:\n        \"rules/1.md\",\n        \"rules/2.md\";\n}\n";
 
-    const PAGES: &str =
-        "\npages! {\n    guide: \"guide.md\";\n    rules:\n        \"rules/1.md\",\n        \"rules/2.md\";\n}\n";
-
-    /// A repository of these documents, whose manual has some of them.
-    fn checked(files: &[(&str, &str)], definitions: &str) -> Result<()> {
-        let root = tempfile::tempdir()?;
-        for (name, text) in files.iter().chain(&[(MANUAL, PAGES), (DEFINITIONS, definitions)]) {
-            let path = root.path().join(name);
-            fs::create_dir_all(path.parent().context("a file has a folder")?)?;
-            fs::write(path, text)?;
-        }
-        check(root.path())
+/// A repository of these documents, whose manual has some of them.
+fn mistakes_of(files: &[(&str, &str)], definitions: &str) -> Result<String> {
+    let root = tempfile::tempdir()?;
+    for (name, text) in files.iter().chain(&[(MANUAL, PAGES), (DEFINITIONS, definitions)]) {
+        let path = root.path().join(name);
+        fs::create_dir_all(path.parent().context("a file has a folder")?)?;
+        fs::write(path, text)?;
     }
+    Ok(mistakes(root.path())?.join("\n"))
+}
 
-    #[test]
-    fn links_that_lead_somewhere_pass() {
-        let guide = "# Guide\n\n## `One` thing, said\n\nAs [above](#one-thing-said), [first][rules/1.md], [bench.md]. \
-                     `[a](nowhere.md)`\n\n[rules/1.md]: rules/1.md\n[bench.md]: bench.md\n";
-        let definitions = "[rules/1.md]: crate::manual::rules#one\n[bench.md]: crate::manual#in-the-repository\n";
-        let documents = [
-            ("README.md", "[guide](docs/guide.md#one-thing-said)"),
-            ("docs/guide.md", guide),
-            ("docs/rules/1.md", "# One\n"),
-            ("docs/bench.md", "[guide](guide.md)"),
-        ];
-        checked(&documents, definitions).unwrap();
-    }
+#[test]
+fn links_that_lead_somewhere_pass() {
+    let guide = "# Guide\n\n## `One` thing, said\n\nAs [above](#one-thing-said), [first][rules/1.md], [bench.md]. \
+                 `[a](nowhere.md)`\n\n[rules/1.md]: rules/1.md\n[bench.md]: bench.md\n";
+    let definitions = "[rules/1.md]: crate::manual::rules#one\n[bench.md]: crate::manual#in-the-repository\n";
+    let documents = [
+        ("README.md", "[guide](docs/guide.md#one-thing-said)"),
+        ("docs/guide.md", guide),
+        ("docs/rules/1.md", "# One\n"),
+        ("docs/bench.md", "[guide](guide.md)"),
+    ];
+    assert_eq!(mistakes_of(&documents, definitions).unwrap(), "");
+}
 
-    #[test]
-    fn a_link_to_a_file_or_a_heading_that_is_not_there_is_named() {
-        let readme = "[a](docs/gone.md), [b](docs/guide.md#two), [c](#three), [docs/guide.md]\n";
-        let error = checked(&[("README.md", readme), ("docs/guide.md", "# Guide\n## One\n")], "")
-            .unwrap_err()
-            .to_string();
-        for part in [
-            "there is no docs/gone.md",
-            "links to docs/guide.md#two, and there is no such heading",
-            "links to #three, and there is no such heading",
-            "no definition for [docs/guide.md]",
-        ] {
-            assert!(error.contains(part), "{part}: {error}");
-        }
+#[test]
+fn a_link_to_a_file_or_a_heading_that_is_not_there_is_named() {
+    let readme = "[a](docs/gone.md), [b](docs/guide.md#two), [c](#three), [docs/guide.md]\n";
+    let wrong = mistakes_of(&[("README.md", readme), ("docs/guide.md", "# Guide\n## One\n")], "").unwrap();
+    for part in [
+        "there is no docs/gone.md",
+        "links to docs/guide.md#two, and there is no such heading",
+        "links to #three, and there is no such heading",
+        "no definition for [docs/guide.md]",
+    ] {
+        assert!(wrong.contains(part), "{part}: {wrong}");
     }
+}
 
-    #[test]
-    fn a_page_of_the_manual_links_by_definitions_that_the_manual_has() {
-        let guide = "# Guide\n\n[one](rules/1.md), [two][rules/2.md]\n\n[rules/2.md]: rules/2.md\n";
-        let documents = [
-            ("docs/guide.md", guide),
-            ("docs/rules/1.md", "# One\n"),
-            ("docs/rules/2.md", "# Two\n"),
-        ];
-        let error = checked(&documents, "[old.md]: crate::manual::old\n")
-            .unwrap_err()
-            .to_string();
-        for part in [
-            "docs/guide.md is a page of the manual: write `[text][rules/1.md]`",
-            "lacks the line `[rules/2.md]: crate::manual::rules#two`",
-            "has a line that no page needs: `[old.md]: crate::manual::old`",
-        ] {
-            assert!(error.contains(part), "{part}: {error}");
-        }
+#[test]
+fn a_page_of_the_manual_links_by_definitions_that_the_manual_has() {
+    let guide = "# Guide\n\n[one](rules/1.md), [two][rules/2.md]\n\n[rules/2.md]: rules/2.md\n";
+    let documents = [
+        ("docs/guide.md", guide),
+        ("docs/rules/1.md", "# One\n"),
+        ("docs/rules/2.md", "# Two\n"),
+    ];
+    let wrong = mistakes_of(&documents, "[old.md]: crate::manual::old\n").unwrap();
+    for part in [
+        "docs/guide.md is a page of the manual: write `[text][rules/1.md]`",
+        "lacks the line `[rules/2.md]: crate::manual::rules#two`",
+        "has a line that no page needs: `[old.md]: crate::manual::old`",
+    ] {
+        assert!(wrong.contains(part), "{part}: {wrong}");
     }
+}
 
-    #[test]
-    fn a_second_heading_of_a_name_has_a_number() {
-        assert_eq!(
-            Document::new("# One\n## Two\n## One\n## One\n").headings,
-            ["one", "two", "one-1", "one-2"]
-        );
-    }
+#[test]
+fn a_second_heading_of_a_name_has_a_number() {
+    assert_eq!(
+        Document::new("# One\n## Two\n## One\n## One\n").headings,
+        ["one", "two", "one-1", "one-2"]
+    );
 }

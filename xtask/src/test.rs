@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
-use crate::{cargo::cargo, counts, docs, features, links, setup, steps::Steps};
+use crate::{cargo::cargo, counts, docs, features, setup, steps::Steps};
 
 /// Runs every check, the quick ones first, and reports all that failed at the end.
 pub(crate) fn run(root: &Path) -> ExitCode {
@@ -16,7 +16,6 @@ pub(crate) fn run(root: &Path) -> ExitCode {
         &mut cargo(root, ["fmt", "--manifest-path", "bench/Cargo.toml", "--check"]),
     );
     steps.run("documents are compiled", || docs::check(root));
-    steps.run("links of documents", || links::check(root));
     lints(root, &mut steps);
     tests(root, &mut steps);
     steps.command(
