@@ -5,7 +5,11 @@ use std::{ffi::OsString, path::Path, process::ExitCode};
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::{cargo::cargo, setup, steps::Steps};
+use crate::{
+    cargo::{cargo, code},
+    setup,
+    steps::Steps,
+};
 
 /// What is passed on.
 #[derive(Debug, Args)]
@@ -47,12 +51,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
             "--",
         ],
     );
-    let status = run.args(&options.options).status()?;
-    Ok(if status.success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(code(run.args(&options.options).status()?))
 }
 
 /// What `cargo xtask test` leaves out: the peers take minutes to compile.

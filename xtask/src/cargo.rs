@@ -3,7 +3,7 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, ExitCode, ExitStatus, Stdio},
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -46,6 +46,12 @@ pub(crate) fn program(root: &Path, package: &str) -> Result<PathBuf> {
     built
         .find_map(|built| built.executable)
         .context("cargo names no program")
+}
+
+/// The code with which a command has ended, for this process to end with it, too.
+pub(crate) fn code(status: ExitStatus) -> ExitCode {
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    code.map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 fn describes_xtask(variable: &str) -> bool {

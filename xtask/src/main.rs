@@ -1,24 +1,15 @@
 //! The repository's own commands. Run one with `cargo xtask <command>`.
 
 mod bench;
-mod bounds;
 mod cargo;
-mod consistency;
 mod counts;
 mod docs;
-mod faults;
 mod features;
 mod fuzz;
-mod process;
-mod raw;
-mod reach;
-mod runtime;
-mod servers;
 mod setup;
-mod soak;
 mod steps;
-mod strike;
 mod test;
+mod trials;
 
 use std::{
     path::{Path, PathBuf},
@@ -44,7 +35,8 @@ enum Command {
     /// Prove that no old value is served: several processes, real Redis servers, faults, and an oracle.
     ///
     /// Exits 1 if a read was given what docs/guarantees.md says it is not. docs/consistency.md has the details.
-    Consistency(consistency::Options),
+    #[command(disable_help_flag = true)]
+    Consistency(trials::Options),
     /// Measure what caching costs, beside raw Redis and beside the peers: `--quick`, `--json FILE`, `--only NAME`, `--list`.
     ///
     /// Everything is a ratio of what was measured in one run. Exits 1 if one is not what it must be, and names it. With
@@ -54,7 +46,8 @@ enum Command {
     /// Prove that memory is bounded: a near cache and a journal under more than they hold, for minutes.
     ///
     /// Prints the figures every ten seconds, and exits 1 if one leaves its bound.
-    Bounds(bounds::Options),
+    #[command(disable_help_flag = true)]
+    Bounds(trials::Options),
     /// Count the instructions of what happens on every call, and compare them with counts/committed.json.
     ///
     /// Needs valgrind, which `setup` installs. Exits 1 if something takes more than 5 % more than is committed.
@@ -68,18 +61,14 @@ enum Command {
     ///
     /// Exits 1 if a caller saw an error or an old value, or if caching did not resume in time. docs/resilience.md has the
     /// details.
-    Faults(faults::Options),
+    #[command(disable_help_flag = true)]
+    Faults(trials::Options),
     /// Keep a service under random faults and too many callers for long, and see whether anything grows, leaks or stays slow.
     ///
     /// Prints the figures every ten seconds, and exits 1 if memory, open files or tasks grow, if a lone caller is slower
     /// after than before, or if a caller saw an error or an old value. docs/resilience.md has the details.
-    Soak(soak::Options),
-    /// One process of a run of `consistency`.
-    #[command(hide = true)]
-    ConsistencyNode(consistency::NodeOptions),
-    /// The process that a run of `soak` is about.
-    #[command(hide = true)]
-    SoakNode(soak::NodeOptions),
+    #[command(disable_help_flag = true)]
+    Soak(trials::Options),
 }
 
 fn main() -> ExitCode {
@@ -87,14 +76,12 @@ fn main() -> ExitCode {
         Command::Setup => setup::run().map(|()| ExitCode::SUCCESS),
         Command::Test => Ok(test::run(&root())),
         Command::Bench(options) => bench::run(&root(), &options),
-        Command::Bounds(options) => bounds::run(&options),
-        Command::Consistency(options) => consistency::run(&options),
+        Command::Bounds(options) => trials::run(&root(), "bounds", &options),
+        Command::Consistency(options) => trials::run(&root(), "consistency", &options),
         Command::Counts(options) => counts::run(&root(), &options),
         Command::Fuzz(options) => fuzz::run(&root(), &options).map(|()| ExitCode::SUCCESS),
-        Command::Faults(options) => faults::run(&root(), &options),
-        Command::Soak(options) => soak::run(&options),
-        Command::ConsistencyNode(options) => consistency::run_node(&options).map(|()| ExitCode::SUCCESS),
-        Command::SoakNode(options) => soak::run_node(&options).map(|()| ExitCode::SUCCESS),
+        Command::Faults(options) => trials::run(&root(), "faults", &options),
+        Command::Soak(options) => trials::run(&root(), "soak", &options),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -75,6 +75,8 @@ impl Steps {
             .iter()
             .filter(|step| matches!(step.outcome, Outcome::Failed(_)))
             .count();
+        let took: Duration = self.done.iter().map(|step| step.took).sum();
+        println!("{:.1} minutes in all", took.as_secs_f64() / 60.0);
         println!("{passed} passed, {failed} failed");
         if failed == 0 {
             ExitCode::SUCCESS

@@ -1,0 +1,155 @@
+//! The framework itself: what its users write.
+
+use std::sync::OnceLock;
+
+use anyhow::{Context as _, Result};
+use cache_runtime::{Cache, Invalidated, Outcome, invalidates, observe};
+use cache_testkit::oracle::Reach;
+
+use super::{
+    TTL,
+    service::{Found, Hit, How, Service},
+    source::{Source, Value},
+    workload::is_crash_safe,
+};
+use crate::{
+    consistency::{database::Committed, options::Near},
+    lab::reach,
+};
+
+mod resources {
+    cache_runtime::resources! {
+        item { ttl = super::TTL, scope(item: u32) }
+        crash_safe_item { ttl = super::TTL, scope(item: u32), crash_safe }
+        total { ttl = super::TTL }
+    }
+}
+
+/// The cached reads, with one kind of near cache: an attribute takes its name and no variable.
+macro_rules! reads {
+    ($module:ident, $near:literal) => {
+        mod $module {
+            use anyhow::Result;
+            use cache_runtime::cached;
+
+            use super::{Source, Value, resources};
+
+            #[cached(resource = resources::item, scope(item), skip(source), near = $near)]
+            pub(super) async fn item(source: &Source, item: u32, view: u32) -> Result<Value> {
+                source.item(item, view).await
+            }
+
+            #[cached(resource = resources::crash_safe_item, scope(item), skip(source), near = $near)]
+            pub(super) async fn crash_safe_item(source: &Source, item: u32, view: u32) -> Result<Value> {
+                source.item(item, view).await
+            }
+
+            #[cached(resource = resources::total, skip(source), near = $near, lease = "500ms")]
+            pub(super) async fn total(source: &Source) -> Result<Value> {
+                source.total().await
+            }
+        }
+    };
+}
+
+reads!(off, "off");
+reads!(tracked, "tracked");
+reads!(checked, "checked");
+
+pub(super) struct Stamps {
+    cache: Cache,
+    source: Source,
+    near: Near,
+}
+
+impl Stamps {
+    pub(super) fn new(cache: Cache, source: Source, near: Near) -> Self {
+        Self { cache, source, near }
+    }
+
+    async fn cached_item(&self, item: u32, view: u32) -> Result<Value> {
+        let source = &self.source;
+        match (self.near, is_crash_safe(item)) {
+            (Near::Off, false) => off::item(source, item, view).await,
+            (Near::Off, true) => off::crash_safe_item(source, item, view).await,
+            (Near::Tracked, false) => tracked::item(source, item, view).await,
+            (Near::Tracked, true) => tracked::crash_safe_item(source, item, view).await,
+            (Near::Checked, false) => checked::item(source, item, view).await,
+            (Near::Checked, true) => checked::crash_safe_item(source, item, view).await,
+        }
+    }
+
+    async fn cached_total(&self) -> Result<Value> {
+        match self.near {
+            Near::Off => off::total(&self.source).await,
+            Near::Tracked => tracked::total(&self.source).await,
+            Near::Checked => checked::total(&self.source).await,
+        }
+    }
+
+    #[invalidates(resources::item(item), resources::total)]
+    async fn write_item(&self, item: u32, committed: &OnceLock<Committed>) -> Result<()> {
+        self.commit(item, false, committed).await
+    }
+
+    #[invalidates(resources::crash_safe_item(item), resources::total)]
+    async fn write_crash_safe_item(&self, item: u32, committed: &OnceLock<Committed>) -> Result<()> {
+        self.commit(item, reach::is_held(), committed).await
+    }
+
+    async fn commit(&self, item: u32, held: bool, committed: &OnceLock<Committed>) -> Result<()> {
+        let commit = self.source.write(item, held).await?;
+        // The last thing the body does: from here on nothing is awaited before the invalidation is written down.
+        committed.get_or_init(|| commit);
+        Ok(())
+    }
+
+    async fn write_by_hand(&self, item: u32, how: How, committed: &OnceLock<Committed>) -> Result<Reach> {
+        let commit = self.source.write(item, false).await?;
+        let invalidated = if how == How::Everything {
+            vec![self.cache.invalidate("*").await?]
+        } else {
+            let item = self.cache.invalidate("item").scope("item", item).await?;
+            vec![item, self.cache.invalidate("total").await?]
+        };
+        committed.get_or_init(|| commit);
+        let pending = invalidated
+            .into_iter()
+            .find(|&invalidated| invalidated == Invalidated::Pending);
+        Ok(pending.unwrap_or(Invalidated::Acknowledged).into())
+    }
+}
+
+impl Service for Stamps {
+    async fn item(&self, item: u32, view: u32) -> Result<Found> {
+        found(self.cached_item(item, view)).await
+    }
+
+    async fn total(&self) -> Result<Found> {
+        found(self.cached_total()).await
+    }
+
+    async fn write(&self, item: u32, how: How, committed: &OnceLock<Committed>) -> Result<Option<Reach>> {
+        if how != How::Annotated {
+            return self.write_by_hand(item, how, committed).await.map(Some);
+        }
+        let (written, reach) = if is_crash_safe(item) {
+            reach::of(self.write_crash_safe_item(item, committed)).await
+        } else {
+            reach::of(self.write_item(item, committed)).await
+        };
+        written?;
+        let reach = reach.context("the log did not say whether an invalidation was acknowledged")?;
+        Ok(Some(reach))
+    }
+}
+
+async fn found(call: impl Future<Output = Result<Value>>) -> Result<Found> {
+    let (value, outcomes) = observe(call).await;
+    let hit = outcomes.iter().find_map(|call| match call.outcome {
+        Outcome::Hit => Some(Hit::Shared),
+        Outcome::NearHit => Some(Hit::Near),
+        _ => None,
+    });
+    Ok(Found { value: value?, hit })
+}

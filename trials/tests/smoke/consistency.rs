@@ -1,0 +1,86 @@
+//! Nothing old is served, and protocols that are known to be wrong are caught by the same run. docs/consistency.md says what a
+//! run is.
+
+use crate::Run;
+
+fn consistency(arguments: &str) -> Run {
+    Run::of("consistency", arguments.split(' '))
+}
+
+#[track_caller]
+fn assert_caught(run: &Run) {
+    assert!(run.figure("stale") > 0 && !run.succeeded, "{run}");
+}
+
+#[test]
+fn nothing_old_is_served_whatever_goes_wrong() {
+    let run = consistency("--seconds 4 --seed 1 --faults all");
+    assert_eq!(run.figure("stale"), 0, "{run}");
+    assert_eq!(run.figure("max_stale_ms"), 0);
+    run.assert_succeeded();
+    for figure in ["reads", "invalidations", "faults"] {
+        assert!(run.figure(figure) > 0, "{run}");
+    }
+}
+
+#[test]
+fn nothing_old_is_served_from_values_that_are_checked() {
+    let run = consistency("--seconds 4 --seed 2 --faults all --near checked");
+    assert_eq!(run.figure("stale"), 0, "{run}");
+    run.assert_succeeded();
+}
+
+/// On the node that has invalidated nothing, elsewhere for the lease at most: the run judges that.
+#[test]
+fn nothing_is_served_from_tracked_values_for_longer_than_the_lease() {
+    let run = consistency("--seconds 4 --seed 3 --faults all --near tracked");
+    run.assert_succeeded();
+}
+
+/// What Redis does not report to near caches.
+#[test]
+fn nothing_is_served_for_longer_than_the_lease_when_the_database_is_swapped() {
+    let run = consistency("--seconds 6 --seed 2 --faults swapdb --near tracked");
+    assert!(run.succeeded && run.figure("faults") > 0, "{run}");
+}
+
+#[test]
+fn nothing_is_served_for_longer_than_the_lease_when_slots_are_taken_over() {
+    let run = consistency("--seconds 6 --seed 6 --faults takeover --near tracked");
+    assert!(run.succeeded && run.figure("faults") > 0, "{run}");
+}
+
+/// Nodes are killed between commit and invalidation. What they had committed obliges the others all the same.
+#[test]
+fn nothing_older_than_a_commit_is_served_of_a_crash_safe_resource() {
+    let run = consistency("--seconds 4 --seed 4 --faults node");
+    run.assert_succeeded();
+}
+
+/// Nothing needs to go wrong for this: a load that takes a while is enough.
+#[test]
+fn deleting_after_a_write_is_caught() {
+    assert_caught(&consistency("--seconds 2 --seed 1 --faults none --protocol delete"));
+}
+
+#[test]
+fn deleting_twice_is_caught() {
+    assert_caught(&consistency(
+        "--seconds 2 --seed 1 --faults none --protocol double-delete",
+    ));
+}
+
+/// What a counter forgets is what gives it away: an old snapshot here, an eviction as well as that.
+#[test]
+fn counting_stamps_is_caught() {
+    assert_caught(&consistency(
+        "--seconds 5 --seed 1 --faults evict,snapshot --protocol counter",
+    ));
+}
+
+#[test]
+fn what_cannot_be_tested_is_refused() {
+    consistency("--near tracked --protocol delete").assert_refused("needs --protocol stamps");
+    consistency("--faults takeover,kill").assert_refused("goes with node alone");
+    consistency("--faults fire").assert_refused("partition");
+}
