@@ -1,12 +1,17 @@
 //! No password in anything that the runtime says: errors, `Debug`, logs of every level, figures.
 
 use std::{
+    error::Error as _,
     fmt::{Debug, Write as _},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use cache_runtime::{Builder, Cache, cached, invalidates, store::RedisConfig, with_cache};
+use cache_runtime::{
+    Builder, Cache, cached, invalidates,
+    store::{RedisConfig, RedisStore, Store as _, StoreErrorKind},
+    with_cache,
+};
 use cache_testkit::RedisServer;
 use tracing::{
     Event, Subscriber,
@@ -113,6 +118,35 @@ async fn a_password_that_is_wrong_is_not_shown() {
         use_all(&said, Cache::builder().redis(config.password("other-one"))).await;
     }
     said.assert_hides(&["right-one", "wrong-one", "other-one"]);
+}
+
+/// A server that does not know a command says what it was sent with it, and a password is sent with these.
+#[tokio::test]
+async fn a_password_that_the_server_repeats_is_not_shown() {
+    for unknown in ["HELLO", "AUTH"] {
+        for protocol in ["", "?protocol=resp3"] {
+            let (said, _guard) = listening();
+            let server = RedisServer::builder()
+                .config("rename-command", format!("{unknown} \"\""))
+                .start()
+                .unwrap();
+            let address = server.url().replace("redis://", "redis://service:hush-hush@");
+            let config = RedisConfig::new(&format!("{address}{protocol}")).unwrap();
+            let store = RedisStore::new(config.clone());
+            let error = loop {
+                let error = store.probe().await.unwrap_err();
+                if error.kind() != StoreErrorKind::Connecting {
+                    break error;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            };
+            said.add(&error);
+            said.add(&error.to_string());
+            said.add(&error.source());
+            use_all(&said, Cache::builder().redis(config)).await;
+            said.assert_hides(&["hush"]);
+        }
+    }
 }
 
 #[tokio::test]
