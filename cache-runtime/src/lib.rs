@@ -22,6 +22,14 @@
 //! that is `crash_safe` leaves nothing old to be served when a process is killed in the middle of a mutation.
 //!
 //! The guide, the options, the key and envelope formats and the protocol are in the repository's `docs/`.
+//!
+//! # Crate features
+//!
+//! None of them is on by default.
+//!
+//! - `tls`: `rediss://` and its kin, by rustls, with the system's authorities or your own.
+//! - `postcard`: `codec = "postcard"`.
+//! - `lz4`, `zstd`: compression of large entries.
 
 mod absent;
 mod arguments;

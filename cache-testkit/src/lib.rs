@@ -13,6 +13,13 @@
 //!
 //! Nothing here sleeps to wait for something: each wait is for an event, and says what it waited for if that does not come
 //! within ten seconds.
+//!
+//! # Crate features
+//!
+//! None of them is on by default.
+//!
+//! - `tls`: servers with certificates of their own, and the authority that signs them; with `cache-runtime/tls`.
+//! - `codecs`: everything that `cache-runtime` can write an entry in.
 
 mod assertions;
 mod context_layer;
