@@ -21,6 +21,8 @@
 //! - `tls`: servers with certificates of their own, and the authority that signs them; with `cache-runtime/tls`.
 //! - `codecs`: everything that `cache-runtime` can write an entry in.
 
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
+
 mod assertions;
 mod context_layer;
 pub mod contract;

@@ -171,7 +171,7 @@ fn by_definition(history: &[Event<&'static str>]) -> usize {
                     && other.ended < read.began
                     && (reach == Reach::EveryNode || other.node == read.node)
             }
-            What::Read { .. } => false,
+            _ => false,
         })
     };
     history

@@ -45,7 +45,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
 }
 
 /// The documents in the repository's root, and the book.
-fn documents(root: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn documents(root: &Path) -> Result<Vec<PathBuf>> {
     let mut found: Vec<_> = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
         .map(|name| root.join(name))
         .into();

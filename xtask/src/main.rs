@@ -6,6 +6,8 @@ mod cargo;
 mod counts;
 mod docs;
 mod fuzz;
+#[cfg(test)]
+mod links;
 mod metadata;
 mod package;
 mod rustdoc;
