@@ -16,10 +16,7 @@
 //!
 //! # Crate features
 //!
-//! None of them is on by default.
-//!
-//! - `tls`: servers with certificates of their own, and the authority that signs them; with `cache-runtime/tls`.
-//! - `codecs`: everything that `cache-runtime` can write an entry in.
+//! - `tls`, which is not on by default: servers with certificates of their own, and the authority that signs them; with `cache-runtime/tls`.
 
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
