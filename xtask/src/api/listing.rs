@@ -22,13 +22,11 @@ impl Listing {
         let output = Command::new(lister).arg(json).output().context("no lister")?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout)?;
+        let name = json.file_stem().unwrap_or_default().to_string_lossy();
+        let items = text.lines().filter(|item| !is_internal(item));
         Ok(Self {
             toolchain: toolchain.to_owned(),
-            items: text
-                .lines()
-                .filter(|item| !is_internal(item))
-                .map(str::to_owned)
-                .collect(),
+            items: items.map(|item| in_short(item, &name)).collect(),
         })
     }
 
@@ -75,6 +73,33 @@ fn is_internal(item: &str) -> bool {
             .iter()
             .any(|name| rest.strip_prefix(name).is_some_and(|rest| rest.starts_with(" for ")))
     })
+}
+
+/// An item of a crate, in which what other crates have is told by the crate and the name. rustdoc tells of the module, too, in
+/// which it is defined, which is often a private one.
+fn in_short(item: &str, of: &str) -> String {
+    let mut short = String::with_capacity(item.len());
+    let mut rest = item;
+    while !rest.is_empty() {
+        let is_path = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':');
+        let path_begins = rest.find(is_path).unwrap_or(rest.len());
+        let (between, path) = rest.split_at(path_begins);
+        let path_ends = path.find(|c| !is_path(c)).unwrap_or(path.len());
+        let (path, after) = path.split_at(path_ends);
+        short += between;
+        short += &shortened(path, of);
+        rest = after;
+    }
+    short
+}
+
+fn shortened(path: &str, of: &str) -> String {
+    let is_crate = |name: &str| name.starts_with(|c: char| c.is_ascii_lowercase());
+    let is_elsewhere = |name: &str| is_crate(name) && name != of && !["alloc", "core", "std"].contains(&name);
+    match (path.split_once("::"), path.rsplit_once("::")) {
+        (Some((name, _)), Some((_, last))) if is_elsewhere(name) && !last.is_empty() => format!("{name}::{last}"),
+        _ => path.to_owned(),
+    }
 }
 
 /// The Rust of this machine, without what does not change what it tells.
@@ -132,6 +157,20 @@ mod tests {
         assert!(is_internal("impl !core::marker::UnsafeUnpin for a::B"));
         assert!(!is_internal("impl core::marker::Send for a::B"));
         assert!(!is_internal("pub fn a::freeze()"));
+    }
+
+    #[test]
+    fn where_other_crates_define_something_is_not_listed() {
+        let item =
+            "pub fn a::b::C::d(&self, tokio::time::instant::Instant) -> core::option::Option<bytes::bytes::Bytes>";
+        assert_eq!(
+            in_short(item, "a"),
+            "pub fn a::b::C::d(&self, tokio::Instant) -> core::option::Option<bytes::Bytes>"
+        );
+        assert_eq!(
+            in_short("impl<'a> a::B for &'a e::F: G", "a"),
+            "impl<'a> a::B for &'a e::F: G"
+        );
     }
 
     #[test]
