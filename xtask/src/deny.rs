@@ -57,3 +57,20 @@ fn finishes_within(limit: Duration, command: &mut Command) -> Result<bool> {
         sleep(POLL);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_does_not_answer_is_not_waited_for() {
+        assert!(!finishes_within(Duration::ZERO, Command::new("sleep").arg("60")).unwrap());
+    }
+
+    #[test]
+    fn whether_it_was_done_is_known() {
+        let limit = Duration::from_secs(10);
+        assert!(finishes_within(limit, &mut Command::new("true")).unwrap());
+        assert!(!finishes_within(limit, &mut Command::new("false")).unwrap());
+    }
+}
