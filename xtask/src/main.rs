@@ -4,6 +4,7 @@ mod api;
 mod bench;
 mod cargo;
 mod counts;
+mod deny;
 mod docs;
 mod fuzz;
 #[cfg(test)]
@@ -33,7 +34,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Install what the tests need and this machine lacks: a Redis or Valkey server, and valgrind.
+    /// Install what the tests need and this machine lacks: a Redis or Valkey server, valgrind, and cargo-deny.
     Setup,
     /// Run every check of the repository: formatting, lints, tests, doc tests, documentation, instructions, dependencies.
     Test,
@@ -85,7 +86,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Setup => setup::run().map(|()| ExitCode::SUCCESS),
+        Command::Setup => setup::run(&root()).map(|()| ExitCode::SUCCESS),
         Command::Test => Ok(test::run(&root())),
         Command::Api(options) => api::run(&root(), &options),
         Command::Bench(options) => bench::run(&root(), &options),

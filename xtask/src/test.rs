@@ -4,12 +4,12 @@ use std::{path::Path, process::ExitCode};
 
 use anyhow::Result;
 
-use crate::{api, cargo::cargo, counts, docs, package, rustdoc, setup, steps::Steps};
+use crate::{api, cargo::cargo, counts, deny, docs, package, rustdoc, setup, steps::Steps};
 
 /// Runs every check, the quick ones first, and reports all that failed at the end.
 pub(crate) fn run(root: &Path) -> ExitCode {
     let mut steps = Steps::default();
-    steps.run("setup", setup::run);
+    steps.run("setup", || setup::run(root));
     steps.command("formatting", &mut cargo(root, ["fmt", "--all", "--check"]));
     // The peers take minutes to build, so that is all the attention that the benchmarks get here: the rest is in
     // `cargo xtask bench --check`.
@@ -32,14 +32,7 @@ pub(crate) fn run(root: &Path) -> ExitCode {
         counts::check(root)
     });
     steps.run("packages", || package::check(root));
-    if which::which("cargo-deny").is_ok() {
-        steps.command("dependencies", &mut cargo(root, ["deny", "check"]));
-    } else {
-        steps.skip(
-            "dependencies",
-            "cargo-deny is not installed: `cargo install cargo-deny --locked`",
-        );
-    }
+    deny::check(root, &mut steps);
     steps.finish()
 }
 
