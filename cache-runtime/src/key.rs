@@ -10,7 +10,10 @@ mod keyspace;
 pub(crate) mod recent;
 mod stamp;
 
-use std::fmt::{Display, Write as _};
+use std::{
+    borrow::Cow,
+    fmt::{Display, Write as _},
+};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use smallvec::{SmallVec, smallvec};
@@ -59,7 +62,12 @@ pub(crate) fn escape(value: &(impl Display + ?Sized)) -> String {
     let Some(text) = shown(value) else {
         return UNSHOWN.to_owned();
     };
-    let escaped = utf8_percent_encode(&text, ESCAPED).to_string();
+    let escaped = match utf8_percent_encode(&text, ESCAPED).into() {
+        Cow::Owned(escaped) => escaped,
+        // Nothing had to be.
+        Cow::Borrowed(_) if text.len() <= LONGEST_SEGMENT => return text,
+        Cow::Borrowed(long) => long.to_owned(),
+    };
     if escaped.len() > LONGEST_SEGMENT {
         let digest = blake3::hash(text.as_bytes()).to_hex();
         format!("~{}", &digest[..32])

@@ -94,12 +94,16 @@ impl Engine {
 
     /// Whether the store can be asked now.
     pub(crate) fn may_read(&self) -> bool {
+        self.trusted_store().is_some()
+    }
+
+    fn trusted_store(&self) -> Option<&Arc<dyn Store>> {
         self.keeper.ensure();
         if !self.upstream.health.is_trusted() {
             self.keeper.ensure_alive();
-            return false;
+            return None;
         }
-        self.store().is_some()
+        self.store()
     }
 
     /// Has the store report changes of stamps, if it can.
@@ -135,8 +139,8 @@ impl Engine {
 
     /// The store, if what depends on these stamps may be read from it now.
     fn store_for(&self, address: &Address) -> Option<&Arc<dyn Store>> {
-        let readable = self.may_read() && !self.removals.journal.blocks(address.stamps());
-        self.store().filter(|_| readable)
+        let store = self.trusted_store()?;
+        (!self.removals.journal.blocks(address.stamps())).then_some(store)
     }
 
     /// What was read, if it is current: of a store that has everything that was acknowledged. What reads is pinned where it is

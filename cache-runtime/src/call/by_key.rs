@@ -58,6 +58,9 @@ impl Cache {
     }
 
     fn locate<T: DeserializeOwned>(&self, key: &str) -> Option<(Arc<Address>, Identity)> {
+        if !self.engine.upstream.is_carried() {
+            return None;
+        }
         let tenant = self.tenant().filter(|tenant| tenant != UNSHOWN)?;
         let address = Address::from_escaped(&self.engine.keys, &tenant, BY_KEY, &[scope(key)], "value");
         let fingerprint = identity::fingerprint(&address, &[]);

@@ -32,7 +32,7 @@ impl Kind {
 
 /// What the keys of a cache begin with: nothing, or a namespace and a colon.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Keyspace(Arc<str>);
+pub(crate) struct Keyspace(Option<Arc<str>>);
 
 impl Keyspace {
     /// The keyspace of this namespace.
@@ -55,16 +55,16 @@ impl Keyspace {
 
     /// The keyspace of a store that says so.
     pub(crate) fn of_store(namespace: Option<&str>) -> Self {
-        Self(namespace.map_or_else(String::new, |name| format!("{name}:")).into())
+        Self(namespace.map(|name| format!("{name}:").into()))
     }
 
     /// The name of the namespace.
     pub(crate) fn name(&self) -> Option<&str> {
-        self.0.strip_suffix(':')
+        self.0.as_deref()?.strip_suffix(':')
     }
 
     pub(super) fn prefix(&self) -> &str {
-        &self.0
+        self.0.as_deref().unwrap_or_default()
     }
 
     /// The key of an entry.
@@ -116,7 +116,7 @@ impl Keyspace {
     /// What entry keys and stamp keys begin with, with room for `more` bytes.
     fn key(&self, kind: &str, tenant: &str, resource: &str, scopes: &[ScopeValue], more: usize) -> String {
         let scopes_len: usize = scopes.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-        let len = self.0.len() + kind.len() + tenant.len() + 1 + resource.len() + scopes_len + more;
+        let len = self.prefix().len() + kind.len() + tenant.len() + 1 + resource.len() + scopes_len + more;
         let mut key = String::with_capacity(len);
         key.push_str(self.prefix());
         key.push_str(kind);

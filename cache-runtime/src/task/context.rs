@@ -2,6 +2,7 @@
 
 use std::{
     any::{Any, TypeId},
+    cell::Cell,
     fmt::Debug,
     pin::Pin,
     sync::{Arc, OnceLock},
@@ -13,6 +14,12 @@ use tokio::task::{JoinHandle, futures::TaskLocalFuture};
 
 tokio::task_local! {
     static CONTEXT: Arc<OnceLock<Context>>;
+}
+
+thread_local! {
+    /// How many futures with a context of their own the thread is polling, one inside of the other. Looked at first, because it
+    /// costs next to nothing.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Something that a task carries, one of each type.
@@ -53,8 +60,12 @@ impl Context {
     }
 }
 
-/// Looks at what the task carries, if it carries anything. Every call does, so it costs next to nothing where nothing is carried.
+/// Looks at what the task carries, if it carries anything.
+#[inline]
 pub(crate) fn look<R>(look: impl FnOnce(&Context) -> Option<R>) -> Option<R> {
+    if DEPTH.get() == 0 {
+        return None;
+    }
     CONTEXT.try_with(|context| context.get().and_then(look)).ok().flatten()
 }
 
@@ -64,8 +75,17 @@ pin_project! {
     pub(crate) struct Scoped<F, C> {
         change: Option<C>,
         context: Arc<OnceLock<Context>>,
+        // `Some` until it is dropped.
         #[pin]
-        inner: TaskLocalFuture<Arc<OnceLock<Context>>, F>,
+        inner: Option<TaskLocalFuture<Arc<OnceLock<Context>>, F>>,
+    }
+
+    impl<F, C> PinnedDrop for Scoped<F, C> {
+        fn drop(this: Pin<&mut Self>) {
+            // What is dropped half-way is dropped in its context.
+            let _deeper = Deeper::begin();
+            this.project().inner.set(None);
+        }
     }
 }
 
@@ -74,7 +94,7 @@ pub(crate) fn scope<F: Future, C: FnOnce(&mut Context)>(future: F, change: C) ->
     let context: Arc<OnceLock<Context>> = Arc::default();
     Scoped {
         change: Some(change),
-        inner: CONTEXT.scope(Arc::clone(&context), future),
+        inner: Some(CONTEXT.scope(Arc::clone(&context), future)),
         context,
     }
 }
@@ -91,7 +111,25 @@ impl<F: Future, C: FnOnce(&mut Context)> Future for Scoped<F, C> {
                 context
             });
         }
-        this.inner.poll(cx)
+        let _deeper = Deeper::begin();
+        let inner = this.inner.as_pin_mut();
+        inner.expect("not polled while it is dropped").poll(cx)
+    }
+}
+
+/// One level of [`DEPTH`], until it is dropped: a future may panic.
+struct Deeper(());
+
+impl Deeper {
+    fn begin() -> Self {
+        DEPTH.set(DEPTH.get() + 1);
+        Self(())
+    }
+}
+
+impl Drop for Deeper {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
     }
 }
 
