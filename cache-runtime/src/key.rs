@@ -62,17 +62,16 @@ pub(crate) fn escape(value: &(impl Display + ?Sized)) -> String {
     let Some(text) = shown(value) else {
         return UNSHOWN.to_owned();
     };
-    let escaped = match utf8_percent_encode(&text, ESCAPED).into() {
-        Cow::Owned(escaped) => escaped,
-        // Nothing had to be.
-        Cow::Borrowed(_) if text.len() <= LONGEST_SEGMENT => return text,
-        Cow::Borrowed(long) => long.to_owned(),
-    };
+    let escaped: Cow<'_, str> = utf8_percent_encode(&text, ESCAPED).into();
     if escaped.len() > LONGEST_SEGMENT {
         let digest = blake3::hash(text.as_bytes()).to_hex();
-        format!("~{}", &digest[..32])
-    } else {
-        escaped
+        return format!("~{}", &digest[..32]);
+    }
+    match escaped {
+        Cow::Owned(escaped) => escaped,
+        // Nothing had to be escaped. A single byte that had to be is borrowed, too.
+        Cow::Borrowed(same) if same.len() == text.len() => text,
+        Cow::Borrowed(escaped) => escaped.to_owned(),
     }
 }
 
