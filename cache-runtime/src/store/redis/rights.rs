@@ -1,5 +1,5 @@
-//! What a probe asks: is the server there, does it take writes, and may this user do what reads, fills and invalidations
-//! need. None of it changes anything.
+//! The rights that a probe asks about: is the server there, does it take writes, and may this user do what reads, fills and
+//! invalidations need. None of it changes anything.
 //!
 //! Without the last part a user that may `UNLINK` but not `MGET` would be trusted after each probe and distrusted after the
 //! next call, for ever, with a log line each time.
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use redis::{Pipeline, RedisError, ServerError, Value, aio::ConnectionLike, pipe};
 
-use super::{error, lane::Lane, reads::Fetch};
+use super::{error, keyspace::Keyspace, lane::Lane};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// What keys begin with.
@@ -44,18 +44,18 @@ const ASKED_FOR_HOLDS: &[(&str, &str, &[&str])] = &[
     ("UNLINK", HOLD, &[]),
 ];
 
-/// `namespace` is what keys begin with. Each of the names, at least one, stands after the prefix in keys that do not exist. The next one is asked about if those
-/// of one are elsewhere, or on their way: that says nothing of the server.
+/// `namespace` is what keys begin with. Each of the names, at least one, stands after the prefix in keys that do not exist. The
+/// next one is asked about if those of one are elsewhere, or on their way: that says nothing of the server.
 pub(super) async fn probe(
     lane: &Arc<Lane>,
     names: &[String],
     namespace: &str,
-    fetch: Fetch,
+    keyspace: Keyspace,
     with_holds: bool,
 ) -> Result<(), StoreError> {
     let holds = if with_holds { ASKED_FOR_HOLDS } else { &[] };
     let mut asked = [ASKED, holds].concat();
-    asked.retain(|(command, ..)| fetch == Fetch::Together || *command != TOGETHER);
+    asked.retain(|(command, ..)| keyspace == Keyspace::Whole || *command != TOGETHER);
     let replies = lane
         .run(async |mut connection| {
             let mut replies = Vec::new();
@@ -76,7 +76,7 @@ pub(super) async fn probe(
     for ((command, prefix, _), reply) in asked.into_iter().zip(replies) {
         match reply {
             Value::ServerError(failure) if is_denied(&failure) => {
-                return Err(lane.located(&missing(command, &[namespace, prefix].concat(), failure)));
+                return Err(lane.with_address(&missing(command, &[namespace, prefix].concat(), failure)));
             }
             _ => {}
         }
