@@ -43,13 +43,23 @@ mod tests;
 ///
 /// # Options of a resource
 ///
-/// | option | meaning | without it |
-/// |---|---|---|
-/// | `ttl = 300`, `ttl = "5m"`, `ttl = EXPR` | how long entries live: whole seconds, a text with units, or a constant expression of type [`Duration`](core::time::Duration); at least a millisecond | the default of the cache |
-/// | `scope(name: Type, ...)` | arguments that can be invalidated on their own, at most four; the type implements [`Display`](core::fmt::Display), and is the same wherever the name is used | the resource has none |
-/// | `tenant = shared` | one copy of each entry for all tenants | one for each tenant |
-/// | `crash_safe` | nothing is stored while a mutation runs, nor for the lease of its hold after its process was killed | an invalidation is lost if its process is killed before it was sent |
-/// | `settle = 1`, `settle = "500ms"`, `settle = EXPR` | with `crash_safe`: how long nothing is stored after a mutation, for loads from a database replica that lags | stored again at once |
+/// A duration is whole seconds (`300`), a text with units (`"5m"`, `"500ms"`), or a constant expression of type
+/// [`Duration`](core::time::Duration); at least a millisecond.
+///
+/// | option | value | default | what it does |
+/// |---|---|---|---|
+/// | `ttl` | a duration | the default of the cache | entries live so long |
+/// | `scope` | `(name: Type, ...)`, at most four | no scopes | arguments that can be invalidated on their own; the type implements [`Display`](core::fmt::Display), is written as an `Option` of one that does where there may be no value, and is the same wherever the name is used |
+/// | `tenant` | `shared` | one copy of each entry for each tenant | one copy of each entry for all tenants |
+/// | `max_loads` | a whole number above 0 | the `max_loads` of the cache, which is any number | so many loads of the resource run at once in one process; further ones wait their turn |
+/// | `crash_safe` | none | an invalidation is lost if its process is killed before it was sent | nothing is stored while a mutation runs, nor for the lease of its hold after its process was killed |
+/// | `settle` | a duration | stored again at once | with `crash_safe`: nothing is stored for so long after a mutation, for loads from a database replica that lags |
+///
+/// Before the first declaration may stand `crate = some::path;`:
+///
+/// | option | value | default | what it does |
+/// |---|---|---|---|
+/// | `crate` | a path | the name that Cargo.toml gives the runtime | says where the runtime is |
 ///
 /// # Groups
 ///
@@ -83,25 +93,26 @@ pub fn resources(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 ///
 /// # Options
 ///
-/// Expressions see the arguments as they are when the function is called, and `self`.
+/// Expressions see the arguments as they are when the function is called, and `self`. A duration is whole seconds (`60`), a
+/// text with units (`"5m"`, `"250ms"`), or an expression of type [`Duration`](core::time::Duration); at least a millisecond.
 ///
-/// | option | meaning | without it |
-/// |---|---|---|
-/// | `resource = "name"` | what the result is, as declared by [`resources!`](macro@resources) in `crate::cache_resources`; `resource = some::module::name` for one declared elsewhere. The compiler "cannot find `cache_resources` in `crate`": there is no such module at the root of this crate; a binary beside a library says `use my_library::cache_resources;` | required |
-/// | `ttl = 60`, `ttl = "5m"`, `ttl = EXPR` | how long this entry lives: whole seconds, a text with units, or an expression of type [`Duration`](core::time::Duration); at least a millisecond | the TTL of the resource |
-/// | `skip(db, ctx)` | handles among the arguments, which are not part of the key | every argument is |
-/// | `independent(user)` | arguments that are not part of the key because the result does not depend on them, although the body looks at them | |
-/// | `key(filter.page, zone = self.zone)` | expressions that are; one without a name is named by its tokens | |
-/// | `scope(company)`, `scope(company = filter.company)` | the values of the scopes; exactly those that the resource declares | the resource declares none |
-/// | `tenant = EXPR` | whose entry it is | the argument `tenant_id`, else the tenant of the task, else `default` |
-/// | `cache = EXPR` | the `Cache` to use | the one of the task, else the installed one, else none |
-/// | `when = EXPR` | use the cache for this call only if true | always |
-/// | `unless = \|value\| EXPR` | do not store a value for which it is true; may use arguments that are `Copy` | every value is stored |
-/// | `near = "tracked"`, `near = "checked"` | keep decoded values in the process, too: used without a round trip as long as the store reports no change of their stamps, or after asking for the stamps alone; the value is `Clone + Send + Sync + 'static` | `"off"`: in the store alone |
-/// | `lease`, `lease = "5s"`, `lease = EXPR` | one load of a cold key for all processes; after this long without a sign of life of the one that loads, another takes over; `lease` alone is 2 seconds | one for each process |
-/// | `codec = "postcard"` | what results are stored in; smaller and decoded faster, with the feature `postcard` | `"json"` |
-/// | `crate = some::path` | where the runtime is | the name that Cargo.toml gives it |
-/// | `version = 2` | raise it to refuse what was stored before | 0 |
+/// | option | value | default | what it does |
+/// |---|---|---|---|
+/// | `resource` | `"name"`, or a path such as `some::module::name` | required | says what the result is: as declared by [`resources!`](macro@resources) in `crate::cache_resources`, or elsewhere by its path. The compiler "cannot find `cache_resources` in `crate`": there is no such module at the root of this crate; a binary beside a library says `use my_library::cache_resources;` |
+/// | `ttl` | a duration | the TTL of the resource | this entry lives so long |
+/// | `skip` | `(db, ctx)` | every argument is part of the key | leaves handles among the arguments out of the key |
+/// | `independent` | `(user)` | nothing is | leaves out of the key what the result does not depend on, although the body looks at it |
+/// | `key` | `(filter.page, zone = self.zone)` | the arguments alone | adds expressions to the key; one without a name is named by its tokens |
+/// | `scope` | `(company)`, `(company = filter.company)` | the resource declares no scopes | gives the values of the scopes; exactly those that the resource declares |
+/// | `tenant` | an expression | the argument `tenant_id`, else the tenant of the task, else `default` | says whose entry it is |
+/// | `cache` | an expression of type `Cache` | the one of the task, else the installed one, else none | says which cache is used |
+/// | `when` | an expression of type `bool` | always | uses the cache for this call only if true |
+/// | `unless` | `\|value\| EXPR` | every value is stored | does not store a value for which it is true; may use arguments that are `Copy` |
+/// | `near` | `"tracked"`, `"checked"`, `"off"` | `"off"`: in the store alone | keeps decoded values in the process, too: used without a round trip as long as the store reports no change of their stamps, or after asking for the stamps alone; the value is `Clone + Send + Sync + 'static` |
+/// | `lease` | none, which is 2 seconds, or a constant duration | one load for each process | one load of a cold key for all processes; after this long without a sign of life of the one that loads, another takes over |
+/// | `codec` | `"json"`, `"postcard"` | `"json"` | says what results are stored in; `"postcard"`, with the feature of that name, is smaller and decoded faster |
+/// | `version` | a whole number | 0 | another number refuses what was stored before |
+/// | `crate` | a path | the name that Cargo.toml gives the runtime | says where the runtime is |
 ///
 /// # The key
 ///
@@ -165,13 +176,17 @@ pub fn cached(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
 /// The expression of a scope value sees either the arguments, as they are when the function is called, or the word
 /// `result`: the value in `Ok` of a `Result` or in `Some` of an `Option`, or whatever else is returned.
 ///
+/// `"name"(company, when = EXPR)` invalidates this target only if the expression, which sees what a scope value sees, is true.
+///
 /// # Options
 ///
-/// | option | meaning | without it |
-/// |---|---|---|
-/// | `on = "ok"`, `on = "always"` | after which returns: `Ok`, or `Err` as well | `"ok"`; functions that return no `Result` always succeed |
-/// | `tenant = EXPR` | whose entries | the argument `tenant_id`, else the tenant of the task, else `default` |
-/// | `cache = EXPR` | the `Cache` to use | the one of the task, else the installed one, else none |
+/// | option | value | default | what it does |
+/// |---|---|---|---|
+/// | `on` | `"ok"`, `"always"` | `"ok"` | after which returns the invalidation happens: `Ok`, or `Err` as well; functions that return no `Result` always succeed |
+/// | `detach` | none | the mutation is its caller's, and dropped with it | the mutation runs to its end on a task of its own, whatever becomes of its caller; what it takes and returns is `Send`, and nothing is borrowed. No effect inside a `transaction` and outside of a tokio runtime |
+/// | `tenant` | an expression | the argument `tenant_id`, else the tenant of the task, else `default` | says whose entries |
+/// | `cache` | an expression of type `Cache` | the one of the task, else the installed one, else none | says which cache is used |
+/// | `crate` | a path | the name that Cargo.toml gives the runtime | says where the runtime is |
 ///
 /// If the future is dropped or panics half-way, nobody knows what it has done, so the invalidation happens; where a
 /// scope value was to come from `result`, the whole resource is invalidated.

@@ -1,5 +1,6 @@
-//! What the macros expand to, as snapshots, and that no input makes them panic.
+//! What the macros expand to, as snapshots, that no input makes them panic, and that every option is documented.
 
+mod documents;
 mod malformed;
 mod snapshots;
 

@@ -21,7 +21,8 @@
 //! Beside the store, `near` keeps decoded values in the process, `lease` makes one load do for all processes, and a resource
 //! that is `crash_safe` leaves nothing old to be served when a process is killed in the middle of a mutation.
 //!
-//! The guide, the options, the key and envelope formats and the protocol are in the repository's `docs/`.
+//! The book is the module [`manual`]: the [guide](manual::guide), the [options](manual::options), what is
+//! [guaranteed](manual::guarantees), the formats of keys and entries, the protocol.
 
 mod absent;
 mod arguments;
@@ -73,6 +74,8 @@ mod sync;
 mod tenants;
 mod transaction;
 
+#[cfg(all(doc, not(doctest)))]
+pub mod manual;
 pub mod protocol;
 pub mod store;
 

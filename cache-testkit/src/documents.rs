@@ -3,6 +3,15 @@
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+#[doc = include_str!("../../cache-runtime/README.md")]
+struct Runtime;
+
+#[doc = include_str!("../../cache-macros/README.md")]
+struct Macros;
+
+#[doc = include_str!("../../cache-testkit/README.md")]
+struct Testkit;
+
 #[doc = include_str!("../../docs/guide.md")]
 struct Guide;
 

@@ -14,6 +14,8 @@
 //! Nothing here sleeps to wait for something: each wait is for an event, and says what it waited for if that does not come
 //! within ten seconds.
 
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
+
 mod assertions;
 mod context_layer;
 pub mod contract;

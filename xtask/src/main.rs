@@ -6,6 +6,8 @@ mod counts;
 mod docs;
 mod features;
 mod fuzz;
+#[cfg(test)]
+mod links;
 mod setup;
 mod steps;
 mod test;

@@ -11,31 +11,12 @@ use syn::{
 
 use super::{
     Reference,
-    options::{Opt, ScopeExpr, Slot, read_all, separated},
+    options::{Opt, OptionTable, ScopeExpr, Slot, read_all, separated},
 };
 use crate::{
     diag::{Errors, did_you_mean},
     duration::DurationExpr,
 };
-
-/// The names of the options, for messages.
-const OPTIONS: &[&str] = &[
-    "resource",
-    "ttl",
-    "skip",
-    "independent",
-    "key",
-    "scope",
-    "tenant",
-    "cache",
-    "when",
-    "unless",
-    "near",
-    "lease",
-    "codec",
-    "version",
-    "crate",
-];
 
 /// `lease` without a value.
 const LEASE: Duration = Duration::from_secs(2);
@@ -62,6 +43,46 @@ pub(crate) struct CachedArgs {
 }
 
 impl CachedArgs {
+    pub(crate) const OPTIONS: OptionTable<Self> = OptionTable(&[
+        ("resource", |args, option| {
+            option.assign(&mut args.resource, "resource = \"invoices_list\"");
+        }),
+        ("ttl", |args, option| option.assign(&mut args.ttl, "ttl = 60")),
+        ("skip", |args, option| {
+            option.list_with(&mut args.skip, "skip(db)", argument);
+        }),
+        ("independent", |args, option| {
+            option.list_with(&mut args.independent, "independent(user)", argument);
+        }),
+        ("key", |args, option| option.list(&mut args.key, "key(filter.page)")),
+        ("scope", |args, option| option.list(&mut args.scope, "scope(company)")),
+        ("tenant", |args, option| {
+            option.assign(&mut args.tenant, "tenant = claims.tenant");
+        }),
+        ("cache", |args, option| {
+            option.assign(&mut args.cache, "cache = self.cache");
+        }),
+        ("when", |args, option| option.assign(&mut args.when, "when = page < 10")),
+        ("unless", |args, option| {
+            option.assign_with(&mut args.unless, "unless = |value| value.is_empty()", closure);
+        }),
+        ("near", |args, option| {
+            option.assign(&mut args.near, "near = \"tracked\"");
+        }),
+        ("lease", |args, option| {
+            option.flag_or_assign(&mut args.lease, DurationExpr::Fixed(LEASE), "lease = \"2s\"");
+        }),
+        ("codec", |args, option| {
+            option.assign(&mut args.codec, "codec = \"postcard\"");
+        }),
+        ("version", |args, option| {
+            option.assign_with(&mut args.version, "version = 2", version);
+        }),
+        ("crate", |args, option| {
+            option.assign_with(&mut args.krate, "crate = some::cache_runtime", Path::parse_mod_style);
+        }),
+    ]);
+
     /// Reads the options. What is wrong goes to `errors`, what is right is kept.
     pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let mut args = Self {
@@ -83,32 +104,11 @@ impl CachedArgs {
         };
         read_all(tokens, errors, |input, errors| {
             separated(input, errors, |input, errors| {
-                args.option(Opt::parse(input, errors)?);
+                Self::OPTIONS.read(&mut args, Opt::parse(input, errors)?);
                 Ok(())
             });
         });
         args
-    }
-
-    fn option(&mut self, option: Opt<'_, '_>) {
-        match option.key.to_string().as_str() {
-            "resource" => option.assign(&mut self.resource, "resource = \"invoices_list\""),
-            "ttl" => option.assign(&mut self.ttl, "ttl = 60"),
-            "skip" => option.list_with(&mut self.skip, "skip(db)", argument),
-            "independent" => option.list_with(&mut self.independent, "independent(user)", argument),
-            "key" => option.list(&mut self.key, "key(filter.page)"),
-            "scope" => option.list(&mut self.scope, "scope(company)"),
-            "tenant" => option.assign(&mut self.tenant, "tenant = claims.tenant"),
-            "cache" => option.assign(&mut self.cache, "cache = self.cache"),
-            "when" => option.assign(&mut self.when, "when = page < 10"),
-            "unless" => option.assign_with(&mut self.unless, "unless = |value| value.is_empty()", closure),
-            "near" => option.assign(&mut self.near, "near = \"tracked\""),
-            "lease" => option.flag_or_assign(&mut self.lease, DurationExpr::Fixed(LEASE), "lease = \"2s\""),
-            "codec" => option.assign(&mut self.codec, "codec = \"postcard\""),
-            "version" => option.assign_with(&mut self.version, "version = 2", version),
-            "crate" => option.assign_with(&mut self.krate, "crate = some::cache_runtime", Path::parse_mod_style),
-            _ => option.refuse(OPTIONS),
-        }
     }
 }
 

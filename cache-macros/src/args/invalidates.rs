@@ -10,12 +10,9 @@ use syn::{
 
 use super::{
     Reference,
-    options::{Opt, ScopeExpr, Slot, in_parentheses, read_all, separated},
+    options::{Opt, OptionTable, ScopeExpr, Slot, in_parentheses, read_all, separated},
 };
 use crate::diag::Errors;
-
-/// The names of the options, for messages.
-const OPTIONS: &[&str] = &["on", "detach", "tenant", "cache", "crate"];
 
 /// The word for the condition of a target. No scope is called so.
 pub(crate) const WHEN: &str = "when";
@@ -49,6 +46,22 @@ pub(crate) enum OnArg {
 }
 
 impl InvalidatesArgs {
+    pub(crate) const OPTIONS: OptionTable<Self> = OptionTable(&[
+        ("on", |args, option| {
+            option.assign_with(&mut args.on, "on = \"always\"", on);
+        }),
+        ("detach", |args, option| option.flag(&mut args.detach)),
+        ("tenant", |args, option| {
+            option.assign(&mut args.tenant, "tenant = claims.tenant");
+        }),
+        ("cache", |args, option| {
+            option.assign(&mut args.cache, "cache = self.cache");
+        }),
+        ("crate", |args, option| {
+            option.assign_with(&mut args.krate, "crate = some::cache_runtime", Path::parse_mod_style);
+        }),
+    ]);
+
     /// Reads the targets and options. What is wrong goes to `errors`, what is right is kept.
     pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let mut args = Self {
@@ -76,14 +89,10 @@ impl InvalidatesArgs {
     }
 
     fn option(&mut self, option: Opt<'_, '_>) {
-        match option.key.to_string().as_str() {
-            "on" => option.assign_with(&mut self.on, "on = \"always\"", on),
-            "detach" => option.flag(&mut self.detach),
-            WHEN => option.misplaced("`when` is said of a target\nhelp: write `\"name\"(when = ...)`"),
-            "tenant" => option.assign(&mut self.tenant, "tenant = claims.tenant"),
-            "cache" => option.assign(&mut self.cache, "cache = self.cache"),
-            "crate" => option.assign_with(&mut self.krate, "crate = some::cache_runtime", Path::parse_mod_style),
-            _ => option.refuse(OPTIONS),
+        if option.key == WHEN {
+            option.misplaced("`when` is said of a target\nhelp: write `\"name\"(when = ...)`");
+        } else {
+            Self::OPTIONS.read(self, option);
         }
     }
 }
@@ -92,7 +101,8 @@ impl InvalidatesArgs {
 fn is_option(input: ParseStream<'_>) -> bool {
     let name = input.fork().call(Ident::parse_any).ok();
     name.is_some_and(|name| {
-        input.peek2(Token![=]) || (OPTIONS.iter().any(|option| name == option) && !input.peek2(Token![::]))
+        input.peek2(Token![=])
+            || (InvalidatesArgs::OPTIONS.names().any(|option| name == option) && !input.peek2(Token![::]))
     })
 }
 

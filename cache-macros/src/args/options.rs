@@ -35,6 +35,26 @@ impl<T> Slot<Vec<T>> {
     }
 }
 
+/// The options that `A` is read from, each with what reads it: what is parsed, what messages list, and what the tests find in
+/// the documents.
+pub(crate) struct OptionTable<A: 'static>(pub(crate) &'static [(&'static str, Reader<A>)]);
+
+type Reader<A> = fn(&mut A, Opt<'_, '_>);
+
+impl<A> OptionTable<A> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + Clone {
+        self.0.iter().map(|(name, _)| *name)
+    }
+
+    /// Reads the value of the option, or refuses it because there is none of that name.
+    pub(crate) fn read(&self, args: &mut A, option: Opt<'_, '_>) {
+        match self.0.iter().find(|(name, _)| option.key == *name) {
+            Some((_, read)) => read(args, option),
+            None => option.refuse(self.names()),
+        }
+    }
+}
+
 /// One option, its name read and its value not yet.
 pub(crate) struct Opt<'a, 'b> {
     pub(crate) key: Ident,
@@ -124,12 +144,12 @@ impl<'a, 'b> Opt<'a, 'b> {
     }
 
     /// Refuses the option, because there is none of that name.
-    pub(crate) fn refuse(self, accepted: &[&str]) {
+    fn refuse(self, accepted: impl Iterator<Item = &'static str> + Clone) {
         let name = self.key.to_string();
         let text = format!(
             "there is no option `{name}` here; the options are {}{}",
-            list(accepted.iter().copied()),
-            did_you_mean(&name, accepted.iter().copied()),
+            list(accepted.clone()),
+            did_you_mean(&name, accepted),
         );
         self.errors.at(self.key.span(), text);
         skip_to_comma(self.input);

@@ -10,11 +10,8 @@ use syn::{
     token,
 };
 
-use super::options::{Opt, Slot, in_parentheses, read_all, scope_name, separated};
+use super::options::{Opt, OptionTable, Slot, in_parentheses, read_all, scope_name, separated};
 use crate::{diag::Errors, duration::DurationExpr};
-
-/// The names of the options, for messages.
-const OPTIONS: &[&str] = &["ttl", "scope", "tenant", "max_loads", "crash_safe", "settle"];
 
 /// What stands in `resources! { ... }`.
 pub(crate) struct ResourcesArgs {
@@ -228,27 +225,32 @@ fn declaration(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Decla
         settle_span: None,
     };
     separated(&content, errors, |input, errors| {
-        resource.option(Opt::parse(input, errors)?);
+        ResourceArgs::OPTIONS.read(&mut resource, Opt::parse(input, errors)?);
         Ok(())
     });
     Ok(Declaration::Resource(Box::new(resource)))
 }
 
 impl ResourceArgs {
-    fn option(&mut self, option: Opt<'_, '_>) {
-        match option.key.to_string().as_str() {
-            "ttl" => option.assign(&mut self.ttl, "ttl = \"5m\""),
-            "scope" => option.list(&mut self.scope, "scope(company: i64)"),
-            "tenant" => option.assign_with(&mut self.shared, "tenant = shared", shared),
-            "max_loads" => option.assign_with(&mut self.max_loads, "max_loads = 8", max_loads),
-            "crash_safe" => option.flag(&mut self.crash_safe),
-            "settle" => {
-                self.settle_span = Some(option.key.span());
-                option.assign(&mut self.settle, "settle = \"500ms\"");
-            }
-            _ => option.refuse(OPTIONS),
-        }
-    }
+    pub(crate) const OPTIONS: OptionTable<Self> = OptionTable(&[
+        ("ttl", |resource, option| {
+            option.assign(&mut resource.ttl, "ttl = \"5m\"");
+        }),
+        ("scope", |resource, option| {
+            option.list(&mut resource.scope, "scope(company: i64)");
+        }),
+        ("tenant", |resource, option| {
+            option.assign_with(&mut resource.shared, "tenant = shared", shared);
+        }),
+        ("max_loads", |resource, option| {
+            option.assign_with(&mut resource.max_loads, "max_loads = 8", max_loads);
+        }),
+        ("crash_safe", |resource, option| option.flag(&mut resource.crash_safe)),
+        ("settle", |resource, option| {
+            resource.settle_span = Some(option.key.span());
+            option.assign(&mut resource.settle, "settle = \"500ms\"");
+        }),
+    ]);
 }
 
 fn group(docs: Vec<Attribute>, input: ParseStream<'_>) -> syn::Result<GroupArgs> {

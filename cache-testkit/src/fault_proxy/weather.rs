@@ -8,6 +8,7 @@ pub(super) const TO_CLIENT: usize = 1;
 
 /// Which part of a connection a fault is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Direction {
     /// What clients send.
     ToServer,

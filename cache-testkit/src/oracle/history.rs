@@ -7,6 +7,10 @@ use super::Moment;
 ///
 /// Calls that failed, and those whose end nobody saw, are left out: that makes the oracle see less, never too much.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "whoever runs the calls writes the history, and a call has no other side that an oracle could look at"
+)]
 pub struct Event<K> {
     /// Which cache made the call: one number for each process that has ever run, or for each cache if a process has
     /// several.
@@ -23,6 +27,7 @@ pub struct Event<K> {
 
 /// What a call did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum What {
     /// It returned this version.
     Read {
@@ -40,6 +45,7 @@ pub enum What {
 
 /// Who may not be given older values once an invalidation has returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Reach {
     /// Nobody: it was acknowledged.
     EveryNode,

@@ -10,6 +10,7 @@ const SHOWN: usize = 5;
 
 /// What the oracle says of a history.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Verdict<K> {
     /// Reads judged.
     pub reads: usize,
@@ -23,6 +24,7 @@ pub struct Verdict<K> {
 
 /// A read that returned an old version.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stale<K> {
     /// Where it was made.
     pub node: u64,

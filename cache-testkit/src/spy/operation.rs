@@ -73,6 +73,7 @@ pub struct Operation {
 
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Ended {
     /// Well.
     Done,
