@@ -108,6 +108,6 @@ mod tests {
 
     #[test]
     fn one_server_without_a_cluster_has_all_keys() {
-        assert_eq!(known().learn(&[None]), Verdict::Unchanged);
+        assert_eq!(consensus().judge(&[None]), Verdict::Unchanged);
     }
 }
