@@ -23,6 +23,14 @@
 //!
 //! The book is the module [`manual`]: the [guide](manual::guide), the [options](manual::options), what is
 //! [guaranteed](manual::guarantees), the formats of keys and entries, the protocol.
+//!
+//! # Crate features
+//!
+//! None of them is on by default.
+//!
+//! - `tls`: `rediss://` and its kin, by rustls, with the system's authorities or your own.
+//! - `postcard`: `codec = "postcard"`.
+//! - `lz4`, `zstd`: compression of large entries.
 
 mod absent;
 mod arguments;
