@@ -4,7 +4,6 @@
 //! valid is decided in [`protocol`](crate::protocol). Every store must pass the contract suite of `cache-testkit`.
 
 mod answer;
-pub(crate) mod backoff;
 mod error;
 mod interface;
 mod memory;

@@ -4,12 +4,7 @@ mod clock;
 mod stays;
 mod watchers;
 
-use std::{
-    cell::Cell,
-    convert::Infallible,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{cell::Cell, convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use quick_cache::{Weighter, sync::Cache};
@@ -18,10 +13,9 @@ use tokio::time::Instant;
 use self::{clock::moment_after, stays::Stays, watchers::Watchers};
 use super::{Snapshot, StampWatcher, Store, StoreFuture, Swept};
 use crate::{
-    envelope::Envelope,
-    glob,
-    key::Address,
-    stamp::{Stamp, Ticket},
+    entry::{Envelope, Stamp, Ticket},
+    key::{Address, glob},
+    sync::Mutex,
 };
 
 /// How many stamps are kept. One that is evicted makes its entries misses, nothing worse.
@@ -119,7 +113,7 @@ impl Store for MemoryStore {
     }
 
     fn create_stamps<'a>(&'a self, fresh: &'a [(&'a str, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
-        let _creation = self.creation.lock().unwrap_or_else(PoisonError::into_inner);
+        let _creation = self.creation.lock();
         let create = |&(key, fresh): &(&str, Stamp)| {
             let current = self.stamps.get(key).unwrap_or_else(|| {
                 self.stamps.insert(key.to_owned(), fresh);
@@ -141,7 +135,7 @@ impl Store for MemoryStore {
     }
 
     fn remove_stamps<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, ()> {
-        let _creation = self.creation.lock().unwrap_or_else(PoisonError::into_inner);
+        let _creation = self.creation.lock();
         for key in stamps {
             self.stamps.remove(key);
             // Whether or not it was there: an evicted stamp may live on in what a watcher keeps.
@@ -151,7 +145,7 @@ impl Store for MemoryStore {
     }
 
     fn remove_all_stamps(&self) -> StoreFuture<'_, ()> {
-        let _creation = self.creation.lock().unwrap_or_else(PoisonError::into_inner);
+        let _creation = self.creation.lock();
         self.stamps.clear();
         self.watchers.all_changed();
         Box::pin(async { Ok(()) })

@@ -7,7 +7,7 @@
 //! - `config`: where Redis is and how to connect to it; `error`, `time`: what is Redis's way to say things.
 //! - `pool`: owns the connections to one server, by `deadpool-redis`; `query` asks something over one that is closed afterwards.
 //! - `connector`: makes connections to a server, or to the one that sentinels name. `link`: one of them, established.
-//! - `lane`: the place of one connection, and its replacement in the background (`sole_task`). `removal_lane`: one that waits
+//! - `lane`: the place of one connection, and its replacement in the background (`transferable_task`). `removal_lane`: one that waits
 //!   for replicas.
 //! - `key_set`, `key_reader`, `read_batcher`: which keys are read, how, and which reads travel together.
 //! - `server`: the lanes to one server; `rights`: what its probe asks about. `primary`: a server that takes writes.
@@ -35,10 +35,10 @@ mod rights;
 mod scan;
 mod server;
 mod servers;
-mod sole_task;
 mod stamps;
 mod sweep;
 mod time;
+mod transferable_task;
 mod watch;
 
 use std::{
@@ -58,8 +58,8 @@ pub use self::config::{RedisConfig, RedisConfigError};
 use self::{key_set::KeySet, server::Traffic, servers::Servers, time::millis};
 use super::{Snapshot, StampWatcher, Store, StoreFuture, Swept};
 use crate::{
+    entry::{Stamp, Ticket},
     key::Address,
-    stamp::{Stamp, Ticket},
 };
 
 /// Entries and stamps in Redis (6.0 or newer) or Valkey: one server, a cluster, or what sentinels watch over.

@@ -1,7 +1,5 @@
 //! The maker of a lane's connections, which knows the server that a new one leads to.
 
-use std::sync::{Mutex, PoisonError};
-
 use redis::{ConnectionAddr, cmd};
 
 use super::{
@@ -9,7 +7,10 @@ use super::{
     pool::{Pool, PooledConnection},
     query::query_once,
 };
-use crate::store::{StoreError, StoreErrorKind};
+use crate::{
+    store::{StoreError, StoreErrorKind},
+    sync::Mutex,
+};
 
 /// Makes the connections of the lanes to one server.
 pub(super) enum Connector {
@@ -50,7 +51,7 @@ impl Connector {
         match self {
             Self::Fixed(pool) => Some(pool.address().to_string()),
             Self::Sentinel(sentinels) => {
-                let primary = sentinels.primary.lock().unwrap_or_else(PoisonError::into_inner);
+                let primary = sentinels.primary.lock();
                 primary.as_ref().map(|pool| pool.address().to_string())
             }
         }
@@ -114,7 +115,7 @@ impl Sentinels {
 
     /// The pool of this primary: the one before, unless that was another server's.
     fn pool(&self, primary: ConnectionAddr) -> Pool {
-        let mut known = self.primary.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.primary.lock();
         match &*known {
             Some(pool) if *pool.address() == primary => pool.clone(),
             _ => known.insert(Pool::new(&self.config, primary)).clone(),

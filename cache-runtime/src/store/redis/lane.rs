@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, MutexGuard,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
@@ -21,14 +21,12 @@ use super::{
     error,
     generations::Generations,
     link::{Era, Link},
-    sole_task::{Claim, SoleTask},
+    transferable_task::{Claim, TransferableTask},
 };
 use crate::{
-    runtime::{self, Needs},
-    store::{
-        StoreError, StoreErrorKind,
-        backoff::{Backoff, jittered},
-    },
+    store::{StoreError, StoreErrorKind},
+    sync::Mutex,
+    task::{Needs, full_jitter, handle_for, jittered},
 };
 
 /// After so many operations in a row that got no answer the connection is replaced: a half-open one never heals.
@@ -37,6 +35,10 @@ const TIMEOUTS_TO_REPLACE: u32 = 3;
 /// An operation that was given up after at least this long counts as one that got no answer; given up earlier, its caller
 /// went away. Shorter than any sensible deadline: counted in error, it costs a connection that nobody was answered on.
 const SILENCE: Duration = Duration::from_millis(5);
+
+/// How long the first pause between two attempts to connect is at the most, and the last.
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(50);
+pub(super) const LAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A connection that lasted for less than this is replaced after a pause of up to [`PAUSE`]: its successor may not last
 /// longer, for example on a server that takes no writes.
@@ -55,7 +57,7 @@ pub(super) struct Lane {
     era: Era,
     connect_timeout: Duration,
     link: ArcSwapOption<Link>,
-    connecting: SoleTask,
+    connecting: TransferableTask,
     /// How many connections there have been.
     connected: AtomicU64,
     /// How many of all the store's lanes together.
@@ -75,7 +77,7 @@ impl Lane {
             era,
             connect_timeout: config.connect_deadline(),
             link: ArcSwapOption::empty(),
-            connecting: SoleTask::default(),
+            connecting: TransferableTask::default(),
             connected: AtomicU64::new(0),
             generations,
             silent: AtomicU32::new(0),
@@ -185,7 +187,7 @@ impl Lane {
 
     /// Starts the background task that connects, unless it runs already.
     fn connect(self: &Arc<Self>) {
-        let handle = match runtime::handle_for(Needs::Connections) {
+        let handle = match handle_for(Needs::Connections) {
             Ok(handle) => handle,
             // The next operation inside of a runtime that can connect tries again.
             Err(unfit) => {
@@ -200,14 +202,14 @@ impl Lane {
     }
 
     fn down(&self) -> MutexGuard<'_, StoreError> {
-        self.down.lock().unwrap_or_else(PoisonError::into_inner)
+        self.down.lock()
     }
 
     async fn connect_with_backoff(self: &Arc<Self>, claim: &Claim) {
         if self.opened().is_some_and(|opened| opened.elapsed() < SHORT_LIVED) {
             tokio::time::sleep(jittered(PAUSE)).await;
         }
-        let mut backoff = Backoff::new();
+        let mut pauses = full_jitter(FIRST_PAUSE, LAST_PAUSE);
         loop {
             let opened = self.open().await;
             let goes_on = claim.is_current();
@@ -229,7 +231,7 @@ impl Lane {
             if Arc::strong_count(self) == 1 {
                 return;
             }
-            backoff.pause().await;
+            tokio::time::sleep(pauses.pause()).await;
             if !claim.is_current() {
                 return;
             }
@@ -237,7 +239,7 @@ impl Lane {
     }
 
     fn opened(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+        self.opened.lock()
     }
 
     async fn open(&self) -> Result<Link, StoreError> {

@@ -20,8 +20,8 @@ use super::{
     server::{Server, Traffic},
 };
 use crate::{
+    entry::Stamp,
     key::Address,
-    stamp::Stamp,
     store::{Snapshot, StoreError},
 };
 

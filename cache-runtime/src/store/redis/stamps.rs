@@ -6,8 +6,8 @@ use redis::{Value, pipe};
 
 use super::{error, primary::Primary, scan::scan, server::Traffic, servers::Servers, time::millis};
 use crate::{
+    entry::Stamp,
     key,
-    stamp::Stamp,
     store::{StoreError, StoreErrorKind},
 };
 

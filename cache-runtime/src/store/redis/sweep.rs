@@ -12,9 +12,8 @@ use super::{
     servers::Servers,
 };
 use crate::{
-    envelope::Envelope,
+    entry::{Envelope, Stamp},
     key::Address,
-    stamp::Stamp,
     store::{StoreError, Swept},
 };
 

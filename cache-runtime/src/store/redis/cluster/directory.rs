@@ -1,6 +1,6 @@
 //! The directory of a cluster: who has which keys, asked for in the background, and kept until somebody finds it to be wrong.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use arc_swap::ArcSwapOption;
 use redis::ConnectionAddr;
@@ -12,17 +12,19 @@ use super::{
         connector::Connector,
         generations::Generations,
         keyspace::Keyspace,
+        lane::{FIRST_PAUSE, LAST_PAUSE},
         primary::Node,
         query::query_once,
         server::Server,
-        sole_task::{Claim, SoleTask},
+        transferable_task::{Claim, TransferableTask},
     },
     shards::{Shards, question},
     topology::Topology,
 };
 use crate::{
-    runtime::{self, Needs},
-    store::{StoreError, StoreErrorKind, backoff::Backoff},
+    store::{StoreError, StoreErrorKind},
+    sync::Mutex,
+    task::{Needs, full_jitter, handle_for},
 };
 
 /// How long nothing is asked after an answer: a cluster in trouble is not asked by every call that notices.
@@ -34,7 +36,7 @@ pub(super) struct Directory {
     /// `None` until a server has said so.
     topology: ArcSwapOption<Topology>,
     generations: Generations,
-    refresh: SoleTask,
+    refresh: TransferableTask,
     /// Why nothing is known of the servers.
     unknown: Mutex<StoreError>,
 }
@@ -46,7 +48,7 @@ impl Directory {
             seeds,
             topology: ArcSwapOption::empty(),
             generations,
-            refresh: SoleTask::default(),
+            refresh: TransferableTask::default(),
             unknown: Mutex::new(StoreError::new(StoreErrorKind::Connecting, "not connected yet")),
         }
     }
@@ -62,7 +64,7 @@ impl Directory {
     /// Asks the servers, in the background, unless that is under way.
     pub(super) fn refresh(self: &Arc<Self>) {
         // Without a runtime there is nobody to ask; the next operation inside one does.
-        let Ok(runtime) = runtime::handle_for(Needs::Connections) else {
+        let Ok(runtime) = handle_for(Needs::Connections) else {
             return;
         };
         if let Some(claim) = self.refresh.claim(runtime.id()) {
@@ -75,7 +77,7 @@ impl Directory {
     }
 
     async fn refresh_with_backoff(self: &Arc<Self>, claim: &Claim) {
-        let mut backoff = Backoff::new();
+        let mut pauses = full_jitter(FIRST_PAUSE, LAST_PAUSE);
         loop {
             let answer = self.discover(claim).await;
             if !claim.is_current() {
@@ -89,7 +91,7 @@ impl Directory {
             if Arc::strong_count(self) == 1 {
                 return;
             }
-            backoff.pause().await;
+            sleep(pauses.pause()).await;
         }
     }
 
@@ -150,7 +152,7 @@ impl Directory {
     }
 
     fn unknown(&self) -> MutexGuard<'_, StoreError> {
-        self.unknown.lock().unwrap_or_else(PoisonError::into_inner)
+        self.unknown.lock()
     }
 }
 

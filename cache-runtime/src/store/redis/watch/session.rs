@@ -18,8 +18,8 @@ use super::super::{
     time::millis,
 };
 use crate::{
+    entry::Stamp,
     key,
-    stamp::Stamp,
     store::{StampWatcher, StoreError, StoreErrorKind},
 };
 
