@@ -4,41 +4,24 @@
 //!
 //! From the bottom up; each imports what stands above it alone.
 //!
-//! - `config`: where Redis is and how to connect to it; `error`, `time`: what is Redis's way to say things.
-//! - `pool`: owns the connections to one server, by `deadpool-redis`; `query` asks something over one that is closed afterwards.
-//! - `connector`: makes connections to a server, or to the one that sentinels name. `link`: one of them, established.
-//! - `lane`: the place of one connection, and its replacement in the background (`transferable_task`). `removal_lane`: one that waits
-//!   for replicas.
-//! - `key_set`, `key_reader`, `read_batcher`: which keys are read, how, and which reads travel together.
-//! - `server`: the lanes to one server; `rights`: what its probe asks about. `primary`: a server that takes writes.
+//! - `config`: where Redis is and how to connect to it. `error`, `time`: how Redis says things.
+//! - `connection`: the connections to one server, pooled by `deadpool-redis`, shared, and replaced in the background.
+//! - `keyspace`: which keys a server has. `read`: reads of keys, and which of them travel together.
+//! - `server`: the lanes to one server, and what its probe asks about. `primary`: a server that takes writes.
 //! - `cluster`: which primary has which keys. `servers`: one server or a cluster, behind one face.
-//! - `stamps`, `holds`, `leases`, `sweep` (by `scan`), `watch`: what the methods of the store send.
+//! - `commands`: what the methods of the store send, for stamps, holds, leases and sweeps. `watch`: changes of stamps.
 
 mod cluster;
+mod commands;
 mod config;
-mod connector;
+mod connection;
 mod error;
-mod generations;
-mod holds;
-mod key_reader;
-mod key_set;
 mod keyspace;
-mod lane;
-mod leases;
-mod link;
-mod pool;
 mod primary;
-mod query;
-mod read_batcher;
-mod removal_lane;
-mod rights;
-mod scan;
+mod read;
 mod server;
 mod servers;
-mod stamps;
-mod sweep;
 mod time;
-mod transferable_task;
 mod watch;
 
 use std::{
@@ -55,7 +38,13 @@ use ::redis::pipe;
 use bytes::Bytes;
 
 pub use self::config::{RedisConfig, RedisConfigError};
-use self::{key_set::KeySet, server::Traffic, servers::Servers, time::millis};
+use self::{
+    commands::{holds, leases, stamps, sweep},
+    read::KeySet,
+    server::Traffic,
+    servers::Servers,
+    time::millis,
+};
 use super::{Snapshot, StampWatcher, Store, StoreFuture, Swept};
 use crate::{
     entry::{Stamp, Ticket},

@@ -28,11 +28,10 @@ use self::{
 };
 use super::{
     config::RedisConfig,
+    connection::Generations,
     error::{self, ASK, is_redirection},
-    generations::Generations,
-    key_reader::{KeyReplies, bytes},
-    key_set::KeySet,
     primary::Primary,
+    read::{KeyReplies, KeySet, bytes},
     server::Traffic,
 };
 use crate::{

@@ -1,5 +1,8 @@
 //! One server: its lanes, shared by all callers, and which of them carries what.
 
+mod removal_lane;
+mod rights;
+
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -8,9 +11,12 @@ use std::sync::{
 use futures_util::future::join_all;
 use redis::{Pipeline, Value};
 
+use self::removal_lane::RemovalLane;
 use super::{
-    config::RedisConfig, connector::Connector, generations::Generations, keyspace::Keyspace, lane::Lane, link::Era,
-    read_batcher::ReadBatcher, removal_lane::RemovalLane, rights,
+    config::RedisConfig,
+    connection::{Connector, Era, Generations, Lane},
+    keyspace::Keyspace,
+    read::ReadBatcher,
 };
 use crate::store::StoreError;
 

@@ -10,13 +10,11 @@ use redis::{Pipeline, Value, pipe};
 use super::{
     cluster::Cluster,
     config::{Deployment, RedisConfig},
-    connector::Connector,
+    connection::{Connector, Generations},
     error,
-    generations::Generations,
-    key_reader::KeyReplies,
-    key_set::KeySet,
     keyspace::Keyspace,
     primary::Primary,
+    read::{KeyReplies, KeySet},
     server::{Server, Traffic},
 };
 use crate::{

@@ -3,7 +3,7 @@
 //! Not everything is reported. `SWAPDB` is not; nor, up to Redis 7.0, is the end of keys whose slot another server of the
 //! cluster has claimed; and a removal that finds nothing to remove is no change. So each heartbeat asks for more than an
 //! answer: whether a key of the [session's](session) own is still there, and, in a cluster, who has which keys. And an
-//! invalidation is [heard](super::stamps::remove_audibly) whether or not there was a stamp.
+//! invalidation is [heard](super::commands::stamps::remove_audibly) whether or not there was a stamp.
 
 mod consensus;
 mod session;

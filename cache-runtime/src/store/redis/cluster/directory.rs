@@ -9,14 +9,10 @@ use tokio::time::{Duration, Instant, sleep, timeout};
 use super::{
     super::{
         config::RedisConfig,
-        connector::Connector,
-        generations::Generations,
+        connection::{Claim, Connector, FIRST_PAUSE, Generations, LAST_PAUSE, TransferableTask, query_once},
         keyspace::Keyspace,
-        lane::{FIRST_PAUSE, LAST_PAUSE},
         primary::Node,
-        query::query_once,
         server::Server,
-        transferable_task::{Claim, TransferableTask},
     },
     shards::{Shards, question},
     topology::Topology,

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use redis::{Pipeline, Value, pipe};
 
-use super::{error::unexpected, leases::token, server::Traffic, servers::Servers, time::millis};
+use super::{
+    super::{error::unexpected, server::Traffic, servers::Servers, time::millis},
+    leases::token,
+};
 use crate::{
     key::{hold_key, writer_key},
     store::{StoreError, StoreErrorKind},
@@ -15,7 +18,12 @@ use crate::{
 /// How long a set lasts after somebody has entered: longer than any stay. What is left of the dead goes with it.
 const LIFETIME: Duration = Duration::from_hours(24);
 
-pub(super) async fn enter(servers: &Servers, stamps: &[String], writer: u64, stay: Duration) -> Result<(), StoreError> {
+pub(in super::super) async fn enter(
+    servers: &Servers,
+    stamps: &[String],
+    writer: u64,
+    stay: Duration,
+) -> Result<(), StoreError> {
     let Some(first) = stamps.first() else { return Ok(()) };
     let lifetime = millis(LIFETIME.max(stay.saturating_mul(2)));
     let token = token(writer);
@@ -48,7 +56,7 @@ pub(super) async fn enter(servers: &Servers, stamps: &[String], writer: u64, sta
     Ok(())
 }
 
-pub(super) async fn leave(
+pub(in super::super) async fn leave(
     servers: &Servers,
     stamps: &[String],
     writer: u64,
@@ -68,7 +76,7 @@ pub(super) async fn leave(
     send(servers, &pipeline, Traffic::Writes).await.map(drop)
 }
 
-pub(super) async fn anyone(servers: &Servers, stamps: &[String]) -> Result<bool, StoreError> {
+pub(in super::super) async fn anyone(servers: &Servers, stamps: &[String]) -> Result<bool, StoreError> {
     let mut pipeline = pipe();
     for stamp in stamps {
         pipeline.cmd("SMEMBERS").arg(hold_key(stamp));

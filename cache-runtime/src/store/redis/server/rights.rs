@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use redis::{Pipeline, RedisError, ServerError, Value, aio::ConnectionLike, pipe};
 
-use super::{error, keyspace::Keyspace, lane::Lane};
+use super::super::{connection::Lane, error, keyspace::Keyspace};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// What keys begin with.

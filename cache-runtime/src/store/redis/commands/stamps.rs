@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use redis::{Value, pipe};
 
-use super::{error, primary::Primary, scan::scan, server::Traffic, servers::Servers, time::millis};
+use super::{
+    super::{error, primary::Primary, server::Traffic, servers::Servers, time::millis},
+    scan::scan,
+};
 use crate::{
     entry::Stamp,
     key,
@@ -18,7 +21,10 @@ const LIFETIME: Duration = Duration::from_hours(30 * 24);
 /// Keys that one `SCAN` for them looks at: many, as somebody waits until all of them are gone.
 const SCAN_COUNT: u32 = 512;
 
-pub(super) async fn create(servers: &Servers, fresh: &[(&str, Stamp)]) -> Result<Vec<Option<Stamp>>, StoreError> {
+pub(in super::super) async fn create(
+    servers: &Servers,
+    fresh: &[(&str, Stamp)],
+) -> Result<Vec<Option<Stamp>>, StoreError> {
     let mut pipeline = pipe();
     let lifetime = millis(LIFETIME);
     for (key, stamp) in fresh {
@@ -57,14 +63,14 @@ const REMOVED_FOR: Duration = Duration::from_secs(1);
 
 /// Removes stamps, and whoever keeps values under these stamps hears of it, also where the server has none: it reports changes, and
 /// to remove what is not there changes nothing. The stamp may be missing although its values are kept, because it went in a
-/// way that is not reported (see [`watch`](super::watch)).
+/// way that is not reported (see [`watch`](super::super::watch)).
 ///
 /// So each stamp is replaced, and the replacement is removed in the same turn. What stands there in between, or for a second if the
 /// second half is lost, reads as no stamp: no entry is valid under it, and no load is given it and may store. Nor does it
 /// restore anything: whatever stamp it replaces is gone as if it had been removed. If other commands come in between, or
 /// the two come to two servers of a cluster in either order, a load that begins then does so after the invalidation was
 /// sent, and the worst is that it does not store.
-pub(super) async fn remove_audibly(
+pub(in super::super) async fn remove_audibly(
     servers: &Servers,
     traffic: Traffic,
     keys: &[impl AsRef<str>],
@@ -87,7 +93,7 @@ pub(super) async fn remove_audibly(
     }
 }
 
-pub(super) async fn remove_all(servers: &Servers) -> Result<(), StoreError> {
+pub(in super::super) async fn remove_all(servers: &Servers) -> Result<(), StoreError> {
     let generation = servers.generation();
     // A stamp that moves to a server that has been looked at already is found there the next time.
     let rounds = if servers.keys_may_move() { 2 } else { 1 };

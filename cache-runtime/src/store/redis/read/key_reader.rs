@@ -6,31 +6,31 @@ use bytes::Bytes;
 use redis::{Cmd, ServerError, Value, aio::ConnectionLike, pipe};
 use smallvec::SmallVec;
 
-use super::{error::unexpected, keyspace::Keyspace, lane::Lane};
+use super::super::{connection::Lane, error::unexpected, keyspace::Keyspace};
 use crate::store::StoreError;
 
 /// What stands under a key; nothing if it is of the wrong type. Or where a server of a cluster says that it is to be asked.
-pub(super) type KeyReply = Result<Option<Bytes>, Box<ServerError>>;
+pub(in super::super) type KeyReply = Result<Option<Bytes>, Box<ServerError>>;
 
 /// The replies of one read, in the order of its keys: without an allocation for two stamps and an entry.
-pub(super) type KeyReplies = SmallVec<[KeyReply; 3]>;
+pub(in super::super) type KeyReplies = SmallVec<[KeyReply; 3]>;
 
-pub(super) struct KeyReader {
+pub(in super::super) struct KeyReader {
     lane: Arc<Lane>,
     keyspace: Keyspace,
 }
 
 impl KeyReader {
-    pub(super) fn new(lane: Arc<Lane>, keyspace: Keyspace) -> Self {
+    pub(in super::super) fn new(lane: Arc<Lane>, keyspace: Keyspace) -> Self {
         Self { lane, keyspace }
     }
 
-    pub(super) fn lane(&self) -> &Arc<Lane> {
+    pub(in super::super) fn lane(&self) -> &Arc<Lane> {
         &self.lane
     }
 
     /// What stands under each of the keys.
-    pub(super) async fn get<'k>(
+    pub(in super::super) async fn get<'k>(
         &self,
         keys: impl Iterator<Item = &'k str> + Clone,
     ) -> Result<impl Iterator<Item = KeyReply>, StoreError> {
@@ -86,7 +86,7 @@ fn bytes_or_redirection(value: Value) -> KeyReply {
 }
 
 /// A key of the wrong type answers `Nil` to `MGET`; anything else that is no string reads as absent, too.
-pub(super) fn bytes(value: Value) -> Option<Bytes> {
+pub(in super::super) fn bytes(value: Value) -> Option<Bytes> {
     match value {
         Value::BulkString(bytes) => Some(bytes.into()),
         Value::SimpleString(text) => Some(text.into()),

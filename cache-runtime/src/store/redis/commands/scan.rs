@@ -5,14 +5,14 @@ use std::{sync::Arc, time::Duration};
 use redis::cmd;
 use tokio::time::timeout;
 
-use super::lane::Lane;
+use super::super::connection::Lane;
 use crate::store::StoreError;
 
 /// How long one step may take. Nobody waits for a sweep, so nobody else would give up one that is never answered.
 const STEP_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Looks at `count` keys: the next cursor, and the keys that match. Keys that are not UTF-8 are not this crate's.
-pub(super) async fn scan(
+pub(in super::super) async fn scan(
     lane: &Arc<Lane>,
     cursor: u64,
     pattern: &str,
@@ -27,7 +27,7 @@ pub(super) async fn scan(
 }
 
 /// Bounds a step of what goes through all keys.
-pub(super) async fn step<T>(operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+pub(in super::super) async fn step<T>(operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     match timeout(STEP_DEADLINE, operation).await {
         Ok(result) => result,
         Err(_) => Err(StoreError::timeout("a step of a sweep", STEP_DEADLINE)),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::{Value, pipe};
 
-use super::{
+use super::super::{
     error::{self, unexpected},
     server::Traffic,
     servers::Servers,
@@ -12,7 +12,12 @@ use super::{
 };
 use crate::store::StoreError;
 
-pub(super) async fn acquire(servers: &Servers, key: &str, holder: u64, lasting: Duration) -> Result<bool, StoreError> {
+pub(in super::super) async fn acquire(
+    servers: &Servers,
+    key: &str,
+    holder: u64,
+    lasting: Duration,
+) -> Result<bool, StoreError> {
     let holder = token(holder);
     let mut pipeline = pipe();
     pipeline
@@ -39,7 +44,12 @@ pub(super) async fn acquire(servers: &Servers, key: &str, holder: u64, lasting: 
 
 /// Takes the lease back from somebody who has got it after it had run out: that costs a load. Whose it is could only be
 /// checked in the same step by a script.
-pub(super) async fn extend(servers: &Servers, key: &str, holder: u64, lasting: Duration) -> Result<(), StoreError> {
+pub(in super::super) async fn extend(
+    servers: &Servers,
+    key: &str,
+    holder: u64,
+    lasting: Duration,
+) -> Result<(), StoreError> {
     let mut pipeline = pipe();
     pipeline
         .cmd("SET")
@@ -52,12 +62,12 @@ pub(super) async fn extend(servers: &Servers, key: &str, holder: u64, lasting: D
     replies.iter().try_for_each(error::check)
 }
 
-pub(super) async fn end(servers: &Servers, key: &str) -> Result<(), StoreError> {
+pub(in super::super) async fn end(servers: &Servers, key: &str) -> Result<(), StoreError> {
     servers.unlink(&[key], Traffic::Writes).await
 }
 
 /// The text that stands for a holder or a writer.
-pub(super) fn token(id: u64) -> String {
+pub(in super::super) fn token(id: u64) -> String {
     format!("{id:016x}")
 }
 

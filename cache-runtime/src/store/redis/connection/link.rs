@@ -12,15 +12,15 @@ use super::pool::PooledConnection;
 
 /// How often the lanes of one connector have begun anew: a connection of an earlier era is not used any more.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Era(Arc<AtomicU64>);
+pub(in super::super) struct Era(Arc<AtomicU64>);
 
 impl Era {
-    pub(super) fn now(&self) -> u64 {
+    pub(in super::super) fn now(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
     }
 
     /// Ends an era, unless it is over.
-    pub(super) fn end(&self, era: u64) {
+    pub(in super::super) fn end(&self, era: u64) {
         // Another lane was first: that is as good.
         let _ = self
             .0
@@ -29,17 +29,17 @@ impl Era {
 }
 
 /// An established connection.
-pub(super) struct Link {
+pub(in super::super) struct Link {
     connection: PooledConnection,
     /// In which era it was begun.
-    pub(super) era: u64,
+    pub(in super::super) era: u64,
     /// A task beside the connection's own: ended when their runtime is.
     runtime: JoinHandle<()>,
 }
 
 impl Link {
     /// A link over a connection that was opened in the caller's runtime.
-    pub(super) fn new(connection: PooledConnection, era: u64) -> Self {
+    pub(in super::super) fn new(connection: PooledConnection, era: u64) -> Self {
         Self {
             connection,
             era,
@@ -48,12 +48,12 @@ impl Link {
     }
 
     /// What callers share.
-    pub(super) fn handle(&self) -> MultiplexedConnection {
+    pub(in super::super) fn handle(&self) -> MultiplexedConnection {
         self.connection.handle()
     }
 
     /// Whether the runtime is gone that drove the connection: its loss says nothing of the server.
-    pub(super) fn has_lost_its_runtime(&self) -> bool {
+    pub(in super::super) fn has_lost_its_runtime(&self) -> bool {
         self.runtime.is_finished()
     }
 }

@@ -20,10 +20,9 @@ use tokio::{
 };
 
 use super::{
+    super::{connection::Lane, keyspace::Keyspace},
     key_reader::{KeyReader, KeyReplies},
     key_set::KeySet,
-    keyspace::Keyspace,
-    lane::Lane,
 };
 use crate::{
     key::Address,
@@ -49,7 +48,7 @@ const LOST: Duration = Duration::from_millis(25);
 const BATCH_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Gathers the reads of one lane.
-pub(super) struct ReadBatcher {
+pub(in super::super) struct ReadBatcher {
     reader: KeyReader,
     queue: Mutex<Queue>,
     /// How many reads travelled together lately.
@@ -107,7 +106,7 @@ struct QueuedRead {
 }
 
 impl ReadBatcher {
-    pub(super) fn new(lane: Arc<Lane>, keyspace: Keyspace) -> Self {
+    pub(in super::super) fn new(lane: Arc<Lane>, keyspace: Keyspace) -> Self {
         Self {
             reader: KeyReader::new(lane, keyspace),
             queue: Mutex::default(),
@@ -115,24 +114,28 @@ impl ReadBatcher {
         }
     }
 
-    pub(super) fn lane(&self) -> &Arc<Lane> {
+    pub(in super::super) fn lane(&self) -> &Arc<Lane> {
         self.reader.lane()
     }
 
     /// Whether many reads travelled together lately.
-    pub(super) fn has_many(&self) -> bool {
+    pub(in super::super) fn has_many(&self) -> bool {
         self.together.load(Ordering::Relaxed) >= MANY
     }
 
     /// Whether a read that comes now would wait for long: as many wait as go out together, or the wire has been taken for so long
     /// that what is on it must be large, or lost.
-    pub(super) fn is_busy(&self) -> bool {
+    pub(in super::super) fn is_busy(&self) -> bool {
         let queue = self.queue();
         queue.reads.len() >= BATCH || queue.wire.is_some_and(|wire| wire.since.elapsed() >= LONG)
     }
 
     /// What stands under these keys of the address, in their order.
-    pub(super) async fn read(self: &Arc<Self>, address: &Arc<Address>, keys: KeySet) -> Result<KeyReplies, StoreError> {
+    pub(in super::super) async fn read(
+        self: &Arc<Self>,
+        address: &Arc<Address>,
+        keys: KeySet,
+    ) -> Result<KeyReplies, StoreError> {
         let taken = {
             let mut queue = self.queue();
             queue.take_wire().map_err(|ahead| {

@@ -6,7 +6,7 @@ use crate::key::Address;
 
 /// Which of an address's keys: its stamps come first, its entry last.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum KeySet {
+pub(in super::super) enum KeySet {
     StampsAndEntry,
     Stamps,
     /// Those at these places, in ascending order.
@@ -15,7 +15,7 @@ pub(super) enum KeySet {
 
 impl KeySet {
     /// These keys of this address, in order.
-    pub(super) fn of<'a>(&'a self, address: &'a Address) -> impl Iterator<Item = &'a str> + Clone {
+    pub(in super::super) fn of<'a>(&'a self, address: &'a Address) -> impl Iterator<Item = &'a str> + Clone {
         let stamps = address.stamps();
         let all = stamps.iter().map(String::as_str).chain([address.entry()]);
         let is_meant = move |place: &usize| match self {

@@ -13,7 +13,7 @@ use crate::{
 const STUCK: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
-pub(super) struct TransferableTask {
+pub(in super::super) struct TransferableTask {
     task: SingleTask,
     last: Arc<Mutex<Option<Sighting>>>,
 }
@@ -28,14 +28,14 @@ struct Sighting {
 /// The claim to be the task; given up when dropped, so also when its runtime is shut down.
 #[derive(Debug)]
 #[must_use]
-pub(super) struct Claim {
+pub(in super::super) struct Claim {
     claim: task::Claim,
     last: Arc<Mutex<Option<Sighting>>>,
 }
 
 impl TransferableTask {
     /// The right to begin the task in this runtime; `None` if it runs.
-    pub(super) fn claim(&self, runtime: Id) -> Option<Claim> {
+    pub(in super::super) fn claim(&self, runtime: Id) -> Option<Claim> {
         let mut last = self.last.lock();
         let is_stuck = last.is_some_and(|last| last.runtime != runtime && last.moved.elapsed() >= STUCK);
         let claim = match self.task.claim() {
@@ -55,7 +55,7 @@ impl TransferableTask {
 
 impl Claim {
     /// Whether this is still the task, and no other runtime has taken it over. It has moved.
-    pub(super) fn is_current(&self) -> bool {
+    pub(in super::super) fn is_current(&self) -> bool {
         let mut last = self.last.lock();
         let is_current = self.claim.is_current();
         if let (true, Some(last)) = (is_current, &mut *last) {

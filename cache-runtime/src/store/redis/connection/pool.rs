@@ -10,7 +10,7 @@ use std::time::Duration;
 use deadpool_redis::{Connection, Manager, Pool as Deadpool, PoolError, Runtime};
 use redis::{AsyncConnectionConfig, ConnectionAddr, aio::MultiplexedConnection};
 
-use super::{config::RedisConfig, error};
+use super::super::{config::RedisConfig, error};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// Requests that may wait in a connection's queue before senders are held back.
@@ -18,14 +18,14 @@ const PIPELINE_BUFFER: usize = 1024;
 
 /// The connections to one server.
 #[derive(Clone)]
-pub(super) struct Pool {
+pub(in super::super) struct Pool {
     address: ConnectionAddr,
     connections: Deadpool,
 }
 
 impl Pool {
     /// Opens no connection yet.
-    pub(super) fn new(config: &RedisConfig, address: ConnectionAddr) -> Self {
+    pub(in super::super) fn new(config: &RedisConfig, address: ConnectionAddr) -> Self {
         let timeout = config.connect_deadline();
         let manager = Manager::new_with_config(config.connection_info(address.clone()), connection_config(timeout))
             .expect("a ConnectionInfo is always accepted");
@@ -39,12 +39,12 @@ impl Pool {
         Self { address, connections }
     }
 
-    pub(super) fn address(&self) -> &ConnectionAddr {
+    pub(in super::super) fn address(&self) -> &ConnectionAddr {
         &self.address
     }
 
     /// Opens a connection. None is ever given back, so this is a new one each time.
-    pub(super) async fn open(&self) -> Result<PooledConnection, StoreError> {
+    pub(in super::super) async fn open(&self) -> Result<PooledConnection, StoreError> {
         match self.connections.get().await {
             Ok(connection) => Ok(PooledConnection(Some(connection))),
             Err(cause) => Err(error::at(&self.address, &meaning(&cause))),
@@ -54,11 +54,11 @@ impl Pool {
 
 /// A connection in its place in the pool. Dropped, it leaves the pool and makes room for the next one: it is replaced because it
 /// does not work any more, and must not be handed out again.
-pub(super) struct PooledConnection(Option<Connection>);
+pub(in super::super) struct PooledConnection(Option<Connection>);
 
 impl PooledConnection {
     /// What callers share.
-    pub(super) fn handle(&self) -> MultiplexedConnection {
+    pub(in super::super) fn handle(&self) -> MultiplexedConnection {
         let connection = self.0.as_ref().expect("it is taken out when it is dropped");
         MultiplexedConnection::clone(connection)
     }

@@ -16,9 +16,8 @@ use redis::{
 use tokio::time::Instant;
 
 use super::{
-    config::RedisConfig,
+    super::{config::RedisConfig, error},
     connector::Connector,
-    error,
     generations::Generations,
     link::{Era, Link},
     transferable_task::{Claim, TransferableTask},
@@ -37,8 +36,8 @@ const TIMEOUTS_TO_REPLACE: u32 = 3;
 const SILENCE: Duration = Duration::from_millis(5);
 
 /// How long the first pause between two attempts to connect is at the most, and the last.
-pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(50);
-pub(super) const LAST_PAUSE: Duration = Duration::from_secs(1);
+pub(in super::super) const FIRST_PAUSE: Duration = Duration::from_millis(50);
+pub(in super::super) const LAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A connection that lasted for less than this is replaced after a pause of up to [`PAUSE`]: its successor may not last
 /// longer, for example on a server that takes no writes.
@@ -52,7 +51,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// What one lane loses its connection to may be gone for good, and the address may lead to another server by now. So the
 /// others with the same connector let go of theirs, too: no two of them use different servers, one of which has missed what
 /// was invalidated on the other.
-pub(super) struct Lane {
+pub(in super::super) struct Lane {
     connector: Arc<Connector>,
     era: Era,
     connect_timeout: Duration,
@@ -71,7 +70,12 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(connector: Arc<Connector>, config: &RedisConfig, era: Era, generations: Generations) -> Self {
+    pub(in super::super) fn new(
+        connector: Arc<Connector>,
+        config: &RedisConfig,
+        era: Era,
+        generations: Generations,
+    ) -> Self {
         Self {
             connector,
             era,
@@ -86,12 +90,12 @@ impl Lane {
         }
     }
 
-    pub(super) fn generation(&self) -> u64 {
+    pub(in super::super) fn generation(&self) -> u64 {
         self.connected.load(Ordering::SeqCst)
     }
 
     /// The error, with the address of the server.
-    pub(super) fn with_address(&self, error: &StoreError) -> StoreError {
+    pub(in super::super) fn with_address(&self, error: &StoreError) -> StoreError {
         match self.connector.known_address() {
             Some(address) => error::at(address, error),
             None => error.clone(),
@@ -99,7 +103,7 @@ impl Lane {
     }
 
     /// Whether there is a connection; if not, one is on its way.
-    pub(super) fn is_connected(self: &Arc<Self>) -> Result<(), StoreError> {
+    pub(in super::super) fn is_connected(self: &Arc<Self>) -> Result<(), StoreError> {
         self.link().map(drop)
     }
 
@@ -126,7 +130,7 @@ impl Lane {
     }
 
     /// Runs one operation on the connection and learns from what becomes of it.
-    pub(super) async fn run<T>(
+    pub(in super::super) async fn run<T>(
         self: &Arc<Self>,
         operation: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>,
     ) -> Result<T, StoreError> {
@@ -143,7 +147,7 @@ impl Lane {
 
     /// Sends a pipeline and returns the reply to each command. Errors of the server with these codes are replies like any other;
     /// every other one fails the whole, and the lane learns from it.
-    pub(super) async fn replies(
+    pub(in super::super) async fn replies(
         self: &Arc<Self>,
         pipeline: &Pipeline,
         codes: &[&str],

@@ -5,10 +5,10 @@ use std::time::Duration;
 use redis::{AsyncConnectionConfig, Client, RedisResult, aio::MultiplexedConnection};
 use tokio::time::timeout;
 
-use super::error;
+use super::super::error;
 use crate::store::StoreError;
 
-pub(super) async fn query_once<T>(
+pub(in super::super) async fn query_once<T>(
     client: RedisResult<Client>,
     deadline: Duration,
     query: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>,

@@ -6,10 +6,8 @@ use bytes::Bytes;
 use redis::pipe;
 
 use super::{
-    key_reader::bytes,
+    super::{read::bytes, server::Traffic, servers::Servers},
     scan::{scan, step},
-    server::Traffic,
-    servers::Servers,
 };
 use crate::{
     entry::{Envelope, Stamp},
@@ -22,7 +20,7 @@ use crate::{
 /// sweep is one client more that has one small command under way.
 const SCAN_COUNT: u32 = 4;
 
-pub(super) async fn sweep(servers: &Servers, pattern: &str) -> Result<Swept, StoreError> {
+pub(in super::super) async fn sweep(servers: &Servers, pattern: &str) -> Result<Swept, StoreError> {
     let pattern = in_redis_words(pattern);
     let mut swept = Swept::default();
     for primary in servers.primaries()? {

@@ -3,7 +3,7 @@
 use redis::{ConnectionAddr, cmd};
 
 use super::{
-    config::{Deployment, RedisConfig},
+    super::config::{Deployment, RedisConfig},
     pool::{Pool, PooledConnection},
     query::query_once,
 };
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Makes the connections of the lanes to one server.
-pub(super) enum Connector {
+pub(in super::super) enum Connector {
     /// To this one.
     Fixed(Pool),
     /// To the one that the sentinels name when the connection is made.
@@ -22,7 +22,7 @@ pub(super) enum Connector {
 
 impl Connector {
     /// To the server of the URL, or to the primary that its sentinels name.
-    pub(super) fn new(config: &RedisConfig) -> Self {
+    pub(in super::super) fn new(config: &RedisConfig) -> Self {
         match config.deployment() {
             Deployment::Sentinel { sentinels, service } => Self::Sentinel(Box::new(Sentinels {
                 config: config.clone(),
@@ -34,12 +34,12 @@ impl Connector {
         }
     }
 
-    pub(super) fn to(config: &RedisConfig, address: ConnectionAddr) -> Self {
+    pub(in super::super) fn to(config: &RedisConfig, address: ConnectionAddr) -> Self {
         Self::Fixed(Pool::new(config, address))
     }
 
     /// Where a connection that is made now leads to.
-    pub(super) async fn address(&self) -> Result<ConnectionAddr, StoreError> {
+    pub(in super::super) async fn address(&self) -> Result<ConnectionAddr, StoreError> {
         match self {
             Self::Fixed(pool) => Ok(pool.address().clone()),
             Self::Sentinel(sentinels) => sentinels.primary().await,
@@ -47,7 +47,7 @@ impl Connector {
     }
 
     /// The address of the server that connections were last made to, for the log.
-    pub(super) fn known_address(&self) -> Option<String> {
+    pub(in super::super) fn known_address(&self) -> Option<String> {
         match self {
             Self::Fixed(pool) => Some(pool.address().to_string()),
             Self::Sentinel(sentinels) => {
@@ -57,7 +57,7 @@ impl Connector {
         }
     }
 
-    pub(super) async fn connect(&self) -> Result<PooledConnection, StoreError> {
+    pub(in super::super) async fn connect(&self) -> Result<PooledConnection, StoreError> {
         match self {
             Self::Fixed(pool) => pool.open().await,
             Self::Sentinel(sentinels) => {
@@ -69,7 +69,7 @@ impl Connector {
 }
 
 /// The sentinels, and what they said last.
-pub(super) struct Sentinels {
+pub(in super::super) struct Sentinels {
     config: RedisConfig,
     addresses: Vec<ConnectionAddr>,
     service: String,

@@ -12,7 +12,7 @@ use std::{
 use redis::{Pipeline, Value, cmd};
 use tokio::sync::Mutex;
 
-use super::{lane::Lane, time::millis};
+use super::super::{connection::Lane, time::millis};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// How long one `WAIT` may last. A removal stands behind one that is under way, and behind its own: both together stay within
