@@ -18,14 +18,14 @@ pub(crate) use self::{
     repeats::Repeats,
 };
 use crate::{
-    key::{BY_KEY, Keyspace, SHARED_TENANT, ScopeValue, UNSHOWN},
+    key::{BY_KEY, Namespace, SHARED_TENANT, ScopeValue, UNSHOWN},
     resource::{Resource, Tenancy, declared},
 };
 
 /// Stamps to remove, and the patterns to sweep afterwards.
 #[derive(Debug, Default)]
 pub(crate) struct Invalidation {
-    keys: Keyspace,
+    namespace: Namespace,
     stamps: BTreeSet<String>,
     patterns: Vec<String>,
     /// For the log.
@@ -36,22 +36,22 @@ pub(crate) struct Invalidation {
 }
 
 impl Invalidation {
-    /// Of nothing yet, in this keyspace.
-    pub(crate) fn new(keys: &Keyspace) -> Self {
+    /// Of nothing yet, in this namespace.
+    pub(crate) fn new(namespace: &Namespace) -> Self {
         Self {
-            keys: keys.clone(),
+            namespace: namespace.clone(),
             ..Self::default()
         }
     }
 
     /// Of everything of a tenant that this program can have stored; of the shared one, of what tenants share.
-    pub(crate) fn of_tenant(keys: &Keyspace, tenant: &str) -> Self {
+    pub(crate) fn of_tenant(namespace: &Namespace, tenant: &str) -> Self {
         let tenancy = if tenant == SHARED_TENANT {
             Tenancy::Shared
         } else {
             Tenancy::PerTenant
         };
-        let mut invalidation = Self::new(keys);
+        let mut invalidation = Self::new(namespace);
         for resource in declared::resources().filter(|resource| resource.tenancy() == tenancy) {
             invalidation.add(Some(tenant), resource, &[]);
         }
@@ -87,8 +87,10 @@ impl Invalidation {
         };
         self.resources.insert(resource.name());
         self.tenants.insert(tenant.to_owned());
-        self.stamps.insert(self.keys.stamp(tenant, resource.name(), stamped));
-        self.patterns.push(self.keys.entries(tenant, resource.name(), stamped));
+        self.stamps
+            .insert(self.namespace.stamp(tenant, resource.name(), stamped));
+        self.patterns
+            .push(self.namespace.entries(tenant, resource.name(), stamped));
     }
 
     /// Adds what was set by key: under these scope values, or all of it.
@@ -98,7 +100,7 @@ impl Invalidation {
         }
         self.resources.insert(BY_KEY);
         self.tenants.insert(tenant.to_owned());
-        self.stamps.insert(self.keys.stamp(tenant, BY_KEY, scopes));
+        self.stamps.insert(self.namespace.stamp(tenant, BY_KEY, scopes));
     }
 
     /// It is not known whose: everything of all tenants is meant.

@@ -6,7 +6,7 @@
 
 pub(crate) mod canonical;
 pub(crate) mod glob;
-mod keyspace;
+mod namespace;
 pub(crate) mod recent;
 mod stamp;
 
@@ -18,7 +18,7 @@ use std::{
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use smallvec::{SmallVec, smallvec};
 
-pub(crate) use self::keyspace::{Keyspace, Kind};
+pub(crate) use self::namespace::{Kind, Namespace};
 use self::stamp::STAMP;
 pub(crate) use self::stamp::{hold_key, resource_of_stamp, tenant_of_stamp, writer_key};
 
@@ -101,28 +101,28 @@ impl Address {
     /// escaped here. `suffix` is the hash of the arguments and must hold no `:`.
     pub fn new(tenant: &str, resource: &str, scopes: &[(&'static str, &str)], suffix: &str) -> Self {
         let scopes: Vec<ScopeValue> = scopes.iter().map(|(name, value)| (*name, escape(value))).collect();
-        Self::from_escaped(&Keyspace::default(), &escape(tenant), resource, &scopes, suffix)
+        Self::from_escaped(&Namespace::default(), &escape(tenant), resource, &scopes, suffix)
     }
 
-    /// As [`new`](Self::new), of parts that are escaped already, in a keyspace.
+    /// As [`new`](Self::new), of parts that are escaped already, in a namespace.
     pub(crate) fn from_escaped(
-        keys: &Keyspace,
+        namespace: &Namespace,
         tenant: &str,
         resource: &str,
         scopes: &[ScopeValue],
         suffix: &str,
     ) -> Self {
-        let entry = keys.entry(tenant, resource, scopes, suffix);
-        let mut stamps = smallvec![keys.stamp(tenant, resource, &[])];
-        stamps.extend(scopes.chunks(1).map(|scope| keys.stamp(tenant, resource, scope)));
+        let entry = namespace.entry(tenant, resource, scopes, suffix);
+        let mut stamps = smallvec![namespace.stamp(tenant, resource, &[])];
+        stamps.extend(scopes.chunks(1).map(|scope| namespace.stamp(tenant, resource, scope)));
         if scopes.len() > 1 {
-            stamps.push(keys.stamp(tenant, resource, scopes));
+            stamps.push(namespace.stamp(tenant, resource, scopes));
         }
         Self {
             entry,
             stamps,
             has_holds: false,
-            prefix_len: keys.prefix().len().try_into().unwrap_or(0),
+            prefix_len: namespace.prefix().len().try_into().unwrap_or(0),
         }
     }
 
@@ -230,9 +230,9 @@ mod tests {
 
     #[test]
     fn in_a_namespace_every_key_begins_with_it() {
-        let keys = Keyspace::named("billing").unwrap();
+        let namespace = Namespace::named("billing").unwrap();
         let scopes = [("company", "1".to_owned()), ("region", "eu".to_owned())];
-        let address = Address::from_escaped(&keys, "t", "r", &scopes, "0123456789ab");
+        let address = Address::from_escaped(&namespace, "t", "r", &scopes, "0123456789ab");
         assert_eq!(address.entry(), "billing:cache:t:r:company-1:region-eu:0123456789ab");
         assert!(
             address
@@ -258,14 +258,14 @@ mod tests {
         );
         assert_eq!(resource_of_stamp("cachestamp:t:r"), "cachestamp:t:r");
         assert_eq!(tenant_of_stamp("cachestamp:t:r"), "t");
-        assert_eq!(keys.entries("t", "r", &[]), "billing:cache:t:r:*");
-        assert_eq!(keys.every_entry(), "billing:cache:*");
+        assert_eq!(namespace.entries("t", "r", &[]), "billing:cache:t:r:*");
+        assert_eq!(namespace.every_entry(), "billing:cache:*");
     }
 
     #[test]
     fn a_namespace_is_a_short_plain_name_that_no_key_begins_with() {
         for name in ["billing", "Billing-2.eu_west", &"x".repeat(64)] {
-            assert_eq!(Keyspace::named(name).unwrap().name(), Some(name));
+            assert_eq!(Namespace::named(name).unwrap().name(), Some(name));
         }
         for name in [
             "",
@@ -279,7 +279,7 @@ mod tests {
             "cachestamp",
             "cache2",
         ] {
-            assert!(Keyspace::named(name).is_err(), "{name}");
+            assert!(Namespace::named(name).is_err(), "{name}");
         }
     }
 

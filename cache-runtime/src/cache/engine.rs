@@ -26,7 +26,7 @@ use super::{
 use crate::{
     entry::{Codec, EncodeError, EncodedValue, Fidelity, Identity, Meta, Rejection, Stamp, Ticket},
     invalidation::{Journal, Repeats},
-    key::{Address, Keyspace, recent::RecentCalls},
+    key::{Address, Namespace, recent::RecentCalls},
     loads::{Flights, LoadLimiter},
     near::{Near, NearWatch},
     protocol::{self, Reading},
@@ -36,7 +36,7 @@ use crate::{
 /// What all clones of a cache share.
 pub(crate) struct Engine {
     pub(crate) settings: Settings,
-    pub(crate) keys: Keyspace,
+    pub(crate) namespace: Namespace,
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) removals: Arc<Removals>,
     pub(super) keeper: Arc<Keeper>,
@@ -56,7 +56,7 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(super) fn new(store: Option<Arc<dyn Store>>, settings: Settings) -> Self {
-        let keys = Keyspace::of_store(store.as_ref().and_then(|store| store.namespace()));
+        let namespace = Namespace::of_store(store.as_ref().and_then(|store| store.namespace()));
         let upstream = Arc::new(Upstream::new(store, &settings));
         let counters = Arc::default();
         let flights = Arc::new(Flights::with_max_waiters(settings.max_waiters));
@@ -68,8 +68,8 @@ impl Engine {
             flights: Arc::clone(&flights),
         });
         Self {
-            keeper: Arc::new(Keeper::new(&upstream, &removals, &keys, settings.on_failover)),
-            sweeper: Arc::new(Sweeper::new(&upstream, &counters, &keys)),
+            keeper: Arc::new(Keeper::new(&upstream, &removals, &namespace, settings.on_failover)),
+            sweeper: Arc::new(Sweeper::new(&upstream, &counters, &namespace)),
             limiter: LoadLimiter::new(settings.max_loads, settings.load_backstop),
             near_watch: NearWatch::default(),
             recent: RecentCalls::default(),
@@ -78,7 +78,7 @@ impl Engine {
             leases: OptionalOperation::default(),
             introduced: AtomicBool::new(false),
             settings,
-            keys,
+            namespace,
             upstream,
             removals,
             flights,

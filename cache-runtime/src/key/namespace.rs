@@ -32,10 +32,10 @@ impl Kind {
 
 /// What the keys of a cache begin with: nothing, or a namespace and a colon.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Keyspace(Option<Arc<str>>);
+pub(crate) struct Namespace(Option<Arc<str>>);
 
-impl Keyspace {
-    /// The keyspace of this namespace.
+impl Namespace {
+    /// The namespace of this namespace.
     ///
     /// # Errors
     ///
@@ -53,7 +53,7 @@ impl Keyspace {
         Ok(Self::of_store(Some(name)))
     }
 
-    /// The keyspace of a store that says so.
+    /// The namespace of a store that says so.
     pub(crate) fn of_store(namespace: Option<&str>) -> Self {
         Self(namespace.map(|name| format!("{name}:").into()))
     }

@@ -1,5 +1,5 @@
-//! What a probe asks: is the server there, does it take writes, and may this user do what reads, fills and invalidations
-//! need. None of it changes anything.
+//! The rights that a probe asks about: is the server there, does it take writes, and may this user do what reads, fills and
+//! invalidations need. None of it changes anything.
 //!
 //! Without the last part a user that may `UNLINK` but not `MGET` would be trusted after each probe and distrusted after the
 //! next call, for ever, with a log line each time.
@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use redis::{Pipeline, RedisError, ServerError, Value, aio::ConnectionLike, pipe};
 
-use super::{error, lane::Lane, reads::Fetch};
+use super::super::{connection::Lane, error, keyspace::Keyspace};
 use crate::{
-    key::{Keyspace, Kind},
+    key::{Kind, Namespace},
     store::{StoreError, StoreErrorKind},
 };
 
@@ -41,23 +41,23 @@ const ASKED_FOR_HOLDS: &[(&str, Kind, &[&str])] = &[
     ("UNLINK", Kind::Hold, &[]),
 ];
 
-/// Each of the names, at least one, stands at the end of keys that do not exist. The next one is asked about if those
-/// of one are elsewhere, or on their way: that says nothing of the server.
+/// Each of the names, at least one, stands at the end of keys that do not exist. The
+/// next one is asked about if those of one are elsewhere, or on their way: that says nothing of the server.
 pub(super) async fn probe(
     lane: &Arc<Lane>,
     names: &[String],
-    keys: &Keyspace,
-    fetch: Fetch,
+    namespace: &Namespace,
+    keyspace: Keyspace,
     with_holds: bool,
 ) -> Result<(), StoreError> {
     let holds = if with_holds { ASKED_FOR_HOLDS } else { &[] };
     let mut asked = [ASKED, holds].concat();
-    asked.retain(|(command, ..)| fetch == Fetch::Together || *command != TOGETHER);
+    asked.retain(|(command, ..)| keyspace == Keyspace::Whole || *command != TOGETHER);
     let replies = lane
         .run(async |mut connection| {
             let mut replies = Vec::new();
             for name in names {
-                let pipeline = about(keys, name, &asked);
+                let pipeline = about(namespace, name, &asked);
                 replies = connection.req_packed_commands(&pipeline, 0, pipeline.len()).await?;
                 if !replies.iter().any(error::is_redirection) {
                     break;
@@ -73,7 +73,7 @@ pub(super) async fn probe(
     for ((command, kind, _), reply) in asked.into_iter().zip(replies) {
         match reply {
             Value::ServerError(failure) if is_denied(&failure) => {
-                return Err(lane.located(&missing(command, &keys.of_kind(kind, "*"), failure)));
+                return Err(lane.with_address(&missing(command, &namespace.of_kind(kind, "*"), failure)));
             }
             _ => {}
         }
@@ -81,10 +81,10 @@ pub(super) async fn probe(
     Ok(())
 }
 
-fn about(keys: &Keyspace, name: &str, asked: &[(&str, Kind, &[&str])]) -> Pipeline {
+fn about(namespace: &Namespace, name: &str, asked: &[(&str, Kind, &[&str])]) -> Pipeline {
     let mut pipeline = pipe();
     for (command, kind, words) in asked {
-        pipeline.cmd(command).arg(keys.of_kind(*kind, name)).arg(words);
+        pipeline.cmd(command).arg(namespace.of_kind(*kind, name)).arg(words);
     }
     pipeline
 }
