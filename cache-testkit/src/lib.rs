@@ -14,6 +14,10 @@
 //!
 //! Nothing here sleeps to wait for something: each wait is for an event, and says what it waited for if that does not come
 //! within ten seconds.
+//!
+//! # Crate features
+//!
+//! - `tls`, which is not on by default: servers with certificates of their own, and the authority that signs them; with `cache-runtime/tls`.
 
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
