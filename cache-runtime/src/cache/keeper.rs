@@ -135,7 +135,7 @@ impl Keeper {
             runtime: Some(runtime.id()),
             work: Arc::clone(&work),
         };
-        let task = Running {
+        let task = KeeperTask {
             claim: self.task.take_over(),
             keeper: Arc::downgrade(self),
         };
@@ -253,7 +253,7 @@ impl Keeper {
     }
 }
 
-async fn keep(task: Running, store: Arc<dyn Store>, work: Arc<Notify>) {
+async fn keep(task: KeeperTask, store: Arc<dyn Store>, work: Arc<Notify>) {
     let mut pauses = backoff(FIRST_PAUSE, LAST_PAUSE);
     loop {
         let wait = {
@@ -325,12 +325,12 @@ impl Looks {
 }
 
 /// The task that runs. Its claim is given up even when its runtime is shut down.
-struct Running {
+struct KeeperTask {
     claim: Claim,
     keeper: Weak<Keeper>,
 }
 
-impl Drop for Running {
+impl Drop for KeeperTask {
     fn drop(&mut self) {
         let Some(keeper) = self.keeper.upgrade() else { return };
         let upstream = &keeper.upstream;

@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 
 use crate::{
     sync::Mutex,
-    task::{Carried, look, scope},
+    task::{ContextPart, look, scope},
 };
 
 /// What became of one call of a `#[cached]` function.
@@ -86,7 +86,7 @@ impl Outcomes {
 /// # }
 /// ```
 pub fn observe<F: Future>(future: F) -> impl Future<Output = (F::Output, Outcomes)> {
-    let seen: Seen = Arc::default();
+    let seen: CallLog = Arc::default();
     let noted = Arc::clone(&seen);
     let observed = scope(future, move |context| {
         let outer = context.get::<Observer>().cloned().map(Arc::new);
@@ -98,17 +98,17 @@ pub fn observe<F: Future>(future: F) -> impl Future<Output = (F::Output, Outcome
     })
 }
 
-type Seen = Arc<Mutex<Vec<ObservedCall>>>;
+type CallLog = Arc<Mutex<Vec<ObservedCall>>>;
 
 /// Where outcomes are noted. An outer `observe` sees what an inner one sees.
 #[derive(Debug, Clone)]
 struct Observer {
-    seen: Seen,
+    seen: CallLog,
     outer: Option<Arc<Observer>>,
 }
 
-impl Carried for Observer {
-    fn spawned(self: Arc<Self>) -> Option<Arc<dyn Carried>> {
+impl ContextPart for Observer {
+    fn spawned(self: Arc<Self>) -> Option<Arc<dyn ContextPart>> {
         Some(self)
     }
 }
