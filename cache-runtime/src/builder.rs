@@ -7,6 +7,7 @@ use crate::{
     envelope::Sealing,
     journal,
     store::{MemoryStore, RedisConfig, RedisStore, Store},
+    word::words,
 };
 
 /// Settings of a [`Cache`], each with a default. Every one can also come from the environment, see
@@ -76,6 +77,14 @@ pub enum OnFailover {
     /// Makes everything cached unusable, of all tenants, whoever stored it. Covers every process; every process that
     /// connects anew does it, and looks at every key of the store for it.
     Flush,
+}
+
+words! {
+    /// The spelling in the environment.
+    OnFailover, "write replay or flush" {
+        Replay = "replay",
+        Flush = "flush",
+    }
 }
 
 impl Default for Settings {

@@ -2,7 +2,7 @@
 
 use crate::{
     glob,
-    resource::{Declared, Group, Resource, Selection},
+    resource::{Declared, Group, Resource, Selection, distance},
 };
 
 /// Every resource of every registry that is linked into the program.
@@ -30,7 +30,8 @@ pub(crate) fn find(pattern: &str) -> Result<Vec<Selection>, String> {
 
 fn unknown(pattern: &str) -> String {
     let names = resources().map(Resource::name).chain(groups().map(Group::name));
-    let similar = names.max_by(|a, b| strsim::jaro(pattern, a).total_cmp(&strsim::jaro(pattern, b)));
+    // Of two that are as near, the shorter one is more alike.
+    let similar = names.min_by_key(|name| (distance(pattern, name), name.len(), *name));
     let hint = match similar {
         Some(name) => format!("; the most similar name is `{name}`"),
         None => "; this program declares none: is the crate with its `resources!` linked?".to_owned(),

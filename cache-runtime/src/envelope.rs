@@ -17,6 +17,7 @@ use crate::{
     identity::is_same_function,
     signature::{SIGNATURE_LEN, SigningKeys},
     stamp::Stamp,
+    word::words,
 };
 
 const STAMP_LEN: usize = size_of::<u64>();
@@ -56,21 +57,19 @@ pub enum Rejection {
     Signature,
 }
 
-impl Rejection {
+words! {
     /// The cause in one word, as it stands in logs and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Magic => "magic",
-            Self::Version => "version",
-            Self::Length => "length",
-            Self::Codec => "codec",
-            Self::Fingerprint => "fingerprint",
-            Self::Function => "function",
-            Self::Shape => "shape",
-            Self::Decode => "decode",
-            Self::Size => "size",
-            Self::Signature => "signature",
-        }
+    Rejection, "write magic, version, length, codec, fingerprint, function, shape, decode, size or signature" {
+        Magic = "magic",
+        Version = "version",
+        Length = "length",
+        Codec = "codec",
+        Fingerprint = "fingerprint",
+        Function = "function",
+        Shape = "shape",
+        Decode = "decode",
+        Size = "size",
+        Signature = "signature",
     }
 }
 

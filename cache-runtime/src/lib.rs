@@ -73,6 +73,7 @@ mod sweeper;
 mod sync;
 mod tenants;
 mod transaction;
+mod word;
 
 #[cfg(all(doc, not(doctest)))]
 pub mod manual;
@@ -96,6 +97,7 @@ pub use crate::{
     stamp::{Stamp, Ticket},
     stats::Stats,
     transaction::transaction,
+    word::ParseError,
 };
 
 /// What the macros expand to. Not part of the public API: anything here may change in any release.

@@ -1,13 +1,14 @@
 //! Seeing what the cache did inside a future: for a response header, a log line, or a test.
 
 use std::{
-    fmt,
+    slice,
     sync::{Arc, Mutex, PoisonError},
+    vec,
 };
 
 use futures_util::FutureExt;
 
-use crate::context;
+use crate::{context, word::words};
 
 /// What became of one call of a `#[cached]` function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,23 +28,15 @@ pub enum Outcome {
     Rejected,
 }
 
-impl Outcome {
+words! {
     /// The spelling in logs and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Hit => "hit",
-            Self::NearHit => "near_hit",
-            Self::StaleHit => "stale_hit",
-            Self::Miss => "miss",
-            Self::Bypass => "bypass",
-            Self::Rejected => "rejected",
-        }
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+    Outcome, "write hit, near_hit, stale_hit, miss, bypass or rejected" {
+        Hit = "hit",
+        NearHit = "near_hit",
+        StaleHit = "stale_hit",
+        Miss = "miss",
+        Bypass = "bypass",
+        Rejected = "rejected",
     }
 }
 
@@ -63,13 +56,31 @@ pub struct Outcomes(Vec<Observed>);
 
 impl Outcomes {
     /// The calls.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Observed> {
+    pub fn iter(&self) -> slice::Iter<'_, Observed> {
         self.0.iter()
     }
 
     /// Whether no `#[cached]` function was called.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl IntoIterator for Outcomes {
+    type Item = Observed;
+    type IntoIter = vec::IntoIter<Observed>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Outcomes {
+    type Item = &'a Observed;
+    type IntoIter = slice::Iter<'a, Observed>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::key::ScopeValue;
 
-pub(crate) use self::scope::ScopeType;
+pub(crate) use self::{nearest::distance, scope::ScopeType};
 pub use self::{
     scope::{Optional, OptionalText, Scope},
     selection::Selection,
