@@ -13,6 +13,7 @@ use crate::{
     cache::Inner,
     codec::{Codec, Encoded, NotEncoded},
     envelope::{Identity, Meta, Rejection},
+    hold::WITHOUT_HOLDS,
     key::Address,
     protocol::{self, Reading},
     runtime::{self, Needs},
@@ -161,7 +162,11 @@ impl Inner {
     pub(crate) fn learn<T>(&self, result: &Result<T, StoreError>) {
         match result {
             Ok(_) => self.health.succeeded(),
-            Err(error) => self.health.failed(error),
+            Err(error) => {
+                // Of what comes by here holds alone are optional.
+                self.holds.failed(error, WITHOUT_HOLDS);
+                self.health.failed(error);
+            }
         }
     }
 }

@@ -139,21 +139,39 @@ impl Health {
     }
 }
 
-/// A right that calls can go on without. That it is missing is said once, until it is granted.
+/// An operation of the store that calls can go on without: its user may lack a right, or the store may not have it. That is said
+/// once, until it works.
 #[derive(Debug, Default)]
-pub(crate) struct OptionalRight(AtomicBool);
+pub(crate) struct OptionalOperation(AtomicBool);
 
-impl OptionalRight {
-    /// Takes the outcome of what needs the right into account; `without` says what becomes of it.
-    pub(crate) fn learn<T>(&self, result: &Result<T, StoreError>, without: &str) {
+/// What becomes of calls without an operation, for the log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Without {
+    /// Without the right to it; `None` if something else is made of that.
+    pub(crate) right: Option<&'static str>,
+    /// On a store that does not have it.
+    pub(crate) support: &'static str,
+}
+
+impl OptionalOperation {
+    /// Takes the outcome of the operation into account.
+    pub(crate) fn learn<T>(&self, result: &Result<T, StoreError>, without: Without) {
         match result {
             Ok(_) => self.0.store(false, Ordering::Relaxed),
-            Err(cause) if cause.kind() == StoreErrorKind::Denied => {
-                if !self.0.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(%cause, "{without}");
-                }
-            }
-            Err(_) => {}
+            Err(cause) => self.failed(cause, without),
+        }
+    }
+
+    pub(crate) fn failed(&self, cause: &StoreError, without: Without) {
+        let consequence = match cause.kind() {
+            StoreErrorKind::Denied => without.right,
+            StoreErrorKind::Unsupported => Some(without.support),
+            _ => None,
+        };
+        if let Some(consequence) = consequence
+            && !self.0.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(%cause, "{consequence}");
         }
     }
 }

@@ -11,8 +11,15 @@ use tokio::task::AbortHandle;
 use crate::{
     Cache,
     cache::Inner,
+    health::Without,
     runtime::{self, Needs},
-    store::{Store, StoreError},
+    store::{Store, StoreError, StoreErrorKind},
+};
+
+/// Who cannot look for writers does not store: readers keep the promise where the store has no holds.
+pub(crate) const WITHOUT_HOLDS: Without = Without {
+    right: None,
+    support: "the store has no holds: results of crash_safe resources are not stored",
 };
 
 /// A writer in the hold of some stamps. Dropped without [`release`](Self::release), its stay is over when its lease is.
@@ -39,6 +46,10 @@ impl Hold {
             Err(StoreError::unavailable())
         };
         if let Err(cause) = entered {
+            // Then nothing is stored that it would have kept from being stored, and that was said once.
+            if cause.kind() == StoreErrorKind::Unsupported {
+                return None;
+            }
             tracing::warn!(store = store.description(), %cause, "a mutation of a crash_safe resource goes on without its hold: were this process killed between its commit and its invalidation, old values could be served until their time is over");
             return None;
         }

@@ -25,6 +25,7 @@ use crate::{
     engine::within,
     envelope::Envelope,
     flight::Load,
+    health::Without,
     protocol::Reading,
     stamp::Ticket,
     store::{Store, StoreError},
@@ -33,6 +34,13 @@ use crate::{
 /// How long a process that waits looks away, at first and at most; in between longer each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(4);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+const WITHOUT_LEASES: Without = Without {
+    right: Some(
+        "leases lack a right, to SET, GET and UNLINK `~cachelease:*` (after the namespace, if there is one): each process loads for itself",
+    ),
+    support: "the store has no leases: each process loads for itself",
+};
 
 /// What waiting for the lease came to.
 pub(crate) enum Acquired {
@@ -71,10 +79,7 @@ pub(crate) async fn acquire(
     let began = Instant::now();
     loop {
         let acquired = claim.ask(token).await;
-        inner.lease_right.learn(
-            &acquired,
-            "leases lack a right, to SET, GET and UNLINK `~cachelease:*` (after the namespace, if there is one): each process loads for itself",
-        );
+        inner.leases.learn(&acquired, WITHOUT_LEASES);
         let Ok(mut lease) = acquired else {
             return Acquired::Nothing(Some(ticket.clone()));
         };

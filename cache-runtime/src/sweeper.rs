@@ -6,13 +6,18 @@ use std::{
     time::Duration,
 };
 
-use crate::{cache::Inner, glob, key, runtime};
+use crate::{cache::Inner, glob, health::Without, key, runtime};
 
 /// How long invalidations are gathered before they are swept together. The entries are unusable already.
 const GATHER: Duration = Duration::from_millis(500);
 
 /// More patterns than this become one for everything: a sweep looks at every key of the store, whatever its pattern.
 const PATTERNS: usize = 64;
+
+const WITHOUT_SWEEPS: Without = Without {
+    right: Some("sweeps lack a right: what was invalidated stays in the store until its time is over"),
+    support: "the store does not sweep: what was invalidated stays in it until its time is over",
+};
 
 /// The patterns that wait for a sweep.
 #[derive(Debug, Default)]
@@ -83,10 +88,7 @@ async fn sweep_all(task: Running) {
             Err(_) => inner.health.is_trusted(),
         };
         if tells_of_rights {
-            inner.sweep_right.learn(
-                &swept,
-                "sweeps lack a right: what was invalidated stays in the store until its time is over",
-            );
+            inner.sweeps.learn(&swept, WITHOUT_SWEEPS);
         }
         match swept {
             Ok(swept) => {

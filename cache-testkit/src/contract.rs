@@ -16,11 +16,26 @@ const RULE_DEADLINE: Duration = Duration::from_mins(1);
 /// How long a store may take until it can be used.
 const READY_DEADLINE: Duration = Duration::from_secs(10);
 
-/// A store under test, and what must live as long as it does.
+/// A store under test, what it does without, and what must live as long as it does.
 #[derive(Debug)]
 pub struct Subject {
     store: Arc<dyn Store>,
+    without: Vec<Capability>,
     kept: Vec<Box<dyn Any + Send>>,
+}
+
+/// What a store may do without: methods of [`Store`] of which it has all or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Capability {
+    /// `sweep`
+    Sweeps,
+    /// `watch_stamps`
+    Watches,
+    /// `hold`, `release` and `is_held`
+    Holds,
+    /// `acquire_lease`, `extend_lease` and `drop_lease`
+    Leases,
 }
 
 impl Subject {
@@ -28,8 +43,18 @@ impl Subject {
     pub fn new(store: impl Store) -> Self {
         Self {
             store: Arc::new(store),
+            without: Vec::new(),
             kept: Vec::new(),
         }
+    }
+
+    /// Says that the store does without something. The rules that are about it are not asked for; instead each of its methods must
+    /// fail as [`Unsupported`](cache_runtime::store::StoreErrorKind::Unsupported), as their defaults do. What a store does without
+    /// and is not said to, it breaks rules by.
+    #[must_use]
+    pub fn without(mut self, capability: Capability) -> Self {
+        self.without.push(capability);
+        self
     }
 
     /// Something that the store needs for as long as it is tested: the server behind it, a temporary folder.
@@ -50,7 +75,7 @@ impl<S: Store> From<S> for Subject {
 ///
 /// `make` is called once for each rule. The stores may share a server that holds other data: every rule works under keys
 /// that nobody else uses, but for the one that has all stamps removed. A store may need a moment until it is connected; its `probe` says when. It must take entries
-/// of 1 MiB, and 8 MiB altogether.
+/// of 1 MiB, and 8 MiB altogether. What it does without is said by [`Subject::without`].
 ///
 /// ```
 /// use cache_runtime::store::MemoryStore;
@@ -84,7 +109,10 @@ pub async fn violations<S: Into<Subject>>(make: impl AsyncFn() -> S) -> Vec<Viol
     let mut broken = Vec::new();
     for rule in rules::ALL {
         let subject = make().await.into();
-        if let Err(Broken(what)) = check(rule, &subject.store).await {
+        if rule.needs.is_some_and(|needed| subject.without.contains(&needed)) {
+            continue;
+        }
+        if let Err(Broken(what)) = check(rule, &subject).await {
             broken.push(Violation { rule: rule.name, what });
         }
     }
@@ -110,16 +138,18 @@ impl fmt::Display for Violation {
 /// One rule.
 struct Rule {
     name: &'static str,
+    /// What it is about, if that is something that a store may do without.
+    needs: Option<Capability>,
     check: fn(Bench) -> Checking,
 }
 
 type Checking = Pin<Box<dyn Future<Output = Result<(), Broken>> + Send>>;
 
-async fn check(rule: &Rule, store: &Arc<dyn Store>) -> Result<(), Broken> {
-    until_ready(&**store).await?;
+async fn check(rule: &Rule, subject: &Subject) -> Result<(), Broken> {
+    until_ready(&*subject.store).await?;
     // A task of its own, so that a store that panics breaks this rule and not the whole suite.
     let mut task = JoinSet::new();
-    task.spawn((rule.check)(Bench::new(Arc::clone(store))?));
+    task.spawn((rule.check)(Bench::new(subject)?));
     match tokio::time::timeout(RULE_DEADLINE, task.join_next()).await {
         Ok(Some(Ok(outcome))) => outcome,
         Ok(Some(Err(panic))) => Err(Broken(format!("{panic}"))),

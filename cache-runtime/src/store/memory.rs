@@ -169,9 +169,9 @@ impl Store for MemoryStore {
         })
     }
 
-    fn hold<'a>(&'a self, stamps: &'a [String], writer: u64, lease: Duration) -> StoreFuture<'a, ()> {
+    fn hold<'a>(&'a self, stamps: &'a [String], writer: u64, stay: Duration) -> StoreFuture<'a, ()> {
         for stamp in stamps {
-            self.holds.stay(stamp, writer, lease);
+            self.holds.stay(stamp, writer, stay);
         }
         Box::pin(async { Ok(()) })
     }

@@ -28,10 +28,6 @@ impl Store for NoStore {
         })
     }
 
-    fn read_stamps<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Vec<Option<Stamp>>> {
-        Box::pin(async { Ok(vec![None; address.stamps().len()]) })
-    }
-
     fn create_stamps<'a>(&'a self, fresh: &'a [(&'a str, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
         Box::pin(async { Ok(vec![None; fresh.len()]) })
     }
@@ -48,7 +44,7 @@ impl Store for NoStore {
         Box::pin(async { Ok(()) })
     }
 
-    fn hold<'a>(&'a self, _stamps: &'a [String], _writer: u64, _lease: Duration) -> StoreFuture<'a, ()> {
+    fn hold<'a>(&'a self, _stamps: &'a [String], _writer: u64, _stay: Duration) -> StoreFuture<'a, ()> {
         Box::pin(async { Ok(()) })
     }
 

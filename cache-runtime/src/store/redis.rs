@@ -123,9 +123,9 @@ impl Store for RedisStore {
         Box::pin(watch::watch(self, watcher))
     }
 
-    fn hold<'a>(&'a self, stamps: &'a [String], writer: u64, lease: Duration) -> StoreFuture<'a, ()> {
+    fn hold<'a>(&'a self, stamps: &'a [String], writer: u64, stay: Duration) -> StoreFuture<'a, ()> {
         self.holds.store(true, Ordering::Relaxed);
-        Box::pin(holds::enter(&self.servers, stamps, writer, lease))
+        Box::pin(holds::enter(&self.servers, stamps, writer, stay))
     }
 
     fn release<'a>(&'a self, stamps: &'a [String], writer: u64, settle: Duration) -> StoreFuture<'a, ()> {

@@ -4,8 +4,10 @@ use bytes::Bytes;
 use cache_runtime::{
     Address, Identity, Stamp, Ticket,
     protocol::{self, Reading},
-    store::{Snapshot, Store, StoreError},
+    store::{Snapshot, Store, StoreError, StoreErrorKind},
 };
+
+use super::{Capability, Subject};
 
 /// How long anything may take that a rule waits for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -25,7 +27,11 @@ pub(super) struct Broken(pub(super) String);
 
 impl From<StoreError> for Broken {
     fn from(error: StoreError) -> Self {
-        Self(format!("an operation failed: {error}"))
+        let way_out = match error.kind() {
+            StoreErrorKind::Unsupported => " (what a store does without is said by `Subject::without`)",
+            _ => "",
+        };
+        Self(format!("an operation failed: {error}{way_out}"))
     }
 }
 
@@ -59,13 +65,16 @@ pub(super) use until;
 /// A store, and keys in it that nobody else uses.
 pub(super) struct Bench {
     pub(super) store: Arc<dyn Store>,
+    /// What it is said to do without.
+    pub(super) without: Vec<Capability>,
     tenant: String,
 }
 
 impl Bench {
-    pub(super) fn new(store: Arc<dyn Store>) -> Result<Self, Broken> {
+    pub(super) fn new(subject: &Subject) -> Result<Self, Broken> {
         Ok(Self {
-            store,
+            store: Arc::clone(&subject.store),
+            without: subject.without.clone(),
             tenant: format!("contract-{}", random_stamp()?.to_text()),
         })
     }

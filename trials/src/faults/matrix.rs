@@ -78,30 +78,26 @@ pub(super) const MATRIX: &[Row] = &[
     strike(15, "knows no HELLO: RESP2 only", Fault::OldProtocol),
     strike(16, "lists under our keys", Fault::WrongTypes),
     strike(17, "broken entries", Fault::BrokenEntries),
-    test(18, "decompression and nesting bombs", "cache-testkit/tests/limits.rs"),
-    test(19, "value too large", "cache-testkit/tests/limits.rs"),
-    test(20, "changed type", "cache-testkit/tests/foreign_data.rs"),
-    test(21, "collision of hashes", "cache-testkit/tests/foreign_data.rs"),
-    test(22, "hostile tenant or scope", "cache-testkit/tests/hostile.rs"),
-    test(
-        23,
-        "loader fails, hangs or is cancelled",
-        "cache-testkit/tests/flights.rs",
-    ),
+    test(18, "decompression and nesting bombs", "tests/calls/limits.rs"),
+    test(19, "value too large", "tests/calls/limits.rs"),
+    test(20, "changed type", "tests/redis/foreign_data.rs"),
+    test(21, "collision of hashes", "tests/redis/foreign_data.rs"),
+    test(22, "hostile tenant or scope", "tests/redis/hostile.rs"),
+    test(23, "loader fails, hangs or is cancelled", "tests/calls/flights.rs"),
     test(
         24,
         "mutation cancelled after its commit",
-        "cache-testkit/tests/invalidation.rs",
+        "tests/guarantees/invalidation.rs",
     ),
     test(
         25,
         "process killed before its invalidation",
-        "cache-testkit/tests/crash_safe.rs",
+        "tests/guarantees/crash_safe.rs",
     ),
     test(
         26,
         "reports of changes lost",
-        "cache-testkit/tests/watch.rs; cargo xtask consistency --near tracked",
+        "tests/redis/watch.rs; cargo xtask consistency --near tracked",
     ),
     Row {
         number: 27,
@@ -113,9 +109,9 @@ pub(super) const MATRIX: &[Row] = &[
         name: "ten times more callers than the machine serves",
         shown: Shown::Overload,
     },
-    test(29, "clock jumps", "cache-testkit/tests/clocks.rs"),
-    test(30, "secrets", "cache-testkit/tests/secrets.rs"),
-    test(31, "runtime shut down", "cache-testkit/tests/runtimes.rs"),
+    test(29, "clock jumps", "tests/guarantees/clocks.rs"),
+    test(30, "secrets", "tests/process/secrets.rs"),
+    test(31, "runtime shut down", "tests/process/runtimes.rs"),
 ];
 
 #[cfg(test)]

@@ -301,8 +301,9 @@ impl Cluster {
             match answer.and_then(|answer| Shards::parse(&answer, topology::host(&address))) {
                 Ok(shards) => return Ok(shards),
                 Err(cause) => {
-                    let message = format!("{address} did not say who has which keys of the cluster: {cause}");
-                    last = StoreError::new(cause.kind(), message);
+                    last = cause.with_message(format!(
+                        "{address} did not say who has which keys of the cluster: {cause}"
+                    ));
                 }
             }
         }
@@ -356,10 +357,9 @@ impl<'a> Detour<'a> {
 /// Not a failure of the store, for the breaker: the next call finds the way.
 fn moved_on(redirection: &ServerError) -> StoreError {
     let cause = error::from_redis(&redirection.clone().into());
-    StoreError::new(
-        StoreErrorKind::Other,
-        format!("keys of the cluster are on the move: {cause}"),
-    )
+    cause
+        .with_message(format!("keys of the cluster are on the move: {cause}"))
+        .with_kind(StoreErrorKind::Other)
 }
 
 /// The background task's claim to be the only one; given up even when its runtime is shut down.

@@ -96,10 +96,9 @@ impl Sentinels {
                     ));
                 }
                 Err(cause) => {
-                    last = Some(StoreError::new(
-                        cause.kind(),
-                        format!("the sentinel {sentinel} did not say where the primary is: {cause}"),
-                    ));
+                    last = Some(cause.with_message(format!(
+                        "the sentinel {sentinel} did not say where the primary is: {cause}"
+                    )));
                 }
             }
         }

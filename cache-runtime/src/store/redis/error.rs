@@ -17,24 +17,31 @@ pub(super) fn from_redis(error: &RedisError) -> StoreError {
         _ if error.is_unrecoverable_error() => StoreErrorKind::Unavailable,
         _ => StoreErrorKind::Other,
     };
-    let message = match error.kind() {
+    if error.kind() == ErrorKind::AuthenticationFailed {
         // The client keeps the server's words to itself.
-        ErrorKind::AuthenticationFailed => {
-            "WRONGPASS: the server refuses this user and password, or has no password at all".to_owned()
-        }
-        _ => error.to_string(),
-    };
-    StoreError::new(kind, message)
+        let message = "WRONGPASS: the server refuses this user and password, or has no password at all";
+        return StoreError::new(kind, message).with_source(error.clone());
+    }
+    let message = error.to_string();
+    match message.split_once(ARGUMENTS) {
+        // Of a `HELLO` they are the user and the password. The source would show them, too.
+        Some((message, _)) => StoreError::new(kind, message),
+        None => StoreError::new(kind, message).with_source(error.clone()),
+    }
 }
+
+/// After this a server that does not know a command repeats what it was sent.
+const ARGUMENTS: &str = ", with args beginning with";
 
 /// With the address of the server that it is about.
 pub(super) fn at(address: impl Display, error: &StoreError) -> StoreError {
-    StoreError::new(error.kind(), format!("{address}: {error}"))
+    error.with_message(format!("{address}: {error}"))
 }
 
 pub(super) fn from_pool(error: &PoolError) -> StoreError {
     match error {
         PoolError::Backend(error) => from_redis(error),
+        // Of the pool's own it says all there is to know.
         other => StoreError::new(StoreErrorKind::Unavailable, other.to_string()),
     }
 }

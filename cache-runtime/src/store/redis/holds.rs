@@ -15,21 +15,17 @@ use crate::{
 /// How long a set lasts after somebody has entered: longer than any stay. What is left of the dead goes with it.
 const LIFETIME: Duration = Duration::from_hours(24);
 
-pub(super) async fn enter(
-    servers: &Servers,
-    stamps: &[String],
-    writer: u64,
-    lease: Duration,
-) -> Result<(), StoreError> {
+pub(super) async fn enter(servers: &Servers, stamps: &[String], writer: u64, stay: Duration) -> Result<(), StoreError> {
     let Some(first) = stamps.first() else { return Ok(()) };
-    let lifetime = millis(LIFETIME.max(lease.saturating_mul(2)));
+    let lifetime = millis(LIFETIME.max(stay.saturating_mul(2)));
     let token = token(writer);
-    let mut stay = pipe();
-    stay.cmd("SET")
+    let mut own_key = pipe();
+    own_key
+        .cmd("SET")
         .arg(writer_key(first, token.as_bytes()))
         .arg(1)
         .arg("PX")
-        .arg(millis(lease));
+        .arg(millis(stay));
     let mut sets = pipe();
     for stamp in stamps {
         sets.cmd("SADD").arg(hold_key(stamp)).arg(&token);
@@ -37,7 +33,7 @@ pub(super) async fn enter(
     }
     // In this order: who finds the writer in a set finds its key, too.
     let entered = servers
-        .replies_after(&stay, &sets, Lanes::Writes)
+        .replies_after(&own_key, &sets, Lanes::Writes)
         .await
         .map_err(naming_the_keys)?;
     let foreign = foreign(stamps, entered.iter().step_by(2));
@@ -131,12 +127,9 @@ async fn send(servers: &Servers, pipeline: &Pipeline, lanes: Lanes) -> Result<Ve
 /// That a right is missing names the keys, which the server does not say.
 fn naming_the_keys(error: StoreError) -> StoreError {
     match error.kind() {
-        StoreErrorKind::Denied => StoreError::new(
-            StoreErrorKind::Denied,
-            format!(
-                "holds need rights on `~cachehold:*` and `~cachewriter:*`, after the namespace if there is one: {error}"
-            ),
-        ),
+        StoreErrorKind::Denied => error.with_message(format!(
+            "holds need rights on `~cachehold:*` and `~cachewriter:*`, after the namespace if there is one: {error}"
+        )),
         _ => error,
     }
 }

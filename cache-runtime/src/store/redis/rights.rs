@@ -102,8 +102,9 @@ fn is_denied(failure: &ServerError) -> bool {
 /// The server names the command or says that it is about a key; not which.
 fn missing(command: &str, prefix: &str, failure: ServerError) -> StoreError {
     let (command, failure) = (command.to_lowercase(), error::from_redis(&RedisError::from(failure)));
-    StoreError::new(
-        StoreErrorKind::Denied,
-        format!("the user needs the right to `+{command}` on `~{prefix}:*`: {failure}"),
-    )
+    failure
+        .with_message(format!(
+            "the user needs the right to `+{command}` on `~{prefix}:*`: {failure}"
+        ))
+        .with_kind(StoreErrorKind::Denied)
 }

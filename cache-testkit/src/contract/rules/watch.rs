@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use cache_runtime::store::{Coherent, StampWatcher, StoreErrorKind};
+use cache_runtime::store::{Coherent, StampWatcher};
 use tokio::{select, time::Instant};
 
 use super::super::bench::{Bench, Broken, ensure, until};
@@ -54,8 +54,7 @@ impl StampWatcher for Notes {
     fn all_changed(&self) {}
 }
 
-/// Once a store says that it has reported everything up to a moment, it has. A store that cannot report changes at all says
-/// so.
+/// Once a store says that it has reported everything up to a moment, it has.
 pub(in crate::contract) async fn a_change_is_reported_before_the_store_says_that_all_have_been(
     bench: &Bench,
 ) -> Result<(), Broken> {
@@ -108,11 +107,10 @@ async fn watched(bench: &Bench, changes: impl AsyncFnOnce(&Notes) -> Result<(), 
     };
     let watcher: Arc<dyn StampWatcher> = Arc::<Notes>::clone(&notes);
     select! {
-        ended = bench.store.watch_stamps(watcher) => match ended {
-            Err(error) if error.kind() == StoreErrorKind::Unsupported => Ok(()),
-            Err(error) => Err(error.into()),
-            Ok(never) => match never {},
-        },
+        ended = bench.store.watch_stamps(watcher) => {
+            let Err(error) = ended;
+            Err(error.into())
+        }
         outcome = changes => outcome,
     }
 }

@@ -218,10 +218,11 @@ fn meaning(refused: &ServerError) -> StoreError {
 fn unsupported(error: &RedisError) -> StoreError {
     let meaning = error::from_redis(error);
     match meaning.kind() {
-        StoreErrorKind::Other => StoreError::new(
-            StoreErrorKind::Unsupported,
-            format!("the server has no `CLIENT TRACKING … BCAST` over RESP3 (Redis 6.0 and newer have it): {meaning}"),
-        ),
+        StoreErrorKind::Other => meaning
+            .with_message(format!(
+                "the server has no `CLIENT TRACKING … BCAST` over RESP3 (Redis 6.0 and newer have it): {meaning}"
+            ))
+            .with_kind(StoreErrorKind::Unsupported),
         _ => meaning,
     }
 }

@@ -1,0 +1,260 @@
+//! The interface of a store.
+
+use std::{convert::Infallible, fmt, pin::Pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use super::{Snapshot, StampWatcher, StoreError, StoreErrorKind, Swept};
+use crate::{
+    key::Address,
+    stamp::{Stamp, Ticket},
+};
+
+/// What a store's methods return.
+pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// The shared tier: Redis, memory, or one of your own.
+///
+/// Six methods make a store: [`read`](Self::read), [`create_stamps`](Self::create_stamps), [`fill`](Self::fill),
+/// [`remove_stamps`](Self::remove_stamps), [`remove_all_stamps`](Self::remove_all_stamps) and [`probe`](Self::probe). No guarantee holds
+/// without one of them. What a store leaves out of the rest is an error of the kind [`Unsupported`](StoreErrorKind::Unsupported); the
+/// cache says so once in its log, and goes on without it and without promising less:
+///
+/// | left out | then |
+/// |---|---|
+/// | [`read_stamps`](Self::read_stamps) | the entry is read with the stamps, and dropped |
+/// | [`watch_stamps`](Self::watch_stamps) | near values are checked with the store, also those of `near = "tracked"` |
+/// | [`hold`](Self::hold), [`release`](Self::release), [`is_held`](Self::is_held) | results of `crash_safe` resources are not stored |
+/// | [`acquire_lease`](Self::acquire_lease), [`extend_lease`](Self::extend_lease), [`drop_lease`](Self::drop_lease) | each process loads for itself, also with `lease` |
+/// | [`sweep`](Self::sweep) | entries that were invalidated stay, unusable, until their time is over |
+///
+/// The methods may take as long as they like: the caller bounds them, and drops the future at the deadline.
+///
+/// ```
+/// use std::{collections::HashMap, sync::{Arc, Mutex}, time::{Duration, Instant}};
+///
+/// use bytes::Bytes;
+/// use cache_runtime::{Address, Stamp, Ticket, store::{Snapshot, Store, StoreFuture}};
+///
+/// #[derive(Debug, Default)]
+/// struct TwoMaps {
+///     stamps: Mutex<HashMap<String, Stamp>>,
+///     entries: Mutex<HashMap<String, (Bytes, Option<Instant>)>>,
+/// }
+///
+/// impl Store for TwoMaps {
+///     fn read<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Snapshot> {
+///         Box::pin(async {
+///             let stamps = self.stamps.lock().unwrap();
+///             let stamps = address.stamps().iter().map(|key| stamps.get(key).copied()).collect();
+///             let entry = match self.entries.lock().unwrap().get(address.entry()) {
+///                 Some((_, Some(expires_at))) if *expires_at <= Instant::now() => None,
+///                 entry => entry.map(|(bytes, _)| bytes.clone()),
+///             };
+///             Ok(Snapshot { stamps, entry })
+///         })
+///     }
+///
+///     fn create_stamps<'a>(&'a self, fresh: &'a [(&'a str, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
+///         Box::pin(async {
+///             let mut stamps = self.stamps.lock().unwrap();
+///             let current = |&(key, stamp): &(&str, Stamp)| Some(*stamps.entry(key.to_owned()).or_insert(stamp));
+///             Ok(fresh.iter().map(current).collect())
+///         })
+///     }
+///
+///     fn fill<'a>(&'a self, ticket: &'a Ticket, entry: Bytes, ttl: Duration) -> StoreFuture<'a, ()> {
+///         Box::pin(async move {
+///             let key = ticket.address().entry().to_owned();
+///             self.entries.lock().unwrap().insert(key, (entry, Instant::now().checked_add(ttl)));
+///             Ok(())
+///         })
+///     }
+///
+///     fn remove_stamps<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, ()> {
+///         Box::pin(async {
+///             self.stamps.lock().unwrap().retain(|key, _| !stamps.contains(key));
+///             Ok(())
+///         })
+///     }
+///
+///     fn remove_all_stamps(&self) -> StoreFuture<'_, ()> {
+///         Box::pin(async {
+///             self.stamps.lock().unwrap().clear();
+///             Ok(())
+///         })
+///     }
+///
+///     fn probe(&self) -> StoreFuture<'_, ()> {
+///         // What is in the process takes every invalidation.
+///         Box::pin(async { Ok(()) })
+///     }
+/// }
+///
+/// # mod cache_resources { cache_runtime::resources! { answers { ttl = 60 } } }
+/// # #[cache_runtime::cached(resource = "answers")]
+/// # async fn answer() -> u32 { 42 }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let cache = cache_runtime::Cache::builder().store(TwoMaps::default()).build();
+/// # cache.ready(Duration::from_secs(10)).await;
+/// # cache_runtime::with_cache(cache.clone(), async {
+/// #     answer().await;
+/// #     answer().await;
+/// # }).await;
+/// # assert_eq!(cache.stats().hits, 1);
+/// # }
+/// ```
+///
+/// The contract suite of `cache-testkit` says whether a store does what it must; this one would be told to let go of what has
+/// expired, too.
+pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// Reads the stamps and the entry of an address, in one round trip.
+    ///
+    /// The reply must have been produced after the call began. A key of the wrong type reads as `None`.
+    fn read<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Snapshot>;
+
+    /// Creates each stamp that is missing, atomically, and returns the current ones in the same order.
+    ///
+    /// `None` where a stamp could not be had, for example because the store is out of memory.
+    fn create_stamps<'a>(&'a self, fresh: &'a [(&'a str, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>>;
+
+    /// Stores a sealed entry for `ttl`.
+    ///
+    /// The ticket names the address. It is not checked against the store: an entry whose stamps are no longer current is
+    /// dead on arrival, because every read compares them.
+    fn fill<'a>(&'a self, ticket: &'a Ticket, entry: Bytes, ttl: Duration) -> StoreFuture<'a, ()>;
+
+    /// Removes the stamps, all in one round trip, and returns when that is done: from then on no read finds them. Whoever
+    /// [watches](Self::watch_stamps) is told of each, also of one that is not there: what was loaded under it may still be kept.
+    ///
+    /// Must work when the store is out of memory; then those that are not there may go untold.
+    fn remove_stamps<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, ()>;
+
+    /// Removes every stamp of every resource of every tenant, and returns when that is done. May take as long as looking at
+    /// every key does.
+    ///
+    /// Seldom asked for, but an invalidation like any other when it is: of a journal that had to be widened, of a tenant that
+    /// cannot be told, after a failover with [`OnFailover::Flush`](crate::OnFailover::Flush).
+    fn remove_all_stamps(&self) -> StoreFuture<'_, ()>;
+
+    /// Finds out whether an invalidation would be accepted now, by a write that changes nothing.
+    ///
+    /// Not a ping: a server that answers reads but refuses writes must not be trusted. A store of several servers asks each.
+    fn probe(&self) -> StoreFuture<'_, ()>;
+
+    /// What the store is and where, for the log: `redis://cache.example:6379/2`. No credentials.
+    ///
+    /// Default: the name of the type.
+    fn description(&self) -> String {
+        std::any::type_name::<Self>().to_owned()
+    }
+
+    /// The namespace of its keys, for a store that several programs share: each key that it is given begins with this and a
+    /// colon. As [`RedisConfig::namespace`](crate::store::RedisConfig::namespace) takes it. Asked for once.
+    ///
+    /// Default: none.
+    fn namespace(&self) -> Option<&str> {
+        None
+    }
+
+    /// How often the store has begun to talk to what may be another server, or the same one after a restart: a new
+    /// connection, a failover. Whenever this number changes, what was acknowledged last may have been lost, so the
+    /// invalidations of the last minute are sent again before anything is read.
+    ///
+    /// Default: always 0, for stores that lose nothing they have acknowledged.
+    fn generation(&self) -> u64 {
+        0
+    }
+
+    /// Reads the stamps of an address without its entry, in one round trip. As [`read`](Self::read) otherwise.
+    ///
+    /// Default: by [`read`](Self::read), without the entry.
+    fn read_stamps<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Vec<Option<Stamp>>> {
+        Box::pin(async { Ok(self.read(address).await?.stamps) })
+    }
+
+    /// Tells `watcher` of every stamp that is removed or replaced, by whomever, until that cannot be done any longer: then it
+    /// returns why. It may tell of others, too: of stamps that were created, have expired or were evicted. If the store's data
+    /// may be others than before, every stamp may have changed. See [`StampWatcher`] for what has to be said when.
+    ///
+    /// Default: an error of the kind [`Unsupported`](StoreErrorKind::Unsupported).
+    fn watch_stamps(&self, watcher: Arc<dyn StampWatcher>) -> StoreFuture<'_, Infallible> {
+        drop(watcher);
+        unsupported("this store does not report changes of stamps")
+    }
+
+    /// Puts a writer into the hold of each of these stamps, or renews its stay, for `stay`. The holds of a stamp are a set
+    /// of their own beside it: a writer leaves it by [`release`](Self::release) or when its stay is over, and no other
+    /// writer's coming, renewing or leaving touches it.
+    ///
+    /// Returns when every reader that asks [`is_held`](Self::is_held) from now on sees it.
+    ///
+    /// Default: an error of the kind [`Unsupported`](StoreErrorKind::Unsupported). A store has all three methods of holds, or none.
+    fn hold<'a>(&'a self, stamps: &'a [String], writer: u64, stay: Duration) -> StoreFuture<'a, ()> {
+        let _ = (stamps, writer, stay);
+        unsupported(NO_HOLDS)
+    }
+
+    /// Takes a writer out of the hold of each of these stamps: now, or after `settle`, if that is not zero.
+    ///
+    /// Default: as for [`hold`](Self::hold).
+    fn release<'a>(&'a self, stamps: &'a [String], writer: u64, settle: Duration) -> StoreFuture<'a, ()> {
+        let _ = (stamps, writer, settle);
+        unsupported(NO_HOLDS)
+    }
+
+    /// Whether any writer is in the hold of any of these stamps. As long as this is not known, nothing is stored under them.
+    ///
+    /// Default: as for [`hold`](Self::hold).
+    fn is_held<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, bool> {
+        let _ = stamps;
+        unsupported(NO_HOLDS)
+    }
+
+    /// Takes the lease `key` for `holder`, for `lasting`, unless somebody has it. Returns whether `holder` has it.
+    ///
+    /// Default: an error of the kind [`Unsupported`](StoreErrorKind::Unsupported). A store has all three methods of leases, or none.
+    fn acquire_lease<'a>(&'a self, key: &'a str, holder: u64, lasting: Duration) -> StoreFuture<'a, bool> {
+        let _ = (key, holder, lasting);
+        unsupported(NO_LEASES)
+    }
+
+    /// Lets a lease that the caller has last from now for `lasting`. Does nothing if there is no such lease any more.
+    ///
+    /// Default: as for [`acquire_lease`](Self::acquire_lease).
+    fn extend_lease<'a>(&'a self, key: &'a str, holder: u64, lasting: Duration) -> StoreFuture<'a, ()> {
+        let _ = (key, holder, lasting);
+        unsupported(NO_LEASES)
+    }
+
+    /// Gives a lease back that the caller has.
+    ///
+    /// Default: as for [`acquire_lease`](Self::acquire_lease).
+    fn drop_lease<'a>(&'a self, key: &'a str) -> StoreFuture<'a, ()> {
+        let _ = key;
+        unsupported(NO_LEASES)
+    }
+
+    /// Gives memory back: removes the entries that match `pattern` and whose stamps are no longer the current ones.
+    ///
+    /// `*` in the pattern matches any run of characters; no other character is special. A store that holds keys and bytes
+    /// alone finds the stamps of an entry with [`Address::parse`] and [`Envelope::stamps_of_head`].
+    ///
+    /// Default: an error of the kind [`Unsupported`](StoreErrorKind::Unsupported).
+    ///
+    /// [`Envelope::stamps_of_head`]: crate::Envelope::stamps_of_head
+    fn sweep<'a>(&'a self, pattern: &'a str) -> StoreFuture<'a, Swept> {
+        let _ = pattern;
+        unsupported("this store does not sweep")
+    }
+}
+
+const NO_HOLDS: &str = "this store has no holds";
+const NO_LEASES: &str = "this store has no leases";
+
+fn unsupported<'a, T: Send + 'a>(what: &'static str) -> StoreFuture<'a, T> {
+    Box::pin(std::future::ready(Err(StoreError::new(
+        StoreErrorKind::Unsupported,
+        what,
+    ))))
+}

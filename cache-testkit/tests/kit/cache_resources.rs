@@ -1,0 +1,4 @@
+cache_runtime::resources! {
+    answers { ttl = 60 }
+    ledger { ttl = 60, crash_safe }
+}

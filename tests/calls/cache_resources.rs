@@ -1,0 +1,44 @@
+cache_runtime::resources! {
+    plain { ttl = 60 }
+    pages { ttl = 60 }
+    reports { ttl = 60, scope(company: i64) }
+    rates { ttl = "1h", tenant = shared }
+    briefly { ttl = "50ms" }
+    by_default {}
+
+    values { ttl = 60 }
+    others { ttl = 60 }
+    of_nested { ttl = 60 }
+    of_unit { ttl = 60 }
+    of_json { ttl = 60 }
+    of_wrapped { ttl = 60 }
+    of_untagged { ttl = 60 }
+    of_floats { ttl = 60 }
+    of_map { ttl = 60 }
+    of_nested_set { ttl = 60 }
+    of_long { ttl = 60 }
+    of_any_kind { ttl = 60 }
+    binary { ttl = 60 }
+    invoices { ttl = 60 }
+    trees { ttl = 60 }
+
+    customers { ttl = 60 }
+    suppliers { ttl = 60 }
+    companies { ttl = 60, scope(owner: crate::unshown::Company) }
+
+    slow { ttl = 60 }
+    lists { ttl = 60 }
+    places { ttl = 60 }
+    shared { ttl = 60 }
+    stored { ttl = 60 }
+    leased { ttl = 60 }
+    limited { ttl = 60, max_loads = 1 }
+    graphs { ttl = 60, max_loads = 1 }
+    pairs { ttl = 60, max_loads = 2 }
+
+    item { ttl = 60 }
+    other { ttl = 60 }
+
+    balance { ttl = 60, scope(account: u32) }
+    statement { ttl = 60, scope(account: u32) }
+}

@@ -1,0 +1,19 @@
+//! Calls: what one call of a `#[cached]` function returns and stores, and what calls at the same time do to one another.
+
+mod cache_resources;
+mod caching;
+#[cfg(feature = "codecs")]
+mod codecs;
+mod faithful;
+mod flights;
+mod identity;
+mod leases;
+mod limits;
+mod liveness;
+mod liveness_circles;
+mod liveness_random;
+mod near;
+mod spawned;
+#[cfg(feature = "codecs")]
+mod third_party;
+mod unshown;

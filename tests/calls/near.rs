@@ -1,0 +1,421 @@
+//! The near cache: what it answers, and what it must never answer. See `docs/guarantees.md`.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use cache_runtime::{
+    Builder, Cache, Invalidated,
+    Outcome::{self, Bypass, Miss, NearHit},
+    cached, invalidates, observe,
+    store::{MemoryStore, RedisConfig, RedisStore, StoreErrorKind},
+    with_cache,
+};
+use cache_testkit::{
+    Direction, FaultProxy, LoadCounter, OperationKind, RedisServer, SpyStore, expect_outcomes, isolated, isolated_in,
+};
+use futures_util::FutureExt as _;
+
+/// Longer than any wait in a test: only an event ends it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A database of one row.
+#[derive(Debug, Clone)]
+struct Bank {
+    balance: Arc<AtomicI64>,
+    loads: LoadCounter,
+}
+
+impl Bank {
+    fn new() -> Self {
+        Self {
+            balance: Arc::default(),
+            loads: LoadCounter::new(),
+        }
+    }
+
+    #[cached(resource = "balance", scope(account), near = "tracked")]
+    async fn balance(&self, account: u32) -> i64 {
+        self.loads.record();
+        self.balance.load(Ordering::SeqCst)
+    }
+
+    #[cached(resource = "statement", scope(account), near = "checked")]
+    async fn statement(&self, account: u32) -> i64 {
+        self.loads.record();
+        self.balance.load(Ordering::SeqCst)
+    }
+
+    #[invalidates("balance"(account), "statement"(account))]
+    async fn deposit(&self, account: u32, amount: i64) {
+        self.balance.fetch_add(amount, Ordering::SeqCst);
+    }
+}
+
+/// A balance and what became of the call.
+async fn look(bank: &Bank) -> (i64, Outcome) {
+    let (balance, outcomes) = observe(bank.balance(1)).await;
+    (balance, outcomes.iter().next().expect("one call").outcome)
+}
+
+/// Calls until the near cache answers: until the store reports changes and the value is kept.
+async fn until_near(bank: &Bank) -> i64 {
+    let near = async {
+        loop {
+            if let (balance, NearHit) = look(bank).await {
+                return balance;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, near)
+        .await
+        .expect("the near cache never answered")
+}
+
+fn patient() -> Builder {
+    Cache::builder()
+        .read_timeout(PATIENCE)
+        .fill_timeout(PATIENCE)
+        .invalidate_timeout(PATIENCE)
+}
+
+/// A cache on a server, beside others on the same server: what another process is.
+async fn process(url: &str, builder: Builder) -> Cache {
+    let cache = builder.redis(RedisConfig::new(url).expect("an address")).build();
+    assert!(cache.ready(PATIENCE).await, "the server was not reached");
+    cache
+}
+
+#[tokio::test]
+async fn a_tracked_value_is_answered_without_asking_the_store() {
+    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    isolated_in(Cache::builder().store(spy.clone()).build(), async |cache| {
+        let bank = Bank::new();
+        until_near(&bank).await;
+        let asked = spy.count(OperationKind::Read) + spy.count(OperationKind::ReadStamps);
+        for _ in 0..100 {
+            expect_outcomes(&[NearHit], bank.balance(1)).await;
+        }
+        assert_eq!(
+            spy.count(OperationKind::Read) + spy.count(OperationKind::ReadStamps),
+            asked
+        );
+        assert!(cache.stats().near_hits >= 100 && cache.stats().near_entries == 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_checked_value_costs_its_stamps_and_no_decoding() {
+    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    isolated_in(Cache::builder().store(spy.clone()).build(), async |_| {
+        let bank = Bank::new();
+        expect_outcomes(&[Miss], bank.statement(1)).await;
+        let reads = spy.count(OperationKind::Read);
+        for _ in 0..10 {
+            expect_outcomes(&[NearHit], bank.statement(1)).await;
+        }
+        assert_eq!(
+            (spy.count(OperationKind::Read), spy.count(OperationKind::ReadStamps)),
+            (reads, 10)
+        );
+    })
+    .await;
+}
+
+/// Although the server reports the creation of the stamps, which looks like any other change.
+#[tokio::test]
+async fn what_a_call_has_loaded_is_near_for_the_next_one() {
+    let server = RedisServer::start().unwrap();
+    let bank = Bank::new();
+    let cache = process(server.url(), patient()).await;
+    let near = with_cache(cache, async {
+        until_near(&bank).await;
+        let mut near = 0;
+        for account in 100..200 {
+            expect_outcomes(&[Miss], bank.balance(account)).await;
+            let (_, outcomes) = observe(bank.balance(account)).await;
+            near += usize::from(outcomes.iter().any(|call| call.outcome == NearHit));
+        }
+        near
+    })
+    .await;
+    // The report may come between the two calls; more often it comes before.
+    assert!(near >= 50, "{near} of 100");
+}
+
+#[tokio::test]
+async fn in_the_process_itself_a_mutation_is_visible_at_once() {
+    isolated(async |_| {
+        let bank = Bank::new();
+        for round in 1..50 {
+            until_near(&bank).await;
+            expect_outcomes(&[Miss, NearHit], async {
+                bank.statement(1).await;
+                bank.statement(1).await;
+            })
+            .await;
+            bank.deposit(1, 1).await;
+            assert_eq!(look(&bank).await, (round, Miss));
+            assert_eq!(expect_outcomes(&[Miss], bank.statement(1)).await, round);
+            bank.deposit(1, 0).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_invalidation_that_is_not_acknowledged_takes_the_value_out_of_use_in_this_process() {
+    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    isolated_in(Cache::builder().store(spy.clone()).build(), async |cache| {
+        let bank = Bank::new();
+        until_near(&bank).await;
+        let gate = spy.hold(OperationKind::RemoveStamps);
+        let deposit = tokio::spawn(with_cache(cache, {
+            let bank = bank.clone();
+            async move { bank.deposit(1, 5).await }
+        }));
+        gate.until_waiting(1).await;
+        assert_eq!(look(&bank).await, (5, Bypass));
+        gate.open();
+        deposit.await.unwrap();
+        assert_eq!(look(&bank).await, (5, Miss));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_mutation_in_another_process_reaches_a_tracked_value() {
+    let server = RedisServer::start().unwrap();
+    let (here, elsewhere) = (
+        process(server.url(), patient()).await,
+        process(server.url(), patient()).await,
+    );
+    with_cache(here, async {
+        let bank = Bank::new();
+        for round in 1..20 {
+            until_near(&bank).await;
+            bank.balance.store(round, Ordering::SeqCst);
+            let invalidated = elsewhere.invalidate("balance").scope("account", 1).await;
+            assert_eq!(invalidated, Ok(Invalidated::Acknowledged));
+            let reached = async {
+                while look(&bank).await.0 != round {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(PATIENCE, reached)
+                .await
+                .expect("the change was never reported");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_mutation_in_another_process_is_visible_to_a_checked_value_at_once() {
+    let server = RedisServer::start().unwrap();
+    let (here, elsewhere) = (
+        process(server.url(), patient()).await,
+        process(server.url(), patient()).await,
+    );
+    with_cache(here, async {
+        let bank = Bank::new();
+        for round in 1..20 {
+            bank.statement(1).await;
+            expect_outcomes(&[NearHit], bank.statement(1)).await;
+            bank.balance.store(round, Ordering::SeqCst);
+            let invalidated = elsewhere.invalidate("statement").scope("account", 1).await;
+            assert_eq!(invalidated, Ok(Invalidated::Acknowledged));
+            assert_eq!(bank.statement(1).await, round);
+        }
+    })
+    .await;
+}
+
+/// The epoch guard: the answer left the store before the change and arrives after its report.
+#[tokio::test]
+async fn a_value_that_a_change_has_overtaken_on_its_way_is_not_kept() {
+    let server = RedisServer::start().unwrap();
+    let spy = SpyStore::new(RedisStore::new(RedisConfig::new(server.url()).unwrap()));
+    let here = patient().store(spy.clone()).build();
+    assert!(here.ready(PATIENCE).await);
+    let elsewhere = process(server.url(), patient()).await;
+    let bank = Bank::new();
+    with_cache(elsewhere.clone(), bank.balance(2)).await;
+    with_cache(here.clone(), async {
+        until_near(&bank).await;
+        let gate = spy.hold_answer(OperationKind::Read);
+        let overtaken = tokio::spawn(with_cache(here.clone(), {
+            let bank = bank.clone();
+            async move { bank.balance(2).await }
+        }));
+        gate.until_waiting(1).await;
+        bank.balance.store(7, Ordering::SeqCst);
+        let invalidated = elsewhere.invalidate("balance").await;
+        assert_eq!(invalidated, Ok(Invalidated::Acknowledged));
+        // The first account shows when the change has been reported: its value is asked for again, and waits at the gate.
+        let reported = async {
+            while bank.balance(1).now_or_never().is_some() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, reported)
+            .await
+            .expect("the change was never reported");
+        gate.open();
+        assert_eq!(overtaken.await.unwrap(), 0, "it began before the invalidation");
+        assert_eq!(bank.balance(2).await, 7);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_silent_store_takes_tracked_values_out_of_use_when_the_lease_is_over() {
+    let server = RedisServer::start().unwrap();
+    let proxy = FaultProxy::start(([127, 0, 0, 1], server.port().unwrap())).unwrap();
+    let lease = Duration::from_millis(200);
+    let here = process(
+        &format!("redis://{}", proxy.address()),
+        Cache::builder().near_lease(lease),
+    )
+    .await;
+    with_cache(here, async {
+        let bank = Bank::new();
+        until_near(&bank).await;
+        proxy.black_hole(Direction::Both);
+        bank.balance.store(9, Ordering::SeqCst);
+        let out_of_use = async {
+            while look(&bank).await.1 == NearHit {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, out_of_use)
+            .await
+            .expect("the lease never ended");
+        assert_eq!(look(&bank).await.0, 9, "and not again");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn after_a_lost_connection_nothing_that_was_kept_is_used_unasked() {
+    let server = RedisServer::start().unwrap();
+    let here = process(server.url(), patient()).await;
+    with_cache(here, async {
+        let bank = Bank::new();
+        for round in 1..5 {
+            until_near(&bank).await;
+            // What changes while nobody reports it.
+            server.kill();
+            server.restart().unwrap();
+            bank.balance.store(round, Ordering::SeqCst);
+            let reached = async {
+                while look(&bank).await.0 != round {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(PATIENCE, reached)
+                .await
+                .expect("an old value is still used");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_reports_of_changes_a_tracked_value_is_a_checked_one() {
+    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    spy.fail_next(OperationKind::WatchStamps, usize::MAX, StoreErrorKind::Unsupported);
+    isolated_in(Cache::builder().store(spy.clone()).build(), async |_| {
+        let bank = Bank::new();
+        expect_outcomes(&[Miss], bank.balance(1)).await;
+        for asked in 1..10 {
+            expect_outcomes(&[NearHit], bank.balance(1)).await;
+            assert_eq!(spy.count(OperationKind::ReadStamps), asked);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_value_ends_with_its_time_to_live() {
+    isolated(async |_| {
+        let bank = Bank::new();
+        until_near(&bank).await;
+        bank.balance.store(3, Ordering::SeqCst);
+        tokio::time::advance(Duration::from_secs(61)).await;
+        assert_eq!(look(&bank).await, (3, Miss));
+    })
+    .await;
+}
+
+#[cached(resource = "pages", near = "checked")]
+async fn page(number: u32) -> String {
+    "x".repeat(1000 + number as usize % 10)
+}
+
+#[tokio::test]
+async fn the_near_cache_stays_within_its_bound() {
+    let cache = Cache::builder().near_capacity(100_000).build();
+    isolated_in(cache, async |cache| {
+        for number in 0..5_000 {
+            page(number).await;
+            assert!(cache.stats().near_bytes <= 100_000, "{:?}", cache.stats());
+        }
+        assert!(cache.stats().near_entries > 40, "{:?}", cache.stats());
+    })
+    .await;
+}
+
+#[cached(resource = "pages", near = "checked")]
+async fn shared_page(number: u32) -> Arc<str> {
+    format!("page {number}").into()
+}
+
+#[tokio::test]
+async fn what_is_returned_in_an_arc_is_not_copied() {
+    isolated(async |_| {
+        shared_page(1).await;
+        let (one, other) = (shared_page(1).await, shared_page(1).await);
+        assert!(Arc::ptr_eq(&one, &other));
+    })
+    .await;
+}
+
+#[cached(resource = "pages", near = "checked")]
+async fn named<T: Named + Send>() -> String {
+    T::NAME.to_owned()
+}
+
+trait Named {
+    const NAME: &'static str;
+}
+
+struct One;
+struct Other;
+
+impl Named for One {
+    const NAME: &'static str = "one";
+}
+
+impl Named for Other {
+    const NAME: &'static str = "other";
+}
+
+#[tokio::test]
+async fn the_forms_of_a_generic_function_keep_values_of_their_own() {
+    isolated(async |_| {
+        for _ in 0..3 {
+            assert_eq!(
+                (named::<One>().await, named::<Other>().await),
+                ("one".into(), "other".into())
+            );
+        }
+    })
+    .await;
+}

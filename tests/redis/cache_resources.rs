@@ -1,0 +1,23 @@
+cache_runtime::resources! {
+    answers { ttl = 60 }
+    rows { ttl = 60 }
+    reports { ttl = 60 }
+    numbers { ttl = 60 }
+    invoices { ttl = 60 }
+    settings { ttl = 60 }
+    invoices_list { ttl = 60, scope(company: i64) }
+    hostile_rows { ttl = 60, scope(customer: String) }
+    rows_of_all { ttl = 60, tenant = shared }
+    exchange_rates { ttl = 60, tenant = shared }
+
+    // Longer than it takes to replace a server.
+    rates { ttl = 600 }
+    balances { ttl = 600 }
+    accounts { ttl = 600, scope(account: u64) }
+    near_accounts { ttl = 600, scope(account: u64) }
+    ledger { ttl = 600, crash_safe }
+
+    balance { ttl = 60, scope(account: u64) }
+    totals { ttl = 60, scope(account: u64) }
+    held_accounts { ttl = 60, crash_safe, scope(account: u64) }
+}
