@@ -330,6 +330,9 @@ mod tests {
             ttl.starts_with("CACHE_DEFAULT_TTL=soon cannot be used: write seconds"),
             "{ttl}"
         );
+        let error = with(&[("CACHE_DEFAULT_TTL", "soon")]).unwrap_err();
+        assert_eq!((error.variable(), error.value()), ("CACHE_DEFAULT_TTL", Some("soon")));
+        assert!(error.accepted().starts_with("write seconds"), "{}", error.accepted());
         assert!(message(&[("CACHE_DEFAULT_TTL", "0")]).contains("not 0"));
         for long in ["1M", "1month", "2 months", "1y", "1year", "2years", "1d 1M", "1M 2d"] {
             assert!(message(&[("CACHE_DEFAULT_TTL", long)]).contains("no months or years"));
@@ -387,6 +390,7 @@ mod tests {
                 "{message}"
             );
             assert!(!format!("{message} {error:?}").contains("hush"), "{message}");
+            assert_eq!(error.value(), None);
         }
     }
 

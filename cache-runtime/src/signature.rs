@@ -1,6 +1,6 @@
 //! Signatures of entries, for a store that others can write to.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use blake3::{Hash, Hasher};
 
@@ -53,6 +53,15 @@ impl SigningKey {
             hasher.update(part);
         }
         hasher.finalize()
+    }
+}
+
+/// As [`SigningKey::new`].
+impl FromStr for SigningKey {
+    type Err = SigningKeyError;
+
+    fn from_str(text: &str) -> Result<Self, SigningKeyError> {
+        Self::new(text)
     }
 }
 

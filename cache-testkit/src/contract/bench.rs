@@ -75,7 +75,7 @@ impl Bench {
         Ok(Self {
             store: Arc::clone(&subject.store),
             without: subject.without.clone(),
-            tenant: format!("contract-{}", random_stamp()?.to_text()),
+            tenant: format!("contract-{}", random_stamp()?),
         })
     }
 

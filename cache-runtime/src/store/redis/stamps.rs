@@ -30,7 +30,7 @@ pub(super) async fn create(servers: &Servers, fresh: &[(&str, Stamp)]) -> Result
         pipeline
             .cmd("SET")
             .arg(key)
-            .arg(stamp.to_text())
+            .arg(stamp.to_string())
             .arg("NX")
             .arg("PX")
             .arg(lifetime);
