@@ -5,6 +5,9 @@
 //! the tokens (`expand`). All mistakes of one attribute are reported at once, and the annotated item is emitted all the
 //! same (`fallback`).
 
+// What is public and can get no more fields or variants is so for a reason.
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
+
 mod args;
 mod diag;
 mod duration;

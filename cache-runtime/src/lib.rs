@@ -24,6 +24,9 @@
 //! The book is the module [`manual`]: the [guide](manual::guide), the [options](manual::options), what is
 //! [guaranteed](manual::guarantees), the formats of keys and entries, the protocol.
 
+// What is public and can get no more fields or variants is so for a reason.
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
+
 mod absent;
 mod arguments;
 mod builder;

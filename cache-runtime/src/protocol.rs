@@ -14,6 +14,7 @@ use crate::{
 
 /// What a read came to.
 #[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_enums, reason = "there is a valid entry or there is none")]
 pub enum Reading {
     /// A valid entry. The ticket is for the case that its payload does not decode.
     Hit {

@@ -38,6 +38,7 @@ pub(crate) struct CrashSafe {
 
 /// Whether each tenant has entries of its own, or all share one copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Tenancy {
     /// One copy for each tenant: the default.
     PerTenant,
@@ -313,6 +314,7 @@ impl Registry {
 /// Every registry linked into this program, for names and patterns given at run time.
 #[doc(hidden)]
 #[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "the macros write it as a value")]
 pub struct Declared(pub &'static Registry);
 
 inventory::collect!(Declared);

@@ -22,6 +22,7 @@ pub struct SigningKey([u8; 32]);
 /// `main`.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a signing key has at least {SHORTEST_KEY} bytes; `openssl rand -base64 32` makes one")]
+#[non_exhaustive]
 pub struct SigningKeyError;
 
 impl fmt::Debug for SigningKeyError {

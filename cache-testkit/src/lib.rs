@@ -14,6 +14,7 @@
 //! Nothing here sleeps to wait for something: each wait is for an event, and says what it waited for if that does not come
 //! within ten seconds.
 
+// What is public and can get no more fields or variants is so for a reason.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod assertions;

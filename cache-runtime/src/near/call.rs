@@ -7,6 +7,7 @@ use crate::{cache::Inner, key::Address, recent::CallKey, stamp::Stamp};
 
 /// How the values of a function are known to be valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Coherence {
     /// The store reports changes of stamps: `near = "tracked"`.
     Tracked,

@@ -6,6 +6,10 @@ use crate::stamp::Stamp;
 
 /// What one read found.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "stores make it, and are asked for nothing else"
+)]
 pub struct Snapshot {
     /// The stamps, in the order of [`Address::stamps`](crate::Address::stamps).
     pub stamps: Vec<Option<Stamp>>,
