@@ -31,7 +31,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
     if options.check {
         return Ok(check(root));
     }
-    setup::run()?;
+    setup::run(root)?;
     let mut build = cargo(
         root,
         ["build", "--release", "--locked", "--manifest-path", "bench/Cargo.toml"],

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use serde::Deserialize;
+use serde_json::Value;
 
 /// A cargo command in `root`, with the environment of the user's own shell.
 ///
@@ -24,28 +24,34 @@ pub(crate) fn cargo<const N: usize>(root: &Path, arguments: [&str; N]) -> Comman
     command
 }
 
-/// A line of what cargo says about a build: here, of a program that it has made.
-#[derive(Deserialize)]
-struct Built {
-    executable: Option<PathBuf>,
+/// How a program is built.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Profile {
+    Dev,
+    Release,
 }
 
-/// Builds the program of a package of the workspace, with optimisations, and returns where cargo has put it.
-pub(crate) fn program(root: &Path, package: &str) -> Result<PathBuf> {
+/// Builds the program of a package of the workspace, and returns where cargo has put it.
+pub(crate) fn program(root: &Path, package: &str, profile: Profile) -> Result<PathBuf> {
     println!("building {package} ...");
-    let arguments = ["build", "--release", "--package", package, "--message-format", "json"];
-    let output = cargo(root, arguments)
+    let mut command = cargo(root, ["build", "--package", package, "--message-format", "json"]);
+    if let Profile::Release = profile {
+        command.arg("--release");
+    }
+    let output = command
         .stderr(Stdio::inherit())
         .output()
         .context("cargo could not be run")?;
     ensure!(output.status.success(), "{package} does not build");
     let lines = String::from_utf8_lossy(&output.stdout);
-    let mut built = lines
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Built>(line).ok());
-    built
-        .find_map(|built| built.executable)
-        .context("cargo names no program")
+    let mut built = lines.lines().filter_map(executable);
+    built.next().context("cargo names no program")
+}
+
+/// The program of which a line of what cargo says about a build tells, if it does.
+fn executable(line: &str) -> Option<PathBuf> {
+    let built: Value = serde_json::from_str(line).ok()?;
+    built["executable"].as_str().map(PathBuf::from)
 }
 
 /// The code with which a command has ended, for this process to end with it, too.

@@ -14,7 +14,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use self::{committed::Committed, comparison::Comparison, toolchain::Toolchain};
-use crate::cargo::program;
+use crate::cargo::{Profile, program};
 
 /// Instructions, by what takes them.
 type Counts = BTreeMap<String, u64>;
@@ -37,7 +37,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
     if options.update {
         let committed = Committed {
             taken_with: toolchain,
-            instructions: valgrind::count(&program(root, PACKAGE)?)?,
+            instructions: valgrind::count(&program(root, PACKAGE, Profile::Release)?)?,
         };
         committed.write(root)?;
         for (subject, instructions) in &committed.instructions {
@@ -93,7 +93,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
 const PACKAGE: &str = "cache-counts";
 
 fn compare(root: &Path, committed: &Committed) -> Result<Comparison> {
-    let counted = valgrind::count(&program(root, PACKAGE)?)?;
+    let counted = valgrind::count(&program(root, PACKAGE, Profile::Release)?)?;
     let comparison = Comparison::new(&committed.instructions, &counted);
     println!("{comparison}");
     Ok(comparison)

@@ -1,13 +1,17 @@
 //! The repository's own commands. Run one with `cargo xtask <command>`.
 
+mod api;
 mod bench;
 mod cargo;
 mod counts;
+mod deny;
 mod docs;
-mod features;
 mod fuzz;
 #[cfg(test)]
 mod links;
+mod metadata;
+mod package;
+mod rustdoc;
 mod setup;
 mod steps;
 mod test;
@@ -30,10 +34,15 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Install what the tests need and this machine lacks: a Redis or Valkey server, and valgrind.
+    /// Install what the tests need and this machine lacks: a Redis or Valkey server, valgrind, and cargo-deny.
     Setup,
     /// Run every check of the repository: formatting, lints, tests, doc tests, documentation, instructions, dependencies.
     Test,
+    /// List the public interface of the crates, and compare it with what is committed in public-api.txt of each.
+    ///
+    /// Exits 1 if something is another than it was, and shows it. Compares with the last release, too, where there is one and
+    /// cargo-semver-checks is installed.
+    Api(api::Options),
     /// Prove that no old value is served: several processes, real Redis servers, faults, and an oracle.
     ///
     /// Exits 1 if a read was given what docs/guarantees.md says it is not. docs/consistency.md has the details.
@@ -65,6 +74,8 @@ enum Command {
     /// details.
     #[command(disable_help_flag = true)]
     Faults(trials::Options),
+    /// Put together what would be published of the three crates, and build it, without publishing anything.
+    Package,
     /// Keep a service under random faults and too many callers for long, and see whether anything grows, leaks or stays slow.
     ///
     /// Prints the figures every ten seconds, and exits 1 if memory, open files or tasks grow, if a lone caller is slower
@@ -75,14 +86,16 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Setup => setup::run().map(|()| ExitCode::SUCCESS),
+        Command::Setup => setup::run(&root()).map(|()| ExitCode::SUCCESS),
         Command::Test => Ok(test::run(&root())),
+        Command::Api(options) => api::run(&root(), &options),
         Command::Bench(options) => bench::run(&root(), &options),
         Command::Bounds(options) => trials::run(&root(), "bounds", &options),
         Command::Consistency(options) => trials::run(&root(), "consistency", &options),
         Command::Counts(options) => counts::run(&root(), &options),
         Command::Fuzz(options) => fuzz::run(&root(), &options).map(|()| ExitCode::SUCCESS),
         Command::Faults(options) => trials::run(&root(), "faults", &options),
+        Command::Package => package::run(&root()).map(|()| ExitCode::SUCCESS),
         Command::Soak(options) => trials::run(&root(), "soak", &options),
     };
     done.unwrap_or_else(|error| {

