@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
+pub use crate::entry::{Envelope, Identity, Rejection};
 use crate::{
-    entry::{EncodedValue, Envelope, Identity, Meta, Rejection, Sealing, Stamp, Ticket},
+    entry::{EncodedValue, Meta, Sealing, Stamp, Ticket},
     key::Address,
     store::{Snapshot, Store, StoreError, StoreErrorKind},
 };

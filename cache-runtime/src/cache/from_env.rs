@@ -15,7 +15,7 @@ use self::{
     value::{Connections, Count, Flag, Pem, Positive, Time},
 };
 use crate::{
-    cache::{Builder, Origin},
+    cache::{CacheBuilder, Origin},
     entry::SigningKey,
     store::RedisConfig,
 };
@@ -56,7 +56,7 @@ const VARIABLES: &[Variable] = &[
     Variable("CACHE_INVALIDATE_TIMEOUT", Open, &CacheSetting(|builder, Time(timeout)| builder.invalidate_timeout(timeout))),
     Variable("CACHE_BREAKER_FAILURES", Open, &CacheSetting(|builder, Positive(failures)| builder.breaker_failures(failures))),
     Variable("CACHE_MAX_VALUE_SIZE", Open, &CacheSetting(|builder, Positive(bytes)| builder.max_value_size(bytes))),
-    Variable("CACHE_COMPRESSION", Open, &CacheSetting(Builder::compression)),
+    Variable("CACHE_COMPRESSION", Open, &CacheSetting(CacheBuilder::compression)),
     Variable("CACHE_COMPRESSION_ABOVE", Open, &CacheSetting(|builder, Positive(bytes)| builder.compression_above(bytes))),
     Variable("CACHE_MAX_LOADS", Open, &CacheSetting(|builder, Positive(loads)| builder.max_loads(loads))),
     Variable("CACHE_LOAD_BACKSTOP", Open, &CacheSetting(|builder, Time(after)| builder.load_backstop(after))),
@@ -73,10 +73,10 @@ const VARIABLES: &[Variable] = &[
     Variable("CACHE_REQUIRE_TENANT", Open, &CacheSetting(|builder, Flag(require)| builder.require_tenant(require))),
     Variable("CACHE_SWEEP", Open, &CacheSetting(|builder, Flag(sweep)| builder.sweep(sweep))),
     Variable("CACHE_NEAR_CAPACITY", Open, &CacheSetting(|builder, Positive(bytes)| builder.near_capacity(bytes))),
-    Variable("CACHE_NEAR_LEASE", Open, &Text(Draft::set_near_lease)),
-    Variable("CACHE_HOLD_LEASE", Open, &CacheSetting(|builder, Time(lease)| builder.hold_lease(lease))),
+    Variable("CACHE_NEAR_MAX_STALENESS", Open, &Text(Draft::set_near_max_staleness)),
+    Variable("CACHE_HOLD_TTL", Open, &CacheSetting(|builder, Time(ttl)| builder.hold_ttl(ttl))),
     Variable("CACHE_REPEAT_AFTER", Open, &CacheSetting(|builder, Time(after)| builder.repeat_after(after))),
-    Variable("CACHE_ON_FAILOVER", Open, &CacheSetting(Builder::on_failover)),
+    Variable("CACHE_ON_FAILOVER", Open, &CacheSetting(CacheBuilder::on_failover)),
 ];
 
 /// Reads every variable through `get`, so that tests need not touch the process's environment.
@@ -84,7 +84,7 @@ const VARIABLES: &[Variable] = &[
 /// # Errors
 ///
 /// The first variable whose value cannot be used.
-pub fn from_env(get: impl Fn(&'static str) -> Option<OsString>) -> Result<Builder, ConfigError> {
+pub fn from_env(get: impl Fn(&'static str) -> Option<OsString>) -> Result<CacheBuilder, ConfigError> {
     let mut draft = Draft::new();
     for variable in VARIABLES {
         let value = get(variable.name()).filter(|value| !value.is_empty());
@@ -128,7 +128,7 @@ trait Setting {
 }
 
 /// Sets what the text, without the spaces around it, stands for.
-struct CacheSetting<V>(fn(Builder, V) -> Builder);
+struct CacheSetting<V>(fn(CacheBuilder, V) -> CacheBuilder);
 struct RedisSetting<V>(fn(RedisConfig, V) -> RedisConfig);
 
 /// Takes the text as it is.
@@ -192,7 +192,7 @@ mod tests {
 
     use super::*;
 
-    fn with(variables: &[(&str, &str)]) -> Result<Builder, ConfigError> {
+    fn with(variables: &[(&str, &str)]) -> Result<CacheBuilder, ConfigError> {
         from_env(|name| {
             variables
                 .iter()
@@ -264,8 +264,8 @@ mod tests {
             ("CACHE_LOAD_BACKSTOP", "34s"),
             ("CACHE_JOURNAL_LIMIT", "33"),
             ("CACHE_NEAR_CAPACITY", "2048"),
-            ("CACHE_NEAR_LEASE", "70ms"),
-            ("CACHE_HOLD_LEASE", "7s"),
+            ("CACHE_NEAR_MAX_STALENESS", "70ms"),
+            ("CACHE_HOLD_TTL", "7s"),
             ("CACHE_REPEAT_AFTER", "8s"),
             ("CACHE_ON_FAILOVER", "Flush"),
         ]);
@@ -295,8 +295,8 @@ mod tests {
             "load_backstop: 34s",
             "journal_limit: 33",
             "near_capacity: 2048",
-            "near_lease: 70ms",
-            "hold_lease: 7s",
+            "near_max_staleness: 70ms",
+            "hold_ttl: 7s",
             "repeat_after: 8s",
             "on_failover: Flush",
         ] {

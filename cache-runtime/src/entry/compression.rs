@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::words;
 
-/// How large entries are compressed, for [`Builder::compression`](crate::Builder::compression). A reader takes whatever its
+/// How large entries are compressed, for [`CacheBuilder::compression`](crate::CacheBuilder::compression). A reader takes whatever its
 /// build has, so nodes may differ in this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

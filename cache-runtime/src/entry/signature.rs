@@ -14,7 +14,7 @@ const SHORTEST_KEY: usize = 16;
 const CONTEXT: &str = "cache-runtime 2026-11-24 signature of entries, version 1";
 
 /// A secret that the processes of a service share and nobody else has, for
-/// [`Builder::signing_key`](crate::Builder::signing_key). `Debug` does not show it.
+/// [`CacheBuilder::signing_key`](crate::CacheBuilder::signing_key). `Debug` does not show it.
 #[derive(Clone)]
 pub struct SigningKey([u8; 32]);
 

@@ -55,7 +55,7 @@ pub(crate) use words;
 
 #[cfg(test)]
 mod tests {
-    use crate::{Compression, OnFailover, Outcome, Rejection};
+    use crate::{Compression, OnFailover, Outcome, protocol::Rejection};
 
     #[test]
     fn a_word_reads_back() {

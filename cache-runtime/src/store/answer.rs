@@ -11,7 +11,7 @@ use crate::entry::Stamp;
     reason = "stores make it, and are asked for nothing else"
 )]
 pub struct Snapshot {
-    /// The stamps, in the order of [`Address::stamps`](crate::Address::stamps).
+    /// The stamps, in the order of [`Address::stamps`](crate::store::Address::stamps).
     pub stamps: Vec<Option<Stamp>>,
     /// The entry's bytes.
     pub entry: Option<Bytes>,

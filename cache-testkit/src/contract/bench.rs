@@ -2,9 +2,8 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cache_runtime::{
-    Address, Identity, Stamp, Ticket,
-    protocol::{self, Reading},
-    store::{Snapshot, Store, StoreError, StoreErrorKind},
+    protocol::{self, Identity, Reading},
+    store::{Address, Snapshot, Stamp, Store, StoreError, StoreErrorKind, Ticket},
 };
 
 use super::{Capability, Subject};

@@ -8,7 +8,7 @@ use super::{
     value::{Pem, Time},
 };
 use crate::{
-    cache::{Builder, Origin},
+    cache::{CacheBuilder, Origin},
     entry::SigningKey,
     store::RedisConfig,
 };
@@ -19,29 +19,29 @@ const URLS: &str = "write redis://[user:password@]host[:port][/database], redis+
                     redis-sentinel://[user:password@]host:port,host:port[/database]#service; \
                     rediss://, rediss-cluster:// or rediss-sentinel:// with TLS";
 
-/// How often the server is asked for a sign of life during the lease of near values.
+/// How often the server is asked for a sign of life before the staleness of near values would be too great.
 const HEARTBEATS: u32 = 4;
 
 pub(super) struct Draft {
-    builder: Builder,
+    builder: CacheBuilder,
     redis: Option<RedisConfig>,
     pub(super) certificate: Option<Pem>,
     pub(super) certificate_key: Option<Pem>,
     pub(super) signing_key: Option<SigningKey>,
     pub(super) previous_signing_key: Option<SigningKey>,
-    near_lease: Option<Time>,
+    near_max_staleness: Option<Time>,
 }
 
 impl Draft {
     pub(super) fn new() -> Self {
         Self {
-            builder: Builder::new().origin(Origin::NoUrl),
+            builder: CacheBuilder::new().origin(Origin::NoUrl),
             redis: None,
             certificate: None,
             certificate_key: None,
             signing_key: None,
             previous_signing_key: None,
-            near_lease: None,
+            near_max_staleness: None,
         }
     }
 
@@ -49,7 +49,7 @@ impl Draft {
         self.redis.is_some()
     }
 
-    pub(super) fn build(&mut self, set: impl FnOnce(Builder) -> Builder) {
+    pub(super) fn build(&mut self, set: impl FnOnce(CacheBuilder) -> CacheBuilder) {
         self.builder = set(mem::take(&mut self.builder));
     }
 
@@ -66,18 +66,18 @@ impl Draft {
         Ok(())
     }
 
-    pub(super) fn set_near_lease(&mut self, text: &str) -> Result<(), String> {
-        self.near_lease = Some(text.trim().parse().map_err(said)?);
+    pub(super) fn set_near_max_staleness(&mut self, text: &str) -> Result<(), String> {
+        self.near_max_staleness = Some(text.trim().parse().map_err(said)?);
         Ok(())
     }
 
-    pub(super) fn finish(mut self) -> Result<Builder, ConfigError> {
+    pub(super) fn finish(mut self) -> Result<CacheBuilder, ConfigError> {
         if let Some(redis) = self.redis.take() {
             let redis = self.finish_redis(redis)?;
             self.build(|builder| builder.redis(redis));
         }
-        if let Some(Time(lease)) = self.near_lease {
-            self.build(|builder| builder.near_lease(lease));
+        if let Some(Time(bound)) = self.near_max_staleness {
+            self.build(|builder| builder.near_max_staleness(bound));
         }
         let (current, previous) = (self.signing_key.take(), self.previous_signing_key.take());
         if current.is_none() && previous.is_some() {
@@ -125,8 +125,8 @@ impl Draft {
             (None, Some(key)) => return alone("REDIS_TLS_KEY", key, "REDIS_TLS_CERT"),
             (None, None) => redis,
         };
-        if let Some(Time(lease)) = self.near_lease {
-            redis = redis.near_heartbeat(lease / HEARTBEATS);
+        if let Some(Time(bound)) = self.near_max_staleness {
+            redis = redis.near_heartbeat(bound / HEARTBEATS);
         }
         Ok(redis)
     }

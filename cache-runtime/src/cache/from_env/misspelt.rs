@@ -28,6 +28,12 @@ const ELSEWHERE: [&str; 16] = [
     "VALKEY_URL",
 ];
 
+/// What variables were called, and are called now.
+const RENAMED: [(&str, &str); 2] = [
+    ("CACHE_HOLD_LEASE", "CACHE_HOLD_TTL"),
+    ("CACHE_NEAR_LEASE", "CACHE_NEAR_MAX_STALENESS"),
+];
+
 /// A variable that is set and not read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Misspelt {
@@ -72,7 +78,7 @@ pub(crate) fn misspelt(environment: impl IntoIterator<Item = (OsString, OsString
 fn resembles(variable: &str, read: &str) -> bool {
     let upper = variable.to_ascii_uppercase();
     let longer = upper.strip_suffix(read).is_some_and(|prefix| prefix.ends_with('_'));
-    longer || distance(&upper, read) <= SLIP
+    longer || RENAMED.contains(&(&*upper, read)) || distance(&upper, read) <= SLIP
 }
 
 #[cfg(test)]
@@ -99,6 +105,8 @@ mod tests {
             ("CACHE_MAX_LOAD", "CACHE_MAX_LOADS"),
             ("CACHE_SIGNINGKEY", "CACHE_SIGNING_KEY"),
             ("REDIS_ENABLE", "REDIS_ENABLED"),
+            ("CACHE_NEAR_LEASE", "CACHE_NEAR_MAX_STALENESS"),
+            ("CACHE_HOLD_LEASE", "CACHE_HOLD_TTL"),
         ] {
             let expected = (written.to_owned(), format!("is {read} meant?"));
             assert_eq!(of(&[(written, "hush")]), [expected]);
