@@ -92,7 +92,7 @@ impl Invalidate {
         let engine = &self.cache.engine;
         let What::Pattern(pattern) = &self.what else {
             let tenant = self.tenant.as_deref().unwrap_or(DEFAULT_TENANT);
-            return Ok(Invalidation::of_tenant(&engine.key_prefix, tenant));
+            return Ok(Invalidation::of_tenant(&engine.keys, tenant));
         };
         let mut targets = Vec::new();
         let selections = declared::find(pattern).ok_or_else(|| unknown(pattern))?;
@@ -107,7 +107,7 @@ impl Invalidate {
             tenant => tenant.clone().map(Cow::from),
         };
         let tenant = tenant.as_deref().unwrap_or(DEFAULT_TENANT);
-        let mut invalidation = Invalidation::new(&engine.key_prefix);
+        let mut invalidation = Invalidation::new(&engine.keys);
         for (resource, scopes) in targets {
             check_nobody(resource, &scopes)?;
             invalidation.add(Some(tenant), resource, &scopes);

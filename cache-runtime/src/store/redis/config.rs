@@ -14,7 +14,7 @@ use redis::{
 
 use self::url::Location;
 pub(super) use self::url::Shape;
-use crate::key;
+use crate::key::Keyspace;
 
 /// Requests that may wait in a connection's queue before senders are held back.
 const PIPELINE_BUFFER: usize = 1024;
@@ -37,7 +37,7 @@ pub struct RedisConfig {
     wait_replicas: u32,
     near_heartbeat: Duration,
     /// What keys begin with.
-    key_prefix: String,
+    keys: Keyspace,
 }
 
 /// What a [`RedisConfig`] cannot be made of, in a sentence without secrets. `Debug` is the same sentence, for programs that return it
@@ -104,7 +104,7 @@ impl RedisConfig {
             keepalive: Some(Duration::from_mins(1)),
             wait_replicas: 0,
             near_heartbeat: Duration::from_millis(250),
-            key_prefix: String::new(),
+            keys: Keyspace::default(),
         })
     }
 
@@ -162,7 +162,7 @@ impl RedisConfig {
     /// If the name is none: 1 to 64 of the characters `A` to `Z`, `a` to `z`, `0` to `9`, `_`, `.` and `-`, not beginning with
     /// `cache`.
     pub fn namespace(mut self, name: &str) -> Result<Self, RedisConfigError> {
-        self.key_prefix = key::namespace_prefix(name).map_err(RedisConfigError)?;
+        self.keys = Keyspace::named(name).map_err(RedisConfigError)?;
         Ok(self)
     }
 
@@ -207,12 +207,12 @@ impl RedisConfig {
     }
 
     pub(super) fn namespace_name(&self) -> Option<&str> {
-        self.key_prefix.strip_suffix(':')
+        self.keys.name()
     }
 
     /// What keys begin with: nothing, or the namespace and a colon.
-    pub(super) fn key_prefix(&self) -> &str {
-        &self.key_prefix
+    pub(super) fn keys(&self) -> &Keyspace {
+        &self.keys
     }
 
     pub(super) fn replicas_to_wait_for(&self) -> u32 {

@@ -9,47 +9,44 @@ use std::sync::Arc;
 use redis::{Pipeline, RedisError, ServerError, Value, aio::ConnectionLike, pipe};
 
 use super::{error, lane::Lane, reads::Fetch};
-use crate::store::{StoreError, StoreErrorKind};
-
-/// What keys begin with.
-const STAMP: &str = "cachestamp";
-const ENTRY: &str = "cache";
-const HOLD: &str = "cachehold";
-const WRITER: &str = "cachewriter";
+use crate::{
+    key::{Keyspace, Kind},
+    store::{StoreError, StoreErrorKind},
+};
 
 /// What is read together goes by this, unless each key is asked for by itself.
 const TOGETHER: &str = "MGET";
 
-/// The commands, the prefixes of their keys and what follows; those that need to write first.
-const ASKED: &[(&str, &str, &[&str])] = &[
-    ("UNLINK", STAMP, &[]),
-    ("UNLINK", ENTRY, &[]),
-    (TOGETHER, STAMP, &[]),
-    (TOGETHER, ENTRY, &[]),
-    ("GET", STAMP, &[]),
-    ("GET", ENTRY, &[]),
+/// The commands, the kinds of their keys and what follows; those that need to write first.
+const ASKED: &[(&str, Kind, &[&str])] = &[
+    ("UNLINK", Kind::Stamp, &[]),
+    ("UNLINK", Kind::Entry, &[]),
+    (TOGETHER, Kind::Stamp, &[]),
+    (TOGETHER, Kind::Entry, &[]),
+    ("GET", Kind::Stamp, &[]),
+    ("GET", Kind::Entry, &[]),
     // Only if it exists, which it does not.
-    ("SET", STAMP, &["0", "XX", "PX", "1"]),
-    ("SET", ENTRY, &["0", "XX", "PX", "1"]),
+    ("SET", Kind::Stamp, &["0", "XX", "PX", "1"]),
+    ("SET", Kind::Entry, &["0", "XX", "PX", "1"]),
 ];
 
 /// The same for holds. What is put there is taken away at once.
-const ASKED_FOR_HOLDS: &[(&str, &str, &[&str])] = &[
-    ("SADD", HOLD, &["0"]),
-    ("PEXPIRE", HOLD, &["1"]),
-    ("SMEMBERS", HOLD, &[]),
-    ("SREM", HOLD, &["0"]),
-    ("SET", WRITER, &["0", "XX", "PX", "1"]),
-    ("GET", WRITER, &[]),
-    ("UNLINK", HOLD, &[]),
+const ASKED_FOR_HOLDS: &[(&str, Kind, &[&str])] = &[
+    ("SADD", Kind::Hold, &["0"]),
+    ("PEXPIRE", Kind::Hold, &["1"]),
+    ("SMEMBERS", Kind::Hold, &[]),
+    ("SREM", Kind::Hold, &["0"]),
+    ("SET", Kind::Writer, &["0", "XX", "PX", "1"]),
+    ("GET", Kind::Writer, &[]),
+    ("UNLINK", Kind::Hold, &[]),
 ];
 
-/// `namespace` is what keys begin with. Each of the names, at least one, stands after the prefix in keys that do not exist. The next one is asked about if those
+/// Each of the names, at least one, stands at the end of keys that do not exist. The next one is asked about if those
 /// of one are elsewhere, or on their way: that says nothing of the server.
 pub(super) async fn probe(
     lane: &Arc<Lane>,
     names: &[String],
-    namespace: &str,
+    keys: &Keyspace,
     fetch: Fetch,
     with_holds: bool,
 ) -> Result<(), StoreError> {
@@ -60,7 +57,7 @@ pub(super) async fn probe(
         .run(async |mut connection| {
             let mut replies = Vec::new();
             for name in names {
-                let pipeline = about(namespace, name, &asked);
+                let pipeline = about(keys, name, &asked);
                 replies = connection.req_packed_commands(&pipeline, 0, pipeline.len()).await?;
                 if !replies.iter().any(error::is_redirection) {
                     break;
@@ -73,10 +70,10 @@ pub(super) async fn probe(
             }
         })
         .await?;
-    for ((command, prefix, _), reply) in asked.into_iter().zip(replies) {
+    for ((command, kind, _), reply) in asked.into_iter().zip(replies) {
         match reply {
             Value::ServerError(failure) if is_denied(&failure) => {
-                return Err(lane.located(&missing(command, &[namespace, prefix].concat(), failure)));
+                return Err(lane.located(&missing(command, &keys.of_kind(kind, "*"), failure)));
             }
             _ => {}
         }
@@ -84,13 +81,10 @@ pub(super) async fn probe(
     Ok(())
 }
 
-fn about(namespace: &str, name: &str, asked: &[(&str, &str, &[&str])]) -> Pipeline {
+fn about(keys: &Keyspace, name: &str, asked: &[(&str, Kind, &[&str])]) -> Pipeline {
     let mut pipeline = pipe();
-    for (command, prefix, words) in asked {
-        pipeline
-            .cmd(command)
-            .arg(format!("{namespace}{prefix}:{name}"))
-            .arg(words);
+    for (command, kind, words) in asked {
+        pipeline.cmd(command).arg(keys.of_kind(*kind, name)).arg(words);
     }
     pipeline
 }
@@ -100,11 +94,11 @@ fn is_denied(failure: &ServerError) -> bool {
 }
 
 /// The server names the command or says that it is about a key; not which.
-fn missing(command: &str, prefix: &str, failure: ServerError) -> StoreError {
+fn missing(command: &str, keys: &str, failure: ServerError) -> StoreError {
     let (command, failure) = (command.to_lowercase(), error::from_redis(&RedisError::from(failure)));
     failure
         .with_message(format!(
-            "the user needs the right to `+{command}` on `~{prefix}:*`: {failure}"
+            "the user needs the right to `+{command}` on `~{keys}`: {failure}"
         ))
         .with_kind(StoreErrorKind::Denied)
 }

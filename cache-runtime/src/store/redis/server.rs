@@ -16,7 +16,7 @@ use super::{
     removals::Removals,
     rights,
 };
-use crate::store::StoreError;
+use crate::{key::Keyspace, store::StoreError};
 
 /// The errors of a server of a cluster that are replies like any other: they say where to ask.
 pub(super) const REPLIES_IN_CLUSTER: [&str; 3] = ["WRONGTYPE", "MOVED", "ASK"];
@@ -37,8 +37,7 @@ pub(super) struct Server {
     reads: Vec<Arc<Reads>>,
     /// `None` without replicas to wait for: then every lane that carries writes removes stamps.
     removals: Option<Arc<Removals>>,
-    /// What keys begin with.
-    key_prefix: String,
+    keys: Keyspace,
     next_read: AtomicUsize,
     next_write: AtomicUsize,
 }
@@ -67,7 +66,7 @@ impl Server {
             lanes,
             reads,
             removals,
-            key_prefix: config.key_prefix().to_owned(),
+            keys: config.keys().clone(),
             next_read: AtomicUsize::new(0),
             next_write: AtomicUsize::new(reading),
         }
@@ -113,7 +112,7 @@ impl Server {
         let probes = self
             .lanes
             .iter()
-            .map(|lane| rights::probe(lane, names, &self.key_prefix, self.fetch, with_holds));
+            .map(|lane| rights::probe(lane, names, &self.keys, self.fetch, with_holds));
         // Not by a command, which would stand behind a `WAIT`.
         let removing = self
             .removals

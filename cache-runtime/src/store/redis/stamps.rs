@@ -12,7 +12,6 @@ use super::{
 };
 use crate::{
     entry::Stamp,
-    key,
     store::{Store as _, StoreError, StoreErrorKind},
 };
 
@@ -125,7 +124,7 @@ pub(super) async fn remove_all(store: &RedisStore) -> Result<(), StoreError> {
 }
 
 async fn remove_all_of(store: &RedisStore, primary: &Primary, generation: u64) -> Result<(), StoreError> {
-    let all = format!("{}*", key::stamps_prefix(store.config.key_prefix()));
+    let all = format!("{}*", store.config.keys().stamps());
     let mut cursor = 0;
     loop {
         let (next, stamps) = sweep::scan(primary.server.write_lane(), cursor, &all, SCAN_COUNT).await?;

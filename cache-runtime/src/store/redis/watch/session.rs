@@ -18,7 +18,7 @@ use super::super::{
 };
 use crate::{
     entry::Stamp,
-    key,
+    key::Keyspace,
     store::{StampWatcher, StoreError, StoreErrorKind},
 };
 
@@ -47,8 +47,8 @@ impl Session {
         closing: &mpsc::UnboundedSender<()>,
         deadline: Duration,
     ) -> Result<Self, StoreError> {
-        let prefix = store.config.key_prefix();
-        let stamps = key::stamps_prefix(prefix);
+        let keys = store.config.keys();
+        let stamps = keys.stamps();
         let mut connection = connect(store, primary, watcher, closing.clone()).await?;
         let mut tracking = cmd("CLIENT");
         tracking
@@ -59,7 +59,7 @@ impl Session {
             .arg(&stamps);
         let tracked = answer(deadline, tracking.query_async::<()>(&mut connection)).await?;
         tracked.map_err(|error| unsupported(&error))?;
-        let key = leave_a_key(&mut connection, prefix, primary, deadline).await?;
+        let key = leave_a_key(&mut connection, keys, primary, deadline).await?;
         let mut questions = pipe();
         // Not a ping: a server that has become a replica answers pings, and reports nothing that matters any more.
         questions.cmd("UNLINK").arg(format!("{stamps}{}", primary.probes[0]));
@@ -128,13 +128,13 @@ impl Drop for Session {
 /// Sets the key of a new session. While the slot of one name moves, the server takes the next one.
 async fn leave_a_key(
     connection: &mut MultiplexedConnection,
-    prefix: &str,
+    keys: &Keyspace,
     primary: &Primary,
     deadline: Duration,
 ) -> Result<String, StoreError> {
     let number = Stamp::random().map_err(|error| StoreError::new(StoreErrorKind::Other, error.to_string()))?;
     for probe in &*primary.probes {
-        let key = key::session_key(prefix, probe, &number.to_string());
+        let key = keys.session(probe, &number.to_string());
         let mut set = cmd("SET");
         set.arg(&key).arg("").arg("PX").arg(millis(LIFETIME));
         match answer(deadline, set.exec_async(connection)).await? {
