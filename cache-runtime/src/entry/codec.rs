@@ -17,6 +17,7 @@ use super::{exact::Exact, fingerprint::Fidelity};
 
 /// What an entry's payload is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Codec {
     /// The default.
     Json,
