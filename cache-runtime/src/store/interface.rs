@@ -34,7 +34,7 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 /// use std::{collections::HashMap, sync::{Arc, Mutex}, time::{Duration, Instant}};
 ///
 /// use bytes::Bytes;
-/// use cache_runtime::{Address, Stamp, Ticket, store::{Snapshot, Store, StoreFuture}};
+/// use cache_runtime::store::{Address, Snapshot, Stamp, Store, StoreFuture, Ticket};
 ///
 /// #[derive(Debug, Default)]
 /// struct TwoMaps {
