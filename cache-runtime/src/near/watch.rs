@@ -34,7 +34,7 @@ impl NearWatch {
     /// Starts the task unless it runs.
     pub(crate) fn start(&self, near: &Arc<Near>, store: &Arc<dyn Store>, runtime: &Handle) {
         if let Some(claim) = self.task.claim() {
-            let watching = Watching {
+            let watching = WatchTask {
                 near: Arc::clone(near),
                 _claim: claim,
             };
@@ -54,7 +54,7 @@ impl Drop for NearWatch {
     }
 }
 
-async fn watch(watching: Watching, store: Arc<dyn Store>, stop: Arc<Notify>) {
+async fn watch(watching: WatchTask, store: Arc<dyn Store>, stop: Arc<Notify>) {
     tokio::select! {
         () = watch_on_and_on(&watching.near, &*store) => {}
         () = stop.notified() => {}
@@ -84,12 +84,12 @@ async fn watch_on_and_on(near: &Arc<Near>, store: &dyn Store) {
 }
 
 /// The task that runs. Ends the watch when it ends, also with its runtime.
-struct Watching {
+struct WatchTask {
     near: Arc<Near>,
     _claim: Claim,
 }
 
-impl Drop for Watching {
+impl Drop for WatchTask {
     fn drop(&mut self) {
         self.near.end_watch();
     }
