@@ -5,6 +5,7 @@ mod background;
 mod backoff;
 mod context;
 mod runtime;
+mod transferable;
 
 pub use self::context::{TaskContext, in_current_context, spawn};
 pub(crate) use self::{
@@ -12,4 +13,5 @@ pub(crate) use self::{
     backoff::{backoff, full_jitter, jittered},
     context::{Context, ContextPart, look, scope},
     runtime::{Needs, Unfit, handle_for},
+    transferable::{TransferableClaim, TransferableTask},
 };

@@ -7,14 +7,14 @@ use tokio::{runtime::Handle, sync::Notify};
 use super::Near;
 use crate::{
     store::{Store, StoreErrorKind},
-    task::{Claim, SingleTask, backoff},
+    task::{Claim, SingleTask, full_jitter},
 };
 
 /// How often a store is asked again that said that it cannot report changes: its server may have been replaced.
 const UNSUPPORTED_RETRY: Duration = Duration::from_mins(1);
 
 /// The pauses between attempts to watch, at first and at last.
-const FIRST_PAUSE: Duration = Duration::from_millis(25);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The one task that watches for a cache. The first call of a function with `near = "tracked"` starts it; it ends with the
@@ -62,7 +62,7 @@ async fn watch(watching: WatchTask, store: Arc<dyn Store>, stop: Arc<Notify>) {
 }
 
 async fn watch_on_and_on(near: &Arc<Near>, store: &dyn Store) {
-    let mut pauses = backoff(FIRST_PAUSE, LAST_PAUSE);
+    let mut pauses = full_jitter(FIRST_PAUSE, LAST_PAUSE);
     let mut reported = None;
     loop {
         let watcher = Arc::clone(near);
