@@ -4,7 +4,7 @@ use std::panic::Location;
 
 use cache_runtime::{Builder, Cache, store::RedisConfig, with_cache};
 
-use crate::{RedisServer, patience::PATIENCE};
+use crate::{PATIENCE, RedisServer, patient};
 
 /// Runs a test on a fresh cache in memory, so that tests run in parallel and see nothing of each other.
 ///
@@ -37,11 +37,7 @@ pub async fn isolated<T>(test: impl AsyncFnOnce(Cache) -> T) -> T {
 ///
 /// As [`reaching`].
 pub async fn isolated_on<T>(server: &RedisServer, test: impl AsyncFnOnce(Cache) -> T) -> T {
-    let patient = Cache::builder()
-        .read_timeout(PATIENCE)
-        .fill_timeout(PATIENCE)
-        .invalidate_timeout(PATIENCE);
-    isolated_in(reaching(server, patient).await, test).await
+    isolated_in(reaching(server, patient()).await, test).await
 }
 
 /// The cache that `builder` makes on a real server, connected.

@@ -6,7 +6,8 @@
 //! - [`SpyStore`], [`Gate`]: what was asked of the store; failures and pauses at the moment that a test is about.
 //! - [`RedisServer`]: a real server of its own, to be killed, paused, filled up and restarted.
 //! - [`RedisCluster`], [`RedisSentinels`]: several of them, as a cluster or under sentinels.
-//! - [`recovered`]: waits for the end of what a fault has done.
+//! - [`recovered`]: waits for the end of what a fault has done; [`until`]: for what nothing tells of.
+//! - [`patient`]: a cache whose deadlines no busy machine reaches.
 //! - [`FaultProxy`]: a bad network in front of it.
 //! - [`oracle`]: whether an old value was served, judged from the history of a run.
 //! - [`contract`]: the rules that every store must keep.
@@ -49,6 +50,7 @@ pub use crate::{
     gate::Gate,
     isolated::{isolated, isolated_in, isolated_on, reaching, recovered},
     loads::LoadCounter,
+    patience::{PATIENCE, patient, until},
     redis_cluster::RedisCluster,
     redis_sentinels::RedisSentinels,
     redis_server::{RedisServer, RedisServerBuilder, StartError},

@@ -1,7 +1,53 @@
-use std::{panic::Location, time::Duration};
+//! How long a test waits, and what it says if it waited in vain.
 
-/// How long a test waits for something that should have happened long ago.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+use std::{
+    panic::Location,
+    time::{Duration, Instant},
+};
+
+use cache_runtime::{Builder, Cache};
+
+/// How long a test waits for something that should have happened long ago: ten seconds.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A builder of caches whose deadlines are [`PATIENCE`], so that a busy machine changes no outcome.
+pub fn patient() -> Builder {
+    Cache::builder()
+        .read_timeout(PATIENCE)
+        .fill_timeout(PATIENCE)
+        .invalidate_timeout(PATIENCE)
+}
+
+/// Asks until the answer is yes, and lets other tasks have their turn in between: for what nothing tells of.
+///
+/// ```
+/// # use cache_runtime::Cache;
+/// # use cache_testkit::{RedisServer, patient, reaching, until};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let server = RedisServer::start().unwrap();
+/// let cache = reaching(&server, patient()).await;
+/// server.kill();
+/// until("the cache notices", async || !cache.is_available()).await;
+/// # }
+/// ```
+///
+/// # Panics
+///
+/// If that takes longer than [`PATIENCE`], on the real clock; the message says what was awaited, and where.
+#[track_caller]
+pub fn until(awaited: &str, mut condition: impl AsyncFnMut() -> bool) -> impl Future<Output = ()> {
+    let caller = Location::caller();
+    async move {
+        let began = Instant::now();
+        while !condition().await {
+            assert!(
+                began.elapsed() < PATIENCE,
+                "{caller}: waited {PATIENCE:?} in vain until {awaited}"
+            );
+            tokio::task::yield_now().await;
+        }
+    }
+}
 
 /// Awaits an event of a test, and says what was awaited if it does not come.
 ///

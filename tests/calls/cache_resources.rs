@@ -36,6 +36,7 @@ cache_runtime::resources! {
     graphs { ttl = 60, max_loads = 1 }
     pairs { ttl = 60, max_loads = 2 }
 
+    ledger { ttl = 60, crash_safe }
     item { ttl = 60 }
     other { ttl = 60 }
 

@@ -11,14 +11,11 @@ use cache_runtime::{
 };
 use cache_testkit::{Gate, LoadCounter, RedisServer, expect_outcomes, isolated, isolated_in, isolated_on, reaching};
 use serde::{Deserialize, Serialize};
+use support::{PAYLOAD, entry, overwrite, with_payload};
 
 /// Where an entry says what it is written in: `docs/keys.md`.
 const CODEC: usize = 4;
 const COMPRESSION: usize = 5;
-const PAYLOAD_LEN: std::ops::Range<usize> = 28..32;
-
-/// Where the payload of an entry with one stamp begins.
-const PAYLOAD: usize = 56 + 8;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Invoice {
@@ -76,28 +73,6 @@ struct Tree(Vec<Tree>);
 async fn tree(loads: &LoadCounter) -> Tree {
     loads.record();
     Tree(vec![Tree(vec![])])
-}
-
-/// The only entry, and its key.
-fn entry(server: &RedisServer) -> (String, Vec<u8>) {
-    let keys: Vec<String> = server.command(["KEYS", "cache:*"]).expect("KEYS answers");
-    assert_eq!(keys.len(), 1, "{keys:?}");
-    let bytes = server.command(["GET", &keys[0]]).expect("GET answers");
-    (keys[0].clone(), bytes)
-}
-
-fn set(server: &RedisServer, key: &str, value: &[u8]) {
-    server
-        .command::<()>([b"SET", key.as_bytes(), value])
-        .expect("SET answers");
-}
-
-/// The entry with another payload, its length among it.
-fn with_payload(entry: &[u8], payload: &[u8]) -> Vec<u8> {
-    let mut bytes = [&entry[..PAYLOAD], payload].concat();
-    let len = u32::try_from(payload.len()).expect("it is short");
-    bytes[PAYLOAD_LEN].copy_from_slice(&len.to_le_bytes());
-    bytes
 }
 
 fn compressing(compression: Compression) -> Builder {
@@ -211,7 +186,7 @@ async fn an_entry_that_would_be_too_large_is_refused_before_it_is_decompressed()
         let spaces = [&[0x28, 0xb5, 0x2f, 0xfd, 0xa0][..], &(1_u32 << 30).to_le_bytes()].concat();
         for says in [1_u32 << 30, 100_000, 1] {
             let bomb = [&says.to_le_bytes()[..], &spaces, &b"\x03\x00\x00 ".repeat(250)].concat();
-            set(&server, &key, &with_payload(&honest, &bomb));
+            overwrite(&server, &key, &with_payload(&honest, &bomb));
             expect_outcomes(&[Rejected], report(1000, &loads)).await;
             expect_outcomes(&[Hit], report(1000, &loads)).await;
         }
@@ -227,7 +202,7 @@ async fn an_entry_that_is_nested_a_million_levels_deep_is_refused_and_replaced()
         tree(&loads).await;
         let (key, honest) = entry(&server);
         assert_eq!(honest[CODEC], 2);
-        set(&server, &key, &with_payload(&honest, &vec![1; 1_000_000]));
+        overwrite(&server, &key, &with_payload(&honest, &vec![1; 1_000_000]));
         expect_outcomes(&[Rejected], tree(&loads)).await;
         expect_outcomes(&[Hit], tree(&loads)).await;
         assert_eq!(loads.count(), 2);
@@ -245,7 +220,7 @@ async fn a_codec_or_a_compression_of_the_future_is_refused_and_replaced() {
         for at in [CODEC, COMPRESSION] {
             let mut bytes = honest.clone();
             bytes[at] = 9;
-            set(&server, &key, &bytes);
+            overwrite(&server, &key, &bytes);
             expect_outcomes(&[Rejected], noted(1, &loads)).await;
             expect_outcomes(&[Hit], noted(1, &loads)).await;
         }
@@ -267,7 +242,7 @@ async fn a_signature_covers_what_is_stored() {
         for at in [CODEC, COMPRESSION, PAYLOAD + 32, honest.len() - 1] {
             let mut bytes = honest.clone();
             bytes[at] ^= 1;
-            set(&server, &key, &bytes);
+            overwrite(&server, &key, &bytes);
             expect_outcomes(&[Rejected], noted(20, &loads)).await;
         }
     })

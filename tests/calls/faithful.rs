@@ -11,12 +11,13 @@ use cache_runtime::{
     Cache,
     Outcome::{Bypass, Hit, Miss},
     cached,
-    store::{MemoryStore, StoreErrorKind},
+    store::StoreErrorKind,
     with_cache,
 };
-use cache_testkit::{SpyStore, expect_outcomes, isolated, isolated_in};
+use cache_testkit::{expect_outcomes, isolated, isolated_in};
 use proptest::prelude::*;
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use support::spy;
 use tokio::sync::Barrier;
 
 /// What a call returns twice, and how often its body ran.
@@ -293,7 +294,7 @@ async fn slowly(value: Option<Option<u8>>, all: &Barrier) -> String {
 
 #[tokio::test]
 async fn arguments_that_serde_tells_apart_share_no_load_without_a_store() {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     spy.fail_all(StoreErrorKind::Connecting);
     isolated_in(Cache::builder().store(spy).build(), async |cache| {
         // Each waits until all three are loaded.

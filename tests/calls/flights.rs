@@ -6,18 +6,20 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use cache_runtime::{
     Cache,
     Outcome::Hit,
     cached, invalidates,
-    store::{MemoryStore, NoStore, StoreErrorKind},
+    store::{NoStore, StoreErrorKind},
     with_cache,
 };
-use cache_testkit::{Gate, LoadCounter, OperationKind, SpyStore, assert_loads, expect_outcomes, isolated, isolated_in};
+use cache_testkit::{
+    Gate, LoadCounter, OperationKind, PATIENCE, assert_loads, expect_outcomes, isolated, isolated_in, until,
+};
 use serde::{Deserialize, Deserializer, Serialize};
+use support::spy;
 use tokio::task::JoinSet;
 
 /// A function whose loads stand at a gate, and all but the first at a second one, which is open unless a test closes it.
@@ -88,9 +90,10 @@ impl Slow {
 
 /// A caller counts its outcome when it has read, right before it joins or starts the flight.
 async fn until_all_have_read(cache: &Cache, count: u64) {
-    while cache.stats().misses + cache.stats().bypasses < count {
-        tokio::task::yield_now().await;
-    }
+    until("so many calls have read", async || {
+        cache.stats().misses + cache.stats().bypasses >= count
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -110,9 +113,8 @@ async fn ten_thousand_callers_of_a_cold_key_share_one_load() {
 /// It has seen no entry, and finds no flight any more.
 #[tokio::test]
 async fn a_caller_whose_read_came_before_a_fill_and_whose_turn_comes_after_it_does_not_load_again() {
-    const PATIENCE: Duration = Duration::from_secs(30);
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
-    let cache = Cache::builder().store(spy.clone()).read_timeout(PATIENCE).build();
+    let spy = spy();
+    let cache = Cache::builder().store(spy.clone()).read_timeout(3 * PATIENCE).build();
     let slow = Slow::new();
     slow.gate.open();
     let load = |id| {
@@ -359,7 +361,7 @@ async fn a_hundred_callers_cause_two_loads(cache: Cache) {
 
 #[tokio::test]
 async fn flights_protect_the_database_while_the_store_is_away() {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     isolated_in(Cache::builder().store(spy.clone()).build(), async |cache| {
         spy.fail_all(StoreErrorKind::Unavailable);
         a_hundred_callers_cause_two_loads(cache).await;
@@ -378,7 +380,7 @@ async fn flights_protect_the_database_behind_a_store_that_keeps_nothing() {
 
 #[tokio::test]
 async fn an_invalidation_detaches_the_flights_of_a_store_that_is_away() {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     isolated_in(Cache::builder().store(spy.clone()).build(), async |cache| {
         spy.fail_all(StoreErrorKind::Unavailable);
         let slow = Slow::new();

@@ -3,12 +3,11 @@
 use cache_runtime::{
     Cache,
     Outcome::{Hit, Miss, Rejected},
-    cached,
-    store::MemoryStore,
-    with_cache,
+    cached, with_cache,
 };
-use cache_testkit::{LoadCounter, SpyStore, assert_loads, expect_outcomes, isolated, isolated_in};
+use cache_testkit::{LoadCounter, assert_loads, expect_outcomes, isolated, isolated_in};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use support::spy;
 
 /// Something that loads by number, made by one macro in blocks without a name.
 trait Entity {
@@ -272,7 +271,7 @@ async fn instances_of_a_generic_function_all_hit() {
 /// Two processes, each of which runs one of the functions; and what is invalidated stays so.
 #[tokio::test]
 async fn keys_of_their_own_are_shared_between_processes_and_invalidated_like_any_other() {
-    let store = SpyStore::new(MemoryStore::new(1 << 20));
+    let store = spy();
     let one = Cache::builder().store(store.clone()).build();
     let loads = LoadCounter::new();
     with_cache(one.clone(), async {

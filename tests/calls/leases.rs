@@ -1,26 +1,23 @@
 //! `lease`: one load of a cold key in all processes.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
 };
 
 use cache_runtime::{
-    Builder, Cache,
+    Cache,
     Outcome::{Hit, Miss},
     cached, invalidates,
-    store::{MemoryStore, RedisConfig, RedisStore, StoreErrorKind},
+    store::{RedisStore, StoreErrorKind},
     with_cache,
 };
 use cache_testkit::{
-    Gate, LoadCounter, OperationKind, RedisServer, SpyStore, assert_loads, expect_outcomes, isolated_in,
+    Gate, LoadCounter, OperationKind, PATIENCE, RedisServer, SpyStore, assert_loads, expect_outcomes, isolated_in,
+    patient, reaching, until,
 };
+use support::{at, spy};
 use tokio::task::JoinHandle;
-
-const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone)]
 struct Office {
@@ -57,19 +54,8 @@ impl Office {
     }
 }
 
-fn patient() -> Builder {
-    Cache::builder()
-        .read_timeout(PATIENCE)
-        .fill_timeout(PATIENCE)
-        .invalidate_timeout(PATIENCE)
-}
-
 async fn process(server: &RedisServer) -> Cache {
-    let cache = patient()
-        .redis(RedisConfig::new(server.url()).expect("an address"))
-        .build();
-    assert!(cache.ready(PATIENCE).await, "the server was not reached");
-    cache
+    reaching(server, patient()).await
 }
 
 fn read_in(cache: &Cache, office: &Office) -> JoinHandle<Result<i64, String>> {
@@ -79,14 +65,7 @@ fn read_in(cache: &Cache, office: &Office) -> JoinHandle<Result<i64, String>> {
 
 /// Waits until a cache has counted a miss more than before.
 async fn until_missed(cache: &Cache, before: u64) {
-    let missed = async {
-        while cache.stats().misses <= before {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, missed)
-        .await
-        .expect("no call came to read");
+    until("a call has read", async || cache.stats().misses > before).await;
 }
 
 #[tokio::test]
@@ -131,8 +110,7 @@ async fn whoever_waits_takes_over_when_the_holder_gives_up() {
 #[tokio::test]
 async fn whoever_waits_takes_over_when_the_holder_has_died() {
     let server = RedisServer::start().unwrap();
-    let store = RedisStore::new(RedisConfig::new(server.url()).unwrap());
-    let spy = SpyStore::new(store);
+    let spy = SpyStore::new(RedisStore::new(at(&server)));
     let (dying, other) = (patient().store(spy.clone()).build(), process(&server).await);
     assert!(dying.ready(PATIENCE).await);
     for kind in [OperationKind::ExtendLease, OperationKind::DropLease] {
@@ -151,7 +129,7 @@ async fn whoever_waits_takes_over_when_the_holder_has_died() {
 #[tokio::test]
 async fn a_lease_is_extended_for_as_long_as_the_load_runs() {
     let server = RedisServer::start().unwrap();
-    let spy = SpyStore::new(RedisStore::new(RedisConfig::new(server.url()).unwrap()));
+    let spy = SpyStore::new(RedisStore::new(at(&server)));
     let (one, other) = (patient().store(spy.clone()).build(), process(&server).await);
     assert!(one.ready(PATIENCE).await);
     let office = Office::new();
@@ -210,7 +188,7 @@ async fn after_a_load_that_failed_the_next_process_tries() {
 
 #[tokio::test]
 async fn without_a_store_that_keeps_leases_everybody_loads() {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     spy.fail_next(OperationKind::AcquireLease, usize::MAX, StoreErrorKind::Unavailable);
     isolated_in(Cache::builder().store(spy).build(), async |_| {
         let office = Office::new();

@@ -12,14 +12,15 @@ use cache_runtime::{
     Builder, Cache, Invalidated,
     Outcome::{Bypass, Hit, Miss, Rejected},
     cached,
-    store::{MemoryStore, StoreErrorKind},
+    store::StoreErrorKind,
     with_cache, with_tenant,
 };
 use cache_testkit::{
-    Gate, LoadCounter, OperationKind, RedisServer, SpyStore, assert_loads, expect_outcomes, isolated, isolated_in,
-    isolated_on, reaching,
+    Gate, LoadCounter, OperationKind, PATIENCE, RedisServer, assert_loads, expect_outcomes, isolated, isolated_in,
+    isolated_on, reaching, until,
 };
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeSeq};
+use support::{entry, overwrite, spy, with_payload};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep, timeout},
@@ -130,41 +131,28 @@ impl Reports {
     }
 }
 
-async fn until_queued(cache: &Cache, count: u64) {
-    while cache.stats().queued_loads < count {
-        tokio::task::yield_now().await;
+/// Two loads that stand at their gate, as many as may run at once.
+async fn two_reports(cache: &Cache) -> (Reports, JoinSet<u64>) {
+    let (reports, mut running) = (Reports::new(), JoinSet::new());
+    for id in 0..2 {
+        running.spawn(reports.call(cache, id));
     }
+    reports.gate.until_waiting(2).await;
+    (reports, running)
+}
+
+async fn until_queued(cache: &Cache, count: u64) {
+    until("so many loads wait for their turn", async || {
+        cache.stats().queued_loads >= count
+    })
+    .await;
 }
 
 async fn until_missed(cache: &Cache, count: u64) {
-    while cache.stats().misses + cache.stats().bypasses < count {
-        tokio::task::yield_now().await;
-    }
-}
-
-/// The one entry on the server.
-fn entry(server: &RedisServer) -> (String, Vec<u8>) {
-    let keys: Vec<String> = server.command(["KEYS", "cache:*"]).expect("KEYS answers");
-    let [key] = &keys[..] else {
-        panic!("one entry, not {keys:?}")
-    };
-    let bytes = server.command(["GET", key]).expect("GET answers");
-    (key.clone(), bytes)
-}
-
-fn overwrite(server: &RedisServer, key: &str, bytes: &[u8]) {
-    server
-        .command::<()>([b"SET", key.as_bytes(), bytes, b"KEEPTTL"])
-        .expect("SET answers");
-}
-
-/// An entry of one stamp with another payload, its length set right.
-fn with_payload(entry: &[u8], payload: &[u8]) -> Vec<u8> {
-    let mut bytes = entry[..56 + 8].to_vec();
-    let length = u32::try_from(payload.len()).expect("payloads here are small");
-    bytes[28..32].copy_from_slice(&length.to_le_bytes());
-    bytes.extend_from_slice(payload);
-    bytes
+    until("so many calls have read", async || {
+        cache.stats().misses + cache.stats().bypasses >= count
+    })
+    .await;
 }
 
 fn with_byte(entry: &[u8], at: usize, value: u8) -> Vec<u8> {
@@ -367,15 +355,10 @@ async fn the_limit_of_the_cache_is_that_of_resources_without_one_and_each_counts
 
 #[tokio::test]
 async fn who_has_waited_for_its_turn_is_given_what_another_process_has_filled_meanwhile() {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     let other = Cache::builder().store(spy.clone()).build();
     isolated_in(Cache::builder().store(spy).build(), async |cache| {
-        let reports = Reports::new();
-        let mut running = JoinSet::new();
-        for id in 0..2 {
-            running.spawn(reports.call(&cache, id));
-        }
-        reports.gate.until_waiting(2).await;
+        let (reports, running) = two_reports(&cache).await;
         let queued: Vec<_> = (0..3).map(|_| tokio::spawn(reports.call(&cache, 7))).collect();
         until_missed(&cache, 5).await;
         until_queued(&cache, 1).await;
@@ -400,15 +383,10 @@ async fn who_has_waited_for_its_turn_is_given_what_another_process_has_filled_me
 
 #[tokio::test]
 async fn what_is_loaded_after_its_turn_was_waited_for_is_stored_under_the_stamps_of_then() {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     let other = Cache::builder().store(spy.clone()).build();
     isolated_in(Cache::builder().store(spy).build(), async |cache| {
-        let reports = Reports::new();
-        let mut running = JoinSet::new();
-        for id in 0..2 {
-            running.spawn(reports.call(&cache, id));
-        }
-        reports.gate.until_waiting(2).await;
+        let (reports, mut running) = two_reports(&cache).await;
         running.spawn(reports.call(&cache, 7));
         until_queued(&cache, 1).await;
         assert_eq!(other.invalidate("pairs").await, Ok(Invalidated::Acknowledged));
@@ -423,12 +401,7 @@ async fn what_is_loaded_after_its_turn_was_waited_for_is_stored_under_the_stamps
 #[tokio::test]
 async fn who_goes_away_while_it_waits_for_its_turn_leaves_it_to_the_next() {
     isolated(async |cache| {
-        let reports = Reports::new();
-        let mut running = JoinSet::new();
-        for id in 0..2 {
-            running.spawn(reports.call(&cache, id));
-        }
-        reports.gate.until_waiting(2).await;
+        let (reports, running) = two_reports(&cache).await;
         let leader = tokio::spawn(reports.call(&cache, 7));
         until_queued(&cache, 1).await;
         let waiter = tokio::spawn(reports.call(&cache, 7));
@@ -445,7 +418,7 @@ async fn who_goes_away_while_it_waits_for_its_turn_leaves_it_to_the_next() {
 
 #[tokio::test]
 async fn the_limit_holds_while_the_store_is_gone() {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     isolated_in(Cache::builder().store(spy.clone()).build(), async |cache| {
         spy.fail_all(StoreErrorKind::Unavailable);
         let reports = Reports::new();
@@ -577,7 +550,7 @@ async fn a_waiter_that_goes_away_makes_room_for_another() {
 
 #[tokio::test]
 async fn a_full_journal_invalidates_more_than_was_asked_and_never_less() {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     let builder: Builder = Cache::builder().journal_limit(2).store(spy.clone());
     isolated_in(builder.build(), async |cache| {
         for tenant in ["a", "b", "c", "d"] {
@@ -593,7 +566,7 @@ async fn a_full_journal_invalidates_more_than_was_asked_and_never_less() {
         }
         spy.heal();
         spy.until_ended(OperationKind::RemoveAllStamps, 1).await;
-        assert!(cache.ready(Duration::from_secs(10)).await);
+        assert!(cache.ready(PATIENCE).await);
         for tenant in ["a", "b", "c", "d"] {
             expect_outcomes(&[Miss], with_tenant(tenant, page(1))).await;
         }

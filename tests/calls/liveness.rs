@@ -14,17 +14,18 @@ use cache_runtime::{
     Cache,
     Outcome::{Bypass, Hit, Miss},
     cached,
-    store::{MemoryStore, StoreErrorKind},
+    store::StoreErrorKind,
     with_cache,
 };
 use cache_testkit::{
-    Gate, LoadCounter, RedisServer, SpyStore, assert_loads, expect_outcomes, isolated, isolated_in, isolated_on,
+    Gate, LoadCounter, RedisServer, assert_loads, expect_outcomes, isolated, isolated_in, isolated_on,
 };
 use futures_util::{
     FutureExt, StreamExt,
     future::{BoxFuture, join, join_all},
     stream,
 };
+use support::spy;
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep, timeout},
@@ -298,7 +299,7 @@ async fn a_stalled_load_holds_nobody_up_on_redis_and_with_redis_gone() {
         .await;
     })
     .await;
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     spy.fail_all(StoreErrorKind::Unavailable);
     isolated_in(Cache::builder().store(spy).build(), async |_| {
         beside_a_stalled_load(report(1), expect_outcomes(&[Bypass], report(1))).await;
@@ -385,7 +386,7 @@ async fn a_method_that_refreshes_may_call_itself_again_also_with_a_lease_and_ins
         assert_eq!(timeout(LOAD, Service::default().leased_rates(2)).await, Ok(102));
     })
     .await;
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     spy.fail_all(StoreErrorKind::Unavailable);
     isolated_in(Cache::builder().store(spy).build(), async |_| {
         assert_eq!(timeout(LOAD, Service::default().rates(1)).await, Ok(101));
@@ -625,7 +626,7 @@ async fn a_load_beyond_the_backstop_is_joined_by_one_more_at_a_time_and_everybod
 /// A load that has landed, and whose future is not polled any more in the middle of its fill.
 #[tokio::test(start_paused = true)]
 async fn what_a_load_has_brought_that_stalls_in_its_fill_is_not_given_to_callers_for_ever() {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     isolated_in(Cache::builder().store(spy.clone()).build(), async |cache| {
         let fill = spy.hold_answer(cache_testkit::OperationKind::Fill);
         let mut stalled = report(1).boxed();

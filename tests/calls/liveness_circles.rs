@@ -3,13 +3,10 @@
 
 use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
-use cache_runtime::{
-    Cache, cached,
-    store::{MemoryStore, Store as _},
-    with_cache,
-};
-use cache_testkit::{Gate, OperationKind, SpyStore, isolated, isolated_in};
+use cache_runtime::{Cache, cached, store::Store as _, with_cache};
+use cache_testkit::{Gate, OperationKind, SpyStore, isolated, isolated_in, until};
 use futures_util::{FutureExt, future::BoxFuture};
+use support::spy;
 use tokio::{
     task::JoinHandle,
     time::{Instant, sleep, timeout},
@@ -97,6 +94,13 @@ async fn poll_once<T>(call: &mut Pin<Box<impl Future<Output = T> + ?Sized>>) {
 
 fn spawn(cache: &Cache, call: impl Future<Output = u8> + Send + 'static) -> JoinHandle<u8> {
     tokio::spawn(with_cache(cache.clone(), call))
+}
+
+async fn until_queued(cache: &Cache, count: u64) {
+    until("so many loads wait for a place", async || {
+        cache.stats().queued_loads >= count
+    })
+    .await;
 }
 
 /// Waits for the ends of calls. Returns how long that took.
@@ -230,9 +234,7 @@ async fn a_circle_over_two_places_closes_with_the_second() {
             gate.until_waiting(1).await;
         }
         let left = spawn(&cache, visit(LEFT, waits_for_a_place()));
-        while cache.stats().queued_loads < 1 {
-            tokio::task::yield_now().await;
-        }
+        until_queued(&cache, 1).await;
         gates[0].open();
         sleep(LOAD).await;
         assert!(
@@ -258,13 +260,9 @@ async fn a_circle_closes_when_the_second_of_two_places_is_taken_by_one_that_wait
             gate.until_waiting(1).await;
         }
         let next = spawn(&cache, visit_pair(3, program([asks()])));
-        while cache.stats().queued_loads < 1 {
-            tokio::task::yield_now().await;
-        }
+        until_queued(&cache, 1).await;
         let left = spawn(&cache, visit(LEFT, waits_for_a_place()));
-        while cache.stats().queued_loads < 2 {
-            tokio::task::yield_now().await;
-        }
+        until_queued(&cache, 2).await;
         gates[0].open();
         sleep(LOAD).await;
         gates[1].open();
@@ -302,8 +300,15 @@ async fn leased_in_vain(place: u8) -> Result<u8, u8> {
     Err(place)
 }
 
-fn spied() -> SpyStore {
-    SpyStore::new(MemoryStore::new(1 << 20))
+/// Starts a call, and has the store answer that it has the lease, which nobody hears yet.
+async fn asking_for_the_lease(spy: &SpyStore) -> (BoxFuture<'static, Result<u8, u8>>, Gate) {
+    let answered = spy.hold_answer(OperationKind::AcquireLease);
+    let mut call = leased_in_vain(1).boxed();
+    tokio::select! {
+        _ = &mut call => panic!("it has no answer yet"),
+        () = answered.until_waiting(1) => {}
+    }
+    (call, answered)
 }
 
 /// A cache of its own, on a store that it shares with others: as of another process. Its deadlines are not what is looked at.
@@ -325,7 +330,7 @@ async fn time<T>(call: impl Future<Output = T>) -> (T, Duration) {
 
 #[tokio::test(start_paused = true)]
 async fn a_load_that_an_invalidation_has_made_begin_anew_is_watched_like_any_other() {
-    let spy = spied();
+    let spy = spy();
     let (here, elsewhere) = (cache_on(&spy), cache_on(&spy));
     let gate = Gate::closed();
     let other = program([Step::Pass(gate.clone())]);
@@ -349,7 +354,7 @@ async fn a_load_that_an_invalidation_has_made_begin_anew_is_watched_like_any_oth
 
 #[tokio::test(start_paused = true)]
 async fn the_lease_of_a_stalled_load_is_taken_over_and_given_back() {
-    let spy = spied();
+    let spy = spy();
     isolated_in(cache_on(&spy), async |cache| {
         let mut stalled = leased_in_vain(1).boxed();
         poll_until_it_loads(&mut stalled).await;
@@ -370,7 +375,7 @@ async fn the_lease_of_a_stalled_load_is_taken_over_and_given_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_was_taken_over_is_extended_for_as_long_as_the_load_runs() {
-    let spy = spied();
+    let spy = spy();
     isolated_in(cache_on(&spy), async |cache| {
         let mut stalled = leased(1, walk(&[])).boxed();
         poll_until_it_loads(&mut stalled).await;
@@ -393,7 +398,7 @@ async fn a_lease_that_was_taken_over_is_extended_for_as_long_as_the_load_runs() 
 
 #[tokio::test(start_paused = true)]
 async fn a_load_does_not_wait_for_the_lease_of_one_that_has_stalled_in_another_flight() {
-    let spy = spied();
+    let spy = spy();
     let (here, elsewhere) = (cache_on(&spy), cache_on(&spy));
     let mut stalled = with_cache(elsewhere, leased(1, walk(&[]))).boxed();
     poll_until_it_loads(&mut stalled).await;
@@ -408,7 +413,7 @@ async fn a_load_does_not_wait_for_the_lease_of_one_that_has_stalled_in_another_f
 
 #[tokio::test(start_paused = true)]
 async fn a_load_waits_for_the_lease_of_one_that_goes_on_in_another_flight() {
-    let spy = spied();
+    let spy = spy();
     let (here, elsewhere) = (cache_on(&spy), cache_on(&spy));
     let slow = program(vec![Step::Load; 100]);
     let slow = tokio::spawn(with_cache(elsewhere, leased(1, slow)));
@@ -443,7 +448,7 @@ async fn leased_there(place: u8, caches: &(Cache, Cache), program: &[u8]) -> u8 
 
 #[tokio::test(start_paused = true)]
 async fn a_load_inside_of_the_one_that_has_the_lease_does_not_wait_for_it() {
-    let spy = spied();
+    let spy = spy();
     let caches = (cache_on(&spy), cache_on(&spy));
     // Two functions of one resource have one key, so one lease.
     assert_eq!(time(leased_here(1, &caches, &[1])).await, (11, 2 * LOAD));
@@ -451,7 +456,7 @@ async fn a_load_inside_of_the_one_that_has_the_lease_does_not_wait_for_it() {
 
 #[tokio::test(start_paused = true)]
 async fn loads_that_have_the_leases_that_the_other_needs_go_on() {
-    let spy = spied();
+    let spy = spy();
     let caches = (cache_on(&spy), cache_on(&spy));
     let calls = async { tokio::join!(leased_here(1, &caches, &[2]), leased_here(2, &caches, &[1])) };
     let (answers, took) = time(calls).await;
@@ -461,14 +466,9 @@ async fn loads_that_have_the_leases_that_the_other_needs_go_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_was_given_to_a_caller_who_has_gone_is_given_back() {
-    let spy = spied();
+    let spy = spy();
     isolated_in(cache_on(&spy), async |_| {
-        let answered = spy.hold_answer(OperationKind::AcquireLease);
-        let mut call = leased_in_vain(1).boxed();
-        tokio::select! {
-            _ = &mut call => panic!("it has no answer yet"),
-            () = answered.until_waiting(1) => {}
-        }
+        let (call, answered) = asking_for_the_lease(&spy).await;
         drop(call);
         answered.open();
         spy.until_ended(OperationKind::DropLease, 1).await;
@@ -479,7 +479,7 @@ async fn a_lease_that_was_given_to_a_caller_who_has_gone_is_given_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_was_given_too_late_is_given_back() {
-    let spy = spied();
+    let spy = spy();
     isolated_in(Cache::builder().store(spy.clone()).build(), async |_| {
         let answered = spy.hold_answer(OperationKind::AcquireLease);
         // It does without.
@@ -495,14 +495,9 @@ async fn a_lease_that_was_given_too_late_is_given_back() {
 /// Not given back, as it may still come for it, but taken over.
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_was_given_to_a_caller_who_is_left_alone_is_taken_over() {
-    let spy = spied();
+    let spy = spy();
     isolated_in(cache_on(&spy), async |_| {
-        let answered = spy.hold_answer(OperationKind::AcquireLease);
-        let mut call = leased_in_vain(1).boxed();
-        tokio::select! {
-            _ = &mut call => panic!("it has no answer yet"),
-            () = answered.until_waiting(1) => {}
-        }
+        let (call, answered) = asking_for_the_lease(&spy).await;
         answered.open();
         let (answer, took) = time(leased_in_vain(1)).await;
         assert_eq!(answer, Err(1));
@@ -515,7 +510,7 @@ async fn a_lease_that_was_given_to_a_caller_who_is_left_alone_is_taken_over() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_another_process_has_got_meanwhile_is_not_taken_over() {
-    let spy = spied();
+    let spy = spy();
     isolated_in(cache_on(&spy), async |cache| {
         let mut stalled = leased(1, walk(&[])).boxed();
         poll_until_it_loads(&mut stalled).await;

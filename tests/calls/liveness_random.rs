@@ -3,12 +3,7 @@
 
 use std::{cell::Cell, future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
-use cache_runtime::{
-    Builder, Cache, cached,
-    store::{MemoryStore, StoreErrorKind},
-    with_cache,
-};
-use cache_testkit::SpyStore;
+use cache_runtime::{Builder, Cache, cached, store::StoreErrorKind, with_cache};
 use futures_util::{
     FutureExt,
     future::{BoxFuture, join_all},
@@ -18,6 +13,7 @@ use proptest::{
     prelude::*,
     test_runner::{Config, RngSeed, TestRunner},
 };
+use support::spy;
 use tokio::time::{Instant, sleep, timeout};
 
 /// Worlds that are tried of each kind. `PROPTEST_CASES` and `PROPTEST_RNG_SEED` try others.
@@ -327,7 +323,7 @@ fn every_call_that_is_polled_to_its_end_ends_over_the_store_in_memory() {
 #[test]
 fn every_call_that_is_polled_to_its_end_ends_over_a_store_that_is_gone() {
     try_worlds(Circles::Seen, || {
-        let spy = SpyStore::new(MemoryStore::new(1 << 20));
+        let spy = spy();
         spy.fail_all(StoreErrorKind::Unavailable);
         Cache::builder().store(spy)
     });

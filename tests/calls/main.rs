@@ -4,6 +4,7 @@ mod cache_resources;
 mod caching;
 #[cfg(feature = "codecs")]
 mod codecs;
+mod costs;
 mod faithful;
 mod flights;
 mod identity;

@@ -9,19 +9,18 @@ use std::{
 };
 
 use cache_runtime::{
-    Builder, Cache, Invalidated,
+    Cache, Invalidated,
     Outcome::{self, Bypass, Miss, NearHit},
     cached, invalidates, observe,
-    store::{MemoryStore, RedisConfig, RedisStore, StoreErrorKind},
+    store::{RedisConfig, RedisStore, StoreErrorKind},
     with_cache,
 };
 use cache_testkit::{
-    Direction, FaultProxy, LoadCounter, OperationKind, RedisServer, SpyStore, expect_outcomes, isolated, isolated_in,
+    Direction, LoadCounter, OperationKind, PATIENCE, RedisServer, SpyStore, expect_outcomes, isolated, isolated_in,
+    patient, reaching, until,
 };
 use futures_util::FutureExt as _;
-
-/// Longer than any wait in a test: only an event ends it.
-const PATIENCE: Duration = Duration::from_secs(10);
+use support::{outcome_of, spy, through_a_proxy};
 
 /// A database of one row.
 #[derive(Debug, Clone)]
@@ -58,42 +57,24 @@ impl Bank {
 
 /// A balance and what became of the call.
 async fn look(bank: &Bank) -> (i64, Outcome) {
-    let (balance, outcomes) = observe(bank.balance(1)).await;
-    (balance, outcomes.iter().next().expect("one call").outcome)
+    outcome_of(bank.balance(1)).await
 }
 
 /// Calls until the near cache answers: until the store reports changes and the value is kept.
 async fn until_near(bank: &Bank) -> i64 {
-    let near = async {
-        loop {
-            if let (balance, NearHit) = look(bank).await {
-                return balance;
-            }
-            tokio::task::yield_now().await;
-        }
+    let mut last = 0;
+    let near = async || {
+        let (balance, outcome) = look(bank).await;
+        last = balance;
+        outcome == NearHit
     };
-    tokio::time::timeout(PATIENCE, near)
-        .await
-        .expect("the near cache never answered")
-}
-
-fn patient() -> Builder {
-    Cache::builder()
-        .read_timeout(PATIENCE)
-        .fill_timeout(PATIENCE)
-        .invalidate_timeout(PATIENCE)
-}
-
-/// A cache on a server, beside others on the same server: what another process is.
-async fn process(url: &str, builder: Builder) -> Cache {
-    let cache = builder.redis(RedisConfig::new(url).expect("an address")).build();
-    assert!(cache.ready(PATIENCE).await, "the server was not reached");
-    cache
+    until("the near cache answers", near).await;
+    last
 }
 
 #[tokio::test]
 async fn a_tracked_value_is_answered_without_asking_the_store() {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     isolated_in(Cache::builder().store(spy.clone()).build(), async |cache| {
         let bank = Bank::new();
         until_near(&bank).await;
@@ -112,7 +93,7 @@ async fn a_tracked_value_is_answered_without_asking_the_store() {
 
 #[tokio::test]
 async fn a_checked_value_costs_its_stamps_and_no_decoding() {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     isolated_in(Cache::builder().store(spy.clone()).build(), async |_| {
         let bank = Bank::new();
         expect_outcomes(&[Miss], bank.statement(1)).await;
@@ -133,7 +114,7 @@ async fn a_checked_value_costs_its_stamps_and_no_decoding() {
 async fn what_a_call_has_loaded_is_near_for_the_next_one() {
     let server = RedisServer::start().unwrap();
     let bank = Bank::new();
-    let cache = process(server.url(), patient()).await;
+    let cache = reaching(&server, patient()).await;
     let near = with_cache(cache, async {
         until_near(&bank).await;
         let mut near = 0;
@@ -171,7 +152,7 @@ async fn in_the_process_itself_a_mutation_is_visible_at_once() {
 
 #[tokio::test]
 async fn an_invalidation_that_is_not_acknowledged_takes_the_value_out_of_use_in_this_process() {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     isolated_in(Cache::builder().store(spy.clone()).build(), async |cache| {
         let bank = Bank::new();
         until_near(&bank).await;
@@ -192,10 +173,7 @@ async fn an_invalidation_that_is_not_acknowledged_takes_the_value_out_of_use_in_
 #[tokio::test]
 async fn a_mutation_in_another_process_reaches_a_tracked_value() {
     let server = RedisServer::start().unwrap();
-    let (here, elsewhere) = (
-        process(server.url(), patient()).await,
-        process(server.url(), patient()).await,
-    );
+    let (here, elsewhere) = (reaching(&server, patient()).await, reaching(&server, patient()).await);
     with_cache(here, async {
         let bank = Bank::new();
         for round in 1..20 {
@@ -203,14 +181,7 @@ async fn a_mutation_in_another_process_reaches_a_tracked_value() {
             bank.balance.store(round, Ordering::SeqCst);
             let invalidated = elsewhere.invalidate("balance").scope("account", 1).await;
             assert_eq!(invalidated, Ok(Invalidated::Acknowledged));
-            let reached = async {
-                while look(&bank).await.0 != round {
-                    tokio::task::yield_now().await;
-                }
-            };
-            tokio::time::timeout(PATIENCE, reached)
-                .await
-                .expect("the change was never reported");
+            until("the change is reported", async || look(&bank).await.0 == round).await;
         }
     })
     .await;
@@ -219,10 +190,7 @@ async fn a_mutation_in_another_process_reaches_a_tracked_value() {
 #[tokio::test]
 async fn a_mutation_in_another_process_is_visible_to_a_checked_value_at_once() {
     let server = RedisServer::start().unwrap();
-    let (here, elsewhere) = (
-        process(server.url(), patient()).await,
-        process(server.url(), patient()).await,
-    );
+    let (here, elsewhere) = (reaching(&server, patient()).await, reaching(&server, patient()).await);
     with_cache(here, async {
         let bank = Bank::new();
         for round in 1..20 {
@@ -244,7 +212,7 @@ async fn a_value_that_a_change_has_overtaken_on_its_way_is_not_kept() {
     let spy = SpyStore::new(RedisStore::new(RedisConfig::new(server.url()).unwrap()));
     let here = patient().store(spy.clone()).build();
     assert!(here.ready(PATIENCE).await);
-    let elsewhere = process(server.url(), patient()).await;
+    let elsewhere = reaching(&server, patient()).await;
     let bank = Bank::new();
     with_cache(elsewhere.clone(), bank.balance(2)).await;
     with_cache(here.clone(), async {
@@ -259,14 +227,10 @@ async fn a_value_that_a_change_has_overtaken_on_its_way_is_not_kept() {
         let invalidated = elsewhere.invalidate("balance").await;
         assert_eq!(invalidated, Ok(Invalidated::Acknowledged));
         // The first account shows when the change has been reported: its value is asked for again, and waits at the gate.
-        let reported = async {
-            while bank.balance(1).now_or_never().is_some() {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, reported)
-            .await
-            .expect("the change was never reported");
+        until("the change is reported", async || {
+            bank.balance(1).now_or_never().is_none()
+        })
+        .await;
         gate.open();
         assert_eq!(overtaken.await.unwrap(), 0, "it began before the invalidation");
         assert_eq!(bank.balance(2).await, 7);
@@ -277,26 +241,16 @@ async fn a_value_that_a_change_has_overtaken_on_its_way_is_not_kept() {
 #[tokio::test]
 async fn a_silent_store_takes_tracked_values_out_of_use_when_the_lease_is_over() {
     let server = RedisServer::start().unwrap();
-    let proxy = FaultProxy::start(([127, 0, 0, 1], server.port().unwrap())).unwrap();
+    let (proxy, config) = through_a_proxy(&server);
     let lease = Duration::from_millis(200);
-    let here = process(
-        &format!("redis://{}", proxy.address()),
-        Cache::builder().near_lease(lease),
-    )
-    .await;
+    let here = Cache::builder().near_lease(lease).redis(config).build();
+    assert!(here.ready(PATIENCE).await, "the server was not reached");
     with_cache(here, async {
         let bank = Bank::new();
         until_near(&bank).await;
         proxy.black_hole(Direction::Both);
         bank.balance.store(9, Ordering::SeqCst);
-        let out_of_use = async {
-            while look(&bank).await.1 == NearHit {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, out_of_use)
-            .await
-            .expect("the lease never ended");
+        until("the lease is over", async || look(&bank).await.1 != NearHit).await;
         assert_eq!(look(&bank).await.0, 9, "and not again");
     })
     .await;
@@ -305,7 +259,7 @@ async fn a_silent_store_takes_tracked_values_out_of_use_when_the_lease_is_over()
 #[tokio::test]
 async fn after_a_lost_connection_nothing_that_was_kept_is_used_unasked() {
     let server = RedisServer::start().unwrap();
-    let here = process(server.url(), patient()).await;
+    let here = reaching(&server, patient()).await;
     with_cache(here, async {
         let bank = Bank::new();
         for round in 1..5 {
@@ -314,14 +268,7 @@ async fn after_a_lost_connection_nothing_that_was_kept_is_used_unasked() {
             server.kill();
             server.restart().unwrap();
             bank.balance.store(round, Ordering::SeqCst);
-            let reached = async {
-                while look(&bank).await.0 != round {
-                    tokio::task::yield_now().await;
-                }
-            };
-            tokio::time::timeout(PATIENCE, reached)
-                .await
-                .expect("an old value is still used");
+            until("no old value is used", async || look(&bank).await.0 == round).await;
         }
     })
     .await;
@@ -329,7 +276,7 @@ async fn after_a_lost_connection_nothing_that_was_kept_is_used_unasked() {
 
 #[tokio::test]
 async fn without_reports_of_changes_a_tracked_value_is_a_checked_one() {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     spy.fail_next(OperationKind::WatchStamps, usize::MAX, StoreErrorKind::Unsupported);
     isolated_in(Cache::builder().store(spy.clone()).build(), async |_| {
         let bank = Bank::new();

@@ -1,15 +1,14 @@
 //! What tasks know of those that have spawned them.
 
-use std::{pin::Pin, time::Duration};
+use std::pin::Pin;
 
 use cache_runtime::{
     Cache,
     Outcome::{Bypass, Hit, Miss},
-    cached, current_tenant, in_current_context, invalidates, observe, spawn,
-    store::MemoryStore,
-    transaction, with_tenant,
+    cached, current_tenant, in_current_context, invalidates, observe, spawn, transaction, with_tenant,
 };
-use cache_testkit::{Gate, OperationKind, SpyStore, expect_outcomes, isolated, isolated_in};
+use cache_testkit::{Gate, OperationKind, PATIENCE, expect_outcomes, isolated, isolated_in};
+use support::spy;
 use tokio::{sync::oneshot, task::JoinSet};
 
 #[cached(resource = "item")]
@@ -146,7 +145,7 @@ async fn a_task_spawned_inside_a_transaction_reads_past_the_cache_until_the_tran
 /// Whether the spawned mutation commits by itself, or with the transaction, cannot be known.
 #[tokio::test]
 async fn a_mutation_spawned_inside_a_transaction_is_invalidated_at_once_and_after_the_commit() {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     isolated_in(Cache::builder().store(spy.clone()).build(), async |cache| {
         for (commits, expected) in [(true, 2), (false, 1)] {
             let before = spy.count(OperationKind::RemoveStamps);
@@ -185,7 +184,7 @@ struct Rounds(u32);
 async fn a_task_does_not_wait_for_the_load_that_has_spawned_it_and_waits_for_it() {
     isolated(async |_| {
         // Round and round: 1 spawns 2, and 2 spawns 1.
-        let depth = tokio::time::timeout(Duration::from_secs(10), circle(1, Rounds(6)));
+        let depth = tokio::time::timeout(PATIENCE, circle(1, Rounds(6)));
         assert_eq!(depth.await, Ok(0));
     })
     .await;
@@ -219,13 +218,7 @@ async fn a_task_that_is_spawned_otherwise_knows_nothing() {
         assert_eq!(known.await.unwrap(), None);
         // With nobody's cache it runs uncached.
         let task = item_changed(async { tokio::spawn(expect_outcomes(&[Bypass], item())).await });
-        assert_eq!(
-            tokio::time::timeout(Duration::from_secs(10), task)
-                .await
-                .unwrap()
-                .unwrap(),
-            1
-        );
+        assert_eq!(tokio::time::timeout(PATIENCE, task).await.unwrap().unwrap(), 1);
     })
     .await;
 }

@@ -15,7 +15,7 @@ use cache_runtime::{
     Outcome::{Bypass, Hit, Miss},
     cached, current_tenant, invalidates, with_tenant,
 };
-use cache_testkit::{expect_outcomes, isolated};
+use cache_testkit::{PATIENCE, expect_outcomes, isolated, until};
 use serde::{Serialize, Serializer};
 
 /// A company that can be displayed only as long as it is told to.
@@ -144,10 +144,8 @@ async fn a_mutation_with_such_a_scope_value_invalidates_the_whole_resource_also_
 
 async fn nothing_is_left(cache: &Cache) {
     // In the background, and not read from until then.
-    assert!(cache.ready(Duration::from_secs(10)).await);
-    while cache.stats().pending_invalidations > 0 {
-        tokio::task::yield_now().await;
-    }
+    assert!(cache.ready(PATIENCE).await);
+    until("nothing is pending", async || cache.stats().pending_invalidations == 0).await;
     expect_outcomes(&[Miss, Miss], async {
         with_tenant("a", page_of_task(1)).await;
         with_tenant("b", page_of_task(1)).await;

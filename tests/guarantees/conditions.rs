@@ -4,7 +4,7 @@ use cache_runtime::{
     Outcome::{Bypass, Hit, Miss},
     cached, invalidates, with_cache,
 };
-use cache_testkit::{Gate, expect_outcomes, isolated};
+use cache_testkit::{Gate, PATIENCE, expect_outcomes, isolated};
 
 #[cached(resource = "article", scope(slug))]
 async fn article(slug: &str) -> u32 {
@@ -126,7 +126,7 @@ async fn without_a_result_only_what_is_known_to_be_false_is_left_out() {
             dropped.await.unwrap_err();
             // What waits for the acknowledgement is not read: no hit either.
             assert_eq!(cached_ones().await, expected);
-            cache.ready(std::time::Duration::from_secs(10)).await;
+            cache.ready(PATIENCE).await;
         }
         cached_ones().await;
         unknown(true, &open, Ok(1)).await.unwrap();

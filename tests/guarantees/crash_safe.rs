@@ -4,20 +4,19 @@ use std::{
     fs,
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     time::Duration,
 };
 
 use cache_runtime::{
     Builder, Cache,
     Outcome::{self, Hit, Miss},
-    cached, invalidates, observe,
-    store::{MemoryStore, RedisConfig},
+    cached, invalidates,
+    store::RedisConfig,
     with_cache,
 };
-use cache_testkit::{Gate, OperationKind, RedisServer, SpyStore, expect_outcomes, isolated_in};
-
-const PATIENCE: Duration = Duration::from_secs(10);
+use cache_testkit::{Gate, OperationKind, PATIENCE, RedisServer, expect_outcomes, isolated_in, reaching, until};
+use support::{at, outcome_of, process_of, spy};
 
 /// A database of one row, in a file, so that two processes can share it.
 #[derive(Debug, Clone)]
@@ -92,39 +91,25 @@ impl Bank {
 }
 
 async fn look(bank: &Bank) -> (i64, Outcome) {
-    let (balance, outcomes) = observe(bank.ledger(1)).await;
-    (balance, outcomes.iter().next().expect("one call").outcome)
+    outcome_of(bank.ledger(1)).await
 }
 
 /// Reads until what is read is stored again, and checks every value on the way.
 async fn until_stored_again(bank: &Bank, expected: i64) {
-    let stored = async {
-        loop {
-            let (balance, outcome) = look(bank).await;
-            assert_eq!(balance, expected, "{outcome}");
-            if outcome == Hit {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
+    let stored = async || {
+        let (balance, outcome) = look(bank).await;
+        assert_eq!(balance, expected, "{outcome}");
+        outcome == Hit
     };
-    tokio::time::timeout(PATIENCE, stored)
-        .await
-        .expect("nothing was stored again");
+    until("something is stored again", stored).await;
 }
 
 fn patient() -> Builder {
-    Cache::builder()
-        .read_timeout(PATIENCE)
-        .fill_timeout(PATIENCE)
-        .invalidate_timeout(PATIENCE)
-        .hold_lease(Duration::from_secs(1))
+    cache_testkit::patient().hold_lease(Duration::from_secs(1))
 }
 
-async fn process(url: &str) -> Cache {
-    let cache = patient().redis(RedisConfig::new(url).expect("an address")).build();
-    assert!(cache.ready(PATIENCE).await, "the server was not reached");
-    cache
+async fn process(server: &RedisServer) -> Cache {
+    reaching(server, patient()).await
 }
 
 /// The other process. It commits when a line comes in, and says so; then it never goes on.
@@ -145,7 +130,8 @@ fn the_process_that_is_killed() {
         };
         let before_commit = bank.before_commit.clone();
         let (mutation, watched) = (bank.clone(), bank.clone());
-        let cache = process(&url).await;
+        let cache = patient().redis(RedisConfig::new(&url).unwrap()).build();
+        assert!(cache.ready(PATIENCE).await);
         tokio::spawn(with_cache(cache, async move { mutation.set(1, 100).await }));
         before_commit.until_waiting(1).await;
         println!("\nbegun");
@@ -162,13 +148,7 @@ struct Victim(Child);
 
 impl Victim {
     fn start(server: &RedisServer, bank: &Bank) -> Self {
-        let child = Command::new(std::env::current_exe().expect("a path"))
-            .args([
-                "--exact",
-                "crash_safe::the_process_that_is_killed",
-                "--ignored",
-                "--nocapture",
-            ])
+        let child = process_of("crash_safe::the_process_that_is_killed")
             .env("VICTIM_REDIS", server.url())
             .env("VICTIM_ROW", &bank.row)
             .stdin(Stdio::piped())
@@ -209,7 +189,7 @@ impl Drop for Victim {
 async fn nothing_old_is_served_after_a_process_was_killed_between_commit_and_invalidation() {
     let server = RedisServer::start().unwrap();
     let bank = Bank::new(server.folder());
-    with_cache(process(server.url()).await, async {
+    with_cache(process(&server).await, async {
         for _ in 0..2 {
             bank.ledger(1).await;
             bank.plain(1).await;
@@ -231,7 +211,7 @@ async fn nothing_old_is_served_after_a_process_was_killed_between_commit_and_inv
 async fn nothing_is_stored_while_a_mutation_runs_and_everything_afterwards() {
     let server = RedisServer::start().unwrap();
     let bank = Bank::new(server.folder());
-    let (here, elsewhere) = (process(server.url()).await, process(server.url()).await);
+    let (here, elsewhere) = (process(&server).await, process(&server).await);
     with_cache(here, async {
         until_stored_again(&bank, 0).await;
         bank.before_commit.close();
@@ -255,7 +235,7 @@ async fn nothing_is_stored_while_a_mutation_runs_and_everything_afterwards() {
 
 #[tokio::test]
 async fn a_hold_lasts_as_long_as_the_mutation_however_long_that_is() {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     isolated_in(patient().store(spy.clone()).build(), async |cache| {
         let folder = tempfile::tempdir().unwrap();
         let bank = Bank::new(folder.path());
@@ -281,7 +261,7 @@ async fn a_hold_lasts_as_long_as_the_mutation_however_long_that_is() {
 async fn the_end_of_one_mutation_does_not_end_the_hold_of_another() {
     let server = RedisServer::start().unwrap();
     let bank = Bank::new(server.folder());
-    let (here, elsewhere) = (process(server.url()).await, process(server.url()).await);
+    let (here, elsewhere) = (process(&server).await, process(&server).await);
     let slow = Bank {
         before_commit: Gate::closed(),
         ..bank.clone()
@@ -307,7 +287,7 @@ async fn the_end_of_one_mutation_does_not_end_the_hold_of_another() {
 async fn a_mutation_that_failed_leaves_the_hold() {
     let server = RedisServer::start().unwrap();
     let bank = Bank::new(server.folder());
-    with_cache(process(server.url()).await, async {
+    with_cache(process(&server).await, async {
         bank.set(1, -1).await.unwrap_err();
         assert_eq!(look(&bank).await, (0, Miss));
         assert_eq!(look(&bank).await, (0, Hit));
@@ -320,7 +300,7 @@ async fn a_mutation_that_failed_leaves_the_hold() {
 async fn a_mutation_that_was_dropped_is_held_until_its_lease_is_over() {
     let server = RedisServer::start().unwrap();
     let bank = Bank::new(server.folder());
-    let cache = process(server.url()).await;
+    let cache = process(&server).await;
     with_cache(cache.clone(), async {
         bank.after_commit.close();
         let mutation = tokio::spawn(with_cache(cache, {
@@ -340,7 +320,7 @@ async fn a_mutation_that_was_dropped_is_held_until_its_lease_is_over() {
 async fn a_scope_from_the_result_is_held_as_the_whole_resource() {
     let server = RedisServer::start().unwrap();
     let bank = Bank::new(server.folder());
-    let cache = process(server.url()).await;
+    let cache = process(&server).await;
     with_cache(cache.clone(), async {
         until_stored_again(&bank, 0).await;
         bank.before_commit.close();
@@ -363,7 +343,7 @@ async fn a_scope_from_the_result_is_held_as_the_whole_resource() {
 async fn other_accounts_are_not_held() {
     let server = RedisServer::start().unwrap();
     let bank = Bank::new(server.folder());
-    let cache = process(server.url()).await;
+    let cache = process(&server).await;
     with_cache(cache.clone(), async {
         bank.before_commit.close();
         let mutation = tokio::spawn(with_cache(cache, {
@@ -383,7 +363,7 @@ async fn other_accounts_are_not_held() {
 async fn inside_a_transaction_the_hold_lasts_until_the_commit() {
     let server = RedisServer::start().unwrap();
     let bank = Bank::new(server.folder());
-    let (here, elsewhere) = (process(server.url()).await, process(server.url()).await);
+    let (here, elsewhere) = (process(&server).await, process(&server).await);
     let commit = Gate::closed();
     with_cache(here, async {
         until_stored_again(&bank, 0).await;
@@ -432,7 +412,7 @@ async fn what_settles_is_not_stored_before_it_has_settled() {
 async fn without_a_store_the_mutation_goes_on() {
     let server = RedisServer::start().unwrap();
     let bank = Bank::new(server.folder());
-    let cache = Cache::builder().redis(RedisConfig::new(server.url()).unwrap()).build();
+    let cache = Cache::builder().redis(at(&server)).build();
     assert!(cache.ready(PATIENCE).await);
     with_cache(cache, async {
         server.kill();

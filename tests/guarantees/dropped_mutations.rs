@@ -12,15 +12,14 @@ use std::{
 use cache_runtime::{
     Builder, Cache,
     Outcome::{Bypass, Hit, Miss},
-    cached, current_tenant, invalidates, observe,
-    store::MemoryStore,
-    transaction, with_cache, with_tenant,
+    cached, current_tenant, invalidates, observe, transaction, with_cache, with_tenant,
 };
-use cache_testkit::{Gate, OperationKind, RedisServer, SpyStore, expect_outcomes, isolated_in, reaching};
+use cache_testkit::{
+    Gate, OperationKind, PATIENCE, RedisServer, SpyStore, expect_outcomes, isolated_in, patient, reaching, until,
+};
 use futures_util::FutureExt;
-use tokio::time::{Instant, sleep, timeout};
-
-const PATIENCE: Duration = Duration::from_secs(10);
+use support::{outcome_of, spy};
+use tokio::time::{Instant, sleep};
 
 /// A database of one row. A write waits for the row's lock, on the server: nothing that becomes of the client stops it.
 #[derive(Clone)]
@@ -72,7 +71,7 @@ async fn hang_up(database: &Database, cache: &Cache, call: impl Future<Output: S
 }
 
 fn spied(builder: Builder) -> (SpyStore, Cache) {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     let cache = builder.store(spy.clone()).build();
     (spy, cache)
 }
@@ -106,14 +105,8 @@ async fn what_is_committed_after_the_caller_hung_up_is_seen_some_seconds_later()
 #[tokio::test]
 async fn what_is_committed_after_the_caller_hung_up_is_seen_by_every_process() {
     let server = RedisServer::start().unwrap();
-    let patient = || {
-        Cache::builder()
-            .read_timeout(PATIENCE)
-            .fill_timeout(PATIENCE)
-            .invalidate_timeout(PATIENCE)
-            .repeat_after(Duration::from_secs(1))
-    };
-    let (ours, theirs) = (reaching(&server, patient()).await, reaching(&server, patient()).await);
+    let node = async || reaching(&server, patient().repeat_after(Duration::from_secs(1))).await;
+    let (ours, theirs) = (node().await, node().await);
     let database = Database::locked();
     for node in [&ours, &theirs] {
         assert_eq!(with_cache(node.clone(), database.item(1)).await, 0);
@@ -121,20 +114,12 @@ async fn what_is_committed_after_the_caller_hung_up_is_seen_by_every_process() {
     let update = database.clone();
     hang_up(&database, &ours, async move { update.update(1, 7).await }).await;
     // The first invalidation has arrived when this node loads again: what it stores now is of before the commit.
-    let until_loaded = with_cache(theirs.clone(), async {
-        while observe(database.item(1)).await.1.iter().all(|call| call.outcome == Hit) {
-            tokio::task::yield_now().await;
-        }
-    });
-    timeout(PATIENCE, until_loaded).await.expect("it was not invalidated");
+    let read = async || with_cache(theirs.clone(), outcome_of(database.item(1))).await;
+    until("it is invalidated", async || read().await.1 != Hit).await;
     database.lock.open();
     for node in [&ours, &theirs] {
-        let until_new = with_cache(node.clone(), async {
-            while database.item(1).await != 7 {
-                tokio::task::yield_now().await;
-            }
-        });
-        timeout(PATIENCE, until_new).await.expect("the old value stays");
+        let read = async || with_cache(node.clone(), database.item(1)).await;
+        until("the new value is read", async || read().await == 7).await;
     }
 }
 
@@ -227,7 +212,7 @@ async fn the_second_time_is_made_up_for_when_the_store_is_back() {
         sleep(Duration::from_secs(10)).await;
         assert!(cache.stats().pending_invalidations > 0);
         spy.heal();
-        assert!(cache.ready(Duration::from_secs(10)).await);
+        assert!(cache.ready(PATIENCE).await);
         assert_eq!(cache.stats().pending_invalidations, 0);
     })
     .await;

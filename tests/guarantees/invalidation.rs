@@ -12,7 +12,8 @@ use cache_runtime::{
     store::{MemoryStore, StoreErrorKind},
     with_cache, with_tenant,
 };
-use cache_testkit::{Gate, OperationKind, SpyStore, expect_outcomes, isolated, isolated_in};
+use cache_testkit::{Gate, OperationKind, PATIENCE, SpyStore, expect_outcomes, isolated, isolated_in};
+use support::{outcome_of, spy};
 
 #[cached(resource = "dashboard_summary", scope(company))]
 async fn summary(company: i64) -> u32 {
@@ -198,7 +199,7 @@ async fn a_mutation_that_panics_invalidates_because_its_outcome_is_unknown() {
         warm_up().await;
         let mutation = tokio::spawn(with_cache(cache, async { pay(1, Ending::Panic).await }));
         assert!(mutation.await.unwrap_err().is_panic());
-        assert_ne!(outcome_of(summary(1)).await, Hit);
+        assert_ne!(outcome_of(summary(1)).await.1, Hit);
         expect_outcomes(&[Hit], summary(2)).await;
     })
     .await;
@@ -211,7 +212,7 @@ async fn a_panic_before_the_result_is_known_widens_to_the_whole_resource() {
         let mutation = tokio::spawn(with_cache(cache, async { pay_by_id(107, Ending::Panic).await }));
         assert!(mutation.await.unwrap_err().is_panic());
         for company in [1, 2] {
-            assert_ne!(outcome_of(summary(company)).await, Hit);
+            assert_ne!(outcome_of(summary(company)).await.1, Hit);
         }
         expect_outcomes(&[Hit], companies()).await;
     })
@@ -231,7 +232,7 @@ async fn a_mutation_that_is_dropped_half_way_invalidates() {
         expect_outcomes(&[Hit], companies()).await;
         mutation.abort();
         assert!(mutation.await.unwrap_err().is_cancelled());
-        assert_ne!(outcome_of(companies()).await, Hit);
+        assert_ne!(outcome_of(companies()).await.1, Hit);
     })
     .await;
 }
@@ -259,7 +260,7 @@ async fn several_scopes_can_be_invalidated_together_or_each_on_its_own() {
         let cached = async || {
             let mut cached = Vec::new();
             for (warehouse, product) in cells {
-                cached.push(outcome_of(stock(warehouse, product)).await == Hit);
+                cached.push(outcome_of(stock(warehouse, product)).await.1 == Hit);
             }
             cached
         };
@@ -378,7 +379,7 @@ async fn a_whole_tenant_can_be_invalidated() {
 
 #[tokio::test]
 async fn an_invalidation_that_the_store_does_not_take_is_sent_until_it_does() {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     isolated_in(Cache::builder().store(spy.clone()).build(), async |cache| {
         companies().await;
         spy.fail_next(OperationKind::RemoveStamps, 3, StoreErrorKind::Unavailable);
@@ -388,9 +389,9 @@ async fn an_invalidation_that_the_store_does_not_take_is_sent_until_it_does() {
         );
         expect_outcomes(&[Bypass], companies()).await;
         spy.until_ended(OperationKind::RemoveStamps, 4).await;
-        cache.ready(std::time::Duration::from_secs(10)).await;
+        cache.ready(PATIENCE).await;
         assert_ne!(
-            outcome_of(companies()).await,
+            outcome_of(companies()).await.1,
             Hit,
             "what was stored before stays unusable"
         );
@@ -400,7 +401,7 @@ async fn an_invalidation_that_the_store_does_not_take_is_sent_until_it_does() {
 
 #[tokio::test]
 async fn close_sends_what_is_still_waiting() {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     isolated_in(Cache::builder().store(spy.clone()).build(), async |cache| {
         companies().await;
         spy.fail_next(OperationKind::RemoveStamps, 1, StoreErrorKind::Unavailable);
@@ -417,7 +418,7 @@ async fn close_sends_what_is_still_waiting() {
 
 #[tokio::test]
 async fn invalidated_entries_are_swept_and_live_ones_stay() {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     isolated_in(Cache::builder().store(spy.clone()).build(), async |cache| {
         for page in 0..10 {
             invoices(1, page).await;
@@ -470,7 +471,7 @@ async fn more_patterns_than_are_worth_a_sweep_each_become_one_sweep_of_everythin
 
 #[tokio::test]
 async fn sweeps_can_be_switched_off() {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     isolated_in(Cache::builder().store(spy.clone()).sweep(false).build(), async |_| {
         companies().await;
         rename(Ending::Ok).await.unwrap();
@@ -494,10 +495,4 @@ async fn a_mutation_s_body_runs_once_and_its_value_is_its_own() {
         assert_eq!(RUNS.load(Ordering::Relaxed), 1);
     })
     .await;
-}
-
-/// The outcome of the one call in a future.
-async fn outcome_of<T>(call: impl Future<Output = T>) -> cache_runtime::Outcome {
-    let (_, outcomes) = cache_runtime::observe(call).await;
-    outcomes.iter().next().expect("a cached call").outcome
 }

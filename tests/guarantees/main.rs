@@ -8,6 +8,7 @@ mod crash_safe;
 mod dropped_mutations;
 mod group_parameters;
 mod invalidation;
+mod minimal_store;
 mod nobody;
 mod protocol;
 mod reads_in_mutations;

@@ -6,9 +6,9 @@ use cache_runtime::{
     Cache, Invalidated,
     Outcome::{Bypass, Hit, Miss},
     cached, invalidates, observe,
-    store::MemoryStore,
 };
-use cache_testkit::{OperationKind, SpyStore, expect_outcomes, isolated, isolated_in};
+use cache_testkit::{OperationKind, expect_outcomes, isolated, isolated_in};
+use support::spy;
 
 #[cached(resource = "feed", scope(viewer))]
 async fn feed(viewer: Option<u32>) -> Option<u32> {
@@ -134,7 +134,7 @@ async fn texts_may_be_borrowed_or_owned() {
 
 #[tokio::test]
 async fn nobody_is_spelt_as_no_value_can_be() {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     isolated_in(Cache::builder().store(spy.clone()).build(), async |_| {
         front_page().await;
         page(None, 7).await;

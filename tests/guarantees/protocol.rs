@@ -8,12 +8,13 @@ use cache_runtime::{
     Outcome::{Bypass, Hit, Miss, Rejected},
     cached, invalidates, observe,
     protocol::{self, Reading},
-    store::{MemoryStore, RedisConfig, RedisStore, Store, StoreErrorKind},
+    store::{RedisStore, Store, StoreErrorKind},
     with_cache,
 };
 use cache_testkit::{
-    Gate, LoadCounter, OperationKind, RedisServer, SpyStore, expect_outcomes, isolated_in, isolated_on,
+    Gate, LoadCounter, OperationKind, PATIENCE, RedisServer, expect_outcomes, isolated_in, isolated_on, until,
 };
+use support::{at, entry, keys, spy};
 
 /// A database of one row, whose reads can be held after they have read.
 #[derive(Debug, Clone)]
@@ -72,7 +73,7 @@ async fn a_load_that_an_invalidation_overtook_is_never_served() {
 /// Invariant 1, the other half: a stamp that is missing is created before the load, not after it.
 #[tokio::test]
 async fn a_missing_stamp_is_created_before_the_load_begins() {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     isolated_in(Cache::builder().store(spy.clone()).build(), async |cache| {
         let bank = Bank::new();
         bank.answer.close();
@@ -110,20 +111,13 @@ async fn an_evicted_stamp_never_brings_old_entries_back() {
 #[tokio::test]
 async fn a_missing_stamp_is_a_miss() {
     let server = RedisServer::start().unwrap();
-    let store = RedisStore::new(RedisConfig::new(server.url()).unwrap());
+    let store = RedisStore::new(at(&server));
     let address = Arc::new(Address::new("t", "r", &[], "0123456789ab"));
     let identity = Identity {
         fingerprint: [1; 16],
         shape: 2,
     };
-    let until_connected = async {
-        while store.probe().await.is_err() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(10), until_connected)
-        .await
-        .unwrap();
+    until("the server is reached", async || store.probe().await.is_ok()).await;
     // A foreign entry of exactly the right form but for stamps that nobody knows.
     let Ok(Reading::Miss {
         ticket: Some(ticket),
@@ -182,20 +176,18 @@ async fn a_server_that_refuses_writes_is_not_read() {
         expect_outcomes(&[Hit], bank.balance(1)).await;
         let port = primary.port().unwrap().to_string();
         let () = server.command(["REPLICAOF", "127.0.0.1", &port]).unwrap();
-        while cache.is_available() {
-            tokio::task::yield_now().await;
-        }
+        until("that is noticed", async || !cache.is_available()).await;
         *bank.balance.lock().unwrap() = 9;
         assert_eq!(expect_outcomes(&[Bypass], bank.balance(1)).await, 9);
         let () = server.command(["REPLICAOF", "NO", "ONE"]).unwrap();
-        assert!(cache.ready(std::time::Duration::from_secs(10)).await, "trusted again");
+        assert!(cache.ready(PATIENCE).await, "trusted again");
     })
     .await;
 }
 
 #[tokio::test]
 async fn an_invalidation_that_the_store_has_not_acknowledged_is_bypassed_by_this_process() {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     isolated_in(Cache::builder().store(spy.clone()).build(), async |cache| {
         let bank = Bank::new();
         bank.balance(1).await;
@@ -231,7 +223,7 @@ async fn what_was_invalidated_before_a_restart_with_an_old_snapshot_stays_invali
         bank.deposit(1, 100).await;
         server.kill();
         server.restart().unwrap();
-        let keys: Vec<String> = server.command(["KEYS", "cache*account-1*"]).unwrap();
+        let keys = keys(&server, "cache*account-1*");
         assert_eq!(keys.len(), 2, "the old stamp and the old entry are back: {keys:?}");
         loop {
             let (balance, outcomes) = observe(bank.balance(1)).await;
@@ -250,12 +242,9 @@ async fn whatever_else_stands_under_an_entry_key_is_refused_and_replaced() {
     isolated_on(&server, async |_| {
         let bank = Bank::new();
         bank.balance(1).await;
-        let keys: Vec<String> = server.command(["KEYS", "cache:*"]).unwrap();
-        let [key] = &keys[..] else {
-            panic!("one entry, not {keys:?}")
-        };
+        let (key, _) = entry(&server);
         for garbage in ["", "CRE", "plain text", "CRE\u{1}\u{1}", "{\"json\": true}"] {
-            let () = server.command(["SET", key, garbage]).unwrap();
+            let () = server.command(["SET", &key, garbage]).unwrap();
             assert_eq!(expect_outcomes(&[Rejected], bank.balance(1)).await, 0, "{garbage:?}");
             expect_outcomes(&[Hit], bank.balance(1)).await;
         }
@@ -269,7 +258,7 @@ async fn a_key_of_the_wrong_type_is_a_miss_and_mended() {
     isolated_on(&server, async |_| {
         let bank = Bank::new();
         bank.balance(1).await;
-        let keys: Vec<String> = server.command(["KEYS", "*:account-1*"]).unwrap();
+        let keys = keys(&server, "*:account-1*");
         assert_eq!(keys.len(), 2, "the entry and its stamp: {keys:?}");
         for key in &keys {
             let () = server.command(["DEL", key]).unwrap();
@@ -284,7 +273,7 @@ async fn a_key_of_the_wrong_type_is_a_miss_and_mended() {
 
 #[tokio::test]
 async fn a_store_without_memory_takes_invalidations_and_no_fills() {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     isolated_in(Cache::builder().store(spy.clone()).build(), async |cache| {
         let bank = Bank::new();
         bank.balance(1).await;

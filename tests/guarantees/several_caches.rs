@@ -10,10 +10,11 @@ use cache_runtime::{
     Cache, Invalidated,
     Outcome::{Hit, Miss},
     cached,
-    store::{MemoryStore, StoreErrorKind},
+    store::StoreErrorKind,
     with_cache,
 };
 use cache_testkit::{Gate, LoadCounter, OperationKind, RedisServer, SpyStore, expect_outcomes, isolated_on};
+use support::spy;
 
 #[derive(Clone)]
 struct Bank {
@@ -94,13 +95,13 @@ async fn a_later_caller_is_given_the_new_value(store: SpyStore) {
 
 #[tokio::test]
 async fn a_mutation_elsewhere_keeps_later_callers_out_of_older_flights() {
-    a_later_caller_is_given_the_new_value(SpyStore::new(MemoryStore::new(1 << 20))).await;
+    a_later_caller_is_given_the_new_value(spy()).await;
 }
 
 /// Loads without stamps are kept apart by the order in which they and their callers began.
 #[tokio::test]
 async fn a_mutation_elsewhere_keeps_later_callers_out_of_older_flights_without_memory_for_stamps() {
-    let store = SpyStore::new(MemoryStore::new(1 << 20));
+    let store = spy();
     store.fail_next(OperationKind::CreateStamps, usize::MAX, StoreErrorKind::OutOfMemory);
     a_later_caller_is_given_the_new_value(store).await;
 }

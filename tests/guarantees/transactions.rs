@@ -2,11 +2,10 @@
 
 use cache_runtime::{
     Outcome::{Bypass, Hit, Miss},
-    cached, invalidates, observe,
-    store::MemoryStore,
-    transaction, with_cache,
+    cached, invalidates, observe, transaction, with_cache,
 };
-use cache_testkit::{Gate, OperationKind, SpyStore, expect_outcomes, isolated, isolated_in};
+use cache_testkit::{Gate, OperationKind, expect_outcomes, isolated, isolated_in};
+use support::spy;
 
 #[cached(resource = "stock", scope(warehouse = "here", product = 1))]
 async fn stock() -> u32 {
@@ -36,7 +35,7 @@ async fn warm_up() {
 
 #[tokio::test]
 async fn everything_is_invalidated_once_and_only_after_the_commit() {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     isolated_in(
         cache_runtime::Cache::builder().store(spy.clone()).build(),
         async |cache| {

@@ -1,23 +1,15 @@
 //! What the runtime says in the log: which events, at which level, with which fields, and how often.
 
-use std::{
-    fmt::{Debug, Write as _},
-    sync::{Arc, Mutex},
-};
-
 use cache_runtime::{
     Cache,
     Outcome::NearHit,
     cached, invalidates,
-    store::{MemoryStore, RedisConfig, RedisStore, StoreErrorKind},
+    store::{RedisConfig, RedisStore, StoreErrorKind},
     with_tenant,
 };
-use cache_testkit::{OperationKind, RedisServer, SpyStore, expect_outcomes, isolated_in};
-use tracing::{
-    Event, Level, Subscriber,
-    field::{Field, Visit},
-};
-use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt, registry};
+use cache_testkit::{OperationKind, PATIENCE, RedisServer, SpyStore, expect_outcomes, isolated_in};
+use support::{Log, spy};
+use tracing::Level;
 
 #[cached(resource = "rows")]
 async fn row(id: u32) -> u32 {
@@ -39,49 +31,6 @@ async fn rates() -> u32 {
 
 #[invalidates("rates")]
 async fn change_rates() {}
-
-/// Every event as `field=value` words.
-#[derive(Debug, Clone, Default)]
-struct Log(Arc<Mutex<Vec<(Level, String)>>>);
-
-impl<S: Subscriber> Layer<S> for Log {
-    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        if event.metadata().target().starts_with("cache_runtime") {
-            let mut words = Words::default();
-            event.record(&mut words);
-            self.0
-                .lock()
-                .expect("no panic holds it")
-                .push((*event.metadata().level(), words.0));
-        }
-    }
-}
-
-#[derive(Default)]
-struct Words(String);
-
-impl Visit for Words {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        write!(self.0, "{}={value:?} ", field.name()).expect("a String takes everything");
-    }
-}
-
-impl Log {
-    /// Collects what this thread logs, for as long as the guard lives.
-    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
-        let log = Self::default();
-        let guard = tracing::subscriber::set_default(registry().with(log.clone()));
-        (log, guard)
-    }
-
-    fn at(&self, level: Level) -> Vec<String> {
-        let log = self.0.lock().expect("no panic holds it");
-        log.iter()
-            .filter(|(at, _)| *at == level)
-            .map(|(_, words)| words.clone())
-            .collect()
-    }
-}
 
 #[track_caller]
 fn assert_has(words: &str, expected: &[&str]) {
@@ -181,7 +130,7 @@ async fn an_invalidation_says_at_info_what_it_was_about_and_whether_it_was_ackno
 #[tokio::test]
 async fn a_change_of_health_is_said_at_warn_once_and_its_end_once() {
     let (log, _guard) = Log::start();
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     isolated_in(Cache::builder().store(spy.clone()).build(), async |cache| {
         row(1).await;
         assert_eq!(
@@ -199,7 +148,7 @@ async fn a_change_of_health_is_said_at_warn_once_and_its_end_once() {
         };
         assert_has(down, &["unavailable", "cause=", "by order of the test"]);
         spy.heal();
-        assert!(cache.ready(std::time::Duration::from_secs(10)).await);
+        assert!(cache.ready(PATIENCE).await);
         row(1).await;
         let warnings = log.at(Level::WARN);
         let [_, up] = &warnings[..] else {
@@ -222,7 +171,7 @@ async fn a_password_reaches_neither_the_log_nor_an_error() {
         assert!(!format!("{cache:?}").contains("hush"));
     })
     .await;
-    let everything = format!("{:?}", log.0.lock().unwrap());
+    let everything = format!("{:?}", log.events());
     assert!(
         everything.contains("unavailable") && !everything.contains("hush"),
         "{everything}"
@@ -241,7 +190,7 @@ async fn a_server_that_does_not_report_changes_is_said_once_and_near_values_are_
         let () = server.command(words).unwrap();
         let url = server.url().replace("redis://", "redis://service:pw@");
         let spy = SpyStore::new(RedisStore::new(RedisConfig::new(&url).unwrap()));
-        let patience = std::time::Duration::from_secs(10);
+        let patience = PATIENCE;
         let cache = Cache::builder()
             .store(spy.clone())
             .read_timeout(patience)
@@ -268,7 +217,7 @@ async fn a_server_that_does_not_report_changes_is_said_once_and_near_values_are_
 /// With a server that has lost its clients, and one that takes none of ours.
 #[tokio::test]
 async fn what_is_said_of_a_server_names_its_address() {
-    let patience = std::time::Duration::from_secs(10);
+    let patience = PATIENCE;
     let server = RedisServer::builder().password("hush-hush").start().unwrap();
     let (_, address) = server.url().rsplit_once('@').expect("a password");
     let (log, _guard) = Log::start();
@@ -289,7 +238,7 @@ async fn what_is_said_of_a_server_names_its_address() {
     let store = format!("store=\"redis://{}\"", address.trim_end_matches("/0"));
     assert_has(down, &["unavailable", &store, "cause="]);
     assert_has(up, &["answers again", &store]);
-    assert!(!format!("{:?}", log.0.lock().unwrap()).contains("hush"));
+    assert!(!format!("{:?}", log.events()).contains("hush"));
 }
 
 #[tokio::test]

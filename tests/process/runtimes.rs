@@ -2,10 +2,9 @@
 //! that it is ready is, and `Cache::close` sends what is pending.
 
 use std::{
-    fmt::{Debug, Write as _},
     panic,
     sync::{
-        Arc, Mutex, Once,
+        Arc, Once,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -19,17 +18,14 @@ use cache_runtime::{
     store::RedisConfig,
     with_cache,
 };
-use cache_testkit::{Direction, FaultProxy, RedisCluster, RedisServer, expect_outcomes, isolated_in, reaching};
+use cache_testkit::{Direction, PATIENCE, RedisCluster, RedisServer, expect_outcomes, isolated_in, patient, reaching};
+use support::{Log, at, through_a_proxy};
 use tokio::{
     runtime::{Builder, Runtime},
     task::JoinSet,
     time::timeout,
 };
-use tracing::{
-    Event, Level, Subscriber,
-    field::{Field, Visit},
-};
-use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt, registry};
+use tracing::Level;
 
 #[cached(resource = "answers")]
 async fn answer(id: u32) -> u32 {
@@ -53,8 +49,6 @@ async fn balance(id: u32) -> u32 {
 
 #[invalidates("ledger", "answers")]
 async fn change() {}
-
-const PATIENCE: Duration = Duration::from_secs(10);
 
 fn runtime() -> Runtime {
     Builder::new_multi_thread()
@@ -146,12 +140,11 @@ fn many_small_runtimes_share_a_server() {
 #[tokio::test]
 async fn what_is_pending_is_sent_when_the_cache_is_closed() {
     let server = RedisServer::start().unwrap();
-    let proxy = FaultProxy::start(([127, 0, 0, 1], server.port().unwrap())).unwrap();
-    let config = RedisConfig::new(&format!("redis://{}", proxy.address())).unwrap();
+    let (proxy, config) = through_a_proxy(&server);
     let cache = Cache::builder().redis(config).build();
     assert!(cache.ready(PATIENCE).await);
     with_cache(cache.clone(), answer(1)).await;
-    let elsewhere = reaching(&server, Cache::builder().read_timeout(PATIENCE).fill_timeout(PATIENCE)).await;
+    let elsewhere = reaching(&server, patient()).await;
     isolated_in(elsewhere, async |_| {
         answer(1).await;
         expect_outcomes(&[Hit], answer(1)).await;
@@ -182,6 +175,16 @@ async fn use_all(cache: &Cache) {
         cache.delete("key").await;
         let _ = cache.invalidate("answers").await;
         let _ = cache.invalidate_tenant("anybody").await;
+    })
+    .await;
+}
+
+/// The cache is ready, and what a call has loaded is there for the next one.
+async fn assert_caches(cache: &Cache) {
+    assert!(cache.ready(PATIENCE).await);
+    with_cache(cache.clone(), async {
+        answer(1).await;
+        expect_outcomes(&[Hit], answer(1)).await;
     })
     .await;
 }
@@ -226,7 +229,7 @@ fn a_runtime_that_is_there_and_that_nobody_drives_is_not_waited_for() {
 #[test]
 fn a_connection_that_was_begun_in_a_runtime_that_nobody_drives_is_not_waited_for() {
     let server = RedisServer::start().unwrap();
-    let config = RedisConfig::new(server.url()).unwrap();
+    let config = at(&server);
     let idle = current_thread();
     let cache = idle.block_on(async {
         let cache = Cache::builder().redis(config).build();
@@ -249,11 +252,7 @@ fn a_cluster_that_is_looked_for_in_a_runtime_that_nobody_drives_is_found_in_anot
         cache
     });
     for make in [current_thread, runtime] {
-        make().block_on(with_cache(cache.clone(), async {
-            assert!(cache.ready(PATIENCE).await);
-            answer(1).await;
-            expect_outcomes(&[Hit], answer(1)).await;
-        }));
+        make().block_on(assert_caches(&cache));
     }
     drop(idle);
 }
@@ -300,48 +299,15 @@ fn panics() -> usize {
 /// Runtimes are tried once each. The tests of this file make fewer than this many that lack something.
 const TRIALS: usize = 40;
 
-#[derive(Debug, Clone, Default)]
-struct Warnings(Arc<Mutex<Vec<String>>>);
-
-impl<S: Subscriber> Layer<S> for Warnings {
-    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        if *event.metadata().level() == Level::WARN {
-            let mut words = Words::default();
-            event.record(&mut words);
-            self.0.lock().expect("no panic holds it").push(words.0);
-        }
-    }
-}
-
-#[derive(Default)]
-struct Words(String);
-
-impl Visit for Words {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        write!(self.0, "{}={value:?} ", field.name()).expect("a String takes everything");
-    }
-}
-
-impl Warnings {
-    /// Collects what this thread says at warn about runtimes, for as long as the guard lives.
-    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
-        let warnings = Self::default();
-        let guard = tracing::subscriber::set_default(registry().with(warnings.clone()));
-        (warnings, guard)
-    }
-
-    #[track_caller]
-    fn assert_one(&self, expected: &str) {
-        let lines = self.0.lock().expect("no panic holds it").clone();
-        let about: Vec<_> = lines
-            .iter()
-            .filter(|line| line.contains("cannot be used here"))
-            .collect();
-        let [line] = &about[..] else {
-            panic!("one line, not {lines:#?}")
-        };
-        assert!(line.contains(expected), "{line}");
-    }
+/// That one warning is about this runtime, and says what it lacks.
+#[track_caller]
+fn assert_one(log: &Log, expected: &str) {
+    let mut about = log.at(Level::WARN);
+    about.retain(|line| line.contains("cannot be used here"));
+    let [line] = &about[..] else {
+        panic!("one line, not {about:#?}")
+    };
+    assert!(line.contains(expected), "{line}");
 }
 
 #[test]
@@ -349,21 +315,17 @@ fn without_timers_calls_run_uncached_and_that_is_said_once() {
     panics();
     let server = RedisServer::start().unwrap();
     for runtime in without_timers() {
-        let redis = Cache::builder().redis(RedisConfig::new(server.url()).unwrap());
+        let redis = Cache::builder().redis(at(&server));
         for cache in [Cache::builder().build(), redis.build()] {
-            let (warnings, _guard) = Warnings::start();
+            let (log, _guard) = Log::start();
             runtime.block_on(async {
                 use_all(&cache).await;
                 with_cache(cache.clone(), expect_outcomes(&[Bypass], answer(1))).await;
                 assert!(!cache.ready(PATIENCE).await);
             });
-            warnings.assert_one("build it with `enable_all`, or `enable_time`");
+            assert_one(&log, "build it with `enable_all`, or `enable_time`");
             // What lacks nothing is told at once and for itself.
-            current_thread().block_on(with_cache(cache.clone(), async {
-                assert!(cache.ready(PATIENCE).await);
-                answer(1).await;
-                expect_outcomes(&[Hit], answer(1)).await;
-            }));
+            current_thread().block_on(assert_caches(&cache));
             runtime.block_on(async { cache.close().await });
         }
     }
@@ -376,24 +338,20 @@ fn without_io_redis_is_not_tried_and_the_process_is_a_cache() {
     let server = RedisServer::start().unwrap();
     for mut builder in [Builder::new_current_thread(), Builder::new_multi_thread()] {
         let runtime = builder.enable_time().build().unwrap();
-        let cache = Cache::builder().redis(RedisConfig::new(server.url()).unwrap()).build();
-        let (warnings, _guard) = Warnings::start();
+        let cache = Cache::builder().redis(at(&server)).build();
+        let (log, _guard) = Log::start();
         runtime.block_on(async {
             use_all(&cache).await;
             assert!(!cache.ready(Duration::from_secs(1)).await);
             with_cache(cache.clone(), expect_outcomes(&[Bypass], answer(1))).await;
         });
-        warnings.assert_one("build it with `enable_all`, or `enable_io`");
+        assert_one(&log, "build it with `enable_all`, or `enable_io`");
         runtime.block_on(with_cache(Cache::builder().build(), async {
             expect_outcomes(&[Miss], answer(1)).await;
             expect_outcomes(&[Hit], answer(1)).await;
         }));
         // Its background work has not been begun where it cannot be done.
-        current_thread().block_on(with_cache(cache.clone(), async {
-            assert!(cache.ready(PATIENCE).await);
-            answer(1).await;
-            expect_outcomes(&[Hit], answer(1)).await;
-        }));
+        current_thread().block_on(assert_caches(&cache));
         runtime.block_on(async { cache.close().await });
     }
     assert!(panics() < TRIALS, "{} panics", panics());
@@ -402,20 +360,16 @@ fn without_io_redis_is_not_tried_and_the_process_is_a_cache() {
 #[test]
 fn outside_of_tokio_calls_run_uncached_and_that_is_said_once() {
     let server = RedisServer::start().unwrap();
-    let redis = Cache::builder().redis(RedisConfig::new(server.url()).unwrap());
+    let redis = Cache::builder().redis(at(&server));
     for cache in [Cache::builder().build(), redis.build()] {
-        let (warnings, _guard) = Warnings::start();
+        let (log, _guard) = Log::start();
         futures_executor::block_on(async {
             use_all(&cache).await;
             with_cache(cache.clone(), expect_outcomes(&[Bypass], answer(1))).await;
             assert!(!cache.ready(PATIENCE).await);
         });
-        warnings.assert_one("not inside a tokio runtime");
-        current_thread().block_on(with_cache(cache.clone(), async {
-            assert!(cache.ready(PATIENCE).await);
-            answer(1).await;
-            expect_outcomes(&[Hit], answer(1)).await;
-        }));
+        assert_one(&log, "not inside a tokio runtime");
+        current_thread().block_on(assert_caches(&cache));
         futures_executor::block_on(cache.close());
     }
 }

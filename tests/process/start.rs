@@ -2,17 +2,9 @@
 //!
 //! Each test runs a program of its own, this one, with an environment of its own.
 
-use std::{
-    fmt::{Debug, Write as _},
-    process::Command,
-};
-
 use cache_runtime::{Cache, ConfigError, cached, invalidates, with_cache};
 use cache_testkit::isolated;
-use tracing::{
-    Event, Level, Subscriber,
-    field::{Field, Visit},
-};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt, registry};
 
 #[cached(resource = "answers")]
@@ -29,25 +21,14 @@ struct Printed;
 impl<S: Subscriber> Layer<S> for Printed {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         if *event.metadata().level() <= Level::INFO {
-            let mut words = Words(format!("LOG {} ", event.metadata().level()));
-            event.record(&mut words);
-            println!("\n{}", words.0);
+            println!("\nLOG {} {}", event.metadata().level(), support::fields(event));
         }
-    }
-}
-
-struct Words(String);
-
-impl Visit for Words {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        write!(self.0, "{}={value:?} ", field.name()).expect("a String takes everything");
     }
 }
 
 /// What the program `name` logs in an environment of these variables alone.
 fn said_by(name: &str, variables: &[(&str, &str)]) -> Vec<String> {
-    let output = Command::new(std::env::current_exe().expect("a path"))
-        .args(["--exact", &format!("start::{name}"), "--ignored", "--nocapture"])
+    let output = support::process_of(&format!("start::{name}"))
         .env_clear()
         .envs(variables.iter().copied())
         .output()

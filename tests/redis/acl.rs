@@ -1,11 +1,7 @@
 //! The rights of docs/operations.md are enough, and none of them is too many. One that is missing is named in the log, once,
 //! and when it is granted caching resumes by itself.
 
-use std::{
-    fmt::{Debug, Write as _},
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
 use cache_runtime::{
     Cache,
@@ -14,16 +10,11 @@ use cache_runtime::{
     store::RedisConfig,
     with_cache,
 };
-use cache_testkit::RedisServer;
-use tracing::{
-    Event, Level, Subscriber,
-    field::{Field, Visit},
-};
-use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt, registry};
+use cache_testkit::{PATIENCE, RedisServer, patient};
+use support::Log;
+use tracing::Level;
 
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
-
-const PATIENCE: Duration = Duration::from_secs(10);
 
 #[cached(resource = "rows")]
 async fn row() -> u32 {
@@ -85,12 +76,7 @@ fn cache(server: &RedisServer) -> Cache {
         .url()
         .replace("redis://", &format!("redis://{}:{password}@", words[0]));
     let config = RedisConfig::new(&format!("{url}/1")).expect("an address");
-    Cache::builder()
-        .redis(config)
-        .read_timeout(PATIENCE)
-        .fill_timeout(PATIENCE)
-        .invalidate_timeout(PATIENCE)
-        .build()
+    patient().redis(config).build()
 }
 
 /// One round of everything. Every call is given what its body returns, whatever is missing.
@@ -130,62 +116,32 @@ fn message(line: &str) -> &str {
     after.split("cause=").next().unwrap_or_default()
 }
 
-/// The warnings of this thread.
-#[derive(Debug, Clone, Default)]
-struct Warnings(Arc<Mutex<Vec<String>>>);
-
-impl<S: Subscriber> Layer<S> for Warnings {
-    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        if event.metadata().target().starts_with("cache_runtime") && *event.metadata().level() <= Level::WARN {
-            let mut line = Line::default();
-            event.record(&mut line);
-            self.0.lock().expect("no panic holds it").push(line.0);
-        }
-    }
+/// The warnings, but for the one of each mutation that goes on without its hold.
+fn warnings(log: &Log) -> Vec<String> {
+    let mut lines = log.at(Level::ERROR);
+    lines.extend(log.at(Level::WARN));
+    lines.retain(|line| !line.contains("goes on without its hold"));
+    lines
 }
 
-#[derive(Default)]
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        write!(self.0, "{}={value:?} ", field.name()).expect("a String takes everything");
-    }
-}
-
-impl Warnings {
-    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
-        let warnings = Self::default();
-        let guard = tracing::subscriber::set_default(registry().with(warnings.clone()));
-        (warnings, guard)
-    }
-
-    /// Those that name a right.
-    fn naming(&self, right: &str) -> Vec<String> {
-        let command = format!("'{}'", right.trim_start_matches('+'));
-        let mut lines = self.lines();
-        lines.retain(|line| line.contains(right) || line.contains(&command));
-        lines.sort();
-        lines
-    }
-
-    /// But for the one of each mutation that goes on without its hold.
-    fn lines(&self) -> Vec<String> {
-        let mut lines = self.0.lock().expect("no panic holds it").clone();
-        lines.retain(|line| !line.contains("goes on without its hold"));
-        lines
-    }
+/// Those that name a right.
+fn naming(log: &Log, right: &str) -> Vec<String> {
+    let command = format!("'{}'", right.trim_start_matches('+'));
+    let mut lines = warnings(log);
+    lines.retain(|line| line.contains(right) || line.contains(&command));
+    lines.sort();
+    lines
 }
 
 #[tokio::test]
 async fn the_documented_rights_are_enough_for_everything() {
-    let (warnings, _guard) = Warnings::start();
+    let (log, _guard) = Log::start();
     let server = RedisServer::start().unwrap();
     grant(&server, None);
     let cache = cache(&server);
     assert!(cache.ready(PATIENCE).await);
     with_cache(cache.clone(), until_all_works(&cache)).await;
-    assert_eq!(warnings.lines(), Vec::<String>::new());
+    assert_eq!(warnings(&log), Vec::<String>::new());
     assert!(cache.close().await);
 }
 
@@ -193,30 +149,30 @@ async fn the_documented_rights_are_enough_for_everything() {
 async fn a_right_that_is_missing_is_named_once_and_found_when_it_is_granted() {
     let server = RedisServer::start().unwrap();
     for right in rights() {
-        let (warnings, _guard) = Warnings::start();
+        let (log, _guard) = Log::start();
         grant(&server, Some(right));
         let cache = cache(&server);
         let until_named = async {
-            while warnings.naming(right).is_empty() {
+            while naming(&log, right).is_empty() {
                 round().await;
             }
         };
         with_cache(cache.clone(), async {
             let named = tokio::time::timeout(PATIENCE, until_named).await;
-            named.unwrap_or_else(|_| panic!("without {right}: {:#?}", warnings.lines()));
+            named.unwrap_or_else(|_| panic!("without {right}: {:#?}", warnings(&log)));
             // Some probes, and some calls after each.
             for _ in 0..4 {
                 cache.ready(Duration::from_millis(30)).await;
                 round().await;
             }
-            let mut said = warnings.naming(right);
+            let mut said = naming(&log, right);
             let count = said.len();
             said.dedup_by_key(|line| message(line).to_owned());
             assert_eq!(
                 said.len(),
                 count,
                 "each line once without {right}: {:#?}",
-                warnings.lines()
+                warnings(&log)
             );
             grant(&server, None);
             assert!(cache.ready(PATIENCE).await, "without {right}");

@@ -1,7 +1,5 @@
 //! The runtime on a real server: keys, connections, batches, two caches side by side.
 
-use std::time::Duration;
-
 use cache_runtime::{
     Cache,
     Outcome::{Hit, Miss},
@@ -9,9 +7,10 @@ use cache_runtime::{
     store::RedisConfig,
     with_cache, with_tenant,
 };
-use cache_testkit::{LoadCounter, RedisServer, assert_loads, expect_outcomes, isolated_on};
+use cache_testkit::{LoadCounter, PATIENCE, RedisServer, assert_loads, expect_outcomes, isolated_on, until};
 use futures_util::future::join_all;
 use serde::Serialize;
+use support::{at, get, keys};
 use tokio::task::JoinSet;
 
 #[derive(Debug, Clone, Serialize)]
@@ -41,12 +40,6 @@ async fn publish_rates() {}
 
 #[invalidates("invoices_list"(company))]
 async fn bill(company: i64) {}
-
-fn keys(server: &RedisServer, pattern: &str) -> Vec<String> {
-    let mut keys: Vec<String> = server.command(["KEYS", pattern]).expect("KEYS answers");
-    keys.sort();
-    keys
-}
 
 fn filter() -> Filter {
     Filter {
@@ -92,7 +85,7 @@ async fn the_payload_of_an_entry_is_readable_json_behind_the_header() {
     let server = RedisServer::start().unwrap();
     isolated_on(&server, async |_| {
         row(7).await;
-        let entry: Vec<u8> = server.command(["GET", &keys(&server, "cache:*")[0]]).unwrap();
+        let entry: Vec<u8> = get(&server, &keys(&server, "cache:*")[0]);
         let text = String::from_utf8_lossy(&entry);
         assert!(text.starts_with("CRE") && text.ends_with("row 7\""), "{text}");
     })
@@ -188,9 +181,9 @@ async fn readers_that_are_cancelled_half_way_harm_nobody() {
 #[tokio::test]
 async fn no_more_connections_are_opened_than_configured() {
     let server = RedisServer::start().unwrap();
-    let config = RedisConfig::new(server.url()).unwrap().max_connections(3);
+    let config = at(&server).max_connections(3);
     let cache = Cache::builder().redis(config).build();
-    assert!(cache.ready(Duration::from_secs(10)).await);
+    assert!(cache.ready(PATIENCE).await);
     with_cache(cache.clone(), async {
         for id in 0..200 {
             row(id).await;
@@ -236,9 +229,7 @@ async fn a_sweep_removes_the_dead_entries_of_its_scope_and_nothing_else() {
         }
         bill(1).await;
         invoices(1, &filter(), 0, "ana").await;
-        while cache.stats().swept < 299 {
-            tokio::task::yield_now().await;
-        }
+        until("the dead ones are swept", async || cache.stats().swept >= 299).await;
         assert_eq!(
             keys(&server, "cache:default:invoices_list:company-1:*").len(),
             2,
@@ -262,7 +253,7 @@ async fn a_unix_socket_and_a_database_number_work() {
     .await;
     let config = RedisConfig::new(&format!("{}?db=3", server.url())).unwrap();
     let cache = Cache::builder().redis(config).build();
-    assert!(cache.ready(Duration::from_secs(10)).await);
+    assert!(cache.ready(PATIENCE).await);
     with_cache(cache, expect_outcomes(&[Miss], rate("EUR", &loads))).await;
     assert_loads(&loads, 2);
 }
@@ -278,7 +269,7 @@ async fn the_smallest_acl_is_enough_and_no_output_shows_the_password() {
     assert!(!format!("{config:?}").contains("hush"));
     let cache = Cache::builder().redis(config).build();
     assert!(
-        cache.ready(Duration::from_secs(10)).await,
+        cache.ready(PATIENCE).await,
         "the rights are enough to connect and probe"
     );
     assert!(!format!("{cache:?}").contains("hush"));
@@ -289,9 +280,7 @@ async fn the_smallest_acl_is_enough_and_no_output_shows_the_password() {
         publish_rates().await;
         expect_outcomes(&[Miss], rate("EUR", &loads)).await;
         publish_rates().await;
-        while cache.stats().swept < 1 {
-            tokio::task::yield_now().await;
-        }
+        until("it is swept", async || cache.stats().swept >= 1).await;
     })
     .await;
 }

@@ -17,12 +17,13 @@ use cache_runtime::{
     with_cache,
 };
 use cache_testkit::{
-    LoadCounter, RedisCluster, RedisServer, StartError, assert_loads, contract, expect_outcomes, isolated_in,
+    LoadCounter, RedisCluster, RedisServer, StartError, assert_loads, contract, expect_outcomes, isolated_in, patient,
+    until,
 };
 use futures_util::FutureExt as _;
+use support::{ELECTION, commands_while, keys};
 use tokio::{task::JoinSet, time::timeout};
 
-const PATIENCE: Duration = Duration::from_secs(20);
 /// What `CACHE_NEAR_LEASE` is by default.
 const NEAR_LEASE: Duration = Duration::from_secs(1);
 
@@ -75,18 +76,9 @@ async fn change_guarded() {}
 /// The deadlines are long, so that a busy machine changes no outcome.
 async fn connected(cluster: &RedisCluster) -> Cache {
     let config = RedisConfig::new(&cluster.url()).expect("the address of the cluster");
-    let cache = Cache::builder()
-        .redis(config)
-        .read_timeout(PATIENCE)
-        .fill_timeout(PATIENCE)
-        .invalidate_timeout(PATIENCE)
-        .build();
-    assert!(cache.ready(PATIENCE).await, "the cluster is reached");
+    let cache = patient().redis(config).build();
+    assert!(cache.ready(ELECTION).await, "the cluster is reached");
     cache
-}
-
-fn keys(node: &RedisServer, pattern: &str) -> Vec<String> {
-    node.command(["KEYS", pattern]).expect("KEYS answers")
 }
 
 #[tokio::test]
@@ -111,7 +103,7 @@ async fn one_server_of_the_url_is_enough_and_every_primary_has_entries() {
     let port = cluster.nodes()[4].port().expect("it listens on a port");
     let config = RedisConfig::new(&format!("redis-cluster://127.0.0.1:1,127.0.0.1:{port}")).unwrap();
     let cache = Cache::builder().redis(config).build();
-    assert!(cache.ready(PATIENCE).await);
+    assert!(cache.ready(ELECTION).await);
     let database = Database::default();
     isolated_in(cache, async |_| {
         for id in 0..100 {
@@ -133,18 +125,13 @@ async fn a_sweep_and_the_removal_of_all_stamps_reach_every_primary() {
             account(id, &database).await;
         }
         cache.invalidate("accounts").await.unwrap();
-        while cache.stats().swept < 300 {
-            tokio::task::yield_now().await;
-        }
+        until("all are swept", async || cache.stats().swept >= 300).await;
         for primary in cluster.primaries() {
             assert_eq!(keys(primary, "cache:*"), [] as [String; 0]);
         }
     })
     .await;
-    let store = RedisStore::new(RedisConfig::new(&cluster.url()).unwrap());
-    while store.probe().await.is_err() {
-        tokio::task::yield_now().await;
-    }
+    let store = trusted(&cluster).await;
     assert!(
         cluster
             .primaries()
@@ -171,12 +158,8 @@ async fn a_right_that_is_missing_on_one_primary_is_named() {
         grant(node, RIGHTS);
     }
     let store = RedisStore::new(RedisConfig::new(&cluster.url().replace("://", "://app:secret@")).unwrap());
-    let until_trusted = async || {
-        while store.probe().await.is_err() {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(PATIENCE, until_trusted()).await.expect("the rights are enough");
+    let is_trusted = async || store.probe().await.is_ok();
+    until("the rights are enough", is_trusted).await;
     store.is_held(&["cachestamp:default:rows".to_owned()]).await.unwrap();
     for primary in cluster.primaries() {
         for right in ["+get", "+set", "+pexpire"] {
@@ -187,7 +170,7 @@ async fn a_right_that_is_missing_on_one_primary_is_named() {
                 "{missing}"
             );
             grant(primary, right);
-            timeout(PATIENCE, until_trusted()).await.expect("it is granted");
+            until("it is granted", is_trusted).await;
         }
     }
 }
@@ -203,12 +186,10 @@ async fn near_values_hear_of_changes_on_every_primary() {
         }
         for id in 0..50 {
             let written = with_cache(writer.clone(), change_near(id, &database)).await;
-            let seen = async {
-                while near_account(id, &database).await != written {
-                    tokio::task::yield_now().await;
-                }
-            };
-            timeout(PATIENCE, seen).await.expect("the change is reported");
+            until("the change is reported", async || {
+                near_account(id, &database).await == written
+            })
+            .await;
         }
     })
     .await;
@@ -311,7 +292,7 @@ async fn assert_reached_after(cluster: &RedisCluster, happens: impl FnOnce(&Redi
                 tokio::task::yield_now().await;
             }
         };
-        timeout(PATIENCE, acknowledged).await.expect("the cluster takes it");
+        timeout(ELECTION, acknowledged).await.expect("the cluster takes it");
         let acknowledged = Instant::now();
         loop {
             let began = Instant::now();
@@ -436,14 +417,14 @@ async fn assert_nothing_old_is_left(caches: &[Cache; 2], database: &Database) {
                 }
             }
         };
-        let checked = timeout(PATIENCE, with_cache(cache.clone(), current)).await;
+        let checked = timeout(ELECTION, with_cache(cache.clone(), current)).await;
         checked.expect("no old value stays");
     }
 }
 
 async fn until_cached(caches: &[Cache; 2]) {
     for cache in caches {
-        assert!(cache.ready(PATIENCE).await, "caching resumes");
+        assert!(cache.ready(ELECTION).await, "caching resumes");
     }
 }
 
@@ -519,13 +500,11 @@ async fn near_values_are_used_while_the_slot_of_a_probe_moves() {
 
 /// The watch is made by the first call; until it is there a value is checked.
 async fn until_near(id: u64, database: &Database) {
-    let near = async {
-        while !is_near(id, database) {
-            near_account(id, database).await;
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(PATIENCE, near).await.expect("values are used without asking");
+    until("values are used without asking", async || {
+        near_account(id, database).await;
+        is_near(id, database)
+    })
+    .await;
 }
 
 /// Whether a value is used without asking: at once.
@@ -535,29 +514,16 @@ fn is_near(id: u64, database: &Database) -> bool {
 
 async fn trusted(cluster: &RedisCluster) -> RedisStore {
     let store = RedisStore::new(RedisConfig::new(&cluster.url()).expect("its address"));
-    let until_trusted = async {
-        while store.probe().await.is_err() {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(PATIENCE, until_trusted).await.expect("the cluster is reached");
+    until("the cluster is reached", async || store.probe().await.is_ok()).await;
     store
 }
 
 /// A key that the store asks this server about when it is probed.
 async fn key_of_a_probe(store: &RedisStore, node: &RedisServer) -> String {
-    let log_what_takes = |micros| {
-        let () = node
-            .command(["CONFIG", "SET", "slowlog-log-slower-than", micros])
-            .expect("CONFIG answers");
-    };
-    log_what_takes("0");
-    store.probe().await.expect("the store is trusted");
-    log_what_takes("-1");
-    let log: Vec<(i64, i64, i64, Vec<String>, String, String)> =
-        node.command(["SLOWLOG", "GET", "128"]).expect("SLOWLOG answers");
-    let asked = log.into_iter().find(|(_, _, _, words, ..)| words[0] == "UNLINK");
-    asked.expect("a probe begins with it").3.swap_remove(1)
+    let probe = async { store.probe().await.expect("the store is trusted") };
+    let commands = commands_while(node, probe).await;
+    let asked = commands.into_iter().find(|words| words[0] == "UNLINK");
+    asked.expect("a probe begins with it").swap_remove(1)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -581,7 +547,7 @@ async fn an_invalidation_that_the_new_primary_has_never_heard_of_is_sent_again_b
     let cluster = RedisCluster::start().unwrap();
     let config = RedisConfig::new(&cluster.url()).unwrap();
     let cache = Cache::builder().redis(config).sweep(false).build();
-    assert!(cache.ready(PATIENCE).await);
+    assert!(cache.ready(ELECTION).await);
     let database = Database::default();
     let slot = cluster.slot_of("cachestamp:default:accounts:account-7").unwrap();
     let primary = cluster.primary_of_slot(slot);
@@ -604,7 +570,7 @@ async fn an_invalidation_that_the_new_primary_has_never_heard_of_is_sent_again_b
             "the stamp that was removed is back"
         );
         tokio::task::block_in_place(|| cluster.wait_until_healthy()).unwrap();
-        assert!(cache.ready(PATIENCE).await);
+        assert!(cache.ready(ELECTION).await);
         assert_eq!(account(7, &database).await, 1);
     })
     .await;
@@ -616,7 +582,7 @@ fn until_replicated(primary: &RedisServer, replica: &RedisServer) {
         let offset = info.lines().find_map(|line| line.strip_prefix(field));
         offset.map(|offset| offset.trim().to_owned()).expect("an offset")
     };
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + ELECTION;
     while offset(primary, "master_repl_offset:") != offset(replica, "slave_repl_offset:") {
         assert!(Instant::now() < deadline, "the replica has everything");
         std::thread::yield_now();
@@ -627,7 +593,7 @@ fn until_replicated(primary: &RedisServer, replica: &RedisServer) {
 async fn impatient(cluster: &RedisCluster) -> Cache {
     let config = RedisConfig::new(&cluster.url()).expect("the address of the cluster");
     let cache = Cache::builder().redis(config).build();
-    assert!(cache.ready(PATIENCE).await, "the cluster is reached");
+    assert!(cache.ready(ELECTION).await, "the cluster is reached");
     cache
 }
 
@@ -639,6 +605,6 @@ async fn until_hits(caches: &[Cache; 2]) {
                 tokio::task::yield_now().await;
             }
         };
-        timeout(PATIENCE, hit).await.expect("values are cached");
+        timeout(ELECTION, hit).await.expect("values are cached");
     }
 }

@@ -6,19 +6,17 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::Duration,
 };
 
 use cache_runtime::{
     Builder, Cache, Invalidated, OnFailover,
     Outcome::{Bypass, Hit, Miss},
-    cached, invalidates, observe,
+    cached, invalidates,
     store::RedisConfig,
     with_cache,
 };
-use cache_testkit::{FaultProxy, RedisServer, expect_outcomes};
-
-const PATIENCE: Duration = Duration::from_secs(10);
+use cache_testkit::{FaultProxy, PATIENCE, RedisServer, expect_outcomes, patient, until};
+use support::{at, outcome_of};
 
 /// The stamps of an account's balance.
 const STAMPS: [&str; 2] = ["cachestamp:default:balance", "cachestamp:default:balance:account-1"];
@@ -48,29 +46,12 @@ async fn rate(number: u32) -> u32 {
 
 /// Reads until what is read is stored again, and checks every value on the way.
 async fn until_stored_again(bank: &Bank, expected: i64) {
-    let stored = async {
-        loop {
-            let (balance, outcomes) = observe(bank.balance(1)).await;
-            assert_eq!(balance, expected, "{outcomes:?}");
-            if outcomes.iter().any(|call| call.outcome == Hit) {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
+    let stored = async || {
+        let (balance, outcome) = outcome_of(bank.balance(1)).await;
+        assert_eq!(balance, expected, "{outcome}");
+        outcome == Hit
     };
-    tokio::time::timeout(PATIENCE, stored)
-        .await
-        .expect("nothing was stored again");
-}
-
-/// Asks until the answer is yes.
-async fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let asking = async {
-        while !condition() {
-            tokio::task::yield_now().await;
-        }
-    };
-    assert!(tokio::time::timeout(PATIENCE, asking).await.is_ok(), "{what}");
+    until("something is stored again", stored).await;
 }
 
 fn server() -> RedisServer {
@@ -91,7 +72,7 @@ async fn follow(replica: &RedisServer, primary: &RedisServer) {
     let () = replica
         .command(["REPLICAOF", "127.0.0.1", &port])
         .expect("it takes a primary");
-    until("the replica never followed", || {
+    until("the replica follows", async || {
         let state: String = replica.command(["INFO", "replication"]).expect("its state");
         state.contains("master_link_status:up")
     })
@@ -114,21 +95,10 @@ fn clients(server: &RedisServer) -> Vec<String> {
     list.lines().map(str::to_owned).collect()
 }
 
-fn patient() -> Builder {
-    Cache::builder()
-        .read_timeout(PATIENCE)
-        .fill_timeout(PATIENCE)
-        .invalidate_timeout(PATIENCE)
-}
-
 async fn connected(builder: Builder, config: RedisConfig) -> Cache {
     let cache = builder.redis(config).build();
     assert!(cache.ready(PATIENCE).await, "the server was not reached");
     cache
-}
-
-fn at(server: &RedisServer) -> RedisConfig {
-    RedisConfig::new(server.url()).expect("an address")
 }
 
 fn through(proxy: &FaultProxy) -> RedisConfig {
@@ -159,7 +129,7 @@ impl Pair {
         expect_outcomes(&[Miss], bank.balance(1)).await;
         expect_outcomes(&[Hit], bank.balance(1)).await;
         let size = |server: &RedisServer| -> u64 { server.command(["DBSIZE"]).expect("a size") };
-        until("the replica never had it all", || {
+        until("the replica has it all", async || {
             size(&self.replica) == size(&self.primary)
         })
         .await;
@@ -242,7 +212,7 @@ async fn an_invalidation_that_waits_for_a_replica_is_acknowledged_when_the_repli
             bank.balance.fetch_add(1, Ordering::SeqCst);
             // On a loaded machine a replica may take longer than one `WAIT`; it is sent again then.
             let invalidated = here.invalidate("balance").scope("account", 1).await;
-            until("it was never acknowledged", || here.stats().pending_invalidations == 0).await;
+            until("it is acknowledged", async || here.stats().pending_invalidations == 0).await;
             assert!(!holds(&pair.replica, &STAMPS[1..]), "{invalidated:?} in round {round}");
         }
     })
@@ -312,7 +282,7 @@ async fn a_primary_that_was_demoted_is_left_and_nothing_old_is_served() {
         assert!(holds(&pair.primary, &STAMPS), "the old entry is valid there");
         bank.deposit(1, 100).await;
         until_stored_again(&bank, 100).await;
-        until("connections to the old primary remain", || {
+        until("no connection to the old primary is left", async || {
             clients(&pair.primary).len() == 1
         })
         .await;

@@ -1,21 +1,18 @@
 //! What others leave under the cache's keys, on a real server: of another type, broken, of another release, of another build,
 //! of other arguments. The call is given what its body returns, and the next fill mends it.
 
-use std::{
-    process::Command,
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cache_runtime::{
     Cache,
     Outcome::{self, Hit, Miss, Rejected},
-    cached, invalidates, observe,
+    cached, invalidates,
     store::RedisConfig,
     with_cache,
 };
-use cache_testkit::{Gate, LoadCounter, RedisServer, expect_outcomes, isolated_on, redis::Value};
+use cache_testkit::{Gate, LoadCounter, PATIENCE, RedisServer, expect_outcomes, isolated_on, redis::Value};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeStruct as _};
+use support::{keys, outcome_of, process_of};
 
 #[cached(resource = "invoices_list", scope(company))]
 async fn row(company: i64) -> String {
@@ -40,12 +37,6 @@ async fn report(loads: &LoadCounter, answer: &Gate) -> u32 {
     11
 }
 
-fn keys(server: &RedisServer, pattern: &str) -> Vec<String> {
-    let mut keys: Vec<String> = server.command(["KEYS", pattern]).expect("KEYS answers");
-    keys.sort();
-    keys
-}
-
 /// A value of each type that Redis has, put by these words after the key.
 const TYPES: [(&str, &[&str]); 7] = [
     ("LPUSH", &["not", "ours"]),
@@ -67,12 +58,6 @@ async fn with_each_type(server: &RedisServer, key: &str, mut test: impl AsyncFnM
     }
 }
 
-/// What became of one call.
-async fn outcome<T>(call: impl Future<Output = T>) -> (T, Outcome) {
-    let (value, outcomes) = observe(call).await;
-    (value, outcomes.iter().next().expect("one call").outcome)
-}
-
 #[tokio::test]
 async fn a_value_of_any_type_under_an_entry_or_a_stamp_is_no_hit_and_is_mended() {
     let server = RedisServer::start().unwrap();
@@ -82,7 +67,7 @@ async fn a_value_of_any_type_under_an_entry_or_a_stamp_is_no_hit_and_is_mended()
         assert_eq!(keys.len(), 3, "an entry and two stamps: {keys:?}");
         for key in &keys {
             with_each_type(&server, key, async |kind| {
-                let (value, found) = outcome(row(1)).await;
+                let (value, found) = outcome_of(row(1)).await;
                 assert_eq!(value, "row of 1");
                 assert_ne!(found, Hit, "{kind} {key}");
                 // A foreign stamp goes first, then there can be one, then an entry.
@@ -125,15 +110,15 @@ async fn a_hold_of_any_type_is_mended_by_the_reader_and_by_the_writer() {
                 .command(["UNLINK", "cachestamp:default:ledger"])
                 .expect("UNLINK answers");
             // Who is in the hold is unknown.
-            assert_eq!(outcome(balance()).await, (7, Miss), "{kind}");
-            assert_eq!(outcome(balance()).await, (7, Miss), "{kind}: nothing was stored");
-            assert_eq!(outcome(balance()).await, (7, Hit), "{kind}");
+            assert_eq!(outcome_of(balance()).await, (7, Miss), "{kind}");
+            assert_eq!(outcome_of(balance()).await, (7, Miss), "{kind}: nothing was stored");
+            assert_eq!(outcome_of(balance()).await, (7, Hit), "{kind}");
         })
         .await;
         with_each_type(&server, "cachehold:default:ledger", async |kind| {
             book().await;
-            assert_eq!(outcome(balance()).await, (7, Miss), "{kind}");
-            assert_eq!(outcome(balance()).await, (7, Hit), "{kind}: the writer has left");
+            assert_eq!(outcome_of(balance()).await, (7, Miss), "{kind}");
+            assert_eq!(outcome_of(balance()).await, (7, Hit), "{kind}: the writer has left");
         })
         .await;
         assert!(cache.is_available());
@@ -162,9 +147,9 @@ async fn a_lease_of_any_type_keeps_nobody_waiting() {
                 let () = server.command(["UNLINK", &entry]).expect("UNLINK answers");
             }
             let before = loads.count();
-            assert_eq!(outcome(report(&loads, &answer)).await, (11, Miss), "{kind}");
+            assert_eq!(outcome_of(report(&loads, &answer)).await, (11, Miss), "{kind}");
             assert_eq!(loads.count(), before + 1, "{kind}");
-            assert_eq!(outcome(report(&loads, &answer)).await, (11, Hit), "{kind}");
+            assert_eq!(outcome_of(report(&loads, &answer)).await, (11, Hit), "{kind}");
         })
         .await;
     })
@@ -193,15 +178,15 @@ async fn every_broken_byte_of_an_entry_s_head_and_every_truncation_is_refused_an
                 let mut broken = sound.clone();
                 broken[at] ^= pattern;
                 put(&broken);
-                let found = outcome(row(1)).await;
+                let found = outcome_of(row(1)).await;
                 assert_eq!(found, ("row of 1".to_owned(), expected(at)), "byte {at} ^ {pattern:#x}");
-                assert_eq!(outcome(row(1)).await.1, Hit);
+                assert_eq!(outcome_of(row(1)).await.1, Hit);
             }
         }
         for length in 0..sound.len() {
             put(&sound[..length]);
             assert_eq!(
-                outcome(row(1)).await,
+                outcome_of(row(1)).await,
                 ("row of 1".to_owned(), Rejected),
                 "{length} bytes"
             );
@@ -213,7 +198,7 @@ async fn every_broken_byte_of_an_entry_s_head_and_every_truncation_is_refused_an
                 broken[at] = 0xFF;
             }
             put(&broken);
-            assert_eq!(outcome(row(1)).await.1, Rejected);
+            assert_eq!(outcome_of(row(1)).await.1, Rejected);
         }
         let payload = |text: &str| {
             let mut bytes = sound[..72].to_vec();
@@ -232,8 +217,12 @@ async fn every_broken_byte_of_an_entry_s_head_and_every_truncation_is_refused_an
             &nested,
         ] {
             put(&payload(text));
-            assert_eq!(outcome(row(1)).await, ("row of 1".to_owned(), Rejected), "{text:.20}");
-            assert_eq!(outcome(row(1)).await.1, Hit);
+            assert_eq!(
+                outcome_of(row(1)).await,
+                ("row of 1".to_owned(), Rejected),
+                "{text:.20}"
+            );
+            assert_eq!(outcome_of(row(1)).await.1, Hit);
         }
         assert!(cache.is_available());
     })
@@ -254,7 +243,7 @@ async fn random_bytes_under_an_entry_s_key_are_refused() {
             let known = bytes.len().min(rng.usize(0..=head.len()));
             bytes[..known].copy_from_slice(&head[..known]);
             let () = server.command([b"SET", key.as_bytes(), &bytes]).unwrap();
-            assert_eq!(outcome(row(1)).await, ("row of 1".to_owned(), Rejected), "{bytes:?}");
+            assert_eq!(outcome_of(row(1)).await, ("row of 1".to_owned(), Rejected), "{bytes:?}");
         }
     })
     .await;
@@ -273,13 +262,13 @@ async fn two_argument_sets_under_one_key_are_never_given_each_other_s_value() {
     let server = RedisServer::start().unwrap();
     isolated_on(&server, async |_| {
         let [one, other] = COLLIDING;
-        assert_eq!(outcome(number(one)).await, (one, Miss));
-        assert_eq!(outcome(number(one)).await, (one, Hit));
+        assert_eq!(outcome_of(number(one)).await, (one, Miss));
+        assert_eq!(outcome_of(number(one)).await, (one, Hit));
         for _ in 0..3 {
-            assert_eq!(outcome(number(other)).await, (other, Rejected));
-            assert_eq!(outcome(number(other)).await, (other, Hit));
-            assert_eq!(outcome(number(one)).await, (one, Rejected));
-            assert_eq!(outcome(number(one)).await, (one, Hit));
+            assert_eq!(outcome_of(number(other)).await, (other, Rejected));
+            assert_eq!(outcome_of(number(other)).await, (other, Hit));
+            assert_eq!(outcome_of(number(one)).await, (one, Rejected));
+            assert_eq!(outcome_of(number(one)).await, (one, Hit));
         }
         assert_eq!(keys(&server, "cache:*").len(), 1, "they do share a key");
     })
@@ -352,7 +341,7 @@ async fn turn(first: Outcome) {
         currency: (build() > 1).then_some(978),
     };
     for expected in [first, Hit, Hit] {
-        assert_eq!(outcome(invoice(5)).await, (own(5), expected));
+        assert_eq!(outcome_of(invoice(5)).await, (own(5), expected));
     }
 }
 
@@ -361,7 +350,7 @@ async fn two_builds_side_by_side_never_decode_each_other_s_entries() {
     if let Ok(url) = std::env::var(SERVER) {
         // The other build, in a process of its own.
         let cache = Cache::builder().redis(RedisConfig::new(&url).unwrap()).build();
-        assert!(cache.ready(Duration::from_secs(10)).await);
+        assert!(cache.ready(PATIENCE).await);
         with_cache(cache, turn(Rejected)).await;
         return;
     }
@@ -369,12 +358,7 @@ async fn two_builds_side_by_side_never_decode_each_other_s_entries() {
     isolated_on(&server, async |_| {
         turn(Miss).await;
         for _ in 0..3 {
-            let other = Command::new(std::env::current_exe().unwrap())
-                .args([
-                    "--exact",
-                    "foreign_data::two_builds_side_by_side_never_decode_each_other_s_entries",
-                    "--nocapture",
-                ])
+            let other = process_of("foreign_data::two_builds_side_by_side_never_decode_each_other_s_entries")
                 .env(BUILD, "2")
                 .env(SERVER, server.url())
                 .output()

@@ -8,11 +8,11 @@ use std::{
 
 use cache_runtime::{
     __private::canonical_json,
-    Address, Builder, Cache, Envelope, Invalidated,
+    Address, Cache, Envelope, Invalidated,
     Outcome::{Hit, Miss},
     cached, invalidates, with_cache, with_tenant,
 };
-use cache_testkit::{RedisServer, expect_outcomes, reaching};
+use cache_testkit::{RedisServer, expect_outcomes, patient, reaching, until};
 use proptest::{
     collection::{btree_set, vec},
     prelude::*,
@@ -194,9 +194,10 @@ impl Case {
                 .into_iter()
                 .filter(|(tenant, customer, _)| self.is_invalidated(tenant, customer))
                 .count();
-            while cache.stats().swept < before + dead as u64 {
-                tokio::task::yield_now().await;
-            }
+            until("the dead ones are swept", async || {
+                cache.stats().swept >= before + dead as u64
+            })
+            .await;
             assert_eq!(cache.stats().swept - before, dead as u64);
             assert_eq!(self::entries(server).len(), entries.len() - dead, "nobody else's");
         }
@@ -235,14 +236,6 @@ fn entries(server: &RedisServer) -> BTreeSet<String> {
         assert_eq!(loaded.len(), address.stamps().len(), "{key}");
     }
     entries
-}
-
-fn patient() -> Builder {
-    let patience = Duration::from_secs(10);
-    Cache::builder()
-        .read_timeout(patience)
-        .fill_timeout(patience)
-        .invalidate_timeout(patience)
 }
 
 /// Runs cases one after the other in a cache on a server of their own.

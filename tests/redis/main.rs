@@ -2,6 +2,7 @@
 //! and what others write to them.
 
 mod acl;
+mod answers;
 mod basics;
 mod cache_resources;
 mod cluster;

@@ -3,7 +3,6 @@
 use std::{
     fmt,
     sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
 };
 
 use cache_runtime::{
@@ -13,10 +12,8 @@ use cache_runtime::{
     store::RedisConfig,
     with_cache,
 };
-use cache_testkit::{RedisServer, expect_outcomes};
-
-/// How long a server that answers is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+use cache_testkit::{PATIENCE, RedisServer, expect_outcomes, patient, until};
+use support::{keys, outcome_of};
 
 /// What a user of one namespace must be allowed, `~` aside.
 const COMMANDS: &str =
@@ -72,12 +69,7 @@ async fn cache(url: &str, namespace: Option<&str>) -> Cache {
         Some(name) => config.namespace(name).expect("a name"),
         None => config,
     };
-    let cache = Cache::builder()
-        .redis(config)
-        .read_timeout(PATIENCE)
-        .fill_timeout(PATIENCE)
-        .invalidate_timeout(PATIENCE)
-        .build();
+    let cache = patient().redis(config).build();
     assert!(cache.ready(PATIENCE).await, "the server was not reached");
     cache
 }
@@ -85,16 +77,11 @@ async fn cache(url: &str, namespace: Option<&str>) -> Cache {
 /// What becomes of a call once what the cache has to remove in the background is removed.
 async fn outcome_afterwards<F: Future>(cache: &Cache, call: impl Fn() -> F) -> Outcome {
     loop {
-        let (_, outcomes) = observe(with_cache(cache.clone(), call())).await;
-        match outcomes.iter().next().expect("one call").outcome {
+        match outcome_of(with_cache(cache.clone(), call())).await.1 {
             Bypass => tokio::task::yield_now().await,
             outcome => return outcome,
         }
     }
-}
-
-fn keys(server: &RedisServer) -> Vec<String> {
-    server.command(["KEYS", "*"]).expect("KEYS answers")
 }
 
 #[tokio::test]
@@ -155,9 +142,7 @@ async fn services_in_namespaces_of_their_own_neither_refuse_nor_invalidate_each_
     })
     .await;
     with_cache(shop.clone(), set()).await;
-    while shop.stats().swept == 0 {
-        tokio::task::yield_now().await;
-    }
+    until("something is swept", async || shop.stats().swept > 0).await;
     expect_outcomes(&[Hit, Hit], async {
         of_billing(settings()).await;
         with_cache(nameless.clone(), settings()).await;
@@ -185,9 +170,8 @@ async fn processes_of_one_namespace_share_what_they_cache_and_invalidate_it_for_
     };
     let before = until_near().await;
     with_cache(other.clone(), change(1)).await;
-    while with_cache(one.clone(), rate(&loads)).await == before {
-        tokio::task::yield_now().await;
-    }
+    let read = async || with_cache(one.clone(), rate(&loads)).await;
+    until("the change is reported", async || read().await != before).await;
 }
 
 #[tokio::test]
@@ -224,12 +208,10 @@ async fn every_key_is_in_the_namespace_and_a_user_of_it_needs_rights_on_no_other
             tokio::task::yield_now().await;
         }
         change(1).await;
-        while cache.stats().swept < 2 {
-            tokio::task::yield_now().await;
-        }
+        until("both are swept", async || cache.stats().swept >= 2).await;
     })
     .await;
-    let keys = keys(&server);
+    let keys = keys(&server, "*");
     assert!(
         keys.iter()
             .any(|key| key.starts_with("billing:cache:default:settings:"))

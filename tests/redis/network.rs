@@ -5,54 +5,18 @@ use std::time::Duration;
 use cache_runtime::{
     Builder, Cache,
     Outcome::{Bypass, Hit, Miss},
-    cached, observe,
-    store::RedisConfig,
 };
-use cache_testkit::{Direction, FaultProxy, RedisServer, expect_outcomes, isolated_in};
-use tokio::time::{Instant, timeout};
+use cache_testkit::{Direction, FaultProxy, PATIENCE, RedisServer, expect_outcomes, isolated_in};
+use tokio::time::Instant;
 
-#[cached(resource = "answers")]
-async fn answer(id: u32) -> u32 {
-    id
-}
-
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::answers::{answer, until_hit, until_noticed};
 
 /// A cache that reaches its server through the proxy.
 async fn through_a_proxy(server: &RedisServer, builder: Builder) -> (FaultProxy, Cache) {
-    let port = server.port().expect("it listens on a port");
-    let proxy = FaultProxy::start(([127, 0, 0, 1], port)).expect("there is a port");
-    let config = RedisConfig::new(&format!("redis://{}", proxy.address())).expect("this is an address");
+    let (proxy, config) = support::through_a_proxy(server);
     let cache = builder.redis(config).build();
     assert!(cache.ready(PATIENCE).await, "the server is reached through the proxy");
     (proxy, cache)
-}
-
-/// Calls until the cache has noticed that something is wrong.
-async fn call_until_noticed(cache: &Cache) {
-    let noticed = async {
-        while cache.is_available() {
-            assert_eq!(answer(1).await, 1);
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(PATIENCE, noticed).await.expect("the fault is noticed");
-}
-
-/// Calls until a value comes from the store again, as a connection may be lost once more while the network recovers.
-async fn call_until_hit() {
-    let hit = async {
-        loop {
-            let (value, outcomes) = observe(answer(1)).await;
-            assert_eq!(value, 1);
-            if outcomes.iter().any(|call| call.outcome == Hit) {
-                break;
-            }
-            // A call that does not ask the store waits for nothing, and the cache's own tasks want a turn.
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(PATIENCE, hit).await.expect("the cache is used again");
 }
 
 /// Makes a fault, sees it noticed, ends it, and sees the cache used again.
@@ -61,15 +25,15 @@ async fn survive(harm: impl Fn(&FaultProxy), mend: impl Fn(&FaultProxy)) {
     let (proxy, cache) = through_a_proxy(&server, Cache::builder()).await;
     isolated_in(cache, async |cache| {
         for _ in 0..3 {
-            call_until_hit().await;
+            until_hit().await;
             harm(&proxy);
-            call_until_noticed(&cache).await;
+            until_noticed(&cache).await;
             for id in 0..20 {
                 assert_eq!(expect_outcomes(&[Bypass], answer(id)).await, id);
             }
             mend(&proxy);
         }
-        call_until_hit().await;
+        until_hit().await;
     })
     .await;
 }
@@ -125,11 +89,11 @@ async fn connections_that_are_dead_and_look_alive_are_replaced() {
     let server = RedisServer::start().unwrap();
     let (proxy, cache) = through_a_proxy(&server, Cache::builder()).await;
     isolated_in(cache, async |cache| {
-        call_until_hit().await;
+        until_hit().await;
         let before = proxy.accepted();
         while proxy.strand_one() {}
-        call_until_noticed(&cache).await;
-        call_until_hit().await;
+        until_noticed(&cache).await;
+        until_hit().await;
         assert!(proxy.accepted() > before, "the hits came over new connections");
     })
     .await;
@@ -141,7 +105,7 @@ async fn connections_that_are_reset_or_half_closed_in_mid_reply_are_replaced() {
     let (proxy, cache) = through_a_proxy(&server, Cache::builder()).await;
     isolated_in(cache, async |_| {
         for round in 0..3 {
-            call_until_hit().await;
+            until_hit().await;
             // What is under way now has arrived in part when the connection ends.
             proxy.trickle(Direction::ToClient, Duration::from_millis(1));
             assert_eq!(answer(round).await, round);
@@ -155,7 +119,7 @@ async fn connections_that_are_reset_or_half_closed_in_mid_reply_are_replaced() {
             }
             proxy.heal();
         }
-        call_until_hit().await;
+        until_hit().await;
     })
     .await;
 }
@@ -167,10 +131,10 @@ async fn an_outage_under_load_brings_no_storm_of_connections() {
     let server = RedisServer::start().unwrap();
     let (proxy, cache) = through_a_proxy(&server, Cache::builder()).await;
     isolated_in(cache, async |cache| {
-        call_until_hit().await;
+        until_hit().await;
         let (before, began) = (proxy.accepted(), Instant::now());
         server.kill();
-        call_until_noticed(&cache).await;
+        until_noticed(&cache).await;
         // Long enough for several attempts of each connection, however busy the machine.
         while proxy.accepted() < before + 12 {
             for id in 0..100 {
@@ -179,7 +143,7 @@ async fn an_outage_under_load_brings_no_storm_of_connections() {
             tokio::task::yield_now().await;
         }
         server.restart().unwrap();
-        call_until_hit().await;
+        until_hit().await;
         let (opened, seconds) = (proxy.accepted() - before, began.elapsed().as_secs_f64());
         let opened = u32::try_from(opened).map_or(f64::INFINITY, f64::from);
         assert!(

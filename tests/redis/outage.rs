@@ -6,18 +6,16 @@ use cache_runtime::{
     Cache, Invalidated,
     Outcome::{Bypass, Hit, Miss},
     cached, observe,
-    store::{MemoryStore, RedisConfig, StoreErrorKind},
+    store::{RedisConfig, StoreErrorKind},
 };
 use cache_testkit::{
-    Direction, FaultProxy, OperationKind, RedisServer, SpyStore, expect_outcomes, isolated_in, reaching, recovered,
+    Direction, OperationKind, PATIENCE, RedisServer, SpyStore, expect_outcomes, isolated_in, reaching, recovered,
 };
 use futures_util::future::join_all;
+use support::{spy, through_a_proxy};
 use tokio::time::Instant;
 
-#[cached(resource = "answers")]
-async fn answer(id: u32) -> u32 {
-    id
-}
+use crate::answers::answer;
 
 #[cached(resource = "answers", near = "tracked")]
 async fn near_answer(id: u32) -> u32 {
@@ -27,7 +25,7 @@ async fn near_answer(id: u32) -> u32 {
 const BUDGET: Duration = Duration::from_millis(50);
 
 fn spied() -> (SpyStore, Cache) {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     (
         spy.clone(),
         Cache::builder()
@@ -233,7 +231,7 @@ async fn what_ready_says_right_after_a_restart_that_nobody_has_noticed_holds_for
             assert_that_calls_use_the_store().await;
             server.kill();
             server.restart().unwrap();
-            assert!(cache.ready(Duration::from_secs(10)).await);
+            assert!(cache.ready(PATIENCE).await);
             assert!(cache.is_available());
             assert_that_calls_use_the_store().await;
         }
@@ -263,8 +261,7 @@ async fn what_has_recovered_from_an_outage_under_load_serves_every_call() {
 #[tokio::test]
 async fn what_has_recovered_from_a_lost_network_serves_every_call() {
     let server = RedisServer::start().unwrap();
-    let proxy = FaultProxy::start(([127, 0, 0, 1], server.port().unwrap())).unwrap();
-    let config = RedisConfig::new(&format!("redis://{}", proxy.address())).unwrap();
+    let (proxy, config) = through_a_proxy(&server);
     isolated_in(Cache::builder().redis(config).build(), async |cache| {
         recovered(&cache).await;
         proxy.black_hole(Direction::Both);

@@ -1,24 +1,20 @@
 //! The runtime on a primary that sentinels watch over.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use cache_runtime::{
     Cache,
     Outcome::{Hit, Miss},
     cached, invalidates,
-    store::{RedisConfig, RedisStore, Store as _},
+    store::{RedisConfig, RedisStore},
     with_cache,
 };
 use cache_testkit::{LoadCounter, RedisSentinels, RedisServer, contract, expect_outcomes, isolated_in};
+use support::{ELECTION, until_refused};
 use tokio::time::timeout;
-
-const PATIENCE: Duration = Duration::from_secs(20);
 
 #[cached(resource = "rates", skip(loads))]
 async fn rate(currency: &str, loads: &LoadCounter) -> u64 {
@@ -38,26 +34,8 @@ async fn pay_in(database: &AtomicU64) -> u64 {
 async fn connected(sentinels: &RedisSentinels) -> Cache {
     let config = RedisConfig::new(&sentinels.url()).expect("the address of the sentinels");
     let cache = Cache::builder().redis(config).build();
-    assert!(cache.ready(PATIENCE).await, "the primary is found");
+    assert!(cache.ready(ELECTION).await, "the primary is found");
     cache
-}
-
-async fn until_refused(config: RedisConfig, because: &str) {
-    let store = RedisStore::new(config);
-    let mut last = String::new();
-    let refused = async {
-        loop {
-            if let Err(error) = store.probe().await {
-                last = error.to_string();
-                if last.contains(because) {
-                    return;
-                }
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let refused = timeout(PATIENCE, refused).await;
-    assert!(refused.is_ok(), "{because} in {last}");
 }
 
 #[tokio::test]
@@ -84,7 +62,11 @@ async fn one_sentinel_that_answers_is_enough() {
 async fn a_service_that_the_sentinels_do_not_know_is_named_in_the_error() {
     let sentinels = RedisSentinels::start().unwrap();
     let url = sentinels.url().replace("#mymaster", "#another");
-    until_refused(RedisConfig::new(&url).unwrap(), "knows no primary named `another`").await;
+    until_refused(
+        &RedisStore::new(RedisConfig::new(&url).unwrap()),
+        "knows no primary named `another`",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -100,9 +82,9 @@ async fn sentinels_have_a_password_of_their_own() {
     contract::run(async || RedisStore::new(config.clone())).await;
     // Each is one of the two, and neither is the other.
     let without = RedisConfig::new(&sentinels.url()).expect("the address of the sentinels");
-    until_refused(without, "Authentication required").await;
+    until_refused(&RedisStore::new(without), "Authentication required").await;
     let wrong = config.sentinel_password(of_servers);
-    until_refused(wrong, "WRONGPASS").await;
+    until_refused(&RedisStore::new(wrong), "WRONGPASS").await;
 }
 
 /// While the event takes place every read returns at least what this process had written before it, and in the end what is
@@ -116,7 +98,7 @@ async fn reads_and_writes_go_on_while(cache: &Cache, event: impl FnOnce()) {
     tokio::task::block_in_place(event);
     stop.store(true, Ordering::SeqCst);
     load.await.expect("no read was old");
-    assert!(cache.ready(PATIENCE).await, "caching resumes");
+    assert!(cache.ready(ELECTION).await, "caching resumes");
     let newest = database.load(Ordering::SeqCst);
     let cached = with_cache(cache.clone(), async {
         let before = cache.stats().hits;
@@ -125,7 +107,7 @@ async fn reads_and_writes_go_on_while(cache: &Cache, event: impl FnOnce()) {
             tokio::task::yield_now().await;
         }
     });
-    timeout(PATIENCE, cached).await.expect("the newest value is cached");
+    timeout(ELECTION, cached).await.expect("the newest value is cached");
 }
 
 async fn load(database: Arc<AtomicU64>, stop: Arc<AtomicBool>) {

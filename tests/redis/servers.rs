@@ -7,24 +7,18 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::SeqCst},
     },
-    time::Duration,
 };
 
 use cache_runtime::{
     Cache, Invalidated,
     Outcome::{Bypass, Hit, Miss},
     cached, invalidates, observe,
-    store::RedisConfig,
 };
-use cache_testkit::{FaultProxy, RedisServer, expect_outcomes, isolated_in, isolated_on, redis::Value};
-use tokio::{task::spawn_blocking, time::timeout};
+use cache_testkit::{RedisServer, expect_outcomes, isolated_in, isolated_on, redis::Value};
+use support::{at, through_a_proxy};
+use tokio::task::spawn_blocking;
 
-#[cached(resource = "answers")]
-async fn answer(id: u32) -> u32 {
-    id
-}
-
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::answers::{answer, until_hit, until_noticed};
 
 /// A number that changes, and that is as long as a page.
 #[derive(Default)]
@@ -47,32 +41,6 @@ impl Ledger {
 
 fn command(server: &RedisServer, words: &[&str]) {
     let _: Value = server.command(words).expect("the server takes this command");
-}
-
-/// Calls until a value comes from the store.
-async fn call_until_hit() {
-    let hit = async {
-        loop {
-            let (value, outcomes) = observe(answer(1)).await;
-            assert_eq!(value, 1);
-            if outcomes.iter().any(|call| call.outcome == Hit) {
-                break;
-            }
-            // A call that does not ask the store waits for nothing, and the cache's own tasks want a turn.
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(PATIENCE, hit).await.expect("the cache is used");
-}
-
-async fn call_until_noticed(cache: &Cache) {
-    let noticed = async {
-        while cache.is_available() {
-            assert_eq!(answer(1).await, 1);
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(PATIENCE, noticed).await.expect("the fault is noticed");
 }
 
 #[tokio::test]
@@ -143,14 +111,13 @@ async fn a_server_that_loads_its_file_is_used_when_it_has() {
         .config("loading-process-events-interval-bytes", "1024")
         .start();
     let server = Arc::new(server.unwrap());
-    let config = RedisConfig::new(server.url()).unwrap();
     let fill = "for key = 1, 2000 do redis.call('SET', 'filler:' .. key, 'filler') end";
     command(&server, &["EVAL", fill, "0"]);
     command(&server, &["SAVE"]);
-    isolated_in(Cache::builder().redis(config).build(), async |cache| {
-        call_until_hit().await;
+    isolated_in(Cache::builder().redis(at(&server)).build(), async |cache| {
+        until_hit().await;
         server.kill();
-        call_until_noticed(&cache).await;
+        until_noticed(&cache).await;
         // Returns when the server answers: until then it says LOADING.
         let restarting = spawn_blocking({
             let server = Arc::clone(&server);
@@ -162,7 +129,7 @@ async fn a_server_that_loads_its_file_is_used_when_it_has() {
         }
         restarting.await.unwrap().unwrap();
         assert!(server.log().contains("Loading RDB"), "the file was loaded");
-        call_until_hit().await;
+        until_hit().await;
     })
     .await;
 }
@@ -171,21 +138,20 @@ async fn a_server_that_loads_its_file_is_used_when_it_has() {
 async fn a_server_that_runs_a_script_is_used_when_it_has_ended() {
     let server = RedisServer::builder().config("busy-reply-threshold", "10").start();
     let server = Arc::new(server.unwrap());
-    let config = RedisConfig::new(server.url()).unwrap();
-    isolated_in(Cache::builder().redis(config).build(), async |cache| {
-        call_until_hit().await;
+    isolated_in(Cache::builder().redis(at(&server)).build(), async |cache| {
+        until_hit().await;
         let script = spawn_blocking({
             let server = Arc::clone(&server);
             // It is killed, which is an error.
             move || server.command::<Value>(["EVAL", "while true do end", "0"]).is_err()
         });
-        call_until_noticed(&cache).await;
+        until_noticed(&cache).await;
         for id in 0..20 {
             assert_eq!(expect_outcomes(&[Bypass], answer(id)).await, id);
         }
         command(&server, &["SCRIPT", "KILL"]);
         assert!(script.await.unwrap());
-        call_until_hit().await;
+        until_hit().await;
     })
     .await;
 }
@@ -193,8 +159,7 @@ async fn a_server_that_runs_a_script_is_used_when_it_has_ended() {
 #[tokio::test]
 async fn a_server_that_takes_no_more_clients_is_used_when_it_takes_them() {
     let server = RedisServer::start().unwrap();
-    let proxy = FaultProxy::start(([127, 0, 0, 1], server.port().unwrap())).unwrap();
-    let config = RedisConfig::new(&format!("redis://{}", proxy.address())).unwrap();
+    let (proxy, config) = through_a_proxy(&server);
     command(&server, &["CONFIG", "SET", "maxclients", "1"]);
     isolated_in(Cache::builder().redis(config).build(), async |_| {
         let before = proxy.accepted();
@@ -210,7 +175,7 @@ async fn a_server_that_takes_no_more_clients_is_used_when_it_takes_them() {
             tokio::task::yield_now().await;
         }
         proxy.heal();
-        call_until_hit().await;
+        until_hit().await;
     })
     .await;
 }
@@ -218,8 +183,7 @@ async fn a_server_that_takes_no_more_clients_is_used_when_it_takes_them() {
 #[tokio::test]
 async fn whatever_else_answers_at_the_address_the_body_runs_until_it_is_a_redis() {
     let server = RedisServer::start().unwrap();
-    let proxy = FaultProxy::start(([127, 0, 0, 1], server.port().unwrap())).unwrap();
-    let config = RedisConfig::new(&format!("redis://{}", proxy.address())).unwrap();
+    let (proxy, config) = through_a_proxy(&server);
     let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
     proxy.redirect(stranger.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -244,7 +208,7 @@ async fn whatever_else_answers_at_the_address_the_body_runs_until_it_is_a_redis(
         }
         proxy.redirect(([127, 0, 0, 1], server.port().unwrap()));
         proxy.reset();
-        call_until_hit().await;
+        until_hit().await;
     })
     .await;
 }

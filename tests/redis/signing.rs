@@ -6,13 +6,11 @@ use cache_runtime::{
     Builder, Cache,
     Outcome::{Hit, Miss, Rejected},
     SigningKey, cached, invalidates,
-    store::MemoryStore,
 };
 use cache_testkit::{
-    LoadCounter, OperationKind, RedisServer, SpyStore, expect_outcomes, isolated_in, isolated_on, reaching,
+    LoadCounter, OperationKind, RedisServer, expect_outcomes, isolated_in, isolated_on, patient, reaching,
 };
-
-const PATIENCE: Duration = Duration::from_secs(10);
+use support::{get, keys, overwrite, spy};
 
 #[cached(resource = "balances", skip(loads))]
 async fn balance(account: u32, loads: &LoadCounter) -> u64 {
@@ -26,36 +24,17 @@ fn key(text: &str) -> SigningKey {
     SigningKey::new(&format!("{text}: not for production")).expect("it is long enough")
 }
 
-/// The deadlines are long, so that a busy machine changes no outcome.
 fn signing(text: &str) -> Builder {
-    Cache::builder()
-        .signing_key(key(text))
-        .read_timeout(PATIENCE)
-        .fill_timeout(PATIENCE)
-        .invalidate_timeout(PATIENCE)
+    patient().signing_key(key(text))
 }
 
 async fn isolated_signing<T>(server: &RedisServer, builder: Builder, test: impl AsyncFnOnce(Cache) -> T) -> T {
     isolated_in(reaching(server, builder).await, test).await
 }
 
-fn keys(server: &RedisServer) -> Vec<String> {
-    server.command(["KEYS", "cache:*"]).expect("KEYS answers")
-}
-
-fn get(server: &RedisServer, key: &str) -> Vec<u8> {
-    server.command(["GET", key]).expect("GET answers")
-}
-
-fn set(server: &RedisServer, key: &str, value: &[u8]) {
-    server
-        .command::<()>([b"SET", key.as_bytes(), value])
-        .expect("SET answers");
-}
-
 /// The only entry.
 fn entry(server: &RedisServer) -> String {
-    let keys = keys(server);
+    let keys = keys(server, "cache:*");
     assert_eq!(keys.len(), 1, "{keys:?}");
     keys[0].clone()
 }
@@ -72,12 +51,12 @@ async fn an_entry_of_which_any_byte_was_changed_is_refused_and_replaced() {
         for at in 0..stored.len() {
             let mut bytes = stored.clone();
             bytes[at] ^= 1;
-            set(&server, &entry, &bytes);
+            overwrite(&server, &entry, &bytes);
             let loaded = expect_outcomes(&[Rejected], balance(1, &loads)).await;
             assert_eq!(loaded, loads.count(), "byte {at}");
             expect_outcomes(&[Hit], balance(1, &loads)).await;
         }
-        set(&server, &entry, &stored);
+        overwrite(&server, &entry, &stored);
         assert_eq!(expect_outcomes(&[Hit], balance(1, &loads)).await, 1);
     })
     .await;
@@ -95,7 +74,7 @@ async fn an_entry_that_was_given_the_current_stamps_by_hand_is_refused() {
         balance(1, &loads).await;
         let current = get(&server, &entry);
         let restamped = [&old[..56], &current[56..64], &old[64..]].concat();
-        set(&server, &entry, &restamped);
+        overwrite(&server, &entry, &restamped);
         assert_eq!(expect_outcomes(&[Rejected], balance(1, &loads)).await, 3);
     })
     .await;
@@ -109,11 +88,11 @@ async fn an_entry_that_was_copied_to_another_key_is_refused() {
         balance(1, &loads).await;
         let first = entry(&server);
         balance(2, &loads).await;
-        let second = keys(&server)
+        let second = keys(&server, "cache:*")
             .into_iter()
             .find(|key| *key != first)
             .expect("two entries");
-        set(&server, &second, &get(&server, &first));
+        overwrite(&server, &second, &get(&server, &first));
         assert_eq!(expect_outcomes(&[Rejected], balance(2, &loads)).await, 3);
     })
     .await;
@@ -175,7 +154,7 @@ async fn values_set_by_key_are_signed_too() {
         let entry = entry(&server);
         let mut stored = get(&server, &entry);
         *stored.last_mut().expect("it is not empty") = b'9';
-        set(&server, &entry, &stored);
+        overwrite(&server, &entry, &stored);
         assert_eq!(cache.get::<u8>("fx").await, None);
     })
     .await;
@@ -183,7 +162,7 @@ async fn values_set_by_key_are_signed_too() {
 
 #[tokio::test(start_paused = true)]
 async fn a_sweep_removes_signed_entries_that_were_invalidated() {
-    let spy = SpyStore::new(MemoryStore::new(1 << 20));
+    let spy = spy();
     isolated_in(signing("a").store(spy.clone()).build(), async |cache| {
         balance(1, &LoadCounter::new()).await;
         pay().await;

@@ -1,20 +1,17 @@
 //! The runtime on a server with TLS.
 
-use std::time::Duration;
-
 use cache_runtime::{
     Cache,
     Outcome::{Bypass, Hit, Miss},
     cached,
-    store::{RedisConfig, RedisStore, Store as _},
+    store::{RedisConfig, RedisStore},
     with_cache,
 };
 use cache_testkit::{
     LoadCounter, RedisCluster, RedisSentinels, RedisServer, TestAuthority, contract, expect_outcomes, isolated_in,
 };
+use support::{ELECTION, until_refused};
 use tokio::time::timeout;
-
-const PATIENCE: Duration = Duration::from_secs(20);
 
 #[cached(resource = "rates", skip(loads))]
 async fn rate(currency: &str, loads: &LoadCounter) -> u64 {
@@ -30,7 +27,7 @@ fn trusting(url: &str, authority: &TestAuthority) -> RedisConfig {
 
 async fn ready(config: RedisConfig) -> Cache {
     let cache = Cache::builder().redis(config).build();
-    assert!(cache.ready(PATIENCE).await, "the servers are reached");
+    assert!(cache.ready(ELECTION).await, "the servers are reached");
     cache
 }
 
@@ -43,24 +40,7 @@ async fn until_cached(cache: Cache) {
             tokio::task::yield_now().await;
         }
     });
-    timeout(PATIENCE, cached).await.expect("caching resumes");
-}
-
-async fn until_refused(store: &RedisStore, because: &str) {
-    let mut last = String::new();
-    let refused = async {
-        loop {
-            if let Err(error) = store.probe().await {
-                last = error.to_string();
-                if last.contains(because) {
-                    return;
-                }
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let refused = timeout(PATIENCE, refused).await;
-    assert!(refused.is_ok(), "{because} in {last}");
+    timeout(ELECTION, cached).await.expect("caching resumes");
 }
 
 #[tokio::test]

@@ -13,13 +13,13 @@ use std::{
 use cache_runtime::{
     Builder, Cache, Invalidated,
     Outcome::{self, NearHit},
-    cached, observe,
+    cached,
     store::{RedisConfig, RedisStore},
     with_cache,
 };
-use cache_testkit::{Direction, FaultProxy, OperationKind, RedisServer, SpyStore};
+use cache_testkit::{Direction, OperationKind, PATIENCE, RedisServer, SpyStore, patient, until};
+use support::{at, commands_while, keys, outcome_of, through_a_proxy};
 
-const PATIENCE: Duration = Duration::from_secs(10);
 /// The keys of watches.
 const SESSIONS: &str = "cache:~watch:*";
 
@@ -41,20 +41,12 @@ impl Bank {
 }
 
 async fn look(bank: &Bank) -> (i64, Outcome) {
-    let (balance, outcomes) = observe(bank.balance()).await;
-    (balance, outcomes.iter().next().expect("one call").outcome)
+    outcome_of(bank.balance()).await
 }
 
 /// Calls until this value is answered.
 async fn until_reached(bank: &Bank, expected: i64) {
-    let reached = async {
-        while look(bank).await.0 != expected {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, reached)
-        .await
-        .expect("an old value is still used");
+    until("no old value is used", async || look(bank).await.0 == expected).await;
 }
 
 /// Calls for as long as an old value may be answered, and once more.
@@ -73,20 +65,13 @@ async fn assert_reached_within(lease: Duration, bank: &Bank, expected: i64) {
 
 /// Calls until the value is answered without asking the store: until changes are reported.
 async fn until_near(bank: &Bank, spy: &SpyStore, expected: i64) {
-    let near = async {
-        loop {
-            let asked = spy.count(OperationKind::ReadStamps);
-            let (balance, outcome) = look(bank).await;
-            assert_eq!(balance, expected, "{outcome}");
-            if outcome == NearHit && spy.count(OperationKind::ReadStamps) == asked {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
+    let near = async || {
+        let asked = spy.count(OperationKind::ReadStamps);
+        let (balance, outcome) = look(bank).await;
+        assert_eq!(balance, expected, "{outcome}");
+        outcome == NearHit && spy.count(OperationKind::ReadStamps) == asked
     };
-    tokio::time::timeout(PATIENCE, near)
-        .await
-        .expect("the near cache never answered");
+    until("the near cache answers", near).await;
 }
 
 /// The ids of the connections on which changes are reported.
@@ -104,21 +89,7 @@ fn tracking(server: &RedisServer) -> Vec<String> {
 }
 
 async fn until_nobody_tracks(server: &RedisServer) {
-    let closed = async {
-        while !tracking(server).is_empty() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, closed)
-        .await
-        .expect("the connection stays open");
-}
-
-fn patient() -> Builder {
-    Cache::builder()
-        .read_timeout(PATIENCE)
-        .fill_timeout(PATIENCE)
-        .invalidate_timeout(PATIENCE)
+    until("the connection is closed", async || tracking(server).is_empty()).await;
 }
 
 async fn connected(builder: Builder, config: RedisConfig) -> (Cache, SpyStore) {
@@ -126,10 +97,6 @@ async fn connected(builder: Builder, config: RedisConfig) -> (Cache, SpyStore) {
     let cache = builder.store(spy.clone()).build();
     assert!(cache.ready(PATIENCE).await, "the server was not reached");
     (cache, spy)
-}
-
-fn at(server: &RedisServer) -> RedisConfig {
-    RedisConfig::new(server.url()).expect("an address")
 }
 
 /// What another process does.
@@ -199,10 +166,8 @@ async fn an_evicted_stamp_takes_what_was_loaded_under_it_out_of_use() {
 async fn however_late_reports_come_nothing_is_answered_that_was_invalidated_longer_ago_than_the_lease() {
     let server = RedisServer::start().unwrap();
     let lease = Duration::from_millis(200);
-    let proxy = FaultProxy::start(([127, 0, 0, 1], server.port().unwrap())).unwrap();
-    let url = format!("redis://{}", proxy.address());
-    let config = RedisConfig::new(&url).unwrap().near_heartbeat(lease / 4);
-    let (here, spy) = connected(patient().near_lease(lease), config).await;
+    let (proxy, config) = through_a_proxy(&server);
+    let (here, spy) = connected(patient().near_lease(lease), config.near_heartbeat(lease / 4)).await;
     let (elsewhere, _) = connected(patient(), at(&server)).await;
     with_cache(here, async {
         let bank = Bank::default();
@@ -222,10 +187,9 @@ async fn however_late_reports_come_nothing_is_answered_that_was_invalidated_long
 async fn after_a_silence_longer_than_the_lease_changes_are_reported_again() {
     let server = RedisServer::start().unwrap();
     let lease = Duration::from_millis(200);
-    let proxy = FaultProxy::start(([127, 0, 0, 1], server.port().unwrap())).unwrap();
-    let url = format!("redis://{}", proxy.address());
-    let config = RedisConfig::new(&url).unwrap().near_heartbeat(lease / 4);
-    let (here, spy) = connected(Cache::builder().near_lease(lease), config).await;
+    let (proxy, config) = through_a_proxy(&server);
+    let here = Cache::builder().near_lease(lease);
+    let (here, spy) = connected(here, config.near_heartbeat(lease / 4)).await;
     let (elsewhere, _) = connected(patient(), at(&server)).await;
     with_cache(here, async {
         let bank = Bank::default();
@@ -300,10 +264,6 @@ async fn other_data_under_the_watch_takes_every_kept_value_out_of_use() {
     .await;
 }
 
-fn keys(server: &RedisServer, pattern: &str) -> Vec<String> {
-    server.command(["KEYS", pattern]).expect("KEYS answers")
-}
-
 #[tokio::test]
 async fn a_watch_whose_key_is_removed_is_followed_by_another_one() {
     let server = RedisServer::start().unwrap();
@@ -317,15 +277,11 @@ async fn a_watch_whose_key_is_removed_is_followed_by_another_one() {
                 panic!("one watch has one key: {before:?}");
             };
             let _: i64 = server.command(["DEL", key]).unwrap();
-            let followed = async {
-                while keys(&server, SESSIONS).is_empty() {
-                    look(&bank).await;
-                    tokio::task::yield_now().await;
-                }
+            let followed = async || {
+                look(&bank).await;
+                !keys(&server, SESSIONS).is_empty()
             };
-            tokio::time::timeout(PATIENCE, followed)
-                .await
-                .expect("the watch goes on without its key");
+            until("another watch has a key", followed).await;
             assert_ne!(keys(&server, SESSIONS), before);
         }
     })
@@ -389,18 +345,9 @@ async fn under_what_makes_an_invalidation_heard_nothing_is_found_and_nothing_is_
 
 /// What an invalidation sets the stamp to before it is removed.
 async fn written_by_an_invalidation(server: &RedisServer) -> String {
-    let log_what_takes = |micros| {
-        let () = server
-            .command(["CONFIG", "SET", "slowlog-log-slower-than", micros])
-            .expect("CONFIG answers");
-    };
     let (elsewhere, _) = connected(patient(), at(server)).await;
-    log_what_takes("0");
-    invalidate(&elsewhere).await;
-    log_what_takes("-1");
-    let log: Vec<(i64, i64, i64, Vec<String>, String, String)> =
-        server.command(["SLOWLOG", "GET", "128"]).expect("SLOWLOG answers");
-    let set = log.into_iter().find_map(|(_, _, _, words, ..)| match &words[..] {
+    let commands = commands_while(server, invalidate(&elsewhere)).await;
+    let set = commands.into_iter().find_map(|words| match &words[..] {
         [command, key, value, ..] if command == "SET" && key == "cachestamp:default:balances" => Some(value.clone()),
         _ => None,
     });
@@ -415,12 +362,7 @@ async fn a_watch_takes_its_key_along_when_the_cache_is_closed() {
     with_cache(here.clone(), until_near(&bank, &spy, 0)).await;
     assert_eq!(keys(&server, SESSIONS).len(), 1);
     here.close().await;
-    let gone = async {
-        while !keys(&server, SESSIONS).is_empty() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, gone).await.expect("the key stays");
+    until("the key is gone", async || keys(&server, SESSIONS).is_empty()).await;
 }
 
 #[tokio::test]

@@ -9,9 +9,6 @@ use cache_runtime::{
 
 use super::{Capability, Subject};
 
-/// How long anything may take that a rule waits for.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
-
 /// Long enough never to pass during a test.
 pub(super) const LONG: Duration = Duration::from_hours(1);
 
@@ -48,12 +45,12 @@ pub(super) use ensure;
 /// Asks until it is so.
 macro_rules! until {
     ($what:literal, $is_so:expr) => {{
-        let deadline = tokio::time::Instant::now() + $crate::contract::bench::PATIENCE;
+        let deadline = tokio::time::Instant::now() + $crate::PATIENCE;
         while !$is_so {
             ensure!(
                 tokio::time::Instant::now() < deadline,
                 "waited {:?} for this: {}",
-                $crate::contract::bench::PATIENCE,
+                $crate::PATIENCE,
                 $what
             );
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;

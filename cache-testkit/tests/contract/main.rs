@@ -1,7 +1,6 @@
 //! The stores of the runtime keep the contract, and a store that breaks a rule is found out.
 
 mod flawed;
-mod minimal;
 
 use cache_runtime::store::{MemoryStore, RedisConfig, RedisStore};
 use cache_testkit::{
@@ -10,13 +9,6 @@ use cache_testkit::{
 };
 
 use crate::flawed::{Flaw, FlawedStore};
-
-mod cache_resources {
-    cache_runtime::resources! {
-        rows { ttl = 60 }
-        ledger { ttl = 60, crash_safe }
-    }
-}
 
 const CAPACITY: u64 = 64 * 1024 * 1024;
 

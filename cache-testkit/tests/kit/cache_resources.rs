@@ -1,4 +1,3 @@
 cache_runtime::resources! {
     answers { ttl = 60 }
-    ledger { ttl = 60, crash_safe }
 }

@@ -8,10 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cache_testkit::{Direction, FaultProxy, RedisServer};
-
-/// For what must come.
-const PATIENCE: Duration = Duration::from_secs(10);
+use cache_testkit::{Direction, FaultProxy, PATIENCE, RedisServer};
 
 /// For what must not come: long enough on loopback.
 const SILENCE: Duration = Duration::from_millis(50);

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cache_testkit::{RedisServer, StartError, redis};
+use cache_testkit::{PATIENCE, RedisServer, StartError, redis};
 
 fn is_alive(pid: u32) -> bool {
     let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else {
@@ -240,7 +240,7 @@ fn a_killed_test_process_takes_its_servers_along() {
     let (port, folder) = started.split_once(' ').unwrap();
     let folder = PathBuf::from(folder);
     let mut connection = TcpStream::connect(("127.0.0.1", port.parse().unwrap())).unwrap();
-    connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
     // Once it has answered, the end of the server is the end of the connection, not a refusal of it.
     let mut answer = [0; 7];
     connection.write_all(b"PING\r\n").unwrap();
@@ -253,7 +253,7 @@ fn a_killed_test_process_takes_its_servers_along() {
         0,
         "the server closes its connections when it ends"
     );
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + PATIENCE;
     while folder.exists() {
         assert!(Instant::now() < deadline, "{} is still there", folder.display());
         thread::yield_now();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cache_runtime::{
-    Address, Cache, Identity, Outcome, Stamp, cached, invalidates,
+    Address, Cache, Identity, Outcome, Stamp, cached,
     protocol::{self, Reading},
     store::{MemoryStore, Store, StoreErrorKind},
 };
@@ -125,118 +125,6 @@ async fn a_cache_over_a_spy_shows_what_a_call_costs() {
         assert_eq!(spy.count(OperationKind::Read) - before, 1, "a hit is one read");
         assert_eq!(spy.count(OperationKind::Fill), 1);
         assert_loads(&loads, 1);
-    })
-    .await;
-}
-
-#[cached(resource = "answers", lease = "1m")]
-async fn leased() -> u32 {
-    42
-}
-
-#[cached(resource = "answers", near = "checked")]
-async fn checked() -> u32 {
-    42
-}
-
-#[cached(resource = "answers", near = "tracked")]
-async fn tracked() -> u32 {
-    42
-}
-
-#[cached(resource = "ledger")]
-async fn ledger() -> u32 {
-    42
-}
-
-#[invalidates("answers")]
-async fn ask_anew() {}
-
-#[invalidates("ledger")]
-async fn book() {}
-
-/// What a future asks of the store, without what the cache does in the background meanwhile.
-async fn asked(spy: &SpyStore, future: impl Future) -> Vec<OperationKind> {
-    let before = spy.operations().len();
-    future.await;
-    let background = [OperationKind::Probe, OperationKind::Sweep, OperationKind::WatchStamps];
-    let operations = spy.operations().split_off(before);
-    operations
-        .iter()
-        .map(|operation| operation.kind)
-        .filter(|kind| !background.contains(kind))
-        .collect()
-}
-
-/// Runs a test on a cache over a spy that can be asked.
-async fn with_spy(test: impl AsyncFnOnce(&SpyStore)) {
-    let spy = spy();
-    isolated_in(Cache::builder().store(spy.clone()).build(), async |cache| {
-        assert!(cache.ready(std::time::Duration::from_secs(10)).await);
-        test(&spy).await;
-    })
-    .await;
-}
-
-// The costs in docs/guarantees.md. Each operation is one round trip.
-
-#[tokio::test]
-async fn a_strict_call_costs_one_round_trip_and_one_more_after_an_invalidation() {
-    use OperationKind::{CreateStamps, Fill, Read, RemoveStamps};
-    with_spy(async |spy| {
-        let loads = LoadCounter::new();
-        assert_eq!(asked(spy, answer(1, &loads)).await, [Read, CreateStamps, Fill]);
-        assert_eq!(asked(spy, answer(1, &loads)).await, [Read]);
-        assert_eq!(asked(spy, answer(2, &loads)).await, [Read, Fill], "the stamp is there");
-        assert_eq!(asked(spy, ask_anew()).await, [RemoveStamps]);
-        assert_eq!(asked(spy, answer(1, &loads)).await, [Read, CreateStamps, Fill]);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_lease_costs_a_load_three_round_trips_and_a_hit_none() {
-    use OperationKind::{AcquireLease, CreateStamps, DropLease, Fill, Read};
-    with_spy(async |spy| {
-        assert_eq!(
-            asked(spy, leased()).await,
-            [Read, CreateStamps, AcquireLease, Read, Fill, DropLease]
-        );
-        assert_eq!(asked(spy, leased()).await, [Read]);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_crash_safe_mutation_costs_four_round_trips_a_miss_one_more_and_a_hit_none() {
-    use OperationKind::{CreateStamps, Fill, Hold, IsHeld, Read, Release, RemoveStamps};
-    with_spy(async |spy| {
-        assert_eq!(asked(spy, ledger()).await, [Read, CreateStamps, IsHeld, Fill]);
-        assert_eq!(asked(spy, ledger()).await, [Read]);
-        assert_eq!(asked(spy, book()).await, [Hold, RemoveStamps, RemoveStamps, Release]);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_near_hit_costs_the_stamps_alone_if_checked_and_nothing_if_tracked() {
-    use OperationKind::{CreateStamps, Fill, Read, ReadStamps};
-    with_spy(async |spy| {
-        assert_eq!(asked(spy, checked()).await, [Read, CreateStamps, Fill]);
-        assert_eq!(asked(spy, checked()).await, [ReadStamps]);
-        // The first call starts the watch; until it reports, values are checked.
-        let near = async {
-            while !asked(spy, tracked()).await.is_empty() {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(std::time::Duration::from_secs(10), near)
-            .await
-            .expect("a tracked value always asks the store");
-        for _ in 0..10 {
-            let hit = expect_outcomes(&[Outcome::NearHit], tracked());
-            assert_eq!(asked(spy, hit).await, []);
-        }
     })
     .await;
 }

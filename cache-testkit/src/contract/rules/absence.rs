@@ -5,8 +5,9 @@ use tokio::time::timeout;
 
 use super::super::{
     Capability,
-    bench::{Bench, Broken, LONG, PATIENCE, ensure},
+    bench::{Bench, Broken, LONG, ensure},
 };
+use crate::PATIENCE;
 
 /// The cache finds out by its first use of it that a store does without something: each method must say so.
 pub(in crate::contract) async fn what_a_store_does_without_is_unsupported(bench: &Bench) -> Result<(), Broken> {

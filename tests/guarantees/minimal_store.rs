@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    fmt::{Debug, Write as _},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -19,14 +18,9 @@ use cache_testkit::{
     contract::{self, Capability, Subject},
     expect_outcomes, isolated_in,
 };
+use support::Log;
 use tokio::time::Instant;
-use tracing::{
-    Event, Level, Subscriber,
-    field::{Field, Visit},
-};
-use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt, registry};
-
-use crate::CAPACITY;
+use tracing::Level;
 
 /// Two maps, in this process.
 #[derive(Debug, Default)]
@@ -117,76 +111,46 @@ async fn what_a_store_does_without_breaks_the_rules_about_it_unless_that_is_said
 #[tokio::test(start_paused = true)]
 async fn what_a_store_is_wrongly_said_to_do_without_is_a_violation() {
     for there in REST {
-        let broken = contract::violations(async || Subject::new(MemoryStore::new(CAPACITY)).without(there)).await;
+        let broken = contract::violations(async || Subject::new(MemoryStore::new(64 << 20)).without(there)).await;
         let rules: Vec<_> = broken.iter().map(|violation| violation.rule).collect();
         assert_eq!(rules, ["what_a_store_does_without_is_unsupported"], "{there:?}");
     }
 }
 
-#[cached(resource = "rows")]
+#[cached(resource = "tags")]
 async fn row(id: u32) -> u32 {
     id
 }
 
-#[cached(resource = "rows", lease)]
+#[cached(resource = "tags", lease)]
 async fn leased_row(id: u32) -> u32 {
     id
 }
 
-#[cached(resource = "rows", near = "tracked")]
+#[cached(resource = "tags", near = "tracked")]
 async fn near_row(id: u32) -> u32 {
     id
 }
 
-#[invalidates("rows")]
+#[invalidates("tags")]
 async fn change_rows() {}
 
-#[cached(resource = "ledger")]
+#[cached(resource = "safe")]
 async fn balance() -> u32 {
     7
 }
 
-#[invalidates("ledger")]
+#[invalidates("safe")]
 async fn change_ledger() {}
 
-/// What is said at warn on this thread.
-#[derive(Debug, Clone, Default)]
-struct Warnings(Arc<Mutex<Vec<String>>>);
-
-impl Warnings {
-    fn listen() -> (Self, tracing::subscriber::DefaultGuard) {
-        let warnings = Self::default();
-        let guard = tracing::subscriber::set_default(registry().with(warnings.clone()));
-        (warnings, guard)
-    }
-
-    #[track_caller]
-    fn assert_are(&self, expected: &str) {
-        let said = self.0.lock().expect("no panic holds it");
-        assert!(
-            matches!(&said[..], [line] if line.contains(expected)),
-            "expected one line with {expected:?}, not {said:#?}"
-        );
-    }
-}
-
-impl<S: Subscriber> Layer<S> for Warnings {
-    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        if *event.metadata().level() == Level::WARN {
-            let mut line = Line::default();
-            event.record(&mut line);
-            self.0.lock().expect("no panic holds it").push(line.0);
-        }
-    }
-}
-
-#[derive(Default)]
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        write!(self.0, "{}={value:?} ", field.name()).expect("a String takes everything");
-    }
+/// That one line was said at warn.
+#[track_caller]
+fn assert_said_once(log: &Log, expected: &str) {
+    let said = log.at(Level::WARN);
+    assert!(
+        matches!(&said[..], [line] if line.contains(expected)),
+        "expected one line with {expected:?}, not {said:#?}"
+    );
 }
 
 /// Calls on a store of six methods, and what it was asked.
@@ -216,7 +180,7 @@ async fn six_methods_are_enough_to_cache_and_to_invalidate() {
 
 #[tokio::test]
 async fn without_holds_results_of_crash_safe_resources_are_not_stored_which_is_said_once() {
-    let (warnings, _guard) = Warnings::listen();
+    let (log, _guard) = Log::start();
     on_a_minimal_store(async |spy| {
         for _ in 0..3 {
             expect(Bypass, balance()).await;
@@ -226,12 +190,12 @@ async fn without_holds_results_of_crash_safe_resources_are_not_stored_which_is_s
         assert_eq!(spy.count(OperationKind::Hold), 3, "it may have come to be there");
     })
     .await;
-    warnings.assert_are("results of crash_safe resources are not stored");
+    assert_said_once(&log, "results of crash_safe resources are not stored");
 }
 
 #[tokio::test]
 async fn without_leases_each_process_loads_for_itself_which_is_said_once() {
-    let (warnings, _guard) = Warnings::listen();
+    let (log, _guard) = Log::start();
     on_a_minimal_store(async |spy| {
         for id in 0..3 {
             expect(Miss, leased_row(id)).await;
@@ -241,12 +205,12 @@ async fn without_leases_each_process_loads_for_itself_which_is_said_once() {
         assert_eq!(spy.count(OperationKind::DropLease), 0);
     })
     .await;
-    warnings.assert_are("each process loads for itself");
+    assert_said_once(&log, "each process loads for itself");
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_sweeps_entries_stay_until_their_time_is_over_which_is_said_once() {
-    let (warnings, _guard) = Warnings::listen();
+    let (log, _guard) = Log::start();
     on_a_minimal_store(async |spy| {
         for sweeps in 1..4 {
             expect(Miss, row(1)).await;
@@ -255,12 +219,12 @@ async fn without_sweeps_entries_stay_until_their_time_is_over_which_is_said_once
         }
     })
     .await;
-    warnings.assert_are("what was invalidated stays in it until its time is over");
+    assert_said_once(&log, "what was invalidated stays in it until its time is over");
 }
 
 #[tokio::test]
 async fn without_a_watch_tracked_values_are_checked_which_is_said_once() {
-    let (warnings, _guard) = Warnings::listen();
+    let (log, _guard) = Log::start();
     on_a_minimal_store(async |spy| {
         expect(Miss, near_row(1)).await;
         spy.until_ended(OperationKind::WatchStamps, 1).await;
@@ -272,5 +236,5 @@ async fn without_a_watch_tracked_values_are_checked_which_is_said_once() {
         expect(Miss, near_row(1)).await;
     })
     .await;
-    warnings.assert_are("changes of stamps are not reported");
+    assert_said_once(&log, "changes of stamps are not reported");
 }
