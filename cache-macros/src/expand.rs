@@ -67,26 +67,26 @@ fn quiet_block(block: &TokenStream) -> TokenStream {
 }
 
 /// How `output` splits into its value and the rest, on the span of the return type.
-fn shape(output: &Type) -> TokenStream {
+fn split(output: &Type) -> TokenStream {
     let span = output.span();
     let returns = private_item("Returns", span);
-    quote_spanned!(span=> #returns::<#output>::new().shape())
+    quote_spanned!(span=> #returns::<#output>::new().split())
 }
 
 /// How many `Result`s and `Option`s inside of one another are told apart.
 const DEPTH: usize = 4;
 
-/// As [`shape`], with `Result`s and `Option`s inside of one another split, too: the compiler sees what they are.
-fn nested_shape(output: &Type) -> TokenStream {
+/// As [`split`], with `Result`s and `Option`s inside of one another split, too: the compiler sees what they are.
+fn nested_split(output: &Type) -> TokenStream {
     let span = output.span().resolved_at(Span::mixed_site());
     let probe = Ident::new("__cache_probe", span);
     let inner = (2..DEPTH).fold(
-        quote_spanned!(span=> #probe.shape()),
-        |inner, _| quote_spanned!(span=> #probe.shape().then(|#probe| #inner)),
+        quote_spanned!(span=> #probe.split()),
+        |inner, _| quote_spanned!(span=> #probe.split().then(|#probe| #inner)),
     );
-    let shape = shape(output);
+    let split = split(output);
     // On the same span as the call that it is an argument of: or the compiler says of both that the result cannot be stored.
-    quote_spanned!(output.span()=> #shape.then(|#probe| #inner))
+    quote_spanned!(output.span()=> #split.then(|#probe| #inner))
 }
 
 /// What of a value stands in keys, given to the scope of this type.

@@ -4,6 +4,9 @@
 //! and scope values are escaped, so a `:` or `*` in one of them never reaches a key or a pattern. In a namespace all of them begin
 //! with `{namespace}:`.
 
+pub(crate) mod canonical;
+pub(crate) mod glob;
+pub(crate) mod recent;
 mod stamp;
 
 use std::fmt::{Display, Write as _};
@@ -53,6 +56,9 @@ pub(crate) const SHARED_TENANT: &str = "~shared";
 
 /// The tenant when none is set.
 pub(crate) const DEFAULT_TENANT: &str = "default";
+
+/// The resource segment of values by key. No declared resource can have this name.
+pub(crate) const BY_KEY: &str = "~";
 
 /// The value of a scope that is `None`: "nobody".
 pub(crate) const NOBODY: &str = "~";

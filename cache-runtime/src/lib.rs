@@ -32,55 +32,35 @@
 //! - `postcard`: `codec = "postcard"`.
 //! - `lz4`, `zstd`: compression of large entries.
 
-mod absent;
-mod arguments;
-mod builder;
-mod by_key;
+// # Layout
+//
+// A folder for each concern, which imports only from those below it; from the top:
+//
+// call          what `#[cached]` expands to: recognition, lookup, load, fill
+// mutation      what `#[invalidates]` expands to; transactions, holds, invalidation by hand
+// cache         the handle, the settings, the engine, its background work
+// loads         loads under way: flights, turns, who waits for whom
+// near          decoded values in the process
+// protocol      what makes a read valid
+// store         the shared tier: memory, Redis
+// invalidation  what is to be invalidated, and what waits to be sent
+// entry         what is stored: codec, envelope, stamps, identity
+// resource      what `resources!` declares
+// key           every key there is
+// task          what a task carries, background tasks, tokio's runtimes
+// sync          mutexes
+
 mod cache;
-mod cached;
 mod call;
-mod canonical;
-mod changing;
-mod codec;
-mod compact;
-mod compression;
-mod config;
-mod context;
-mod declared;
-mod engine;
-mod envelope;
-mod exact;
-mod flight;
-mod glob;
-mod health;
-mod hold;
-mod identity;
-mod invalidate;
-mod journal;
-mod keeper;
+mod entry;
+mod invalidation;
 mod key;
-mod lease;
+mod loads;
 mod mutation;
 mod near;
-mod nowhere;
-mod observe;
-mod recent;
-mod repeats;
 mod resource;
-mod returns;
-mod runtime;
-mod shape;
-mod signature;
-mod site;
-mod skipped;
-mod slots;
-mod stamp;
-mod stats;
-mod stored;
-mod sweeper;
 mod sync;
-mod tenants;
-mod transaction;
+mod task;
 
 #[cfg(all(doc, not(doctest)))]
 pub mod manual;
@@ -90,20 +70,15 @@ pub mod store;
 pub use cache_macros::{cached, invalidates, resources};
 
 pub use crate::{
-    builder::{Builder, OnFailover},
-    cache::Cache,
-    compression::Compression,
-    config::ConfigError,
-    context::{TaskContext, current_tenant, in_current_context, spawn, with_cache, with_tenant},
-    envelope::{Envelope, Identity, Rejection},
-    invalidate::{Invalidate, InvalidateError, Invalidated},
+    cache::{
+        Builder, Cache, ConfigError, Invalidated, ObservedCall, OnFailover, Outcome, Outcomes, Stats, current_tenant,
+        observe, with_cache, with_tenant,
+    },
+    entry::{Compression, Envelope, Identity, Rejection, SigningKey, SigningKeyError, Stamp, Ticket},
     key::Address,
-    observe::{Observed, Outcome, Outcomes, observe},
+    mutation::{Invalidate, InvalidateError, transaction},
     resource::{Group, Registry, Resource, Tenancy},
-    signature::{SigningKey, SigningKeyError},
-    stamp::{Stamp, Ticket},
-    stats::Stats,
-    transaction::transaction,
+    task::{TaskContext, in_current_context, spawn},
 };
 
 /// What the macros expand to. Not part of the public API: anything here may change in any release.
@@ -112,20 +87,15 @@ pub mod __private {
     pub use ::inventory;
 
     pub use crate::{
-        arguments::{Key, KeyArg, in_key},
-        cached::{CacheValue, cached, never},
-        call::Call,
-        canonical::{canonical_json, key_hash},
-        codec::Codec,
-        config::from_env,
-        identity::Item,
-        key::scope_value,
+        cache::from_env,
+        call::{CacheValue, Call, KeyArg, KeyWriter, Probe, Site, cached, in_key, never, nowhere, skippable},
+        entry::{Codec, Item, Returns, Split},
+        key::{
+            canonical::{canonical_json, key_hash},
+            scope_value,
+        },
         mutation::{On, Plan, ScopeValues, detached, invalidating, invalidating_detached},
         near::{Coherence, NearToo, SharedOnly},
-        nowhere::nowhere,
         resource::{Declared, Group, GroupPart, Optional, OptionalText, Registry, Resource, Scope, Selection, Tenancy},
-        returns::{Returns, Shape},
-        site::Site,
-        skipped::{Probe, skippable},
     };
 }

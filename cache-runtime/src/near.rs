@@ -4,12 +4,12 @@
 //! changes of stamps ([`Store::watch_stamps`](crate::store::Store::watch_stamps)), and a value is used without asking for
 //! as long as none has been reported and the watch is alive; while it is not, such a call is a checked one.
 
-mod call;
-mod table;
+mod lookup;
+mod marks;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tier;
-mod watching;
+mod watch;
 
 use std::{
     any::Any,
@@ -24,21 +24,20 @@ use std::{
 use quick_cache::{Weighter, sync::Cache};
 use tokio::time::Instant;
 
+use self::marks::{Freshness, Mark, Marks, StampTable};
 pub use self::{
-    call::Coherence,
+    lookup::Coherence,
     tier::{NearToo, SharedOnly},
 };
 pub(crate) use self::{
-    call::{Looked, NearCall, Origin},
-    table::{Known, Mark, Taken},
-    watching::Watching,
+    lookup::{NearAnswer, NearLookup, Origin},
+    watch::NearWatch,
 };
 use crate::{
-    recent::CallKey,
-    stamp::Stamp,
+    entry::Stamp,
+    key::recent::CallKey,
     store::{Coherent, StampWatcher},
 };
-use table::StampTable;
 
 /// What a value takes beside its encoded form and its key, roughly: the slot, the stamps, their marks, the reference counts.
 const OVERHEAD: usize = 200;
@@ -49,7 +48,7 @@ const ALWAYS: u64 = u64::MAX;
 
 /// The near cache of one cache.
 pub(crate) struct Near {
-    values: Cache<CallKey, Arc<Kept>, ByWeight>,
+    values: Cache<CallKey, Arc<NearEntry>, ByWeight>,
     stamps: StampTable,
     made: Instant,
     coherent_until: AtomicU64,
@@ -58,18 +57,18 @@ pub(crate) struct Near {
 }
 
 /// A decoded value, and what makes it valid: all in one allocation.
-pub struct Kept<V: ?Sized = dyn Any + Send + Sync> {
+pub struct NearEntry<V: ?Sized = dyn Any + Send + Sync> {
     validity: Validity,
     value: V,
 }
 
-impl<V> Kept<V> {
+impl<V> NearEntry<V> {
     pub(crate) fn new(value: V, validity: Validity) -> Self {
         Self { validity, value }
     }
 }
 
-impl Kept {
+impl NearEntry {
     pub(crate) fn value(&self) -> &(dyn Any + Send + Sync) {
         &self.value
     }
@@ -78,7 +77,7 @@ impl Kept {
 /// What makes a kept value valid.
 pub struct Validity {
     /// The stamps that it was loaded under.
-    stamps: Box<[KeptStamp]>,
+    stamps: Box<[MarkedStamp]>,
     /// In nanoseconds since the near cache was made.
     expires_at: u64,
     /// The bytes that the value takes, roughly.
@@ -87,7 +86,7 @@ pub struct Validity {
 
 /// A stamp that a value was loaded under.
 #[derive(Debug, Clone)]
-struct KeptStamp {
+struct MarkedStamp {
     stamp: Stamp,
     /// `None` if no changes were reported when it was read.
     mark: Option<Arc<Mark>>,
@@ -95,11 +94,11 @@ struct KeptStamp {
 
 impl Validity {
     /// The stamps, each with its mark.
-    fn marked(stamps: impl Iterator<Item = Stamp>, marks: &Taken) -> Box<[KeptStamp]> {
+    fn marked(stamps: impl Iterator<Item = Stamp>, marks: &Marks) -> Box<[MarkedStamp]> {
         let marks = marks.iter().cloned().map(Some).chain(std::iter::repeat(None));
         stamps
             .zip(marks)
-            .map(|(stamp, mark)| KeptStamp { stamp, mark })
+            .map(|(stamp, mark)| MarkedStamp { stamp, mark })
             .collect()
     }
 
@@ -115,15 +114,15 @@ impl Validity {
 #[derive(Debug, Clone)]
 struct ByWeight;
 
-impl Weighter<CallKey, Arc<Kept>> for ByWeight {
-    fn weight(&self, _key: &CallKey, kept: &Arc<Kept>) -> u64 {
+impl Weighter<CallKey, Arc<NearEntry>> for ByWeight {
+    fn weight(&self, _key: &CallKey, kept: &Arc<NearEntry>) -> u64 {
         kept.validity.weight
     }
 }
 
-impl fmt::Debug for Kept {
+impl fmt::Debug for NearEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Kept")
+        f.debug_struct("NearEntry")
             .field("stamps", &self.validity.stamps)
             .field("weight", &self.validity.weight)
             .finish_non_exhaustive()
@@ -145,7 +144,7 @@ impl Near {
     }
 
     /// The value under this key, unless its time is over.
-    fn get(&self, key: &[u8], now: u64) -> Option<Arc<Kept>> {
+    fn get(&self, key: &[u8], now: u64) -> Option<Arc<NearEntry>> {
         let kept = self.values.get(key)?;
         if kept.validity.expires_at > now {
             return Some(kept);
@@ -154,13 +153,13 @@ impl Near {
         None
     }
 
-    fn forget(&self, key: &[u8], kept: &Arc<Kept>) {
+    fn forget(&self, key: &[u8], kept: &Arc<NearEntry>) {
         self.values.remove_if(key, |current| Arc::ptr_eq(current, kept));
     }
 
     /// Keeps a value, unless one of its stamps has changed since its marks were taken.
-    fn keep(&self, key: CallKey, kept: Arc<Kept>) {
-        if self.stamps.known_of(kept.validity.marks()) != Known::Changed {
+    fn keep(&self, key: CallKey, kept: Arc<NearEntry>) {
+        if self.stamps.known_of(kept.validity.marks()) != Freshness::Changed {
             self.values.insert(key, kept);
         }
     }
@@ -181,21 +180,21 @@ impl Near {
     }
 
     /// What is known of a value without asking the store.
-    fn known(&self, kept: &Kept, now: u64) -> Known {
+    fn known(&self, kept: &NearEntry, now: u64) -> Freshness {
         // Before the look at the marks: if the session ends in between, they show it.
         let coherent = self.is_coherent(now);
         match self.stamps.known_of(kept.validity.marks()) {
-            Known::Unchanged if !coherent => Known::Unsure,
+            Freshness::Unchanged if !coherent => Freshness::Unsure,
             known => known,
         }
     }
 
     /// Takes the marks of these stamps; to be called before they are read.
-    fn marks(&self, stamps: &[String]) -> Taken {
+    fn marks(&self, stamps: &[String]) -> Marks {
         if self.is_coherent(self.now()) {
             self.stamps.take(stamps)
         } else {
-            Taken::default()
+            Marks::default()
         }
     }
 

@@ -5,10 +5,8 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use crate::{
-    codec::Encoded,
-    envelope::{Envelope, Identity, Meta, Rejection, Sealing},
+    entry::{EncodedValue, Envelope, Identity, Meta, Rejection, Sealing, Stamp, Ticket},
     key::Address,
-    stamp::{Stamp, Ticket},
     store::{Snapshot, Store, StoreError, StoreErrorKind},
 };
 
@@ -107,7 +105,7 @@ pub fn seal(
         ttl,
         load_duration,
     };
-    let value = Encoded::json(Bytes::copy_from_slice(payload));
+    let value = EncodedValue::json(Bytes::copy_from_slice(payload));
     Sealing::default().seal(meta, ticket.address().entry(), ticket.stamps(), &value)
 }
 

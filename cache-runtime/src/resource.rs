@@ -10,6 +10,7 @@ pub use self::{
     selection::Selection,
 };
 
+pub(crate) mod declared;
 mod message;
 mod nearest;
 mod scope;

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{check, future, given, local, nested_shape, nobody, optional_cache, quiet_use, scope_type};
+use super::{check, future, given, local, nested_split, nobody, optional_cache, quiet_use, scope_type};
 use crate::{
     duration::DurationExpr,
     model::{BinaryCodec, Cached, Handle, KeyPart, KeyPartKind, Near, Tenant, UserArgument},
@@ -16,13 +16,13 @@ use crate::{
 //
 //     const __CACHE_RESOURCE: &Resource = &crate::cache_resources::invoices_list;
 //     struct __CacheItem;
-//     static __CACHE_SITE: Site = Site::new(__CACHE_RESOURCE, module_path!(), "invoices", 0, Item::new(...));
+//     static __CACHE_SITE: Site = Site::new(__CACHE_RESOURCE, 0, Item::new(...));
 //     let mut call = Call::begin(&__CACHE_SITE, None);
 //     Call::key(&mut call, |key| {
-//         Key::scope(key, "company", crate::cache_resources::scopes::company::new().__given(&company));
-//         Key::arg(key, "company", &company, in_key);
+//         KeyWriter::scope(key, "company", crate::cache_resources::scopes::company::new().__given(&company));
+//         KeyWriter::arg(key, "company", &company, in_key);
 //     });
-//     cached(call, Returns::<R>::new().shape(), never, SharedOnly, async move { block }).await
+//     cached(call, Returns::<R>::new().split(), never, SharedOnly, async move { block }).await
 pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStream {
     let private = private();
     let call = local("__cache_call");
@@ -37,7 +37,7 @@ pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStr
 
     let cache = optional_cache(model.cache.as_ref());
     let unless = model.unless.clone().unwrap_or_else(|| quote!(#private::never));
-    let shape = nested_shape(&model.output);
+    let split = nested_split(&model.output);
     let run = private_item("cached", model.output.span());
     let body = future(block, &model.output);
     let handles = model.handles.iter().map(|Handle { ident, cfg }| {
@@ -55,7 +55,7 @@ pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStr
         if model.near.is_some() { "NearToo" } else { "SharedOnly" },
         model.output.span(),
     );
-    let run = quote_spanned!(model.output.span()=> #run(#call, #shape, #unless, #tier, #body).await);
+    let run = quote_spanned!(model.output.span()=> #run(#call, #split, #unless, #tier, #body).await);
     quote! {
         #site
         let mut #call = #call_type::begin(&__CACHE_SITE, #cache);
@@ -128,10 +128,10 @@ fn site(model: &Cached, text: u64) -> TokenStream {
         struct __CacheItem;
         static __CACHE_SITE: #private::Site = #private::Site::new(
             __CACHE_RESOURCE,
-            ::core::module_path!(),
-            #function,
             #version,
             #private::Item::new(
+                ::core::module_path!(),
+                #function,
                 ::core::any::type_name::<__CacheItem>,
                 ::core::any::TypeId::of::<__CacheItem>,
                 ::core::concat!(::core::file!(), ":", ::core::line!(), ":", ::core::column!()),
@@ -145,7 +145,7 @@ fn site(model: &Cached, text: u64) -> TokenStream {
 fn key(model: &Cached, call: &Ident) -> TokenStream {
     let private = private();
     let key = local("__cache_key");
-    let key_type = quote!(#private::Key);
+    let key_type = quote!(#private::KeyWriter);
     let Cached {
         tenant,
         scopes,

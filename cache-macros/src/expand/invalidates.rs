@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{
-    async_block, cached::tenant_of, check, future, given, local, nobody, optional_cache, quiet_use, scope_type, shape,
+    async_block, cached::tenant_of, check, future, given, local, nobody, optional_cache, quiet_use, scope_type, split,
 };
 use crate::{
     args::OnArg,
@@ -21,7 +21,7 @@ use crate::{
 //     Plan::target_from_result(&mut plan, __CACHE_TARGET_0, true, vec![]);
 //     invalidating(
 //         plan,
-//         Returns::<R>::new().shape(),
+//         Returns::<R>::new().split(),
 //         move |result| vec![Some(vec![("company", scope_value(crate::cache_resources::scopes::company::new().__given(&result.company)))])],
 //         async move { block },
 //     ).await
@@ -80,17 +80,17 @@ pub(crate) fn invalidates(model: &Invalidates, block: &TokenStream) -> TokenStre
         |result| quote!(move |#result| ::std::vec![#(#from_result),*]),
     );
 
-    let shape = shape(output);
+    let split = split(output);
     let run = match detach {
         None => {
             let body = future(block, output);
-            quote!(#private::invalidating(#plan, #shape, #scopes, #body).await)
+            quote!(#private::invalidating(#plan, #split, #scopes, #body).await)
         }
         Some(arguments) => {
             let arguments = arguments.iter().map(detached);
             let body = async_block(block, output);
             let run = private_item("invalidating_detached", output.span());
-            let run = quote_spanned!(output.span()=> #run(#plan, #shape, #scopes, #body).await);
+            let run = quote_spanned!(output.span()=> #run(#plan, #split, #scopes, #body).await);
             quote!(#(#arguments)* #run)
         }
     };

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::{
     Near,
-    table::{FEWEST_TO_PRUNE, Known, StampTable, Taken},
+    marks::{FEWEST_TO_PRUNE, Freshness, Marks, StampTable},
 };
 use crate::store::{Coherent, StampWatcher};
 
@@ -17,9 +17,9 @@ fn a_change_voids_every_value_that_carries_the_stamp_and_no_other() {
     let table = StampTable::default();
     let (both, one) = (table.take(&stamps(&["a", "b"])), table.take(&stamps(&["b"])));
     table.changed("a");
-    assert_eq!(table.known(&both), Known::Changed);
-    assert_eq!(table.known(&one), Known::Unchanged);
-    assert_eq!(table.known(&table.take(&stamps(&["a", "b"]))), Known::Unchanged);
+    assert_eq!(table.known(&both), Freshness::Changed);
+    assert_eq!(table.known(&one), Freshness::Unchanged);
+    assert_eq!(table.known(&table.take(&stamps(&["a", "b"]))), Freshness::Unchanged);
 }
 
 #[test]
@@ -27,13 +27,13 @@ fn in_a_new_session_nothing_is_known_of_what_was_kept_before() {
     let table = StampTable::default();
     let before = table.take(&stamps(&["a"]));
     table.begin_session();
-    assert_eq!(table.known(&before), Known::Unsure);
-    assert_eq!(table.known(&table.take(&stamps(&["a"]))), Known::Unchanged);
+    assert_eq!(table.known(&before), Freshness::Unsure);
+    assert_eq!(table.known(&table.take(&stamps(&["a"]))), Freshness::Unchanged);
 }
 
 #[test]
 fn without_marks_nothing_is_known() {
-    assert_eq!(StampTable::default().known(&Taken::default()), Known::Unsure);
+    assert_eq!(StampTable::default().known(&Marks::default()), Freshness::Unsure);
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn stamps_that_nothing_is_kept_under_are_forgotten() {
     }
     assert!(table.len() <= 2 * FEWEST_TO_PRUNE, "{} stamps", table.len());
     table.changed("kept");
-    assert_eq!(table.known(&kept), Known::Changed);
+    assert_eq!(table.known(&kept), Freshness::Changed);
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,7 +68,7 @@ async fn nothing_is_known_of_what_was_kept_before_a_watch_began() {
     near.began();
     near.coherent(Coherent::Always);
     let before = near.marks(&stamps(&["a"]));
-    assert_eq!(near.stamps.known(&before), Known::Unchanged);
+    assert_eq!(near.stamps.known(&before), Freshness::Unchanged);
     near.began();
-    assert_eq!(near.stamps.known(&before), Known::Unsure);
+    assert_eq!(near.stamps.known(&before), Freshness::Unsure);
 }

@@ -3,7 +3,7 @@
 
 use std::{any::Any, convert::Infallible, sync::Arc};
 
-use super::{Kept, Validity};
+use super::{NearEntry, Validity};
 
 /// What can be kept in the near cache.
 #[diagnostic::on_unimplemented(
@@ -25,7 +25,7 @@ pub trait Tier<T> {
     fn hold(value: &T) -> Option<Self::Held>;
 
     /// The value as it is kept in the near cache.
-    fn keep(value: Self::Held, validity: Validity) -> Arc<Kept>;
+    fn keep(value: Self::Held, validity: Validity) -> Arc<NearEntry>;
 
     /// The value as it is given to those who waited for it.
     fn share(value: &T) -> Option<Arc<dyn Any + Send + Sync>>;
@@ -44,7 +44,7 @@ impl<T> Tier<T> for SharedOnly {
         None
     }
 
-    fn keep(value: Infallible, _validity: Validity) -> Arc<Kept> {
+    fn keep(value: Infallible, _validity: Validity) -> Arc<NearEntry> {
         match value {}
     }
 
@@ -67,8 +67,8 @@ impl<T: NearValue> Tier<T> for NearToo {
         Some(value.clone())
     }
 
-    fn keep(value: T, validity: Validity) -> Arc<Kept> {
-        Arc::new(Kept::new(value, validity))
+    fn keep(value: T, validity: Validity) -> Arc<NearEntry> {
+        Arc::new(NearEntry::new(value, validity))
     }
 
     fn share(value: &T) -> Option<Arc<dyn Any + Send + Sync>> {

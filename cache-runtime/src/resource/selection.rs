@@ -1,7 +1,7 @@
 //! The resources that one name or pattern of an attribute stands for.
 
 use super::{Group, GroupPart, Registry, Resource, message};
-use crate::{glob, key::ScopeValue};
+use crate::key::{ScopeValue, glob};
 
 /// The resources that one name or pattern stands for; resolved and checked at compile time.
 #[doc(hidden)]

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::stamp::Stamp;
+use crate::entry::Stamp;
 
 /// What one read found.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::{Snapshot, StampWatcher, StoreError, StoreErrorKind, Swept};
 use crate::{
+    entry::{Stamp, Ticket},
     key::Address,
-    stamp::{Stamp, Ticket},
 };
 
 /// What a store's methods return.

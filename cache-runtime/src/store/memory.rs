@@ -3,12 +3,7 @@
 mod stays;
 mod watchers;
 
-use std::{
-    cell::Cell,
-    convert::Infallible,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{cell::Cell, convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use quick_cache::{Weighter, sync::Cache};
@@ -17,10 +12,9 @@ use tokio::time::Instant;
 use self::{stays::Stays, watchers::Watchers};
 use super::{Snapshot, StampWatcher, Store, StoreFuture, Swept};
 use crate::{
-    envelope::Envelope,
-    glob,
-    key::Address,
-    stamp::{Stamp, Ticket},
+    entry::{Envelope, Stamp, Ticket},
+    key::{Address, glob},
+    sync::Mutex,
 };
 
 /// How many stamps are kept. One that is evicted makes its entries misses, nothing worse.
@@ -126,7 +120,7 @@ impl Store for MemoryStore {
     }
 
     fn create_stamps<'a>(&'a self, fresh: &'a [(&'a str, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
-        let _creating = self.creating.lock().unwrap_or_else(PoisonError::into_inner);
+        let _creating = self.creating.lock();
         let create = |&(key, fresh): &(&str, Stamp)| {
             let current = self.stamps.get(key).unwrap_or_else(|| {
                 self.stamps.insert(key.to_owned(), fresh);
@@ -146,7 +140,7 @@ impl Store for MemoryStore {
     }
 
     fn remove_stamps<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, ()> {
-        let _creating = self.creating.lock().unwrap_or_else(PoisonError::into_inner);
+        let _creating = self.creating.lock();
         for key in stamps {
             self.stamps.remove(key);
             // Whether or not it was there: an evicted stamp may live on in what a watcher keeps.
@@ -156,7 +150,7 @@ impl Store for MemoryStore {
     }
 
     fn remove_all_stamps(&self) -> StoreFuture<'_, ()> {
-        let _creating = self.creating.lock().unwrap_or_else(PoisonError::into_inner);
+        let _creating = self.creating.lock();
         self.stamps.clear();
         self.watchers.all_changed();
         Box::pin(async { Ok(()) })

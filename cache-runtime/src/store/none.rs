@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::{Snapshot, Store, StoreFuture, Swept};
 use crate::{
+    entry::{Stamp, Ticket},
     key::Address,
-    stamp::{Stamp, Ticket},
 };
 
 /// Keeps nothing: every call loads, and concurrent calls of one key still share a load.

@@ -35,8 +35,8 @@ pub use self::config::{RedisConfig, RedisConfigError};
 use self::{reads::Wanted, server::Lanes, servers::Servers};
 use super::{Snapshot, StampWatcher, Store, StoreFuture, Swept};
 use crate::{
+    entry::{Stamp, Ticket},
     key::Address,
-    stamp::{Stamp, Ticket},
 };
 
 /// Entries and stamps in Redis (6.0 or newer) or Valkey: one server, a cluster, or what sentinels watch over.

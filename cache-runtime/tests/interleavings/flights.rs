@@ -3,9 +3,9 @@
 use shuttle::future;
 
 use crate::{
-    STAMP,
-    flight::{self, Flights, Joined, Landed, Leader, Moment, circles::Waits},
-    in_every_schedule, in_many_schedules, joining, stamp,
+    STAMP, in_every_schedule, in_many_schedules, joining,
+    loads::{FlightKey, Flights, Landing, Leader, Moment, Role, Waits},
+    stamp,
     sync::{
         Arc, Deafness,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -18,7 +18,7 @@ enum Key {
     Unstamped,
 }
 
-impl flight::Key for Key {
+impl FlightKey for Key {
     /// Every load lands the version that it has seen.
     type Value = u64;
 
@@ -48,21 +48,21 @@ impl Calls {
     async fn call(&self, key: Key, began: impl FnOnce() -> Moment) {
         let oldest = self.invalidated.load(Ordering::SeqCst);
         let loaded = match self.flights.join(key, joining(began(), &Waits::default())).await {
-            Joined::Leader(leader) => self.load(&leader).await,
-            Joined::Waiter(landed) => version(&landed),
-            Joined::Circle => panic!("nobody is inside of a load"),
+            Role::Leader(leader) => self.load(&leader).await,
+            Role::Waiter(landed) => version(&landed),
+            Role::Circle => panic!("nobody is inside of a load"),
         };
         assert!(loaded >= oldest, "given version {loaded}, invalidated for {oldest}");
     }
 
-    async fn join(&self) -> Joined<Key> {
+    async fn join(&self) -> Role<Key> {
         join(&self.flights).await
     }
 
     async fn load(&self, leader: &Leader<Key>) -> u64 {
         let loaded = self.database.load(Ordering::SeqCst);
         future::yield_now().await;
-        leader.land(Landed::Value(loaded));
+        leader.land(Landing::Value(loaded));
         loaded
     }
 
@@ -71,7 +71,7 @@ impl Calls {
         let loading = Loading::begin(&self.loading);
         future::yield_now().await;
         drop(loading);
-        leader.land(Landed::Absent(0));
+        leader.land(Landing::Absent(0));
     }
 
     fn assert_nothing_is_left(&self) {
@@ -95,14 +95,14 @@ impl Drop for Loading<'_> {
     }
 }
 
-async fn join(flights: &Arc<Flights<Key>>) -> Joined<Key> {
+async fn join(flights: &Arc<Flights<Key>>) -> Role<Key> {
     flights
         .join(Key::Stamped, joining(flights.now(), &Waits::default()))
         .await
 }
 
-fn version(landed: &Landed<u64>) -> u64 {
-    let Landed::Value(version) = landed else {
+fn version(landed: &Landing<u64>) -> u64 {
+    let Landing::Value(version) = landed else {
         panic!("waited for {landed:?}")
     };
     *version
@@ -211,12 +211,12 @@ fn calls_of_which_one_is_cancelled(callers: usize, cancelled: Cancelled) {
                 let calls = Arc::clone(&calls);
                 future::spawn(async move {
                     match calls.join().await {
-                        Joined::Leader(leader) => match cancelled {
+                        Role::Leader(leader) => match cancelled {
                             Cancelled::Dropped => calls.load_alone(&leader).await,
                             Cancelled::Forgotten => std::mem::forget(leader),
                         },
-                        Joined::Waiter(landed) => assert!(matches!(landed, Landed::Absent(0)), "waited for {landed:?}"),
-                        Joined::Circle => panic!("nobody is inside of a load"),
+                        Role::Waiter(landed) => assert!(matches!(landed, Landing::Absent(0)), "waited for {landed:?}"),
+                        Role::Circle => panic!("nobody is inside of a load"),
                     }
                 })
             })
@@ -236,16 +236,16 @@ fn calls_of_which_one_is_cancelled(callers: usize, cancelled: Cancelled) {
 fn a_leader_and_a_caller() {
     future::block_on(async {
         let flights = Arc::new(Flights::default());
-        let Joined::Leader(leader) = join(&flights).await else {
+        let Role::Leader(leader) = join(&flights).await else {
             panic!("there is nobody to wait for")
         };
         let caller = {
             let flights = Arc::clone(&flights);
             future::spawn(async move {
                 match join(&flights).await {
-                    Joined::Leader(leader) => leader.land(Landed::Absent(0)),
-                    Joined::Waiter(landed) => assert!(matches!(landed, Landed::Absent(0)), "waited for {landed:?}"),
-                    Joined::Circle => panic!("nobody is inside of a load"),
+                    Role::Leader(leader) => leader.land(Landing::Absent(0)),
+                    Role::Waiter(landed) => assert!(matches!(landed, Landing::Absent(0)), "waited for {landed:?}"),
+                    Role::Circle => panic!("nobody is inside of a load"),
                 }
             })
         };
@@ -297,17 +297,17 @@ fn calls_of_which_one_fails(known: Known) {
                 future::spawn(async move {
                     let came_late = failed.load(Ordering::SeqCst);
                     match calls.join().await {
-                        Joined::Leader(leader) if first.swap(false, Ordering::SeqCst) => {
+                        Role::Leader(leader) if first.swap(false, Ordering::SeqCst) => {
                             if let Known::BeforeItLands = known {
                                 failed.store(true, Ordering::SeqCst);
                             }
-                            leader.land(Landed::Failed);
+                            leader.land(Landing::Failed);
                             failed.store(true, Ordering::SeqCst);
                         }
-                        Joined::Leader(leader) => leader.land(Landed::Absent(0)),
-                        Joined::Waiter(Landed::Failed) => assert!(!came_late, "joined a load that had failed"),
-                        Joined::Waiter(_) => {}
-                        Joined::Circle => panic!("nobody is inside of a load"),
+                        Role::Leader(leader) => leader.land(Landing::Absent(0)),
+                        Role::Waiter(Landing::Failed) => assert!(!came_late, "joined a load that had failed"),
+                        Role::Waiter(_) => {}
+                        Role::Circle => panic!("nobody is inside of a load"),
                     }
                 })
             })

@@ -6,13 +6,13 @@ use shuttle::{
 };
 
 use crate::{
-    flight::{self, Flights, Joined, Landed, circles::Waits},
     in_many_schedules, joining,
+    loads::{FlightKey, Flights, Landing, Role, Waits},
+    near_marks::{Freshness, Marks, StampTable},
     pending::{Journal, Position},
     stamp,
-    stamps::{Known, StampTable, Taken},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -37,7 +37,7 @@ struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key(Option<u64>);
 
-impl flight::Key for Key {
+impl FlightKey for Key {
     type Value = u64;
 
     fn is_stamped(&self) -> bool {
@@ -59,7 +59,7 @@ struct Process {
     journal: Journal,
     marks: StampTable,
     /// The value in the near cache.
-    kept: Mutex<Option<(Taken, u64)>>,
+    kept: Mutex<Option<(Marks, u64)>>,
     flights: Arc<Flights<Key>>,
     /// The connection over which everything has been replayed.
     replayed: AtomicU64,
@@ -103,11 +103,11 @@ enum Batching {
 
 impl Process {
     fn store(&self) -> MutexGuard<'_, Store> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+        self.store.lock()
     }
 
-    fn kept(&self) -> MutexGuard<'_, Option<(Taken, u64)>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn kept(&self) -> MutexGuard<'_, Option<(Marks, u64)>> {
+        self.kept.lock()
     }
 
     fn remove_stamp(&self) {
@@ -192,7 +192,7 @@ impl Process {
         let began = self.flights.now();
         let kept = self.kept().clone();
         if let Some((taken, version)) = kept
-            && self.marks.known(&taken) == Known::Unchanged
+            && self.marks.known(&taken) == Freshness::Unchanged
         {
             return version;
         }
@@ -209,13 +209,13 @@ impl Process {
             asked => asked.map(|store| store.stamp),
         };
         let leader = match self.flights.join(Key(ticket), joining(began, &Waits::default())).await {
-            Joined::Leader(leader) => leader,
-            Joined::Waiter(Landed::Value(version)) => return version,
-            Joined::Waiter(landed) => panic!("waited for {landed:?}"),
-            Joined::Circle => panic!("nobody is inside of a load"),
+            Role::Leader(leader) => leader,
+            Role::Waiter(Landing::Value(version)) => return version,
+            Role::Waiter(landed) => panic!("waited for {landed:?}"),
+            Role::Circle => panic!("nobody is inside of a load"),
         };
         let version = self.database.load(Ordering::SeqCst);
-        leader.land(Landed::Value(version));
+        leader.land(Landing::Value(version));
         if let Some(stamp) = ticket
             && !leader.is_detached()
         {
@@ -239,8 +239,8 @@ impl Process {
         (replayed == store.generation).then_some(store)
     }
 
-    fn keep(&self, taken: Taken, version: u64) {
-        if self.marks.known(&taken) != Known::Changed {
+    fn keep(&self, taken: Marks, version: u64) {
+        if self.marks.known(&taken) != Freshness::Changed {
             *self.kept() = Some((taken, version));
         }
     }

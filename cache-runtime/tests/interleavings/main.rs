@@ -4,36 +4,27 @@
 //! keep its promise in every schedule, and a copy of the same scenario with one mistake in it has to be caught: otherwise the
 //! scenario sees nothing. `docs/models.md` describes them.
 
-#[path = "../../src/flight/circles.rs"]
-mod circles;
-#[expect(dead_code, reason = "the scenarios do not need all of it")]
-#[path = "../../src/flight/load.rs"]
-mod load;
-#[expect(dead_code, reason = "the scenarios do not need all of it")]
-#[path = "../../src/flight/table.rs"]
-mod table;
-
 /// As the runtime has them.
-mod flight {
-    pub(crate) use crate::{
-        circles, load,
-        table::{Caller, Flight, Flights, Joined, Joining, Key, Landed, Leader, Moment},
-    };
-}
+#[expect(dead_code, reason = "the scenarios do not need all of it")]
+mod loads;
 
+#[expect(dead_code, reason = "the scenarios do not need all of it")]
+#[path = "../../src/task/background.rs"]
+mod background;
 #[expect(dead_code, reason = "the scenarios do not need all of it")]
 #[path = "../../src/key/stamp.rs"]
 mod key;
-#[path = "../../src/journal/lines.rs"]
+#[path = "../../src/invalidation/journal/lines.rs"]
 mod lines;
-#[path = "../../src/journal/pending.rs"]
+#[path = "../../src/near/marks.rs"]
+mod near_marks;
+#[path = "../../src/invalidation/journal/pending.rs"]
 mod pending;
-#[expect(dead_code, reason = "the scenarios do not need all of it")]
-#[path = "../../src/slots/queue.rs"]
-mod queue;
-#[path = "../../src/near/table.rs"]
-mod stamps;
 mod sync;
+
+mod task {
+    pub(crate) use crate::background::TaskPerRuntime;
+}
 
 mod flights;
 mod guard;
@@ -56,15 +47,15 @@ const MOST_SCHEDULES: usize = 200_000;
 
 /// A caller outside of any load, whose waits nobody watches.
 fn joining(
-    began: flight::Moment,
-    waits: &circles::Waits,
-) -> flight::Joining<'_, impl Fn(&sync::Arc<flight::Flight<u64>>)> {
-    flight::Joining {
+    began: loads::Moment,
+    waits: &loads::Waits,
+) -> loads::JoinRequest<'_, impl Fn(&sync::Arc<loads::Flight<u64>>)> {
+    loads::JoinRequest {
         resource: "r",
         began,
-        caller: flight::Caller::Outside,
+        caller: loads::Caller::Outside,
         waits,
-        watch: |_: &sync::Arc<flight::Flight<u64>>| {},
+        watch: |_: &sync::Arc<loads::Flight<u64>>| {},
     }
 }
 

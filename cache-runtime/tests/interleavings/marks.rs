@@ -3,8 +3,9 @@
 use shuttle::thread;
 
 use crate::{
-    STAMP, in_every_schedule, in_many_schedules, stamp,
-    stamps::{FEWEST_TO_PRUNE, Known, StampTable},
+    STAMP, in_every_schedule, in_many_schedules,
+    near_marks::{FEWEST_TO_PRUNE, Freshness, StampTable},
+    stamp,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -42,7 +43,7 @@ impl Tracked {
         };
         for _ in 0..looks {
             let oldest = self.reported.load(Ordering::SeqCst);
-            if self.table.known(&taken) == Known::Unchanged {
+            if self.table.known(&taken) == Freshness::Unchanged {
                 assert!(
                     version >= oldest,
                     "version {version} passes for unchanged, {oldest} was reported"

@@ -8,13 +8,11 @@ use std::{
 use shuttle::future;
 
 use crate::{
-    flight::{
-        self, Caller, Flight, Flights, Joined, Joining, Landed,
-        circles::Waits,
-        load::{LOOKS, Load, Sightings, Tended},
-    },
     in_many_schedules,
-    queue::Queue,
+    loads::{
+        Caller, Flight, FlightKey, Flights, JoinRequest, LOOKS, Landing, Load, Role, Sightings, TendedFuture, Waits,
+        queue::Queue,
+    },
     sync::{
         Arc, Mutex, Notify,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -24,7 +22,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key(u8);
 
-impl flight::Key for Key {
+impl FlightKey for Key {
     type Value = u64;
 
     fn is_stamped(&self) -> bool {
@@ -72,15 +70,15 @@ impl Default for Answered {
 
 impl Process {
     async fn call(self: Arc<Self>, key: u8, inside: Option<Arc<Load>>, calls: &[u8]) {
-        let joining = Joining {
+        let joining = JoinRequest {
             resource: "r",
             began: self.flights.now(),
             caller: inside.as_ref().map_or(Caller::Outside, Caller::Inside),
             waits: &self.waits,
-            watch: |flight: &Arc<Flight<u64>>| self.watched.lock().expect("no panic").push(Arc::clone(flight)),
+            watch: |flight: &Arc<Flight<u64>>| self.watched.lock().push(Arc::clone(flight)),
         };
         match self.flights.join(Key(key), joining).await {
-            Joined::Leader(leader) => {
+            Role::Leader(leader) => {
                 let load = Arc::clone(leader.load());
                 let body = async {
                     self.loads.fetch_add(1, Ordering::SeqCst);
@@ -88,13 +86,13 @@ impl Process {
                     if let [next, rest @ ..] = calls {
                         Box::pin(Arc::clone(&self).call(*next, Some(Arc::clone(&load)), rest)).await;
                     }
-                    leader.land(Landed::Value(u64::from(key)));
+                    leader.land(Landing::Value(u64::from(key)));
                 };
-                Tended::new(&load, body).await;
+                TendedFuture::new(&load, body).await;
             }
-            Joined::Waiter(Landed::Value(value)) => assert_eq!(value, u64::from(key)),
-            Joined::Waiter(landed) => panic!("waited for {landed:?}"),
-            Joined::Circle => {
+            Role::Waiter(Landing::Value(value)) => assert_eq!(value, u64::from(key)),
+            Role::Waiter(landed) => panic!("waited for {landed:?}"),
+            Role::Circle => {
                 self.circles.fetch_add(1, Ordering::SeqCst);
                 // Its body runs in the load that has called it.
                 if let [next, rest @ ..] = calls {
@@ -122,7 +120,7 @@ impl Process {
     /// Looks at every flight that is waited for, as often as it takes to tell that a load has stalled.
     async fn watch(&self, sightings: &mut Sightings) {
         for _ in 0..=LOOKS {
-            let watched = self.watched.lock().expect("no panic").clone();
+            let watched = self.watched.lock().clone();
             for flight in watched {
                 flight.look(sightings, &self.waits);
             }
@@ -303,7 +301,7 @@ fn waits_that_are_not_told_are_caught() {
                     let join = |key: u8| {
                         process.flights.join(
                             Key(key),
-                            Joining {
+                            JoinRequest {
                                 resource: "r",
                                 began: process.flights.now(),
                                 caller: Caller::Outside,
@@ -312,11 +310,11 @@ fn waits_that_are_not_told_are_caught() {
                             },
                         )
                     };
-                    if let Joined::Leader(leader) = join(key).await {
-                        if let Joined::Leader(inner) = join(then).await {
-                            inner.land(Landed::Value(0));
+                    if let Role::Leader(leader) = join(key).await {
+                        if let Role::Leader(inner) = join(then).await {
+                            inner.land(Landing::Value(0));
                         }
-                        leader.land(Landed::Value(0));
+                        leader.land(Landing::Value(0));
                     }
                 }
             };
@@ -337,7 +335,7 @@ fn a_queue_with_a_load_that_stalls(in_the_queue: bool) {
     future::block_on(async move {
         let queue = Arc::new(Queue::new(1));
         let stalled = Load::new("r", None);
-        let mut holding = pin!(Tended::new(&stalled, async {
+        let mut holding = pin!(TendedFuture::new(&stalled, async {
             let place = if in_the_queue {
                 queue.line_up(&stalled).come(|| {}).await
             } else {

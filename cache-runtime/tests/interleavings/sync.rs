@@ -2,8 +2,22 @@
 
 use std::{cell::Cell, future::Future};
 
-use shuttle::sync::atomic::AtomicBool;
-pub(crate) use shuttle::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic};
+pub(crate) use shuttle::sync::{Arc, MutexGuard, Weak, atomic};
+use shuttle::sync::{PoisonError, atomic::AtomicBool};
+
+/// As the runtime's.
+#[derive(Debug, Default)]
+pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
+
+impl<T> Mutex<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(shuttle::sync::Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 thread_local! {
     static DEAF: Cell<bool> = const { Cell::new(false) };

@@ -1,14 +1,12 @@
 //! Who stays where, and until when: holds and leases.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::MutexGuard, time::Duration};
 
 use tokio::time::Instant;
 
 use super::far;
+
+use crate::sync::Mutex;
 
 /// Guests by place, each until a time of its own.
 #[derive(Debug, Default)]
@@ -57,7 +55,7 @@ impl Stays {
     }
 
     fn places(&self) -> MutexGuard<'_, Places> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

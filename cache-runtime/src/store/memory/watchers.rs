@@ -1,8 +1,11 @@
 //! Who is told of changes of stamps.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
-use crate::store::{Coherent, StampWatcher};
+use crate::{
+    store::{Coherent, StampWatcher},
+    sync::Mutex,
+};
 
 /// Those who watch now.
 #[derive(Debug, Default)]
@@ -37,7 +40,7 @@ impl Watchers {
     }
 
     fn watchers(&self) -> MutexGuard<'_, Vec<Arc<dyn StampWatcher>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

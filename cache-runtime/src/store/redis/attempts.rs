@@ -2,11 +2,13 @@
 //! one that the task is in.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::MutexGuard,
     time::{Duration, Instant},
 };
 
 use tokio::runtime::Id;
+
+use crate::sync::Mutex;
 
 /// A task that has not moved for this long, in another runtime than the one that asks, is not waited for.
 const STUCK: Duration = Duration::from_secs(1);
@@ -55,6 +57,6 @@ impl Attempts {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

@@ -10,7 +10,7 @@ mod slots;
 mod topology;
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -37,8 +37,9 @@ use super::{
 };
 use crate::{
     key::Address,
-    runtime::{self, Needs},
     store::{StoreError, StoreErrorKind},
+    sync::Mutex,
+    task::{Needs, handle_for},
 };
 
 /// How long nothing is asked after an answer: a cluster in trouble is not asked by every call that notices.
@@ -220,7 +221,7 @@ impl Cluster {
     fn topology(self: &Arc<Self>) -> Result<Arc<Topology>, StoreError> {
         self.topology.load_full().ok_or_else(|| {
             self.look();
-            self.unknown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+            self.unknown.lock().clone()
         })
     }
 
@@ -232,7 +233,7 @@ impl Cluster {
     /// Asks the servers who has which keys, in the background, unless that is under way.
     pub(super) fn look(self: &Arc<Self>) {
         // Without a runtime there is nobody to ask; the next operation inside one does.
-        let Ok(runtime) = runtime::handle_for(Needs::Connections) else {
+        let Ok(runtime) = handle_for(Needs::Connections) else {
             return;
         };
         if let Some(number) = self.attempts.begin(runtime.id()) {
@@ -260,7 +261,7 @@ impl Cluster {
             }
             match answer {
                 Ok(shards) => return self.adopt(shards),
-                Err(cause) => *self.unknown.lock().unwrap_or_else(PoisonError::into_inner) = cause,
+                Err(cause) => *self.unknown.lock() = cause,
             }
             // Nobody but this task has the cluster any more: the store is gone.
             if Arc::strong_count(self) == 1 {

@@ -1,16 +1,16 @@
 //! To which server a new connection leads.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use deadpool_redis::{Connection, Pool};
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, RedisResult, cmd};
 use tokio::time::timeout;
 
 use super::{RedisConfig, config::Shape, error};
-use crate::store::{StoreError, StoreErrorKind};
+use crate::{
+    store::{StoreError, StoreErrorKind},
+    sync::Mutex,
+};
 
 /// Makes the connections of the lanes to one server.
 pub(super) enum Connector {
@@ -52,7 +52,7 @@ impl Connector {
         match self {
             Self::Fixed { address, .. } => Some(address.to_string()),
             Self::Sentinel(sentinels) => {
-                let primary = sentinels.primary.lock().unwrap_or_else(PoisonError::into_inner);
+                let primary = sentinels.primary.lock();
                 primary.as_ref().map(|(address, _)| address.to_string())
             }
         }
@@ -117,7 +117,7 @@ impl Sentinels {
     }
 
     fn pool(&self, primary: ConnectionAddr) -> Pool {
-        let mut known = self.primary.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.primary.lock();
         match &*known {
             Some((address, pool)) if *address == primary => pool.clone(),
             _ => {

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, MutexGuard,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
@@ -19,8 +19,9 @@ use tokio::{task::JoinHandle, time::Instant};
 
 use super::{RedisConfig, attempts::Attempts, connector::Connector, error};
 use crate::{
-    runtime::{self, Needs},
     store::{StoreError, StoreErrorKind},
+    sync::Mutex,
+    task::{Needs, handle_for},
 };
 
 /// After so many operations in a row that got no answer the connection is replaced: a half-open one never heals.
@@ -214,7 +215,7 @@ impl Lane {
 
     /// Starts the background task that connects, unless it runs already.
     fn connect(self: &Arc<Self>) {
-        let handle = match runtime::handle_for(Needs::Connections) {
+        let handle = match handle_for(Needs::Connections) {
             Ok(handle) => handle,
             // The next operation inside of a runtime that can connect tries again.
             Err(unfit) => {
@@ -233,7 +234,7 @@ impl Lane {
     }
 
     fn down(&self) -> MutexGuard<'_, StoreError> {
-        self.down.lock().unwrap_or_else(PoisonError::into_inner)
+        self.down.lock()
     }
 
     async fn connect_with_backoff(self: &Arc<Self>, number: u64) {
@@ -277,7 +278,7 @@ impl Lane {
     }
 
     fn opened(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+        self.opened.lock()
     }
 
     async fn open(&self) -> Result<Link, StoreError> {

@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     mem,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, MutexGuard,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -25,8 +25,9 @@ use tokio::{
 use super::{error::unexpected, lane::Lane, server::REPLIES_IN_CLUSTER};
 use crate::{
     key::Address,
-    runtime::{self, Needs},
     store::{StoreError, StoreErrorKind},
+    sync::Mutex,
+    task::{Needs, handle_for},
 };
 
 /// Reads in one `MGET`, at most.
@@ -302,7 +303,7 @@ impl Reads {
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock()
     }
 }
 
@@ -331,7 +332,7 @@ impl Drop for Wire {
             return;
         }
         // Not under the lock: a runtime that is shutting down drops the task, and with it this guard's successor, at once.
-        if let Ok(runtime) = runtime::handle_for(Needs::Timers) {
+        if let Ok(runtime) = handle_for(Needs::Timers) {
             runtime.spawn(send_gathered(self.reads.wire(Sender::Task), batch));
         } else {
             let mut queue = self.reads.queue();

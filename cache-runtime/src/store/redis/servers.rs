@@ -17,8 +17,8 @@ use super::{
     server::{Lanes, Server},
 };
 use crate::{
+    entry::Stamp,
     key::Address,
-    stamp::Stamp,
     store::{Snapshot, StoreError},
 };
 

@@ -11,8 +11,8 @@ use super::{
     sweep,
 };
 use crate::{
+    entry::Stamp,
     key,
-    stamp::Stamp,
     store::{Store as _, StoreError, StoreErrorKind},
 };
 

@@ -8,9 +8,8 @@ use tokio::time::timeout;
 
 use super::{lane::Lane, reads::bytes, server::Lanes, servers::Servers, stamps};
 use crate::{
-    envelope::Envelope,
+    entry::{Envelope, Stamp},
     key::Address,
-    stamp::Stamp,
     store::{StoreError, Swept},
 };
 

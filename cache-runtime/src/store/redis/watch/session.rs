@@ -17,8 +17,8 @@ use super::super::{
     servers::Primary,
 };
 use crate::{
+    entry::Stamp,
     key,
-    stamp::Stamp,
     store::{StampWatcher, StoreError, StoreErrorKind},
 };
 

@@ -1,0 +1,269 @@
+//! The engine of a cache: what all clones of a handle share, and reads and fills as callers need them: within their deadlines,
+//! never an error, and learned from.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    pin::{Pin, pin},
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::Instant;
+
+use super::{
+    Settings,
+    health::OptionalOperation,
+    keeper::Keeper,
+    observe::{self, Outcome},
+    rejections::LoggedRejections,
+    removals::Removals,
+    stats::{Counters, Stats},
+    sweeper::Sweeper,
+    tenant::{Tenants, tenant_or_default},
+    upstream::Upstream,
+};
+use crate::{
+    entry::{Codec, EncodeError, EncodedValue, Fidelity, Identity, Meta, Rejection, Stamp, Ticket},
+    invalidation::{Journal, Repeats},
+    key::{Address, recent::RecentCalls},
+    loads::{Flights, LoadLimiter},
+    near::{Near, NearWatch},
+    protocol::{self, Reading},
+    store::{Store, StoreError},
+};
+
+/// What all clones of a cache share.
+pub(crate) struct Engine {
+    pub(crate) settings: Settings,
+    /// What the keys of the store begin with: nothing, or a namespace and a colon.
+    pub(crate) key_prefix: Arc<str>,
+    pub(crate) upstream: Arc<Upstream>,
+    pub(crate) removals: Arc<Removals>,
+    pub(super) keeper: Arc<Keeper>,
+    pub(super) sweeper: Arc<Sweeper>,
+    pub(crate) flights: Arc<Flights>,
+    pub(crate) limiter: LoadLimiter,
+    pub(crate) near: Arc<Near>,
+    pub(super) near_watch: NearWatch,
+    pub(crate) recent: RecentCalls,
+    pub(super) tenants: Tenants,
+    pub(crate) counters: Arc<Counters>,
+    rejections: LoggedRejections,
+    pub(crate) leases: OptionalOperation,
+    /// Whether the log says which store is used, and why.
+    pub(super) introduced: AtomicBool,
+}
+
+impl Engine {
+    pub(super) fn new(store: Option<Arc<dyn Store>>, settings: Settings) -> Self {
+        let namespace = store.as_ref().and_then(|store| store.namespace());
+        let key_prefix: Arc<str> = namespace.map_or_else(String::new, |name| format!("{name}:")).into();
+        let upstream = Arc::new(Upstream::new(store, &settings));
+        let counters = Arc::default();
+        let flights = Arc::new(Flights::with_max_waiters(settings.max_waiters));
+        let near = Arc::new(Near::new(settings.near_capacity, settings.near_lease));
+        let removals = Arc::new(Removals {
+            journal: Journal::new(settings.journal_limit),
+            repeats: Repeats::new(settings.repeat_after, settings.journal_limit),
+            near: Arc::clone(&near),
+            flights: Arc::clone(&flights),
+        });
+        Self {
+            keeper: Arc::new(Keeper::new(&upstream, &removals, &key_prefix, settings.on_failover)),
+            sweeper: Arc::new(Sweeper::new(&upstream, &counters, &key_prefix)),
+            limiter: LoadLimiter::new(settings.max_loads, settings.load_backstop),
+            near_watch: NearWatch::default(),
+            recent: RecentCalls::default(),
+            tenants: Tenants::default(),
+            rejections: LoggedRejections::default(),
+            leases: OptionalOperation::default(),
+            introduced: AtomicBool::new(false),
+            settings,
+            key_prefix,
+            upstream,
+            removals,
+            flights,
+            near,
+            counters,
+        }
+    }
+
+    /// The store, unless the cache is disabled or was closed.
+    pub(crate) fn store(&self) -> Option<&Arc<dyn Store>> {
+        self.upstream.store()
+    }
+
+    /// Whether the store can be asked now.
+    pub(crate) fn may_read(&self) -> bool {
+        self.keeper.ensure();
+        if !self.upstream.health.is_trusted() {
+            self.keeper.ensure_alive();
+            return false;
+        }
+        self.store().is_some()
+    }
+
+    /// Has the store report changes of stamps, if it can.
+    pub(crate) fn ensure_watch(&self) {
+        if self.near_watch.is_running() {
+            return;
+        }
+        if let (Some(store), Ok(runtime)) = (self.store(), self.upstream.runtime()) {
+            self.near_watch.start(&self.near, store, &runtime);
+        }
+    }
+
+    /// Asks the store for an entry. `None` if it is not to be asked now, or does not answer in time.
+    pub(crate) async fn read(&self, address: &Arc<Address>, identity: &Identity) -> Option<Reading> {
+        let store = self.store_for(address)?;
+        let sealing = &self.settings.sealing;
+        let reading = pin!(protocol::read_sealed(&**store, address, identity, sealing));
+        let reading = self.current(&**store, reading).await?;
+        if let Reading::Miss {
+            rejected: Some(cause), ..
+        } = reading
+        {
+            self.note_rejection(address, cause);
+        }
+        Some(reading)
+    }
+
+    /// Asks the store for the stamps of an address alone. `None` as for [`read`](Self::read).
+    pub(crate) async fn read_stamps(&self, address: &Arc<Address>) -> Option<Vec<Option<Stamp>>> {
+        let store = self.store_for(address)?;
+        self.current(&**store, pin!(store.read_stamps(address))).await
+    }
+
+    /// The store, if what depends on these stamps may be read from it now.
+    fn store_for(&self, address: &Address) -> Option<&Arc<dyn Store>> {
+        let readable = self.may_read() && !self.removals.journal.blocks(address.stamps());
+        self.store().filter(|_| readable)
+    }
+
+    /// What was read, if it is current: of a store that has everything that was acknowledged. What reads is pinned where it is
+    /// made: passed by value it would stand in the call's future three times.
+    async fn current<T>(
+        &self,
+        store: &dyn Store,
+        reading: Pin<&mut impl Future<Output = Result<T, StoreError>>>,
+    ) -> Option<T> {
+        let generation = store.generation();
+        // Looked at before the read: one that is sent before the replay can be answered before it, and be looked at after it.
+        let replayed = self.keeper.is_replayed(generation);
+        let read = self.upstream.read(reading).await.ok()?;
+        // Looked at after the answer: a new connection is counted before anything can be read on it.
+        if !replayed || store.generation() != generation {
+            self.keeper.wake();
+            return None;
+        }
+        Some(read)
+    }
+
+    /// Says once for each cause that an entry was refused.
+    pub(crate) fn note_rejection(&self, address: &Address, cause: Rejection) {
+        if self.rejections.is_first(cause) {
+            tracing::warn!(
+                key = address.entry(),
+                cause = cause.as_str(),
+                "an entry was refused and will be replaced; further ones with this cause are only counted"
+            );
+        }
+    }
+
+    /// What is stored of a value. What cannot be stored is counted.
+    pub(crate) fn encode<T: Serialize + DeserializeOwned>(
+        &self,
+        value: &T,
+        codec: Codec,
+        limit: usize,
+        fidelity: Fidelity,
+    ) -> Result<EncodedValue, EncodeError> {
+        let encoded = codec.encode(value, limit, fidelity);
+        if let Err(EncodeError::TooLarge | EncodeError::Changed) = encoded {
+            self.counters.failed_fills.add(1);
+        }
+        encoded
+    }
+
+    /// Stores what a load returned. Returns whether it was stored.
+    pub(crate) async fn fill(&self, ticket: &Ticket, meta: Meta, value: &EncodedValue) -> bool {
+        let Some(store) = self.store() else { return false };
+        let sealing = &self.settings.sealing;
+        let fits = value.len() <= sealing.max_value_size && !meta.ttl.is_zero();
+        let seal = || sealing.seal(meta, ticket.address().entry(), ticket.stamps(), value);
+        let Some(entry) = fits.then(seal).flatten() else {
+            self.counters.failed_fills.add(1);
+            return false;
+        };
+        let filled = self.upstream.fill(store.fill(ticket, entry, meta.ttl)).await.is_ok();
+        let counter = if filled {
+            &self.counters.fills
+        } else {
+            &self.counters.failed_fills
+        };
+        counter.add(1);
+        filled
+    }
+
+    /// A call names this tenant (escaped).
+    pub(crate) fn note_tenant(&self, tenant: &str) {
+        if self.tenants.note(tenant) {
+            // What is known of a call is not looked at again: those without a tenant are to be found when they are made again.
+            self.recent.clear();
+        }
+    }
+
+    /// `what` names no tenant. With several tenants that is likely to be a mistake.
+    pub(crate) fn note_missing_tenant(&self, what: &str) {
+        self.tenants.note_missing(what);
+    }
+
+    /// The task's tenant, escaped, else the default one; `None` where a tenant is required. `what` needs it.
+    pub(crate) fn tenant_of_task(&self, what: &str) -> Option<Cow<'static, str>> {
+        let tenant = tenant_or_default(&self.settings)?;
+        match &tenant {
+            Cow::Owned(tenant) => self.note_tenant(tenant),
+            Cow::Borrowed(_) => self.note_missing_tenant(what),
+        }
+        Some(tenant)
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        Stats {
+            near_entries: self.near.len() as u64,
+            near_bytes: self.near.weight(),
+            pending_invalidations: self.removals.journal.len() as u64,
+            ..self.counters.snapshot()
+        }
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("upstream", &self.upstream)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Tells what became of a call; `started` is when the store was asked.
+pub(crate) fn report(
+    engine: Option<&Engine>,
+    resource: &'static str,
+    tenant: Option<&str>,
+    outcome: Outcome,
+    started: Option<Instant>,
+) {
+    if let Some(engine) = engine {
+        engine.counters.count(outcome);
+    }
+    observe::note(resource, outcome);
+    tracing::debug!(
+        resource,
+        tenant,
+        outcome = outcome.as_str(),
+        elapsed = started.map(|started| tracing::field::debug(started.elapsed())),
+        "cache read"
+    );
+}

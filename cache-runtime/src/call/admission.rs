@@ -1,0 +1,37 @@
+//! Whether a call may be answered from the cache, as far as what its task is inside of says.
+
+use crate::{
+    cache::{Cache, CurrentCache},
+    invalidation::Changes,
+    mutation::TransactionLog,
+    task::{Context, look},
+};
+
+/// Whether a call may be answered from the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    Cached,
+    /// Unless it depends on what a mutation around it is changing ([`Changes::touch`]).
+    UnlessChanging,
+    /// Its body runs.
+    Uncached,
+}
+
+impl Admission {
+    /// The cache of a call of `resource`: the one that is `named` by its attribute, else the task's, else the installed one; and
+    /// whether that may answer. One look at what the task carries for both.
+    pub(super) fn of_call(named: Option<&Cache>, resource: &str) -> (CurrentCache, Self) {
+        look(|context| (CurrentCache::of(named, context), Self::of(resource, context)))
+    }
+
+    fn of(resource: &str, context: &Context) -> Self {
+        if context.get().is_some_and(TransactionLog::is_open) {
+            // What is read inside a transaction may be seen by nobody else yet.
+            Self::Uncached
+        } else if context.get::<Changes>().is_some_and(|changes| changes.name(resource)) {
+            Self::UnlessChanging
+        } else {
+            Self::Cached
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The first stage of a call: the near cache and the store are asked.
+
+use super::{
+    cacheable::CacheableCall,
+    entry_ref::{EntryRef, StoreAnswer},
+    value::Value,
+};
+use crate::{
+    cache::{Engine, Outcome},
+    entry::{Envelope, Function, Rejection, Ticket},
+    loads::Moment,
+    near::{NearLookup, Origin, tier::Tier},
+};
+
+/// One call while it is looked up, loaded and filled.
+pub(super) struct Lookup<'a> {
+    pub(super) call: &'a CacheableCall,
+    pub(super) function: Function,
+    pub(super) near: Option<Box<NearLookup>>,
+    /// `None` as long as nobody needs to know which it is: with the store out of reach, for a near hit.
+    pub(super) entry: Option<EntryRef>,
+    /// When the call began, in the order of flights.
+    pub(super) began: Moment,
+}
+
+/// What a lookup makes of the call.
+pub(super) enum Answer<T> {
+    Hit(T, Outcome),
+    Load(Option<Ticket>, Outcome),
+}
+
+impl Lookup<'_> {
+    pub(super) fn engine(&self) -> &Engine {
+        &self.call.cache.engine
+    }
+
+    /// Looks the call up.
+    pub(super) async fn answer<T: Value, N: Tier<T>>(&mut self) -> Answer<T> {
+        if !self.engine().may_read() {
+            return Answer::Load(None, Outcome::Bypass);
+        }
+        let entry = self.call.entry::<T>(self.function);
+        let answer = self.look::<T, N>(&entry).await;
+        self.entry = Some(entry);
+        answer
+    }
+
+    async fn look<T: Value, N: Tier<T>>(&mut self, entry: &EntryRef) -> Answer<T> {
+        let engine = &self.call.cache.engine;
+        if let Some(near) = &mut self.near {
+            near.mark(&entry.address);
+            if near.has_unchecked() {
+                let Some(stamps) = engine.read_stamps(&entry.address).await else {
+                    return Answer::Load(None, Outcome::Bypass);
+                };
+                if let Some(value) = near.checked::<T, N>(&stamps) {
+                    return Answer::Hit(value, Outcome::NearHit);
+                }
+            }
+        }
+        let StoreAnswer {
+            envelope,
+            ticket,
+            rejected,
+            is_known,
+        } = entry.read(engine).await;
+        if rejected == Some(Rejection::Function) {
+            self.call.site.note_shared_key(entry.address.entry());
+        }
+        match envelope.map(|envelope| self.decode::<T, N>(entry, &envelope)) {
+            Some(Some(value)) => Answer::Hit(value, Outcome::Hit),
+            Some(None) => Answer::Load(ticket, Outcome::Rejected),
+            None if rejected.is_some() => Answer::Load(ticket, Outcome::Rejected),
+            None if is_known => Answer::Load(ticket, Outcome::Miss),
+            None => Answer::Load(None, Outcome::Bypass),
+        }
+    }
+
+    /// The value of an entry; it is kept in the process, if the function wants that.
+    pub(super) fn decode<T: Value, N: Tier<T>>(&self, entry: &EntryRef, envelope: &Envelope) -> Option<T> {
+        let results = self.call.results::<T>(self.function);
+        let encoded = envelope.encoded().ok();
+        let decoded = encoded.and_then(|encoded| Some((encoded.decode().ok()?, encoded.len())));
+        let Some((value, len)) = decoded else {
+            self.engine().note_rejection(&entry.address, Rejection::Decode);
+            results.note_unfaithful(self.call.site.path(), "an entry of it could not be decoded");
+            return None;
+        };
+        results.note_faithful();
+        if let Some((near, held)) = self.near.as_ref().zip(N::hold(&value)) {
+            near.keep::<T, N>(Origin::Read, held, envelope.stamps(), envelope.remaining(), len);
+        }
+        Some(value)
+    }
+}

@@ -1,0 +1,139 @@
+//! How a call is recognised: its arguments are written in a form that is quick to write, and what the process knows of calls of
+//! that form is found. What it does not know is worked out at length, once.
+
+use std::sync::Arc;
+
+use super::{
+    arguments::{self, Arguments, KeyWriter},
+    compact::NotCompact,
+    site::Site,
+};
+use crate::{
+    cache::Engine,
+    entry::{Exact, Function},
+    invalidation::Changes,
+    key::recent::KnownCall,
+    near::{Coherence, NearAnswer, NearEntry, NearLookup},
+    resource::Tenancy,
+};
+
+/// Most forms are shorter than this. It lies on the stack.
+const USUAL_FORM: usize = 512;
+
+/// A call whose form would be longer than this is found by its exact form.
+const LONGEST_FORM: usize = 16 * 1024;
+
+/// What a call was recognised as.
+#[derive(Debug)]
+pub(super) enum Recognition {
+    /// As nothing: it is not to be cached.
+    Uncacheable,
+    /// As one that a value in the near cache answers, which may be used as it is. There is no need to know anything more of it.
+    Near(Arc<NearEntry>),
+    /// As a known one, with its part in the near cache, boxed, so that a call is small where it is moved.
+    Known(Arc<KnownCall>, Option<Box<NearLookup>>),
+}
+
+/// What a call is recognised by.
+pub(super) struct Recogniser<'a> {
+    pub(super) engine: &'a Arc<Engine>,
+    pub(super) site: &'static Site,
+    pub(super) function: Function,
+    /// Writes what tells the call from others of the function.
+    pub(super) parts: &'a dyn Fn(&mut KeyWriter<'_>),
+}
+
+/// What tells a call from others, at length.
+struct FullForm {
+    arguments: Arguments,
+    exact: Exact,
+}
+
+impl Recogniser<'_> {
+    pub(super) fn recognise(&self) -> Recognition {
+        let mut usual = [0; USUAL_FORM];
+        match self.write_compact(&mut usual) {
+            Ok(len) => return self.recognise_form(&usual[..len], None),
+            Err(NotCompact::NoRoom) => {}
+            Err(NotCompact::NoForm) => return self.recognise_exact(),
+        }
+        let mut longer = vec![0; LONGEST_FORM];
+        match self.write_compact(&mut longer) {
+            Ok(len) => self.recognise_form(&longer[..len], None),
+            Err(_) => self.recognise_exact(),
+        }
+    }
+
+    /// Whether the call depends on what a mutation around it is changing. Such a call is not cached: what is stored is from
+    /// before the mutation, and what it loads may be seen by nobody else yet.
+    #[cold]
+    pub(super) fn is_changing(&self) -> bool {
+        let arguments = Arguments::of(self.site, &self.engine.settings, self.parts);
+        arguments.is_some_and(|arguments| {
+            let address = arguments.address(self.site, &self.engine.key_prefix, None, &Exact::default());
+            Changes::touch(address.stamps())
+        })
+    }
+
+    fn write_compact(&self, form: &mut [u8]) -> Result<usize, NotCompact> {
+        arguments::write_compact(form, self.site, self.function, &self.engine.settings, self.parts)
+    }
+
+    fn recognise_exact(&self) -> Recognition {
+        let Some(told) = self.tell() else {
+            return Recognition::Uncacheable;
+        };
+        let form = told.arguments.form(self.function, &told.exact);
+        self.recognise_form(&form, Some(told))
+    }
+
+    /// What tells the call from others at length is worked out if it is needed and not known yet.
+    fn recognise_form(&self, form: &[u8], told: Option<FullForm>) -> Recognition {
+        let near = match self.site.coherence().map(|coherence| self.look_near(coherence, form)) {
+            Some(NearAnswer::Entry(entry)) => return Recognition::Near(entry),
+            Some(NearAnswer::Lookup(lookup)) => Some(Box::new(lookup)),
+            None => None,
+        };
+        let known = self.engine.recent.get(form);
+        let known = known.filter(|known| known.has_own_key == self.site.has_own_keys());
+        match known.or_else(|| self.work_out(form, told)) {
+            Some(known) => Recognition::Known(known, near),
+            None => Recognition::Uncacheable,
+        }
+    }
+
+    fn look_near(&self, coherence: Coherence, form: &[u8]) -> NearAnswer {
+        if coherence == Coherence::Tracked {
+            self.engine.ensure_watch();
+        }
+        NearLookup::look(&self.engine.near, coherence, form)
+    }
+
+    /// What the process does not know of the call; `None` if it is not to be cached.
+    #[cold]
+    #[inline(never)]
+    fn work_out(&self, form: &[u8], told: Option<FullForm>) -> Option<Arc<KnownCall>> {
+        let Self {
+            engine, site, function, ..
+        } = *self;
+        let FullForm { arguments, exact } = told.or_else(|| self.tell())?;
+        if site.declared().tenancy() == Tenancy::PerTenant {
+            match arguments.named_tenant() {
+                Some(tenant) => engine.note_tenant(tenant),
+                None => engine.note_missing_tenant(site.resource()),
+            }
+        }
+        let known = arguments::known_call(site, &engine.key_prefix, function, arguments, &exact);
+        let known = Arc::new(known);
+        engine.recent.insert(form, &known);
+        Some(known)
+    }
+
+    /// What tells the call from others, at length; `None` if it is not to be cached.
+    fn tell(&self) -> Option<FullForm> {
+        Some(FullForm {
+            arguments: Arguments::of(self.site, &self.engine.settings, self.parts)?,
+            exact: arguments::exact(self.parts)?,
+        })
+    }
+}

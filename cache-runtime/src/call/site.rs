@@ -1,0 +1,197 @@
+//! The constants of one `#[cached]` function.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+    time::Duration,
+};
+
+use super::results::ResultsBySite;
+use crate::{
+    entry::{Codec, Item},
+    loads::Takeover,
+    near::Coherence,
+    resource::Resource,
+};
+
+/// How often a function meets entries of another one under its keys before it has keys of its own. Once may be a damaged entry, or one
+/// from before a function was given another name.
+const OWN_KEYS_AFTER: u32 = 3;
+
+/// The constants of one `#[cached]` function.
+#[derive(Debug)]
+pub struct Site {
+    resource: &'static Resource,
+    version: u32,
+    item: Item,
+    coherence: Option<Coherence>,
+    lease: Option<Duration>,
+    codec: Codec,
+    pub(super) results: ResultsBySite,
+    warned: AtomicBool,
+    warned_of_codec: AtomicBool,
+    /// How often an entry of another function of the resource stood under a key of this one.
+    met_others: AtomicU32,
+    warned_of_stall: AtomicBool,
+    warned_of_circle: AtomicBool,
+    warned_of_backstop: AtomicBool,
+}
+
+impl Site {
+    /// The resource's name.
+    pub(crate) const fn resource(&self) -> &'static str {
+        self.resource.name()
+    }
+
+    pub(crate) const fn declared(&self) -> &'static Resource {
+        self.resource
+    }
+
+    /// The function, as its identity is told.
+    pub(crate) const fn item(&self) -> &Item {
+        &self.item
+    }
+
+    /// The function's path, for the log.
+    pub(crate) fn path(&self) -> impl fmt::Display {
+        fmt::from_fn(|f| write!(f, "{}::{}", self.item.module(), self.item.name()))
+    }
+
+    /// Whether the function has keys of its own, which no other function of its resource has.
+    pub(crate) fn has_own_keys(&self) -> bool {
+        self.met_others.load(Ordering::Relaxed) >= OWN_KEYS_AFTER
+    }
+
+    pub(crate) const fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// How values kept in the process are known to be valid; `None` if none are.
+    pub(crate) const fn coherence(&self) -> Option<Coherence> {
+        self.coherence
+    }
+
+    /// For how long a process that loads for all of them is waited for if it falls silent.
+    pub(crate) const fn lease_lasts(&self) -> Option<Duration> {
+        self.lease
+    }
+
+    /// What results are stored in.
+    pub(crate) const fn written_in(&self) -> Codec {
+        self.codec
+    }
+
+    /// `version` is the attribute's, 0 without.
+    pub const fn new(resource: &'static Resource, version: u32, item: Item) -> Self {
+        Self {
+            resource,
+            version,
+            item,
+            coherence: None,
+            lease: None,
+            codec: Codec::Json,
+            results: ResultsBySite::new(),
+            warned: AtomicBool::new(false),
+            warned_of_codec: AtomicBool::new(false),
+            met_others: AtomicU32::new(0),
+            warned_of_stall: AtomicBool::new(false),
+            warned_of_circle: AtomicBool::new(false),
+            warned_of_backstop: AtomicBool::new(false),
+        }
+    }
+
+    /// The attribute's `near`.
+    #[must_use]
+    pub const fn near(mut self, coherence: Coherence) -> Self {
+        self.coherence = Some(coherence);
+        self
+    }
+
+    /// The attribute's `lease`, given as an expression, checked where the function is compiled.
+    ///
+    /// # Panics
+    ///
+    /// If it is shorter than a millisecond.
+    #[track_caller]
+    pub const fn checked_lease(lasting: Duration) -> Duration {
+        assert!(
+            lasting.as_millis() > 0,
+            "a lease is at least one millisecond\nhelp: write `lease` alone for 2 seconds"
+        );
+        lasting
+    }
+
+    /// The attribute's `lease`.
+    #[must_use]
+    pub const fn lease(mut self, lasting: Duration) -> Self {
+        self.lease = Some(lasting);
+        self
+    }
+
+    /// The attribute's `codec`.
+    #[must_use]
+    pub const fn codec(mut self, codec: Codec) -> Self {
+        self.codec = codec;
+        self
+    }
+}
+
+impl Site {
+    /// Says once that calls cannot be cached because of an argument's value.
+    pub(crate) fn warn_of(&self, argument: &str, cause: &dyn fmt::Display) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            let function = self.path();
+            tracing::warn!(
+                %cause,
+                "the argument `{argument}` of {function} cannot be part of a key: such calls are not cached"
+            );
+        }
+    }
+
+    /// Takes note that an entry under a key of this function is another function's. Once that has happened some times, the function
+    /// has keys of its own.
+    pub(crate) fn note_shared_key(&self, key: &str) {
+        if self.met_others.fetch_add(1, Ordering::Relaxed) + 1 == OWN_KEYS_AFTER {
+            let function = self.path();
+            tracing::warn!(
+                key,
+                "{function} has a key that another function of the resource `{}` has, too: from here on its keys are \
+                 its own, and are not those that Python computes; give each function a resource, or tell their keys apart with \
+                 `key(...)`",
+                self.resource()
+            );
+        }
+    }
+
+    /// Says once, for each reason, that a call has loaded beside another one of the same arguments.
+    pub(crate) fn warn_of_takeover(&self, takeover: &Takeover, backstop: Duration) {
+        let function = self.path();
+        match takeover {
+            Takeover::Stalled(_) if !self.warned_of_stall.swap(true, Ordering::Relaxed) => tracing::warn!(
+                "a load of {function} could go on and its future is not polled: a call that waited for it has loaded \
+                 beside it; is the future kept after a timeout, or in a `select!`? Further ones are only counted"
+            ),
+            Takeover::Overdue if !self.warned_of_backstop.swap(true, Ordering::Relaxed) => tracing::warn!(
+                "a load of {function} has not ended within {backstop:?}: a call that waited for it has loaded beside \
+                 it; does its body wait for a task that calls it again? Further ones are only counted"
+            ),
+            Takeover::Circle if !self.warned_of_circle.swap(true, Ordering::Relaxed) => tracing::warn!(
+                "a load of {function} waits for others that wait for it: a call that waited for it has loaded beside \
+                 it; do functions call each other crosswise? Further ones are only counted"
+            ),
+            Takeover::Stalled(_) | Takeover::Circle | Takeover::Overdue => {}
+        }
+    }
+
+    /// Says once that a result was not encoded as it should have been.
+    pub(crate) fn note_codec(&self, used: Codec) {
+        if used != self.codec && !self.warned_of_codec.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "a result of {} does not come back the same from {}: such results are stored as {}",
+                self.path(),
+                self.codec.as_str(),
+                used.as_str()
+            );
+        }
+    }
+}

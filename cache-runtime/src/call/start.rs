@@ -1,0 +1,127 @@
+//! One call of a `#[cached]` function, until it is known what it is found by: what the expansion writes it with.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    admission::Admission,
+    arguments::{Arguments, KeyWriter},
+    cacheable::CacheableCall,
+    recognition::{Recogniser, Recognition},
+    site::Site,
+};
+use crate::{
+    cache::{Cache, CurrentCache, Engine},
+    entry::Function,
+    near::NearEntry,
+};
+
+/// One call of a `#[cached]` function.
+#[derive(Debug)]
+pub struct Call {
+    site: &'static Site,
+    cache: CurrentCache,
+    /// Whether the cache may answer: nothing is encoded otherwise.
+    admission: Admission,
+    ttl: Option<Duration>,
+    recognition: Recognition,
+}
+
+impl Call {
+    /// Starts a call; `cache` is what the attribute's `cache = expr` named.
+    pub fn begin(site: &'static Site, cache: Option<&Cache>) -> Self {
+        let (cache, admission) = Admission::of_call(cache, site.resource());
+        let has_store = cache.engine().is_some_and(|engine| engine.store().is_some());
+        Self {
+            site,
+            cache,
+            admission: if has_store { admission } else { Admission::Uncached },
+            ttl: None,
+            recognition: Recognition::Uncacheable,
+        }
+    }
+
+    /// The resource's name.
+    pub(super) fn resource(&self) -> &'static str {
+        self.site.resource()
+    }
+
+    /// For counting; `None` without a cache.
+    pub(super) fn engine(&self) -> Option<&Engine> {
+        self.cache.engine().map(Arc::as_ref)
+    }
+
+    /// The attribute's `ttl`.
+    pub fn ttl(&mut self, ttl: Duration) {
+        self.ttl = Some(ttl);
+    }
+
+    /// The attribute's `when`.
+    pub fn when(&mut self, condition: bool) {
+        if !condition {
+            self.admission = Admission::Uncached;
+        }
+    }
+
+    /// What tells the call from others of the function: `parts` writes it, once in each of the forms that there are, or in the
+    /// quick one alone, if the process knows the call.
+    pub fn key<P: Fn(&mut KeyWriter<'_>)>(&mut self, parts: P) {
+        let Some(engine) = self.cache.engine() else { return };
+        let recogniser = Recogniser {
+            engine,
+            site: self.site,
+            function: Function::of::<P>(self.site.item()),
+            parts: &parts,
+        };
+        match self.admission {
+            Admission::Cached => {}
+            // Before the near cache is looked into: it must not answer either.
+            Admission::UnlessChanging if !recogniser.is_changing() => {}
+            Admission::UnlessChanging | Admission::Uncached => return,
+        }
+        self.recognition = recogniser.recognise();
+    }
+
+    /// The value in the near cache that answers the call, if there is one.
+    pub(super) fn near_entry(&self) -> Option<&NearEntry> {
+        match &self.recognition {
+            Recognition::Near(entry) => Some(entry),
+            Recognition::Uncacheable | Recognition::Known(..) => None,
+        }
+    }
+
+    /// The key of the entry, if the call has one; for benchmarks and tools outside of this crate.
+    pub fn into_entry_key(self) -> Option<String> {
+        let call = self.into_cacheable().ok()?;
+        Some(call.known.address.entry().to_owned())
+    }
+
+    /// The key of an entry, worked out anew whatever the process knows; for benchmarks and tools outside of this crate.
+    pub fn entry_key<P: Fn(&mut KeyWriter<'_>)>(site: &'static Site, cache: &Cache, parts: P) -> Option<String> {
+        let arguments = Arguments::of(site, &cache.engine.settings, &parts)?;
+        Some(arguments.entry_key(site, &cache.engine.key_prefix))
+    }
+
+    /// The call, if it is to be cached, and the runtime that it is made in can carry the cache; else the cache alone, if it has
+    /// one.
+    pub(super) fn into_cacheable(self) -> Result<CacheableCall, Option<Cache>> {
+        let Self {
+            site,
+            cache,
+            ttl,
+            recognition,
+            ..
+        } = self;
+        match (cache.into_cache(), recognition) {
+            (Some(cache), Recognition::Known(known, near)) if cache.engine.upstream.is_carried() => Ok(CacheableCall {
+                ttl: ttl
+                    .or(site.declared().ttl())
+                    .unwrap_or(cache.engine.settings.default_ttl),
+                cache,
+                site,
+                known,
+                near,
+            }),
+            (cache, _) => Err(cache),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! What is stored: a value in a codec, perhaps compressed, sealed in an envelope that proves whose it is and under which stamps
+//! it was loaded.
+
+mod codec;
+mod compression;
+mod envelope;
+mod exact;
+mod fingerprint;
+pub(crate) mod identity;
+mod returns;
+mod signature;
+mod stamp;
+
+pub use self::{
+    codec::Codec,
+    compression::Compression,
+    envelope::{Envelope, Identity, Rejection},
+    identity::Item,
+    returns::{Returns, Split},
+    signature::{SigningKey, SigningKeyError},
+    stamp::{Stamp, Ticket},
+};
+pub(crate) use self::{
+    codec::{EncodeError, EncodedValue},
+    envelope::{Meta, Sealing},
+    exact::{Exact, NotExact},
+    fingerprint::{Fidelity, Structure},
+    identity::Function,
+};

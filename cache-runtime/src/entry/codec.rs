@@ -1,0 +1,179 @@
+//! How a value becomes bytes, and bytes a value: JSON, or the binary form that a function asks for. See `docs/codecs.md`.
+//!
+//! An entry says which codec wrote it, and is decoded by that. So nodes may differ in what they write.
+
+mod limited;
+#[cfg(feature = "postcard")]
+mod postcard;
+#[cfg(test)]
+#[cfg(feature = "postcard")]
+mod tests;
+
+use bytes::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
+
+use self::limited::Limited;
+use crate::entry::{Exact, fingerprint::Fidelity};
+
+/// What an entry's payload is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Codec {
+    /// The default.
+    Json,
+    /// Without names and types, so that only the type that wrote it can read it.
+    #[cfg(feature = "postcard")]
+    Postcard,
+}
+
+/// Why a value was not encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EncodeError {
+    TooLarge,
+    /// The value cannot be written as JSON.
+    Unwritable,
+    /// The value would come back as another one.
+    Changed,
+}
+
+/// Bytes that are no value of the type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the bytes are no value of the type")]
+pub(crate) struct DecodeError;
+
+/// A value in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EncodedValue {
+    pub(crate) codec: Codec,
+    pub(crate) bytes: Bytes,
+}
+
+impl Codec {
+    /// The attribute's `codec = "postcard"`.
+    ///
+    /// # Panics
+    ///
+    /// Where it is compiled, if this build does not have it.
+    #[track_caller]
+    pub const fn postcard() -> Self {
+        #[cfg(feature = "postcard")]
+        return Self::Postcard;
+        #[cfg(not(feature = "postcard"))]
+        panic!(
+            "`codec = \"postcard\"` needs a feature of cache-runtime that is off\nhelp: add `features = [\"postcard\"]` to the \
+             dependency"
+        );
+    }
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            #[cfg(feature = "postcard")]
+            Self::Postcard => "postcard",
+        }
+    }
+
+    /// The header's number.
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::Json => 1,
+            #[cfg(feature = "postcard")]
+            Self::Postcard => 2,
+        }
+    }
+
+    /// The codec of a number; `None` if this build does not have it.
+    pub(crate) const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Json),
+            #[cfg(feature = "postcard")]
+            2 => Some(Self::Postcard),
+            _ => None,
+        }
+    }
+
+    /// Encodes a value, if that takes no more than `limit` bytes; of a longer one no more than that is ever held.
+    ///
+    /// What would not come back the same from this codec is JSON; what would not come back from JSON, either, is not encoded.
+    /// `fidelity` says what has to be looked at for that.
+    pub(crate) fn encode<T: Serialize + DeserializeOwned>(
+        self,
+        value: &T,
+        limit: usize,
+        fidelity: Fidelity,
+    ) -> Result<EncodedValue, EncodeError> {
+        match self {
+            Self::Json => faithful_json(value, limit, fidelity),
+            #[cfg(feature = "postcard")]
+            Self::Postcard => {
+                let encoded = postcard::encode(value, limit).map(|bytes| EncodedValue { codec: self, bytes });
+                match encoded {
+                    // What the bytes lack, names and types, nothing but the value tells.
+                    Some(encoded) if encoded.stands_for(value) => Ok(encoded),
+                    _ => faithful_json(value, limit, fidelity),
+                }
+            }
+        }
+    }
+}
+
+impl EncodedValue {
+    pub(crate) fn json(bytes: Bytes) -> Self {
+        Self {
+            codec: Codec::Json,
+            bytes,
+        }
+    }
+
+    /// The value that the bytes stand for. Never panics and does not recurse without a bound, whatever they are, unless
+    /// `T`'s own `Deserialize` does.
+    pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        match self.codec {
+            Codec::Json => from_json(&self.bytes),
+            #[cfg(feature = "postcard")]
+            Codec::Postcard => postcard::decode(&self.bytes),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether these bytes stand for this value: what they decode to is the same to serde.
+    fn stands_for<T: Serialize + DeserializeOwned>(&self, value: &T) -> bool {
+        let Ok(decoded) = self.decode::<T>() else { return false };
+        match (Exact::sorted(value), Exact::sorted(&decoded)) {
+            (Ok(before), Ok(after)) => before.bytes() == after.bytes(),
+            _ => false,
+        }
+    }
+}
+
+/// Looked through once for what is no UTF-8: `serde_json` would do it string by string.
+fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, DecodeError> {
+    let json = str::from_utf8(json).map_err(|_| DecodeError)?;
+    serde_json::from_str(json).map_err(|_| DecodeError)
+}
+
+/// JSON, if it stands for the value.
+fn faithful_json<T: Serialize + DeserializeOwned>(
+    value: &T,
+    limit: usize,
+    fidelity: Fidelity,
+) -> Result<EncodedValue, EncodeError> {
+    let json = json(value, limit)?;
+    let is_faithful = match fidelity {
+        Fidelity::Sure => true,
+        Fidelity::Floats => Exact::of(value).is_ok_and(|exact| !exact.has_non_finite()),
+        Fidelity::Unsure => json.stands_for(value),
+    };
+    is_faithful.then_some(json).ok_or(EncodeError::Changed)
+}
+
+fn json<T: Serialize>(value: &T, limit: usize) -> Result<EncodedValue, EncodeError> {
+    let mut json = Limited::new(limit);
+    match serde_json::to_writer(&mut json, value) {
+        Ok(()) => Ok(EncodedValue::json(json.into_bytes())),
+        Err(error) if error.is_io() => Err(EncodeError::TooLarge),
+        Err(_) => Err(EncodeError::Unwritable),
+    }
+}

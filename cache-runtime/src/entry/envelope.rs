@@ -1,0 +1,533 @@
+//! The binary form of an entry: a fixed header, the stamps, a signature if it has one, the payload. See `docs/keys.md` for the layout.
+
+mod header;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use self::header::{HEADER_LEN, Header, SIGNED};
+use super::{
+    codec::{Codec, EncodedValue},
+    compression::Compression,
+    identity::is_same_function,
+    signature::{SIGNATURE_LEN, SigningKeys},
+    stamp::Stamp,
+};
+
+const STAMP_LEN: usize = size_of::<u64>();
+
+/// What an entry must prove before its payload is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// 128 bits of BLAKE3 over the address and the canonical arguments.
+    pub fingerprint: [u8; 16],
+    /// The function in the upper half, the structure of its result and its `version` in the lower one.
+    pub shape: u64,
+}
+
+/// Why an entry was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// Not an envelope at all.
+    Magic,
+    /// An envelope of another release.
+    Version,
+    /// Truncated, or longer than it says.
+    Length,
+    /// A codec, compression or flag that this build does not have.
+    Codec,
+    /// Another argument set with the same 12 hex digits.
+    Fingerprint,
+    /// Of another function.
+    Function,
+    /// Of another build of the function, whose type or `version` differs.
+    Shape,
+    /// The payload did not decompress or decode.
+    Decode,
+    /// The payload is larger than the limit, or would be when it is decompressed.
+    Size,
+    /// Not signed with one of the keys of this cache, or signed where it has none.
+    Signature,
+}
+
+impl Rejection {
+    /// The cause in one word, as it stands in logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Magic => "magic",
+            Self::Version => "version",
+            Self::Length => "length",
+            Self::Codec => "codec",
+            Self::Fingerprint => "fingerprint",
+            Self::Function => "function",
+            Self::Shape => "shape",
+            Self::Decode => "decode",
+            Self::Size => "size",
+            Self::Signature => "signature",
+        }
+    }
+}
+
+/// An entry that checked out as far as its header goes.
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    bytes: Bytes,
+    codec: Codec,
+    compression: Compression,
+    stamp_count: usize,
+    payload_at: usize,
+}
+
+/// What a cache puts into entries, and what it takes from them.
+#[derive(Debug, Clone)]
+pub(crate) struct Sealing {
+    /// Bytes of an encoded value.
+    pub(crate) max_value_size: usize,
+    pub(crate) compression: Compression,
+    /// The largest encoded value that is not compressed.
+    pub(crate) compression_above: usize,
+    pub(crate) keys: SigningKeys,
+}
+
+/// No limits, no compression and no keys.
+impl Default for Sealing {
+    fn default() -> Self {
+        Self {
+            max_value_size: usize::MAX,
+            compression: Compression::None,
+            compression_above: 10 << 10,
+            keys: SigningKeys::default(),
+        }
+    }
+}
+
+impl Sealing {
+    /// Puts the entry under the key `entry` together.
+    ///
+    /// `None` if there are more stamps or payload bytes than the header can count.
+    pub(crate) fn seal(&self, meta: Meta, entry: &str, stamps: &[Stamp], value: &EncodedValue) -> Option<Bytes> {
+        self.seal_at(unix_millis(), meta, entry, stamps, value)
+    }
+
+    fn seal_at(
+        &self,
+        created_at: u64,
+        meta: Meta,
+        entry: &str,
+        stamps: &[Stamp],
+        value: &EncodedValue,
+    ) -> Option<Bytes> {
+        let compressed = self.compress(&value.bytes);
+        let (compression, payload) = match &compressed {
+            Some(compressed) => (self.compression, &compressed[..]),
+            None => (Compression::None, &value.bytes[..]),
+        };
+        let header = Header {
+            codec: value.codec.number(),
+            compression: compression.number(),
+            stamp_count: u8::try_from(stamps.len()).ok()?,
+            flags: if self.keys.current.is_some() { SIGNED } else { 0 },
+            created_at,
+            ttl: u64::try_from(meta.ttl.as_millis()).unwrap_or(u64::MAX),
+            load_duration: u32::try_from(meta.load_duration.as_micros()).unwrap_or(u32::MAX),
+            payload_len: u32::try_from(payload.len()).ok()?,
+            fingerprint: meta.identity.fingerprint,
+            shape: meta.identity.shape,
+        };
+        let mut bytes = Vec::with_capacity(HEADER_LEN + stamps.len() * STAMP_LEN + SIGNATURE_LEN + payload.len());
+        header.write(&mut bytes);
+        for stamp in stamps {
+            bytes.extend_from_slice(&stamp.bits().to_le_bytes());
+        }
+        if let Some(signature) = self.keys.sign(entry, &bytes, payload) {
+            bytes.extend_from_slice(&signature);
+        }
+        bytes.extend_from_slice(payload);
+        Some(bytes.into())
+    }
+
+    /// `None` if the bytes are to be stored as they are.
+    fn compress(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let worth_it = bytes.len() > self.compression_above;
+        worth_it.then(|| self.compression.compress(bytes)).flatten()
+    }
+
+    /// Checks everything about the entry under the key `entry` that can be checked without decompressing or decoding the
+    /// payload, in an order that never allocates.
+    pub(crate) fn open(&self, bytes: Bytes, entry: &str, identity: &Identity) -> Result<Envelope, Rejection> {
+        let (header, rest) = Header::split_from(&bytes)?;
+        let known = Codec::from_number(header.codec).zip(Compression::from_number(header.compression));
+        let Some((codec, compression)) = known.filter(|_| header.flags & !SIGNED == 0) else {
+            return Err(Rejection::Codec);
+        };
+        let stamp_count = usize::from(header.stamp_count);
+        let head_len = HEADER_LEN + stamp_count * STAMP_LEN;
+        let signature_len = if header.flags & SIGNED == 0 { 0 } else { SIGNATURE_LEN };
+        let payload_len = header.payload_len as usize;
+        if HEADER_LEN + rest.len() != head_len + signature_len + payload_len {
+            return Err(Rejection::Length);
+        }
+        if payload_len > self.max_value_size {
+            return Err(Rejection::Size);
+        }
+        let (head, rest) = bytes.split_at(head_len);
+        let (signature, payload) = rest.split_at(signature_len);
+        if compression.original_len(payload).ok_or(Rejection::Length)? > self.max_value_size {
+            return Err(Rejection::Size);
+        }
+        // An entry without a signature has no bytes there, and of those no array is made.
+        if !self.keys.accept(entry, head, signature.try_into().ok(), payload) {
+            return Err(Rejection::Signature);
+        }
+        if header.fingerprint != identity.fingerprint {
+            return Err(Rejection::Fingerprint);
+        }
+        if header.shape != identity.shape {
+            return Err(if is_same_function(header.shape, identity.shape) {
+                Rejection::Shape
+            } else {
+                Rejection::Function
+            });
+        }
+        Ok(Envelope {
+            codec,
+            compression,
+            stamp_count,
+            payload_at: head_len + signature_len,
+            bytes,
+        })
+    }
+}
+
+/// What [`Sealing::seal`] writes beside the payload.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Meta {
+    pub(crate) identity: Identity,
+    pub(crate) ttl: Duration,
+    pub(crate) load_duration: Duration,
+}
+
+impl Envelope {
+    /// Checks everything that can be checked without decoding the payload, in an order that never allocates. Knows of no
+    /// limits, and refuses what is signed.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Rejection`] found.
+    pub fn open(bytes: Bytes, identity: &Identity) -> Result<Self, Rejection> {
+        // Without keys nothing depends on the entry's own.
+        Sealing::default().open(bytes, "", identity)
+    }
+
+    /// The stamps that the entry was loaded under.
+    pub fn stamps(&self) -> impl ExactSizeIterator<Item = Stamp> + '_ {
+        stamps(&self.bytes[HEADER_LEN..], self.stamp_count)
+    }
+
+    /// How many bytes of an entry a sweep must read to see all of `stamps` stamps.
+    pub const fn head_len(stamps: usize) -> usize {
+        HEADER_LEN + stamps * STAMP_LEN
+    }
+
+    /// The stamps of an entry of which at least the head was read. `None` if this is no envelope of this version, which a
+    /// sweep leaves alone: another release may still read it.
+    pub fn stamps_of_head(head: &[u8]) -> Option<Vec<Stamp>> {
+        let (header, rest) = Header::split_from(head).ok()?;
+        let count = usize::from(header.stamp_count);
+        (rest.len() >= count * STAMP_LEN).then(|| stamps(rest, count).collect())
+    }
+
+    /// How much of its time-to-live is left, by the clock of the system: between zero and all of it, whatever the clocks of
+    /// the machines say.
+    pub(crate) fn remaining(&self) -> Duration {
+        let Ok((header, _)) = Header::split_from(&self.bytes) else {
+            return Duration::ZERO;
+        };
+        let age = unix_millis().saturating_sub(header.created_at);
+        Duration::from_millis(header.ttl.saturating_sub(age))
+    }
+
+    /// The encoded value, compressed if the entry is.
+    pub fn payload(&self) -> Bytes {
+        self.bytes.slice(self.payload_at..)
+    }
+
+    /// The value. Takes as much memory as the entry says: [`open`](Self::open) knows of no limit.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::Decode`] if the payload is no value of this type.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, Rejection> {
+        self.encoded()?.decode().map_err(|_| Rejection::Decode)
+    }
+
+    /// The encoded value. A part of the entry if that is not compressed; nothing is copied then.
+    pub(crate) fn encoded(&self) -> Result<EncodedValue, Rejection> {
+        let bytes = self.compression.decompress(self.payload()).ok_or(Rejection::Decode)?;
+        Ok(EncodedValue {
+            codec: self.codec,
+            bytes,
+        })
+    }
+}
+
+fn stamps(rest: &[u8], count: usize) -> impl ExactSizeIterator<Item = Stamp> + '_ {
+    rest.as_chunks::<STAMP_LEN>()
+        .0
+        .iter()
+        .take(count)
+        .map(|bytes| Stamp::from_bits(u64::from_le_bytes(*bytes)))
+}
+
+fn unix_millis() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::SigningKey;
+
+    const IDENTITY: Identity = Identity {
+        fingerprint: [7; 16],
+        shape: 9,
+    };
+
+    const ENTRY: &str = "cache:t:r:c-1:0123456789ab";
+
+    fn sealed() -> Bytes {
+        sealed_by(&Sealing::default())
+    }
+
+    fn sealed_by(sealing: &Sealing) -> Bytes {
+        let meta = Meta {
+            identity: IDENTITY,
+            ttl: Duration::from_mins(1),
+            load_duration: Duration::from_millis(12),
+        };
+        let stamps = [Stamp::from_bits(1), Stamp::from_bits(2)];
+        let value = EncodedValue::json(Bytes::from_static(b"{\"a\":1}"));
+        sealing.seal_at(0, meta, ENTRY, &stamps, &value).unwrap()
+    }
+
+    fn altered(at: usize, value: u8) -> Bytes {
+        let mut bytes = sealed().to_vec();
+        bytes[at] = value;
+        bytes.into()
+    }
+
+    #[test]
+    fn an_envelope_opens_to_what_was_sealed() {
+        let envelope = Envelope::open(sealed(), &IDENTITY).unwrap();
+        assert_eq!(envelope.payload(), "{\"a\":1}");
+        assert_eq!(
+            envelope.stamps().collect::<Vec<_>>(),
+            [Stamp::from_bits(1), Stamp::from_bits(2)]
+        );
+    }
+
+    #[test]
+    fn the_wire_format_of_version_1_does_not_change() {
+        let frozen = "the layout of released envelopes is frozen: a new layout needs a new version";
+        let unsigned = include_bytes!("../../tests/golden/envelope-v1.bin");
+        assert_eq!(sealed(), &unsigned[..], "{frozen}");
+        let signed = include_bytes!("../../tests/golden/envelope-v1-signed.bin");
+        assert_eq!(sealed_by(&signing(&["first"])), &signed[..], "{frozen}");
+    }
+
+    /// Rows enough to be worth compressing, as JSON or in another codec.
+    #[cfg(any(feature = "postcard", feature = "lz4", feature = "zstd"))]
+    fn rows() -> Vec<(u32, String)> {
+        (0..20).map(|n| (n, format!("row {n}"))).collect()
+    }
+
+    #[cfg(any(feature = "postcard", feature = "lz4", feature = "zstd"))]
+    fn sealed_rows(codec: Codec, compression: Compression) -> Bytes {
+        let sealing = Sealing {
+            compression,
+            compression_above: 0,
+            ..Sealing::default()
+        };
+        let meta = Meta {
+            identity: IDENTITY,
+            ttl: Duration::from_mins(1),
+            load_duration: Duration::from_millis(12),
+        };
+        let value = codec
+            .encode(&rows(), usize::MAX, crate::entry::fingerprint::Fidelity::Sure)
+            .unwrap();
+        sealing.seal_at(0, meta, ENTRY, &[Stamp::from_bits(1)], &value).unwrap()
+    }
+
+    /// What a method makes of the same bytes may change with its version. What it made of them stays readable.
+    #[cfg(any(feature = "postcard", feature = "lz4", feature = "zstd"))]
+    #[track_caller]
+    fn assert_readable(released: &'static [u8], codec: u8, compression: u8) {
+        assert_eq!(released[4..6], [codec, compression]);
+        let envelope = Envelope::open(Bytes::from_static(released), &IDENTITY).unwrap();
+        assert_eq!(envelope.decode(), Ok(rows()));
+    }
+
+    #[cfg(feature = "postcard")]
+    #[test]
+    fn what_postcard_writes_does_not_change() {
+        let released = include_bytes!("../../tests/golden/envelope-v1-postcard.bin");
+        assert_readable(released, 2, 0);
+        assert_eq!(sealed_rows(Codec::Postcard, Compression::None), &released[..]);
+    }
+
+    #[cfg(feature = "lz4")]
+    #[test]
+    fn what_was_compressed_with_lz4_stays_readable() {
+        assert_readable(include_bytes!("../../tests/golden/envelope-v1-lz4.bin"), 1, 1);
+        let written = sealed_rows(Codec::Json, Compression::Lz4);
+        assert_eq!(Envelope::open(written, &IDENTITY).unwrap().decode(), Ok(rows()));
+    }
+
+    #[cfg(feature = "zstd")]
+    #[test]
+    fn what_was_compressed_with_zstd_stays_readable() {
+        assert_readable(include_bytes!("../../tests/golden/envelope-v1-zstd.bin"), 1, 2);
+        let written = sealed_rows(Codec::Json, Compression::Zstd);
+        assert_eq!(Envelope::open(written, &IDENTITY).unwrap().decode(), Ok(rows()));
+    }
+
+    #[cfg(feature = "lz4")]
+    #[test]
+    fn what_would_be_too_large_when_it_is_decompressed_is_refused_before_it_is() {
+        let bomb = sealed_rows(Codec::Json, Compression::Lz4);
+        let len = serde_json::to_vec(&rows()).unwrap().len();
+        let limited = |max_value_size| Sealing {
+            max_value_size,
+            ..Sealing::default()
+        };
+        limited(len).open(bomb.clone(), ENTRY, &IDENTITY).unwrap();
+        let refused = limited(len - 1).open(bomb.clone(), ENTRY, &IDENTITY);
+        assert_eq!(refused.unwrap_err(), Rejection::Size);
+        let mut bytes = bomb.to_vec();
+        bytes[64..68].copy_from_slice(&u32::MAX.to_le_bytes());
+        let refused = limited(16 << 20).open(bytes.into(), ENTRY, &IDENTITY);
+        assert_eq!(refused.unwrap_err(), Rejection::Size);
+    }
+
+    #[test]
+    fn whatever_does_not_check_out_is_refused_by_name() {
+        let other = Identity {
+            fingerprint: [8; 16],
+            shape: 9,
+        };
+        assert_eq!(Envelope::open(sealed(), &other).unwrap_err(), Rejection::Fingerprint);
+        let other = Identity {
+            fingerprint: [7; 16],
+            shape: 10,
+        };
+        assert_eq!(Envelope::open(sealed(), &other).unwrap_err(), Rejection::Shape);
+        assert_eq!(
+            Envelope::open(altered(0, b'x'), &IDENTITY).unwrap_err(),
+            Rejection::Magic
+        );
+        assert_eq!(
+            Envelope::open(altered(3, 2), &IDENTITY).unwrap_err(),
+            Rejection::Version
+        );
+        assert_eq!(Envelope::open(altered(4, 9), &IDENTITY).unwrap_err(), Rejection::Codec);
+        assert_eq!(Envelope::open(altered(5, 9), &IDENTITY).unwrap_err(), Rejection::Codec);
+        assert_eq!(
+            Envelope::open(altered(6, 200), &IDENTITY).unwrap_err(),
+            Rejection::Length
+        );
+        assert_eq!(Envelope::open(Bytes::new(), &IDENTITY).unwrap_err(), Rejection::Magic);
+    }
+
+    fn key(text: &str) -> SigningKey {
+        SigningKey::new(&format!("{text}, at least 16 bytes")).unwrap()
+    }
+
+    /// Signs with the first of these keys and accepts all of them.
+    fn signing(keys: &[&str]) -> Sealing {
+        let mut keys = keys.iter().map(|text| key(text));
+        Sealing {
+            keys: SigningKeys {
+                current: keys.next(),
+                previous: keys.collect(),
+            },
+            ..Sealing::default()
+        }
+    }
+
+    #[test]
+    fn a_signed_envelope_opens_with_its_key_and_after_a_rotation_with_the_previous_one() {
+        let bytes = sealed_by(&signing(&["first"]));
+        for keys in [&["first"][..], &["second", "first"], &["third", "second", "first"]] {
+            let envelope = signing(keys).open(bytes.clone(), ENTRY, &IDENTITY).unwrap();
+            assert_eq!(envelope.payload(), "{\"a\":1}");
+            assert_eq!(envelope.stamps().len(), 2);
+        }
+    }
+
+    #[test]
+    fn whatever_is_not_signed_with_a_key_of_the_cache_is_refused() {
+        let refused = |sealing: &Sealing, bytes: Bytes, entry: &str| {
+            let opened = sealing.open(bytes, entry, &IDENTITY);
+            assert_eq!(opened.unwrap_err(), Rejection::Signature);
+        };
+        let signed = sealed_by(&signing(&["first"]));
+        refused(&signing(&["second"]), signed.clone(), ENTRY);
+        refused(&signing(&["second", "third"]), signed.clone(), ENTRY);
+        refused(&signing(&["first"]), signed.clone(), "cache:t:r:c-2:0123456789ab");
+        refused(&signing(&["first"]), sealed(), ENTRY);
+        refused(&Sealing::default(), signed, ENTRY);
+    }
+
+    #[test]
+    fn no_bit_of_a_signed_envelope_can_be_changed() {
+        let sealing = signing(&["first"]);
+        let signed = sealed_by(&sealing);
+        for (at, bit) in (0..signed.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+            let mut bytes = signed.to_vec();
+            bytes[at] ^= 1 << bit;
+            let opened = sealing.open(bytes.into(), ENTRY, &IDENTITY);
+            // In front of the created-at stand the magic, the counts and the flags, which have causes of their own.
+            match opened.unwrap_err() {
+                Rejection::Signature => {}
+                _ if at < 8 || (28..32).contains(&at) => {}
+                other => panic!("bit {bit} of byte {at}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_flag_of_another_release_is_refused() {
+        assert_eq!(Envelope::open(altered(7, 2), &IDENTITY).unwrap_err(), Rejection::Codec);
+    }
+
+    #[test]
+    fn a_sweep_sees_the_stamps_of_a_signed_envelope() {
+        let bytes = sealed_by(&signing(&["first"]));
+        let stamps = Envelope::stamps_of_head(&bytes[..Envelope::head_len(2)]);
+        assert_eq!(stamps, Some(vec![Stamp::from_bits(1), Stamp::from_bits(2)]));
+    }
+
+    #[test]
+    fn every_truncation_is_refused() {
+        let bytes = sealed();
+        for len in 0..bytes.len() {
+            assert!(Envelope::open(bytes.slice(..len), &IDENTITY).is_err(), "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn a_head_shows_its_stamps_to_a_sweep() {
+        let bytes = sealed();
+        assert_eq!(
+            Envelope::stamps_of_head(&bytes[..Envelope::head_len(2)]),
+            Some(vec![Stamp::from_bits(1), Stamp::from_bits(2)])
+        );
+        assert_eq!(Envelope::stamps_of_head(&bytes[..Envelope::head_len(1)]), None);
+        assert_eq!(Envelope::stamps_of_head(b"plain text"), None);
+    }
+}

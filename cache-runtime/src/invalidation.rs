@@ -1,0 +1,171 @@
+//! What is to be invalidated: the stamps and patterns that names and scope values come to, and what waits to be sent, or to be
+//! made again.
+
+mod change;
+mod journal;
+mod repeats;
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::time::Instant;
+
+pub(crate) use self::{
+    change::{Change, Changes},
+    journal::{Journal, LIMIT as JOURNAL_LIMIT, Position},
+    repeats::Repeats,
+};
+use crate::{
+    key::{self, BY_KEY, SHARED_TENANT, ScopeValue, UNSHOWN},
+    resource::{Resource, Tenancy, declared},
+};
+
+/// Stamps to remove, and the patterns to sweep afterwards.
+#[derive(Debug, Default)]
+pub(crate) struct Invalidation {
+    /// What the keys of the cache begin with.
+    prefix: Arc<str>,
+    stamps: BTreeSet<String>,
+    patterns: Vec<String>,
+    /// For the log.
+    resources: BTreeSet<&'static str>,
+    tenants: BTreeSet<String>,
+    /// All stamps of all tenants.
+    everything: bool,
+}
+
+impl Invalidation {
+    /// Of nothing yet, in a cache whose keys begin with `prefix`.
+    pub(crate) fn new(prefix: &Arc<str>) -> Self {
+        Self {
+            prefix: Arc::clone(prefix),
+            ..Self::default()
+        }
+    }
+
+    /// Of everything of a tenant that this program can have stored; of the shared one, of what tenants share.
+    pub(crate) fn of_tenant(prefix: &Arc<str>, tenant: &str) -> Self {
+        let tenancy = if tenant == SHARED_TENANT {
+            Tenancy::Shared
+        } else {
+            Tenancy::PerTenant
+        };
+        let mut invalidation = Self::new(prefix);
+        for resource in declared::resources().filter(|resource| resource.tenancy() == tenancy) {
+            invalidation.add(Some(tenant), resource, &[]);
+        }
+        if tenancy == Tenancy::PerTenant {
+            invalidation.add_by_key(tenant, &[]);
+        }
+        invalidation
+    }
+
+    /// Adds a resource of a tenant (escaped), or only what has these scope values. Without a tenant only a resource that
+    /// tenants share can be meant.
+    pub(crate) fn add(&mut self, tenant: Option<&str>, resource: &Resource, scopes: &[ScopeValue]) {
+        let tenant = match resource.tenancy() {
+            Tenancy::Shared => SHARED_TENANT,
+            Tenancy::PerTenant => match tenant {
+                Some(tenant) => tenant,
+                None => return,
+            },
+        };
+        if tenant == UNSHOWN {
+            self.widen();
+        }
+        // Of a value that cannot be told nothing is known but the resource.
+        let is_told = scopes.iter().all(|(_, value)| value != UNSHOWN);
+        let mut scopes = if is_told { scopes.to_vec() } else { Vec::new() };
+        scopes.sort_by_key(|(name, _)| resource.scopes().iter().position(|declared| declared == name));
+        // There is a stamp for each scope value and one for all of them together. For some of several, the stamp of the
+        // first covers them, and more.
+        let stamped = if scopes.len() == resource.scopes().len() {
+            &scopes[..]
+        } else {
+            &scopes[..scopes.len().min(1)]
+        };
+        self.resources.insert(resource.name());
+        self.tenants.insert(tenant.to_owned());
+        self.stamps
+            .insert(key::stamp_key(&self.prefix, tenant, resource.name(), stamped));
+        self.patterns
+            .push(key::sweep_pattern(&self.prefix, tenant, resource.name(), stamped));
+    }
+
+    /// Adds what was set by key: under these scope values, or all of it.
+    pub(crate) fn add_by_key(&mut self, tenant: &str, scopes: &[ScopeValue]) {
+        if tenant == UNSHOWN {
+            self.widen();
+        }
+        self.resources.insert(BY_KEY);
+        self.tenants.insert(tenant.to_owned());
+        self.stamps.insert(key::stamp_key(&self.prefix, tenant, BY_KEY, scopes));
+    }
+
+    /// It is not known whose: everything of all tenants is meant.
+    fn widen(&mut self) {
+        static SAID: AtomicBool = AtomicBool::new(false);
+        if !SAID.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "the `Display` of a tenant returned an error: what is to be invalidated for it is invalidated for all tenants"
+            );
+        }
+        self.everything = true;
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.everything |= other.everything;
+        self.stamps.extend(other.stamps.iter().cloned());
+        self.patterns.extend(other.patterns.iter().cloned());
+        self.resources.extend(&other.resources);
+        self.tenants.extend(other.tenants.iter().cloned());
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.stamps.is_empty() && !self.everything
+    }
+
+    /// Whether anything of the resource is named.
+    pub(crate) fn names(&self, resource: &str) -> bool {
+        self.resources.contains(resource)
+    }
+
+    /// Whether one of these stamps is removed.
+    pub(crate) fn touches(&self, stamps: &[String]) -> bool {
+        self.everything || stamps.iter().any(|stamp| self.stamps.contains(stamp))
+    }
+
+    /// The keys of the stamps.
+    pub(crate) fn stamps(&self) -> Vec<String> {
+        self.stamps.iter().cloned().collect()
+    }
+
+    /// Whether all stamps of all tenants are meant.
+    pub(crate) fn is_of_everything(&self) -> bool {
+        self.everything
+    }
+
+    /// The patterns of the entries that become unusable.
+    pub(crate) fn into_patterns(self) -> Vec<String> {
+        self.patterns
+    }
+
+    /// One line for each invalidation. `acknowledged` is false while it still has to be sent.
+    pub(crate) fn log(&self, acknowledged: bool, started: Instant) {
+        let tenants: Vec<&str> = self.tenants.iter().map(String::as_str).collect();
+        let resources: Vec<&str> = self.resources.iter().copied().collect();
+        tracing::info!(
+            resource = resources.join(","),
+            tenant = tenants.join(","),
+            stamps = self.stamps.len(),
+            acknowledged,
+            elapsed = ?started.elapsed(),
+            "invalidated"
+        );
+    }
+}

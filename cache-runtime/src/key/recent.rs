@@ -1,0 +1,98 @@
+//! What recent calls have been found to be: so that a call which is made again is not worked out again.
+
+use std::{
+    borrow::{Borrow, Cow},
+    fmt,
+    sync::Arc,
+};
+
+use quick_cache::{Weighter, sync::Cache};
+
+use crate::key::Address;
+
+/// How many bytes are kept, roughly: several thousand calls.
+const CAPACITY: u64 = 4 << 20;
+
+/// What a call takes beside its text, roughly: the slots, the lengths, the reference counts.
+const OVERHEAD: usize = 400;
+
+/// What a call is found by in this process: the function, and the arguments in their compact form or, where
+/// there is none, in the exact one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct CallKey(Arc<[u8]>);
+
+impl CallKey {
+    pub(crate) fn new(form: &[u8]) -> Self {
+        Self(form.into())
+    }
+
+    /// The bytes that it takes.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// So that a call is looked up by bytes that are in no allocation of their own.
+impl Borrow<[u8]> for CallKey {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// What follows from what tells a call from others.
+#[derive(Debug)]
+pub(crate) struct KnownCall {
+    /// Escaped; for the log.
+    pub(crate) tenant: Cow<'static, str>,
+    pub(crate) address: Arc<Address>,
+    pub(crate) fingerprint: [u8; 16],
+    /// Whether the function had keys of its own.
+    pub(crate) has_own_key: bool,
+}
+
+impl KnownCall {
+    fn len(&self) -> usize {
+        let stamps = self.address.stamps().iter().map(String::len);
+        self.tenant.len() + self.address.entry().len() + stamps.sum::<usize>()
+    }
+}
+
+/// The recent calls of one cache.
+pub(crate) struct RecentCalls(Cache<CallKey, Arc<KnownCall>, ByWeight>);
+
+#[derive(Debug, Clone)]
+struct ByWeight;
+
+impl Weighter<CallKey, Arc<KnownCall>> for ByWeight {
+    fn weight(&self, key: &CallKey, known: &Arc<KnownCall>) -> u64 {
+        (key.len() + known.len() + OVERHEAD) as u64
+    }
+}
+
+impl Default for RecentCalls {
+    fn default() -> Self {
+        Self(Cache::with_weighter(64, CAPACITY, ByWeight))
+    }
+}
+
+impl RecentCalls {
+    pub(crate) fn get(&self, form: &[u8]) -> Option<Arc<KnownCall>> {
+        self.0.get(form)
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.clear();
+    }
+
+    pub(crate) fn insert(&self, form: &[u8], known: &Arc<KnownCall>) {
+        self.0.insert(CallKey::new(form), Arc::clone(known));
+    }
+}
+
+impl fmt::Debug for RecentCalls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecentCalls")
+            .field("len", &self.0.len())
+            .finish_non_exhaustive()
+    }
+}

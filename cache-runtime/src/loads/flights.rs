@@ -1,0 +1,294 @@
+//! The table of the flights under way, whatever they are found by.
+
+use std::{
+    collections::HashMap,
+    fmt::Debug,
+    hash::{BuildHasher as _, Hash},
+};
+
+use tokio::time::Instant;
+
+use super::{
+    circles::{Awaited, Waits},
+    flight::{Caller, Flight, Landing, State, Takeover, WaitEnd},
+    load::Load,
+};
+use crate::sync::{
+    Arc, Mutex, MutexGuard,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// What a flight is found by.
+pub(crate) trait FlightKey: Clone + Eq + Hash {
+    /// What a load comes to.
+    type Value: Clone + Debug + Send + 'static;
+
+    /// Whether the load is under stamps, so that it may be joined while it lasts.
+    fn is_stamped(&self) -> bool;
+
+    /// Whether an invalidation of these stamps concerns the load.
+    fn depends_on(&self, stamps: &[String]) -> bool;
+}
+
+/// The flights under way.
+#[derive(Debug)]
+pub(crate) struct Flights<K: FlightKey> {
+    table: Mutex<Table<K>>,
+    /// The number of the last flight, or of the last landing.
+    last: AtomicU64,
+    /// How many may wait for one flight; `None` for any number.
+    max_waiters: Option<usize>,
+}
+
+/// How many keys are remembered to have landed, for callers that looked before they did.
+const REMEMBERED: usize = 1024;
+
+#[derive(Debug)]
+struct Table<K: FlightKey> {
+    flying: HashMap<K, Arc<Flight<K::Value>>>,
+    /// When a load has landed last with a value of a key with this hash; 0 for never. Keys may share a place: who is told too
+    /// much looks once more.
+    landed: Vec<u64>,
+}
+
+impl<K: FlightKey> Default for Table<K> {
+    fn default() -> Self {
+        Self {
+            flying: HashMap::new(),
+            landed: vec![0; REMEMBERED],
+        }
+    }
+}
+
+impl<K: FlightKey> Table<K> {
+    fn landed(&mut self, key: &K) -> &mut u64 {
+        // The rest of a division fits.
+        #[expect(clippy::cast_possible_truncation, reason = "less than 1024")]
+        let place = (self.flying.hasher().hash_one(key) % REMEMBERED as u64) as usize;
+        &mut self.landed[place]
+    }
+}
+
+impl<K: FlightKey> Default for Flights<K> {
+    fn default() -> Self {
+        Self {
+            table: Mutex::default(),
+            last: AtomicU64::new(0),
+            max_waiters: None,
+        }
+    }
+}
+
+/// A point in the order of flights.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment(u64);
+
+/// What joining a flight makes of a caller.
+pub(crate) enum Role<K: FlightKey> {
+    /// The one that loads.
+    Leader(Leader<K>),
+    /// One that waited, and what for.
+    Waiter(Landing<K::Value>),
+    /// One that would have waited for itself: the call was made by the load, or by one that waits for it.
+    Circle,
+}
+
+/// Who joins a flight.
+pub(crate) struct JoinRequest<'a, W> {
+    pub(crate) resource: &'static str,
+    /// When the call began.
+    pub(crate) began: Moment,
+    pub(crate) caller: Caller<'a>,
+    pub(crate) waits: &'a Waits,
+    /// Called with the flight before it is waited for.
+    pub(crate) watch: W,
+}
+
+impl<K: FlightKey> Flights<K> {
+    /// At most so many wait for one flight; whoever comes then is on its own.
+    pub(crate) fn with_max_waiters(max_waiters: Option<usize>) -> Self {
+        Self {
+            max_waiters,
+            ..Self::default()
+        }
+    }
+
+    /// To be taken when a call begins.
+    pub(crate) fn now(&self) -> Moment {
+        Moment(self.last.load(Ordering::SeqCst))
+    }
+
+    /// Joins the flight of this key, or starts it. Waits until it has landed, or until the caller is wanted as a leader.
+    pub(crate) async fn join<W>(self: &Arc<Self>, key: K, joining: JoinRequest<'_, W>) -> Role<K>
+    where
+        W: Fn(&Arc<Flight<K::Value>>),
+    {
+        let JoinRequest {
+            resource,
+            began,
+            caller,
+            waits,
+            watch,
+        } = joining;
+        loop {
+            let flight = {
+                let mut table = self.table();
+                if let Some(flight) = table.flying.get(&key) {
+                    Arc::clone(flight)
+                } else {
+                    let load = caller.load(resource);
+                    let flight = Arc::new(Flight::new(self.next(), Arc::clone(&load)));
+                    table.flying.insert(key.clone(), Arc::clone(&flight));
+                    return Role::Leader(Leader {
+                        flights: Arc::clone(self),
+                        follows: *table.landed(&key) > began.0,
+                        key,
+                        flight,
+                        load,
+                        takeover: None,
+                    });
+                }
+            };
+            let Some(_seat) = flight.seat(self.max_waiters) else {
+                return Role::Waiter(Landing::Failed);
+            };
+            let wait = caller
+                .waiting()
+                .map(|load| waits.begin(load, Arc::clone(&flight) as Arc<dyn Awaited>));
+            if let Some(None) = wait {
+                return Role::Circle;
+            }
+            watch(&flight);
+            let may_share = key.is_stamped() || flight.number > began.0;
+            match flight.wait(resource, caller, waits).await {
+                WaitEnd::Vacancy(load, takeover) => {
+                    return Role::Leader(Leader {
+                        flights: Arc::clone(self),
+                        follows: false,
+                        key,
+                        flight: Arc::clone(&flight),
+                        load,
+                        takeover: Some(takeover),
+                    });
+                }
+                WaitEnd::Circle => return Role::Circle,
+                WaitEnd::Landed(landed) if may_share => return Role::Waiter(landed),
+                // The leader may not have left yet; nobody needs this flight any more.
+                WaitEnd::Landed(_) | WaitEnd::Over => self.remove(&key, &flight),
+            }
+        }
+    }
+
+    /// Takes the flights that depend on one of these stamps out of the table: who is aboard stays, nobody joins.
+    pub(crate) fn detach(&self, stamps: &[String]) {
+        self.table().flying.retain(|key, _| !key.depends_on(stamps));
+    }
+
+    /// Takes all flights out of the table.
+    pub(crate) fn detach_all(&self) {
+        self.table().flying.clear();
+    }
+
+    /// How many flights are in the table.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.table().flying.len()
+    }
+
+    fn remove(&self, key: &K, flight: &Arc<Flight<K::Value>>) {
+        self.remove_if(key, flight, |_| true);
+    }
+
+    /// Takes a flight out of the table, unless somebody leads it beside this load.
+    fn remove_without(&self, key: &K, flight: &Arc<Flight<K::Value>>, load: &Arc<Load>) {
+        self.remove_if(key, flight, |state| match state {
+            State::Flying(crew) => crew.leaders.iter().all(|leader| Arc::ptr_eq(leader, load)),
+            State::Landed(..) | State::Abandoned => true,
+        });
+    }
+
+    fn remove_if(&self, key: &K, flight: &Arc<Flight<K::Value>>, removed: impl FnOnce(&State<K::Value>) -> bool) {
+        let mut table = self.table();
+        let current = table.flying.get(key);
+        if !current.is_some_and(|current| Arc::ptr_eq(current, flight)) {
+            return;
+        }
+        let state = flight.state();
+        if removed(&state) {
+            table.flying.remove(key);
+            if let State::Landed(Landing::Value(_), _) = *state {
+                *table.landed(key) = self.next();
+            }
+        }
+    }
+
+    fn next(&self) -> u64 {
+        self.last.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table<K>> {
+        self.table.lock()
+    }
+}
+
+/// One that loads. If the last one of a flight is dropped without [`land`](Self::land), one of the waiters takes over.
+#[derive(Debug)]
+pub(crate) struct Leader<K: FlightKey> {
+    flights: Arc<Flights<K>>,
+    key: K,
+    flight: Arc<Flight<K::Value>>,
+    load: Arc<Load>,
+    follows: bool,
+    takeover: Option<Takeover>,
+}
+
+impl<K: FlightKey> Leader<K> {
+    /// The load, which is to be polled inside of [`TendedFuture`](super::load::TendedFuture).
+    pub(crate) fn load(&self) -> &Arc<Load> {
+        &self.load
+    }
+
+    /// Why this one leads, if another one does, too.
+    pub(crate) fn takeover(&self) -> Option<&Takeover> {
+        self.takeover.as_ref()
+    }
+
+    /// Whether a load of the same key may have landed since the call began: what it found no trace of may be stored by now.
+    pub(crate) fn follows(&self) -> bool {
+        self.follows
+    }
+
+    /// Whether anybody waits.
+    pub(crate) fn has_waiters(&self) -> bool {
+        self.flight.waiters.load(Ordering::SeqCst) > 0
+    }
+
+    /// Tells the waiters. Until the leader is dropped, callers that still find the flight are given the same; drop it when
+    /// the fill is done.
+    pub(crate) fn land(&self, landed: Landing<K::Value>) {
+        // With a failure nobody may join any more; with a value, callers whose read came before the fill still may.
+        if matches!(landed, Landing::Failed) {
+            self.flights.remove(&self.key, &self.flight);
+        }
+        self.flight.end(State::Landed(landed, Instant::now()));
+    }
+
+    /// Whether an invalidation has overtaken the load: its entry would be dead on arrival, and would overwrite a live one. Or
+    /// somebody else has landed and left meanwhile.
+    pub(crate) fn is_detached(&self) -> bool {
+        !self
+            .flights
+            .table()
+            .flying
+            .get(&self.key)
+            .is_some_and(|current| Arc::ptr_eq(current, &self.flight))
+    }
+}
+
+impl<K: FlightKey> Drop for Leader<K> {
+    fn drop(&mut self) {
+        // Out of the table first: whoever is woken finds no flight, and starts the next one.
+        self.flights.remove_without(&self.key, &self.flight, &self.load);
+        self.flight.leave(&self.load);
+    }
+}

@@ -1,0 +1,27 @@
+//! The load whose body a task runs, as the task carries it.
+
+use std::sync::Arc;
+
+use super::Load;
+use crate::task::{Carried, look, scope};
+
+#[derive(Debug, Clone)]
+struct Inside(Arc<Load>);
+
+impl Carried for Inside {
+    /// A task that the body has spawned may be waited for by it.
+    fn spawned(self: Arc<Self>) -> Option<Arc<dyn Carried>> {
+        Some(self)
+    }
+}
+
+/// The load whose body the task runs.
+pub(crate) fn load_around() -> Option<Arc<Load>> {
+    look(|context| Some(Arc::clone(&context.get::<Inside>()?.0)))
+}
+
+/// Runs the body of a load.
+pub(crate) fn inside<F: Future>(load: &Arc<Load>, body: F) -> impl Future<Output = F::Output> + use<F> {
+    let inside = Inside(Arc::clone(load));
+    scope(body, |context| context.set(inside))
+}

@@ -1,0 +1,176 @@
+//! Invalidation by hand: by names and patterns that are given at run time.
+
+use std::{borrow::Cow, fmt, pin::Pin};
+
+use crate::{
+    cache::{Cache, Invalidated},
+    invalidation::Invalidation,
+    key::{DEFAULT_TENANT, NOBODY, ScopeValue, escape},
+    resource::{Resource, Selection, Tenancy, declared},
+};
+
+impl Cache {
+    /// Makes everything cached for a resource, group or pattern unusable; see [`Invalidate`] for the options.
+    ///
+    /// The names are those that this program declares with [`resources!`](crate::resources).
+    ///
+    /// ```
+    /// # mod cache_resources { cache_runtime::resources! { dashboard_summary { ttl = 60, scope(company: i64) } } }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cache = cache_runtime::Cache::builder().build();
+    /// cache.invalidate("dashboard_*").tenant("client-a").scope("company", 123).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn invalidate(&self, pattern: impl Into<String>) -> Invalidate {
+        Invalidate::of_pattern(self, pattern.into())
+    }
+
+    /// Makes everything cached for a tenant unusable: every resource that this program declares, and what was set by key.
+    /// What tenants share stays.
+    pub fn invalidate_tenant(&self, tenant: impl fmt::Display) -> Invalidate {
+        Invalidate::of_tenant(self, &tenant)
+    }
+}
+
+/// An invalidation by hand, made by [`Cache::invalidate`]: add to it, then `.await` it.
+#[derive(Debug)]
+#[must_use = "an invalidation does nothing until it is awaited"]
+pub struct Invalidate {
+    cache: Cache,
+    what: What,
+    tenant: Option<String>,
+    scopes: Vec<(String, String)>,
+}
+
+#[derive(Debug)]
+enum What {
+    Pattern(String),
+    Tenant,
+}
+
+impl Invalidate {
+    pub(crate) fn of_pattern(cache: &Cache, pattern: String) -> Self {
+        Self {
+            cache: cache.clone(),
+            what: What::Pattern(pattern),
+            tenant: None,
+            scopes: Vec::new(),
+        }
+    }
+
+    pub(crate) fn of_tenant(cache: &Cache, tenant: &dyn fmt::Display) -> Self {
+        Self {
+            cache: cache.clone(),
+            what: What::Tenant,
+            tenant: Some(escape(tenant)),
+            scopes: Vec::new(),
+        }
+    }
+
+    /// The tenant. Default: the task's current one, else `default`. If its `Display` returns an error, all tenants are meant.
+    pub fn tenant(mut self, tenant: impl fmt::Display) -> Self {
+        self.tenant = Some(escape(&tenant));
+        self
+    }
+
+    /// Only what has this scope value; if its `Display` returns an error, the whole resource. Every matched resource must declare the scope; a group with parameters must declare the
+    /// parameter, and what is given none of these is meant as a whole.
+    pub fn scope(mut self, name: impl Into<String>, value: impl fmt::Display) -> Self {
+        self.scopes.push((name.into(), escape(&value)));
+        self
+    }
+
+    /// As [`scope`](Self::scope), only what has the value `None` in this scope: that of nobody. Every matched resource must
+    /// declare the scope as an `Option`.
+    pub fn scope_none(mut self, name: impl Into<String>) -> Self {
+        self.scopes.push((name.into(), NOBODY.to_owned()));
+        self
+    }
+
+    fn resolve(&self) -> Result<Invalidation, InvalidateError> {
+        let engine = &self.cache.engine;
+        let What::Pattern(pattern) = &self.what else {
+            let tenant = self.tenant.as_deref().unwrap_or(DEFAULT_TENANT);
+            return Ok(Invalidation::of_tenant(&engine.key_prefix, tenant));
+        };
+        let mut targets = Vec::new();
+        for selection in declared::find(pattern).map_err(InvalidateError)? {
+            targets.extend(selection.targets(&self.scopes_of(selection)?));
+        }
+        let have_tenants = targets
+            .iter()
+            .any(|(resource, _)| resource.tenancy() == Tenancy::PerTenant);
+        let tenant = match &self.tenant {
+            None if have_tenants => engine.tenant_of_task("an invalidation by hand"),
+            tenant => tenant.clone().map(Cow::from),
+        };
+        let tenant = tenant.as_deref().unwrap_or(DEFAULT_TENANT);
+        let mut invalidation = Invalidation::new(&engine.key_prefix);
+        for (resource, scopes) in targets {
+            check_nobody(resource, &scopes)?;
+            invalidation.add(Some(tenant), resource, &scopes);
+        }
+        Ok(invalidation)
+    }
+
+    /// The given scope values, if every selected resource declares these scopes, or the selected group these parameters.
+    fn scopes_of(&self, selection: Selection) -> Result<Vec<ScopeValue>, InvalidateError> {
+        if let Selection::Parts(group) = selection {
+            return self.among(group.parameters(), &format!("group `{}`", group.name()), "parameter");
+        }
+        let mut scopes = Vec::new();
+        for resource in selection.resources() {
+            scopes = self.among(resource.scopes(), &format!("resource `{}`", resource.name()), "scope")?;
+        }
+        Ok(scopes)
+    }
+
+    fn among(&self, declared: &[&'static str], of: &str, kind: &str) -> Result<Vec<ScopeValue>, InvalidateError> {
+        let scope = |(name, value): &(String, String)| {
+            let found = declared.iter().find(|declared| *declared == name);
+            found.map(|&name| (name, value.clone())).ok_or_else(|| {
+                let offered = match declared {
+                    [] => "it declares none".to_owned(),
+                    names => format!("it declares {}", names.join(", ")),
+                };
+                InvalidateError(format!("{of} has no {kind} `{name}`: {offered}"))
+            })
+        };
+        self.scopes.iter().map(scope).collect()
+    }
+}
+
+/// Refuses `None` for a scope that always has a value.
+fn check_nobody(resource: &Resource, scopes: &[ScopeValue]) -> Result<(), InvalidateError> {
+    let never_none = |(name, value): &&ScopeValue| value == NOBODY && !resource.optional_scopes().contains(name);
+    scopes.iter().find(never_none).map_or(Ok(()), |(name, _)| {
+        Err(InvalidateError(format!(
+            "the scope `{name}` of resource `{}` is not declared as an `Option`: it is never `None`",
+            resource.name()
+        )))
+    })
+}
+
+impl IntoFuture for Invalidate {
+    type Output = Result<Invalidated, InvalidateError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let invalidation = self.resolve()?;
+            Ok(self.cache.engine.apply(invalidation).await)
+        })
+    }
+}
+
+/// A name, pattern or scope that this program does not declare. A store that cannot be reached is no error, see
+/// [`Invalidated::Pending`]. `Debug` is the sentence that `Display` is, for programs that return it from `main`.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidateError(String);
+
+impl fmt::Debug for InvalidateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

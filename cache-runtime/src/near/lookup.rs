@@ -1,0 +1,129 @@
+//! What one call of a `#[cached]` function does with the near cache.
+
+use std::{borrow::Borrow, sync::Arc, time::Duration};
+
+use super::{Freshness, Marks, Near, NearEntry, OVERHEAD, Validity, nanos, tier::Tier};
+use crate::{
+    entry::Stamp,
+    key::{Address, recent::CallKey},
+};
+
+/// How the values of a function are known to be valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coherence {
+    /// The store reports changes of stamps: `near = "tracked"`.
+    Tracked,
+    /// The stamps are asked from the store on every call: `near = "checked"`.
+    Checked,
+}
+
+/// Where a value comes from that is to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The store.
+    Read,
+    /// The call itself.
+    Loaded,
+}
+
+/// What a look into the near cache came to.
+pub(crate) enum NearAnswer {
+    /// A value that may be used without asking the store.
+    Entry(Arc<NearEntry>),
+    /// None: this is how the call goes on.
+    Lookup(NearLookup),
+}
+
+/// One call and the value that is kept for it, if one is.
+#[derive(Debug)]
+pub(crate) struct NearLookup {
+    near: Arc<Near>,
+    coherence: Coherence,
+    key: CallKey,
+    /// May be used if the store still has its stamps.
+    unchecked: Option<Arc<NearEntry>>,
+    marks: Marks,
+}
+
+impl NearLookup {
+    /// Looks for the value of the call that has this form.
+    #[inline]
+    pub(crate) fn look(near: &Arc<Near>, coherence: Coherence, form: &[u8]) -> NearAnswer {
+        let now = near.now();
+        let mut unchecked = near.get(form, now);
+        if let Some(kept) = unchecked.take_if(|_| coherence == Coherence::Tracked) {
+            match near.known(&kept, now) {
+                Freshness::Unchanged => return NearAnswer::Entry(kept),
+                Freshness::Unsure => unchecked = Some(kept),
+                Freshness::Changed => near.forget(form, &kept),
+            }
+        }
+        NearAnswer::Lookup(Self {
+            near: Arc::clone(near),
+            coherence,
+            key: CallKey::new(form),
+            unchecked,
+            marks: Marks::default(),
+        })
+    }
+
+    /// To be called before the store is asked: what is read from here on can be kept.
+    pub(crate) fn mark(&mut self, address: &Address) {
+        if self.coherence == Coherence::Tracked {
+            self.marks = self.near.marks(address.stamps());
+        }
+    }
+
+    /// Whether a value is there that may be used if the store still has its stamps.
+    pub(crate) fn has_unchecked(&self) -> bool {
+        self.unchecked.is_some()
+    }
+
+    /// The value, if these are its stamps. It is kept on as one that was just read.
+    pub(crate) fn checked<T, N: Tier<T>>(&mut self, current: &[Option<Stamp>]) -> Option<T> {
+        let kept = self.unchecked.as_ref()?;
+        let Validity { expires_at, weight, .. } = kept.validity;
+        if !kept.validity.stamps().map(Some).eq(current.iter().copied()) {
+            if let Some(kept) = self.unchecked.take() {
+                self.near.forget(self.key.borrow(), &kept);
+            }
+            return None;
+        }
+        let value = N::restore(kept.value())?;
+        if self.coherence == Coherence::Tracked && self.near.stamps.known(&self.marks) == Freshness::Unchanged {
+            let validity = Validity {
+                stamps: Validity::marked(kept.validity.stamps(), &self.marks),
+                expires_at,
+                weight,
+            };
+            if let Some(held) = N::hold(&value) {
+                self.near.keep(self.key.clone(), N::keep(held, validity));
+            }
+        }
+        Some(value)
+    }
+
+    /// Keeps a value that was read or loaded under these stamps, after [`mark`](Self::mark). `encoded` is the length of its
+    /// encoded form, from which the bytes that it takes are estimated.
+    pub(crate) fn keep<T, N: Tier<T>>(
+        &self,
+        origin: Origin,
+        value: N::Held,
+        stamps: impl Iterator<Item = Stamp>,
+        ttl: Duration,
+        encoded: usize,
+    ) {
+        let marks = match (origin, self.near.stamps.known(&self.marks)) {
+            // The change is likely to be the creation of these very stamps: the value is checked once before it is used.
+            (Origin::Loaded, Freshness::Changed) => &Marks::default(),
+            _ => &self.marks,
+        };
+        let weight = encoded + self.key.len() + OVERHEAD;
+        let validity = Validity {
+            stamps: Validity::marked(stamps, marks),
+            expires_at: self.near.now().saturating_add(nanos(ttl)),
+            weight: weight as u64,
+        };
+        self.near.keep(self.key.clone(), N::keep(value, validity));
+    }
+}

@@ -1,0 +1,15 @@
+//! What everything that runs stands on: what a task carries, what its tokio runtime can do, background tasks of which at most
+//! one runs, and the pauses between attempts.
+
+mod background;
+mod backoff;
+mod context;
+mod runtime;
+
+pub use self::context::{TaskContext, in_current_context, spawn};
+pub(crate) use self::{
+    background::{Claim, RuntimeClaim, SingleTask, TaskPerRuntime},
+    backoff::backoff,
+    context::{Carried, Context, look, scope},
+    runtime::{Needs, Unfit, handle_for},
+};

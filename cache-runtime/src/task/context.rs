@@ -1,0 +1,175 @@
+//! What a task carries with it. What that may be, and what becomes of it, each owner says: this module only carries.
+
+use std::{
+    any::{Any, TypeId},
+    fmt::Debug,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::{self, Poll},
+};
+
+use pin_project_lite::pin_project;
+use tokio::task::{JoinHandle, futures::TaskLocalFuture};
+
+tokio::task_local! {
+    static CONTEXT: Arc<OnceLock<Context>>;
+}
+
+/// Something that a task carries, one of each type.
+pub(crate) trait Carried: Any + Debug + Send + Sync {
+    /// As a task has it that is spawned in this context; `None` where it is left behind. What is over should be: tasks that
+    /// spawn one another for ever carry no more and more then.
+    fn spawned(self: Arc<Self>) -> Option<Arc<dyn Carried>>;
+}
+
+/// What a task carries with it. Tasks that it spawns start without, unless it is carried on to them ([`spawn`]).
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Context(Vec<(TypeId, Arc<dyn Carried>)>);
+
+/// Of a task that carries nothing.
+static EMPTY: Context = Context(Vec::new());
+
+impl Context {
+    /// What is carried of this type.
+    pub(crate) fn get<T: Carried>(&self) -> Option<&T> {
+        let (_, carried) = self.0.iter().find(|(ty, _)| *ty == TypeId::of::<T>())?;
+        (&**carried as &dyn Any).downcast_ref()
+    }
+
+    /// Carries this in the place of what was carried of its type.
+    pub(crate) fn set<T: Carried>(&mut self, carried: T) {
+        let carried: (TypeId, Arc<dyn Carried>) = (TypeId::of::<T>(), Arc::new(carried));
+        match self.0.iter_mut().find(|(ty, _)| *ty == carried.0) {
+            Some(before) => *before = carried,
+            None => self.0.push(carried),
+        }
+    }
+
+    /// What a task gets that is spawned in this context.
+    fn spawned(&self) -> Self {
+        let parts = self.0.iter();
+        Self(
+            parts
+                .filter_map(|(ty, part)| Some((*ty, Arc::clone(part).spawned()?)))
+                .collect(),
+        )
+    }
+}
+
+/// Looks at what the task carries.
+pub(crate) fn look<R>(look: impl Fn(&Context) -> R) -> R {
+    let looked = CONTEXT.try_with(|context| context.get().map(&look));
+    looked.ok().flatten().unwrap_or_else(|| look(&EMPTY))
+}
+
+pin_project! {
+    /// A future with a context that differs from the one around it. The difference is applied when it is first polled, to
+    /// the context that is around it *then*. It adds nothing to the size of the future but a few words.
+    pub(crate) struct Scoped<F, C> {
+        change: Option<C>,
+        context: Arc<OnceLock<Context>>,
+        #[pin]
+        inner: TaskLocalFuture<Arc<OnceLock<Context>>, F>,
+    }
+}
+
+/// Runs a future in a context changed by `change`.
+pub(crate) fn scope<F: Future, C: FnOnce(&mut Context)>(future: F, change: C) -> Scoped<F, C> {
+    let context: Arc<OnceLock<Context>> = Arc::default();
+    Scoped {
+        change: Some(change),
+        inner: CONTEXT.scope(Arc::clone(&context), future),
+        context,
+    }
+}
+
+impl<F: Future, C: FnOnce(&mut Context)> Future for Scoped<F, C> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        if let Some(change) = this.change.take() {
+            this.context.get_or_init(|| {
+                let mut context = look(Context::clone);
+                change(&mut context);
+                context
+            });
+        }
+        this.inner.poll(cx)
+    }
+}
+
+/// As [`tokio::spawn`], with what the task that calls it carries: its cache, its tenant, and whatever observes it
+/// ([`observe`](crate::cache::observe)).
+///
+/// A task that is spawned by [`tokio::spawn`] has none of it: a service with many tenants would read and invalidate those of
+/// the tenant `default` there. For other ways to spawn there is [`in_current_context`].
+///
+/// The task also knows the load whose body has spawned it, which may wait for it: its calls do not wait for that load. And it
+/// knows the mutations and the [`transaction`](crate::mutation::transaction) that it was spawned in, for as long as these last: what
+/// they are changing is not read from the cache. It is not part of them; what its own mutations name inside a transaction is
+/// invalidated at once and again after the commit.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let tenant = cache_runtime::with_tenant("client-a", async {
+///     cache_runtime::spawn(async { cache_runtime::current_tenant() }).await
+/// });
+/// assert_eq!(tenant.await.unwrap().as_deref(), Some("client-a"));
+/// # }
+/// ```
+///
+/// # Panics
+///
+/// Outside of a tokio runtime.
+#[track_caller]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    tokio::spawn(in_current_context(future))
+}
+
+/// Runs a future, wherever it is polled, with what the task that calls this function carries: for a `JoinSet`, another
+/// runtime, or a thread. See [`spawn`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # cache_runtime::with_tenant("client-a", async {
+/// let mut tasks = tokio::task::JoinSet::new();
+/// tasks.spawn(cache_runtime::in_current_context(async { cache_runtime::current_tenant() }));
+/// # assert_eq!(tasks.join_all().await[0].as_deref(), Some("client-a"));
+/// # }).await }
+/// ```
+pub fn in_current_context<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    TaskContext::current().run(future)
+}
+
+/// What a task carries ([`spawn`]), kept for futures that come about elsewhere: the requests of a server, say, which its
+/// framework spawns.
+///
+/// ```
+/// # use cache_runtime::{TaskContext, current_tenant, with_tenant};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let context = with_tenant("client-a", async { TaskContext::current() }).await;
+/// for _request in 0..2 {
+///     let tenant = tokio::spawn(context.run(async { current_tenant() })).await.unwrap();
+///     assert_eq!(tenant.as_deref(), Some("client-a"));
+/// }
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct TaskContext(Context);
+
+impl TaskContext {
+    /// What the task carries that calls this function.
+    pub fn current() -> Self {
+        Self(look(Context::spawned))
+    }
+
+    /// Runs a future, wherever it is polled, with what was carried.
+    pub fn run<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        let carried = self.0.spawned();
+        scope(future, move |context| *context = carried)
+    }
+}
