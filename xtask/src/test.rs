@@ -4,7 +4,14 @@ use std::{path::Path, process::ExitCode};
 
 use anyhow::Result;
 
-use crate::{api, cargo::cargo, counts, deny, docs, metadata::Metadata, package, rustdoc, setup, steps::Steps};
+use crate::{
+    api,
+    cargo::cargo,
+    counts, deny, docs,
+    metadata::Metadata,
+    package, rustdoc, setup,
+    steps::{Steps, execute},
+};
 
 /// Runs every check, the quick ones first, and reports all that failed at the end.
 pub(crate) fn run(root: &Path) -> ExitCode {
@@ -24,7 +31,7 @@ pub(crate) fn run(root: &Path) -> ExitCode {
         "doc tests",
         &mut cargo(root, ["test", "--workspace", "--doc", "--all-features"]),
     );
-    steps.command("documentation", &mut rustdoc::command(root));
+    steps.run("documentation", || execute(&mut rustdoc::command(root)?));
     unless_skipped(&mut steps, "public interface", api::reason_to_skip(root), || {
         api::check(root)
     });
