@@ -6,9 +6,10 @@ use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use crate::{
     args::{CachedArgs, InvalidatesArgs, ResourcesArgs},
     diag::Errors,
-    expand, fallback, lower,
+    expand, fallback,
+    function::{Function, FunctionItem},
+    lower,
     paths::with_runtime,
-    target::{Function, Target},
 };
 
 pub(crate) fn resources(input: TokenStream) -> TokenStream {
@@ -80,13 +81,13 @@ pub(crate) fn invalidates(args: TokenStream, item: TokenStream) -> TokenStream {
 fn annotate<W: FnOnce(TokenStream) -> TokenStream>(
     attribute: &str,
     item: TokenStream,
-    lower: impl FnOnce(&mut Errors, Option<&Target>) -> Option<W>,
+    lower: impl FnOnce(&mut Errors, Option<&Function>) -> Option<W>,
 ) -> TokenStream {
     let mut errors = Errors::new();
-    let function = syn::parse2::<Function>(item.clone()).map_err(|error| not_a_function(&error, attribute));
+    let function = syn::parse2::<FunctionItem>(item.clone()).map_err(|error| not_a_function(&error, attribute));
     let target = errors
         .keep(function)
-        .and_then(|function| Target::new(function, attribute, &mut errors));
+        .and_then(|function| Function::new(function, attribute, &mut errors));
     let wrap = lower(&mut errors, target.as_ref());
     match errors.into_result() {
         Err(error) => fallback::item(&item, &error),

@@ -11,10 +11,10 @@ mod duration;
 mod entry;
 mod expand;
 mod fallback;
+mod function;
 mod lower;
 mod model;
 mod paths;
-mod target;
 mod uses;
 
 #[cfg(test)]

@@ -12,23 +12,23 @@ pub(crate) use self::{cached::cached, invalidates::invalidates, registry::regist
 use crate::{
     args::{Reference, ScopeExpr, Slot},
     diag::{Errors, did_you_mean},
+    function::Function,
     model::{Scope, Tenant},
-    target::Target,
 };
 
 /// The argument that is the tenant unless the attribute says otherwise.
 const TENANT_ARGUMENT: &str = "tenant_id";
 
 /// The tenant of the attribute, or the argument `tenant_id`.
-fn tenant(given: &Slot<Expr>, target: &Target) -> Option<Tenant> {
+fn tenant(given: &Slot<Expr>, function: &Function) -> Option<Tenant> {
     if let Some(expr) = given.value() {
         return Some(Tenant {
             cfg: Vec::new(),
-            value: target.adapt_operand(expr),
+            value: function.adapt_operand(expr),
             span: expr.span(),
         });
     }
-    let argument = target
+    let argument = function
         .arguments
         .iter()
         .find(|argument| argument.ident == TENANT_ARGUMENT)?;
@@ -41,13 +41,13 @@ fn tenant(given: &Slot<Expr>, target: &Target) -> Option<Tenant> {
 }
 
 /// Refuses scope values that have no value, or two.
-fn check_scopes(given: &[ScopeExpr], target: &Target, errors: &mut Errors) {
+fn check_scopes(given: &[ScopeExpr], function: &Function, errors: &mut Errors) {
     for (i, ScopeExpr { name, value }) in given.iter().enumerate() {
         if given[..i].iter().any(|earlier| earlier.name == *name) {
             let text = format!("the scope `{name}` is given twice\nhelp: keep one of the two");
             errors.at(name.span(), text);
-        } else if value.is_none() && target.argument(name).is_none() {
-            let text = no_argument(name, target);
+        } else if value.is_none() && function.argument(name).is_none() {
+            let text = no_argument(name, function);
             let text = format!("{text}\nhelp: write `{name} = ...` to take the value from elsewhere");
             errors.at(name.span(), text);
         }
@@ -55,11 +55,11 @@ fn check_scopes(given: &[ScopeExpr], target: &Target, errors: &mut Errors) {
 }
 
 /// The scope values of one resource or target.
-fn scopes(given: &[ScopeExpr], of: &Reference, target: &Target) -> Vec<Scope> {
+fn scopes(given: &[ScopeExpr], of: &Reference, function: &Function) -> Vec<Scope> {
     let scope = |ScopeExpr { name, value }: &ScopeExpr| {
         let value_expr = value.as_ref();
         let (value, span) = match value {
-            Some(expr) => (target.adapt_operand(expr), expr.span()),
+            Some(expr) => (function.adapt_operand(expr), expr.span()),
             None => (name.to_token_stream(), name.span()),
         };
         let ty = of.sibling(&quote_spanned!(name.span()=> scopes::#name), name.span());
@@ -78,8 +78,8 @@ fn ends_in(path: &ExprPath, word: &str) -> bool {
     path.path.segments.last().is_some_and(|last| last.ident == word)
 }
 
-fn no_argument(name: &Ident, target: &Target) -> String {
-    let arguments: Vec<String> = target
+fn no_argument(name: &Ident, function: &Function) -> String {
+    let arguments: Vec<String> = function
         .arguments
         .iter()
         .map(|argument| argument.ident.to_string())
@@ -88,6 +88,6 @@ fn no_argument(name: &Ident, target: &Target) -> String {
     format!("no argument is named `{name}`{near}")
 }
 
-fn adapted(slot: &Slot<Expr>, target: &Target) -> Option<TokenStream> {
-    slot.value().map(|expr| target.adapt(expr))
+fn adapted(slot: &Slot<Expr>, function: &Function) -> Option<TokenStream> {
+    slot.value().map(|expr| function.adapt(expr))
 }

@@ -7,10 +7,7 @@ mod repeats;
 
 use std::{
     collections::BTreeSet,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use tokio::time::Instant;
@@ -21,15 +18,14 @@ pub(crate) use self::{
     repeats::Repeats,
 };
 use crate::{
-    key::{self, BY_KEY, SHARED_TENANT, ScopeValue, UNSHOWN},
+    key::{BY_KEY, Namespace, SHARED_TENANT, ScopeValue, UNSHOWN},
     resource::{Resource, Tenancy, declared},
 };
 
 /// Stamps to remove, and the patterns to sweep afterwards.
 #[derive(Debug, Default)]
 pub(crate) struct Invalidation {
-    /// What the keys of the cache begin with.
-    prefix: Arc<str>,
+    namespace: Namespace,
     stamps: BTreeSet<String>,
     patterns: Vec<String>,
     /// For the log.
@@ -40,22 +36,22 @@ pub(crate) struct Invalidation {
 }
 
 impl Invalidation {
-    /// Of nothing yet, in a cache whose keys begin with `prefix`.
-    pub(crate) fn new(prefix: &Arc<str>) -> Self {
+    /// Of nothing yet, in this namespace.
+    pub(crate) fn new(namespace: &Namespace) -> Self {
         Self {
-            prefix: Arc::clone(prefix),
+            namespace: namespace.clone(),
             ..Self::default()
         }
     }
 
     /// Of everything of a tenant that this program can have stored; of the shared one, of what tenants share.
-    pub(crate) fn of_tenant(prefix: &Arc<str>, tenant: &str) -> Self {
+    pub(crate) fn of_tenant(namespace: &Namespace, tenant: &str) -> Self {
         let tenancy = if tenant == SHARED_TENANT {
             Tenancy::Shared
         } else {
             Tenancy::PerTenant
         };
-        let mut invalidation = Self::new(prefix);
+        let mut invalidation = Self::new(namespace);
         for resource in declared::resources().filter(|resource| resource.tenancy() == tenancy) {
             invalidation.add(Some(tenant), resource, &[]);
         }
@@ -92,9 +88,9 @@ impl Invalidation {
         self.resources.insert(resource.name());
         self.tenants.insert(tenant.to_owned());
         self.stamps
-            .insert(key::stamp_key(&self.prefix, tenant, resource.name(), stamped));
+            .insert(self.namespace.stamp(tenant, resource.name(), stamped));
         self.patterns
-            .push(key::sweep_pattern(&self.prefix, tenant, resource.name(), stamped));
+            .push(self.namespace.entries(tenant, resource.name(), stamped));
     }
 
     /// Adds what was set by key: under these scope values, or all of it.
@@ -104,7 +100,7 @@ impl Invalidation {
         }
         self.resources.insert(BY_KEY);
         self.tenants.insert(tenant.to_owned());
-        self.stamps.insert(key::stamp_key(&self.prefix, tenant, BY_KEY, scopes));
+        self.stamps.insert(self.namespace.stamp(tenant, BY_KEY, scopes));
     }
 
     /// It is not known whose: everything of all tenants is meant.

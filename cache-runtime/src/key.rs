@@ -6,14 +6,19 @@
 
 pub(crate) mod canonical;
 pub(crate) mod glob;
+mod namespace;
 pub(crate) mod recent;
 mod stamp;
 
-use std::fmt::{Display, Write as _};
+use std::{
+    borrow::Cow,
+    fmt::{Display, Write as _},
+};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use smallvec::{SmallVec, smallvec};
 
+pub(crate) use self::namespace::{Kind, Namespace};
 use self::stamp::STAMP;
 pub(crate) use self::stamp::{hold_key, resource_of_stamp, tenant_of_stamp, writer_key};
 
@@ -29,27 +34,6 @@ const USUAL_VALUE: usize = 40;
 
 const ENTRY: &str = "cache:";
 const LEASE: &str = "cachelease:";
-
-/// A namespace is no longer than this.
-const LONGEST_NAMESPACE: usize = 64;
-
-/// What keys begin with in this namespace, before all that stands in them without one.
-///
-/// # Errors
-///
-/// If the name cannot be one.
-pub(crate) fn namespace_prefix(name: &str) -> Result<String, String> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    if name.is_empty() || name.len() > LONGEST_NAMESPACE || !name.bytes().all(is_plain) {
-        return Err(format!(
-            "a namespace has 1 to {LONGEST_NAMESPACE} of the characters A to Z, a to z, 0 to 9, `_`, `.` and `-`"
-        ));
-    }
-    if name.starts_with("cache") {
-        return Err("a namespace does not begin with `cache`, as the keys themselves do".to_owned());
-    }
-    Ok(format!("{name}:"))
-}
 
 /// The tenant segment of resources declared `tenant = shared`.
 pub(crate) const SHARED_TENANT: &str = "~shared";
@@ -78,12 +62,16 @@ pub(crate) fn escape(value: &(impl Display + ?Sized)) -> String {
     let Some(text) = shown(value) else {
         return UNSHOWN.to_owned();
     };
-    let escaped = utf8_percent_encode(&text, ESCAPED).to_string();
+    let escaped: Cow<'_, str> = utf8_percent_encode(&text, ESCAPED).into();
     if escaped.len() > LONGEST_SEGMENT {
         let digest = blake3::hash(text.as_bytes()).to_hex();
-        format!("~{}", &digest[..32])
-    } else {
-        escaped
+        return format!("~{}", &digest[..32]);
+    }
+    match escaped {
+        Cow::Owned(escaped) => escaped,
+        // Nothing had to be escaped. A single byte that had to be is borrowed, too.
+        Cow::Borrowed(same) if same.len() == text.len() => text,
+        Cow::Borrowed(escaped) => escaped.to_owned(),
     }
 }
 
@@ -113,28 +101,28 @@ impl Address {
     /// escaped here. `suffix` is the hash of the arguments and must hold no `:`.
     pub fn new(tenant: &str, resource: &str, scopes: &[(&'static str, &str)], suffix: &str) -> Self {
         let scopes: Vec<ScopeValue> = scopes.iter().map(|(name, value)| (*name, escape(value))).collect();
-        Self::from_escaped("", &escape(tenant), resource, &scopes, suffix)
+        Self::from_escaped(&Namespace::default(), &escape(tenant), resource, &scopes, suffix)
     }
 
-    /// As [`new`](Self::new), of parts that are escaped already, with what keys begin with.
+    /// As [`new`](Self::new), of parts that are escaped already, in a namespace.
     pub(crate) fn from_escaped(
-        prefix: &str,
+        namespace: &Namespace,
         tenant: &str,
         resource: &str,
         scopes: &[ScopeValue],
         suffix: &str,
     ) -> Self {
-        let entry = entry_key(prefix, tenant, resource, scopes, suffix);
-        let mut stamps = smallvec![stamp_key(prefix, tenant, resource, &[])];
-        stamps.extend(scopes.chunks(1).map(|scope| stamp_key(prefix, tenant, resource, scope)));
+        let entry = namespace.entry(tenant, resource, scopes, suffix);
+        let mut stamps = smallvec![namespace.stamp(tenant, resource, &[])];
+        stamps.extend(scopes.chunks(1).map(|scope| namespace.stamp(tenant, resource, scope)));
         if scopes.len() > 1 {
-            stamps.push(stamp_key(prefix, tenant, resource, scopes));
+            stamps.push(namespace.stamp(tenant, resource, scopes));
         }
         Self {
             entry,
             stamps,
             has_holds: false,
-            prefix_len: prefix.len().try_into().unwrap_or(0),
+            prefix_len: namespace.prefix().len().try_into().unwrap_or(0),
         }
     }
 
@@ -197,66 +185,6 @@ impl Address {
     }
 }
 
-/// The key of an entry.
-pub(crate) fn entry_key(prefix: &str, tenant: &str, resource: &str, scopes: &[ScopeValue], suffix: &str) -> String {
-    let mut entry = joined(prefix, ENTRY, tenant, resource, scopes, suffix.len() + 1);
-    entry.push(':');
-    entry.push_str(suffix);
-    entry
-}
-
-/// The key of the stamp of a resource, or of some scope values of it.
-pub(crate) fn stamp_key(prefix: &str, tenant: &str, resource: &str, scopes: &[ScopeValue]) -> String {
-    joined(prefix, STAMP, tenant, resource, scopes, 0)
-}
-
-/// What all stamps begin with.
-pub(crate) fn stamps_prefix(prefix: &str) -> String {
-    [prefix, STAMP].concat()
-}
-
-/// The key of a session of those who watch stamps, on the server that has the keys of this probe. No tenant is called that; and
-/// whoever may use entries may use these.
-pub(crate) fn session_key(prefix: &str, probe: &str, session: &str) -> String {
-    format!("{prefix}{ENTRY}~watch:{probe}:{session}")
-}
-
-/// The glob that matches every entry.
-pub(crate) fn sweep_everything(prefix: &str) -> String {
-    [prefix, ENTRY, "*"].concat()
-}
-
-/// The glob that matches every entry of a resource with these scope values, and now and then one of another value: the
-/// sweep looks at stamps before it removes anything.
-pub(crate) fn sweep_pattern(prefix: &str, tenant: &str, resource: &str, scopes: &[ScopeValue]) -> String {
-    let mut pattern = format!("{prefix}{ENTRY}{tenant}:{resource}:");
-    for (name, value) in scopes {
-        // Writing to a String cannot fail.
-        let _ = write!(pattern, "*{name}-{value}:");
-    }
-    pattern.push('*');
-    pattern
-}
-
-/// What entry keys and stamp keys begin with, with room for `more` bytes.
-fn joined(prefix: &str, kind: &str, tenant: &str, resource: &str, scopes: &[ScopeValue], more: usize) -> String {
-    let scopes_len: usize = scopes.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-    let len = prefix.len() + kind.len() + tenant.len() + 1 + resource.len() + scopes_len + more;
-    let mut key = String::with_capacity(len);
-    key.push_str(prefix);
-    key.push_str(kind);
-    key.push_str(tenant);
-    key.push(':');
-    key.push_str(resource);
-    for (name, value) in scopes {
-        key.push(':');
-        key.push_str(name);
-        key.push('-');
-        key.push_str(value);
-    }
-    key
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -302,9 +230,9 @@ mod tests {
 
     #[test]
     fn in_a_namespace_every_key_begins_with_it() {
-        let prefix = namespace_prefix("billing").unwrap();
+        let namespace = Namespace::named("billing").unwrap();
         let scopes = [("company", "1".to_owned()), ("region", "eu".to_owned())];
-        let address = Address::from_escaped(&prefix, "t", "r", &scopes, "0123456789ab");
+        let address = Address::from_escaped(&namespace, "t", "r", &scopes, "0123456789ab");
         assert_eq!(address.entry(), "billing:cache:t:r:company-1:region-eu:0123456789ab");
         assert!(
             address
@@ -330,14 +258,14 @@ mod tests {
         );
         assert_eq!(resource_of_stamp("cachestamp:t:r"), "cachestamp:t:r");
         assert_eq!(tenant_of_stamp("cachestamp:t:r"), "t");
-        assert_eq!(sweep_pattern(&prefix, "t", "r", &[]), "billing:cache:t:r:*");
-        assert_eq!(sweep_everything(&prefix), "billing:cache:*");
+        assert_eq!(namespace.entries("t", "r", &[]), "billing:cache:t:r:*");
+        assert_eq!(namespace.every_entry(), "billing:cache:*");
     }
 
     #[test]
     fn a_namespace_is_a_short_plain_name_that_no_key_begins_with() {
         for name in ["billing", "Billing-2.eu_west", &"x".repeat(64)] {
-            assert_eq!(namespace_prefix(name), Ok(format!("{name}:")));
+            assert_eq!(Namespace::named(name).unwrap().name(), Some(name));
         }
         for name in [
             "",
@@ -351,7 +279,7 @@ mod tests {
             "cachestamp",
             "cache2",
         ] {
-            assert!(namespace_prefix(name).is_err(), "{name}");
+            assert!(Namespace::named(name).is_err(), "{name}");
         }
     }
 

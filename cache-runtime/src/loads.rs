@@ -33,14 +33,14 @@ mod watch;
 use std::sync::LazyLock;
 
 pub(crate) use self::{
-    circles::{Awaited, Wait, Waits},
+    circles::{Wait, Waits},
     flight::{Caller, Takeover},
     flights::Moment,
     holders::HOLDERS,
     inside::{inside, load_around},
     join::{Flights, Landing, Leader, LoadKey, Role, join},
     limiter::{LoadLimiter, Slot},
-    load::{Load, Sightings, TendedFuture},
+    load::{Awaited, Load, Sightings, TendedFuture},
     value::LoadedValue,
     watch::INTERVAL as WATCH_INTERVAL,
 };

@@ -37,5 +37,6 @@ pages! {
         "decisions/0007-holds-are-sets-of-writers.md",
         "decisions/0008-known-calls.md",
         "decisions/0009-stalled-loads.md",
-        "decisions/0010-handles-are-skipped.md";
+        "decisions/0010-handles-are-skipped.md",
+        "decisions/0011-folders-by-concern.md";
 }

@@ -9,7 +9,7 @@ mod runtime;
 pub use self::context::{TaskContext, in_current_context, spawn};
 pub(crate) use self::{
     background::{Claim, RuntimeClaim, SingleTask, TaskPerRuntime},
-    backoff::backoff,
+    backoff::{backoff, full_jitter, jittered},
     context::{Carried, Context, look, scope},
     runtime::{Needs, Unfit, handle_for},
 };

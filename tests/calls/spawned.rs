@@ -1,6 +1,10 @@
 //! What tasks know of those that have spawned them.
 
-use std::pin::Pin;
+use std::{
+    future::pending,
+    pin::Pin,
+    sync::{Arc, mpsc},
+};
 
 use cache_runtime::{
     Cache,
@@ -8,6 +12,7 @@ use cache_runtime::{
     cached, current_tenant, in_current_context, invalidates, observe, spawn, transaction, with_tenant,
 };
 use cache_testkit::{Gate, OperationKind, PATIENCE, expect_outcomes, isolated, isolated_in};
+use futures_util::FutureExt as _;
 use support::spy;
 use tokio::{sync::oneshot, task::JoinSet};
 
@@ -36,6 +41,35 @@ async fn a_tenant_is_known_as_it_was_given() {
     }
     let inner = with_tenant(1, with_tenant(2, async { current_tenant() })).await;
     assert_eq!(inner.as_deref(), Some("2"));
+}
+
+/// Says what the tenant is where it is dropped.
+struct TenantWhenDropped(mpsc::Sender<Option<Arc<str>>>);
+
+impl Drop for TenantWhenDropped {
+    fn drop(&mut self) {
+        self.0.send(current_tenant()).expect("somebody listens");
+    }
+}
+
+#[tokio::test]
+async fn what_is_dropped_half_way_or_by_a_panic_is_dropped_in_its_context_which_is_over_then() {
+    let (tell, told) = mpsc::channel();
+    let half_way = TenantWhenDropped(tell.clone());
+    let inside = async move {
+        let _half_way = half_way;
+        pending::<()>().await;
+    };
+    assert!(with_tenant("a", inside).now_or_never().is_none());
+    let panicking = TenantWhenDropped(tell);
+    let inside = async move {
+        let _panicking = panicking;
+        panic!("as meant");
+    };
+    assert!(spawn(with_tenant("b", inside)).await.unwrap_err().is_panic());
+    let told: Vec<_> = told.try_iter().flatten().collect();
+    assert_eq!(told.iter().map(|tenant| &**tenant).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(current_tenant(), None);
 }
 
 #[tokio::test]

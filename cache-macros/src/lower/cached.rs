@@ -8,32 +8,32 @@ use super::{TENANT_ARGUMENT, adapted, check_scopes, no_argument, scopes, tenant}
 use crate::{
     args::{CachedArgs, CodecArg, CodecName, KeyExpr, NearArg, Reference, Slot},
     diag::Errors,
+    function::{Argument, Function},
     model::{BinaryCodec, Cached, Handle, KeyPart, KeyPartKind, Near, UserArgument},
-    target::{Argument, Target},
     uses::{compact, fields, has_ident, mentions, unraw, uses},
 };
 
 /// Arguments that say who is asking. They are left out of the key, and so the body must not look at them.
 const USER_ARGUMENTS: [&str; 2] = ["username", "current_user"];
 
-/// What `args` mean for `target`; `None` if something is wrong that leaves nothing to go on with.
-pub(crate) fn cached(args: &CachedArgs, target: &Target, errors: &mut Errors) -> Option<Cached> {
-    check_skip(args, target, errors);
-    check_scopes(args.scope.values(), target, errors);
-    check_users(args, target, errors);
-    check_skipped(args, target, errors);
-    check_result(target, errors);
-    let key = key(args, target, errors);
+/// What `args` mean for `function`; `None` if something is wrong that leaves nothing to go on with.
+pub(crate) fn cached(args: &CachedArgs, function: &Function, errors: &mut Errors) -> Option<Cached> {
+    check_skip(args, function, errors);
+    check_scopes(args.scope.values(), function, errors);
+    check_users(args, function, errors);
+    check_skipped(args, function, errors);
+    check_result(function, errors);
+    let key = key(args, function, errors);
     let reference = reference(args, errors)?;
     let resource = errors.keep(reference.item())?;
     Some(Cached {
         resource,
         resource_span: reference.span(),
-        function: target.name(),
+        function: function.name(),
         version: args.version.value().copied().unwrap_or(0),
-        ttl: args.ttl.value().map(|ttl| target.adapt(ttl)),
-        when: adapted(&args.when, target),
-        unless: adapted(&args.unless, target),
+        ttl: args.ttl.value().map(|ttl| function.adapt(ttl)),
+        when: adapted(&args.when, function),
+        unless: adapted(&args.unless, function),
         near: match args.near.value() {
             Some(NearArg::Tracked) => Some(Near::Tracked),
             Some(NearArg::Checked) => Some(Near::Checked),
@@ -50,12 +50,12 @@ pub(crate) fn cached(args: &CachedArgs, target: &Target, errors: &mut Errors) ->
             })
             | None => None,
         },
-        tenant: tenant(&args.tenant, target),
-        cache: args.cache.value().map(|cache| target.adapt_operand(cache)),
-        scopes: scopes(args.scope.values(), reference, target),
+        tenant: tenant(&args.tenant, function),
+        cache: args.cache.value().map(|cache| function.adapt_operand(cache)),
+        scopes: scopes(args.scope.values(), reference, function),
         key,
-        handles: handles(args, target),
-        user_arguments: target
+        handles: handles(args, function),
+        user_arguments: function
             .arguments
             .iter()
             .filter(|argument| is_user(argument))
@@ -64,7 +64,7 @@ pub(crate) fn cached(args: &CachedArgs, target: &Target, errors: &mut Errors) ->
                 cfg: argument.cfg.clone(),
             })
             .collect(),
-        output: target.output.clone(),
+        output: function.output.clone(),
     })
 }
 
@@ -88,9 +88,9 @@ fn reference<'a>(args: &'a CachedArgs, errors: &mut Errors) -> Option<&'a Refere
 }
 
 /// Every part of the key, sorted by name.
-fn key(args: &CachedArgs, target: &Target, errors: &mut Errors) -> Vec<KeyPart> {
+fn key(args: &CachedArgs, function: &Function, errors: &mut Errors) -> Vec<KeyPart> {
     let mut parts = Vec::new();
-    for argument in target.arguments.iter().filter(|argument| in_key(argument, args)) {
+    for argument in function.arguments.iter().filter(|argument| in_key(argument, args)) {
         let ident = &argument.ident;
         if let Some(Type::Reference(reference)) = &argument.ty
             && reference.mutability.is_some()
@@ -123,7 +123,7 @@ fn key(args: &CachedArgs, target: &Target, errors: &mut Errors) -> Vec<KeyPart> 
         parts.push(KeyPart {
             name,
             cfg: Vec::new(),
-            value: target.adapt_operand(value),
+            value: function.adapt_operand(value),
             span: value.span(),
             kind: KeyPartKind::Value,
         });
@@ -173,16 +173,16 @@ fn is_tenant(argument: &Ident, args: &CachedArgs) -> bool {
     }
 }
 
-fn check_skip(args: &CachedArgs, target: &Target, errors: &mut Errors) {
+fn check_skip(args: &CachedArgs, function: &Function, errors: &mut Errors) {
     let names: Vec<&Ident> = left_out(args).collect();
     for (i, name) in names.iter().copied().enumerate() {
         let text = if name == "self" {
             "`self` is never part of the key\nhelp: remove it here".to_owned()
-        } else if target.argument(name).is_none() && USER_ARGUMENTS.iter().any(|user| name == user) {
+        } else if function.argument(name).is_none() && USER_ARGUMENTS.iter().any(|user| name == user) {
             // Of a field of that name.
             continue;
-        } else if target.argument(name).is_none() {
-            no_argument(name, target)
+        } else if function.argument(name).is_none() {
+            no_argument(name, function)
         } else if is_tenant(name, args) {
             format!(
                 "`{name}` is the tenant, which always takes part in the key\nhelp: remove it here, or give another tenant with `tenant = ...`"
@@ -203,8 +203,8 @@ fn check_skip(args: &CachedArgs, target: &Target, errors: &mut Errors) {
     }
 }
 
-fn check_result(target: &Target, errors: &mut Errors) {
-    if let Some(borrowed) = target.borrowed_value() {
+fn check_result(function: &Function, errors: &mut Errors) {
+    if let Some(borrowed) = function.borrowed_value() {
         let text = "a cached result outlives the call, and this one is borrowed\nhelp: return owned data, such as `String` for \
                     `&str`, `Vec<T>` for `&[T]` or `Arc<T>` for `&T`";
         errors.push(syn::Error::new_spanned(borrowed, text));
@@ -213,19 +213,22 @@ fn check_result(target: &Target, errors: &mut Errors) {
 
 /// A body that looks at a user who is not in the key gives one user's result to another: as an argument, as a field of `self` or of an
 /// argument that is left out, or by the argument's name.
-fn check_users(args: &CachedArgs, target: &Target, errors: &mut Errors) {
+fn check_users(args: &CachedArgs, function: &Function, errors: &mut Errors) {
     for name in USER_ARGUMENTS {
         if leaves_out(args, name) || args.key.values().iter().any(|part| names(&part.value, name)) {
             continue;
         }
-        let argument = target.arguments.iter().find(|argument| unraw(&argument.ident) == name);
+        let argument = function
+            .arguments
+            .iter()
+            .find(|argument| unraw(&argument.ident) == name);
         let as_argument = argument.and_then(|argument| {
-            let by_user = |span: &Span| !target.is_generated(*span, &argument.ident);
-            uses(target.user_code(), name).into_iter().find(by_user)
+            let by_user = |span: &Span| !function.is_generated(*span, &argument.ident);
+            uses(function.user_code(), name).into_iter().find(by_user)
         });
         let roots = roots(args);
         let as_field = || {
-            fields(target.user_code(), &roots, |field| field == name)
+            fields(function.user_code(), &roots, |field| field == name)
                 .into_iter()
                 .next()
         };
@@ -246,20 +249,20 @@ fn check_users(args: &CachedArgs, target: &Target, errors: &mut Errors) {
 }
 
 /// What the body looks at and `skip(...)` leaves out, by its name or by what is looked at: who is asking.
-fn check_skipped(args: &CachedArgs, target: &Target, errors: &mut Errors) {
+fn check_skipped(args: &CachedArgs, function: &Function, errors: &mut Errors) {
     for name in args.skip.values() {
-        let Some(argument) = target.argument(name) else {
+        let Some(argument) = function.argument(name) else {
             continue;
         };
         let text = unraw(name);
         if USER_ARGUMENTS.contains(&text.as_str()) {
             continue;
         }
-        let by_user = |span: &Span| !target.is_generated(*span, &argument.ident);
-        let used = uses(target.user_code(), &text).into_iter().find(by_user);
+        let by_user = |span: &Span| !function.is_generated(*span, &argument.ident);
+        let used = uses(function.user_code(), &text).into_iter().find(by_user);
         let told = || {
             let roots = [text.clone()];
-            fields(target.user_code(), &roots, says_who).into_iter().next()
+            fields(function.user_code(), &roots, says_who).into_iter().next()
         };
         let leak = if is_who(&text) { used } else { told() };
         if let Some(used) = leak {
@@ -322,12 +325,12 @@ fn names(expr: &Expr, name: &str) -> bool {
 }
 
 /// The skipped arguments that the body uses, whose types decide: what could be in the key is no handle.
-fn handles(args: &CachedArgs, target: &Target) -> Vec<Handle> {
+fn handles(args: &CachedArgs, function: &Function) -> Vec<Handle> {
     let handle = |name: &Ident| {
-        let argument = target.argument(name)?;
-        let by_user = |span: &Span| !target.is_generated(*span, &argument.ident);
+        let argument = function.argument(name)?;
+        let by_user = |span: &Span| !function.is_generated(*span, &argument.ident);
         let text = unraw(name);
-        let is_used = !USER_ARGUMENTS.contains(&text.as_str()) && uses(target.user_code(), &text).iter().any(by_user);
+        let is_used = !USER_ARGUMENTS.contains(&text.as_str()) && uses(function.user_code(), &text).iter().any(by_user);
         is_used.then(|| Handle {
             ident: name.clone(),
             cfg: argument.cfg.clone(),

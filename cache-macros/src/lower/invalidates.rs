@@ -10,9 +10,9 @@ use super::{check_scopes, scopes, tenant};
 use crate::{
     args::{InvalidatesArgs, OnArg, Reference, ScopeExpr, TargetArg},
     diag::Errors,
+    function::Function,
     model::{Condition, Invalidates, Scope, Target, TargetScope},
     paths::private_item,
-    target::Target as Function,
     uses::{compact, mentions, uses},
 };
 

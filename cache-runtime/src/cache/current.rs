@@ -8,7 +8,7 @@ use std::sync::{
 use arc_swap::{ArcSwapOption, Guard};
 
 use super::{Cache, Engine};
-use crate::task::{self, Carried, Context, scope};
+use crate::task::{Carried, look, scope};
 
 static INSTALLED: ArcSwapOption<Engine> = ArcSwapOption::const_empty();
 
@@ -45,12 +45,9 @@ pub(crate) enum CurrentCache {
 }
 
 impl CurrentCache {
-    /// The cache that is `named`, else the one that a task with this context carries, else the installed one.
-    pub(crate) fn of(named: Option<&Cache>, context: &Context) -> Self {
-        match named.or_else(|| context.get()) {
-            Some(own) => Self::Own(own.clone()),
-            None => Self::Installed(INSTALLED.load()),
-        }
+    /// This one, else the installed one.
+    pub(crate) fn of(own: Option<Cache>) -> Self {
+        own.map_or_else(|| Self::Installed(INSTALLED.load()), Self::Own)
     }
 
     pub(crate) fn engine(&self) -> Option<&Arc<Engine>> {
@@ -71,7 +68,8 @@ impl CurrentCache {
 
 /// The cache that is `named`, else the task's, else the installed one.
 pub(crate) fn current_cache(named: Option<&Cache>) -> Option<Cache> {
-    task::look(|context| CurrentCache::of(named, context)).into_cache()
+    let own = named.cloned().or_else(|| look(|context| context.get().cloned()));
+    CurrentCache::of(own).into_cache()
 }
 
 /// Says, the first time in this process, that a call has found no cache: nothing else shows it.

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     entry::{Codec, EncodeError, EncodedValue, Fidelity, Identity, Meta, Rejection, Stamp, Ticket},
     invalidation::{Journal, Repeats},
-    key::{Address, recent::RecentCalls},
+    key::{Address, Namespace, recent::RecentCalls},
     loads::{Flights, LoadLimiter},
     near::{Near, NearWatch},
     protocol::{self, Reading},
@@ -36,8 +36,7 @@ use crate::{
 /// What all clones of a cache share.
 pub(crate) struct Engine {
     pub(crate) settings: Settings,
-    /// What the keys of the store begin with: nothing, or a namespace and a colon.
-    pub(crate) key_prefix: Arc<str>,
+    pub(crate) namespace: Namespace,
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) removals: Arc<Removals>,
     pub(super) keeper: Arc<Keeper>,
@@ -57,8 +56,7 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(super) fn new(store: Option<Arc<dyn Store>>, settings: Settings) -> Self {
-        let namespace = store.as_ref().and_then(|store| store.namespace());
-        let key_prefix: Arc<str> = namespace.map_or_else(String::new, |name| format!("{name}:")).into();
+        let namespace = Namespace::of_store(store.as_ref().and_then(|store| store.namespace()));
         let upstream = Arc::new(Upstream::new(store, &settings));
         let counters = Arc::default();
         let flights = Arc::new(Flights::with_max_waiters(settings.max_waiters));
@@ -70,8 +68,8 @@ impl Engine {
             flights: Arc::clone(&flights),
         });
         Self {
-            keeper: Arc::new(Keeper::new(&upstream, &removals, &key_prefix, settings.on_failover)),
-            sweeper: Arc::new(Sweeper::new(&upstream, &counters, &key_prefix)),
+            keeper: Arc::new(Keeper::new(&upstream, &removals, &namespace, settings.on_failover)),
+            sweeper: Arc::new(Sweeper::new(&upstream, &counters, &namespace)),
             limiter: LoadLimiter::new(settings.max_loads, settings.load_backstop),
             near_watch: NearWatch::default(),
             recent: RecentCalls::default(),
@@ -80,7 +78,7 @@ impl Engine {
             leases: OptionalOperation::default(),
             introduced: AtomicBool::new(false),
             settings,
-            key_prefix,
+            namespace,
             upstream,
             removals,
             flights,
@@ -96,12 +94,16 @@ impl Engine {
 
     /// Whether the store can be asked now.
     pub(crate) fn may_read(&self) -> bool {
+        self.trusted_store().is_some()
+    }
+
+    fn trusted_store(&self) -> Option<&Arc<dyn Store>> {
         self.keeper.ensure();
         if !self.upstream.health.is_trusted() {
             self.keeper.ensure_alive();
-            return false;
+            return None;
         }
-        self.store().is_some()
+        self.store()
     }
 
     /// Has the store report changes of stamps, if it can.
@@ -137,8 +139,8 @@ impl Engine {
 
     /// The store, if what depends on these stamps may be read from it now.
     fn store_for(&self, address: &Address) -> Option<&Arc<dyn Store>> {
-        let readable = self.may_read() && !self.removals.journal.blocks(address.stamps());
-        self.store().filter(|_| readable)
+        let store = self.trusted_store()?;
+        (!self.removals.journal.blocks(address.stamps())).then_some(store)
     }
 
     /// What was read, if it is current: of a store that has everything that was acknowledged. What reads is pinned where it is

@@ -17,6 +17,7 @@ use tokio::{
 use super::{OnFailover, removals::Removals, upstream::Upstream};
 use crate::{
     invalidation::Invalidation,
+    key::Namespace,
     store::{Store, StoreError},
     sync::Mutex,
     task::{Claim, Needs, SingleTask, backoff, handle_for},
@@ -50,8 +51,7 @@ const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 pub(crate) struct Keeper {
     upstream: Arc<Upstream>,
     removals: Arc<Removals>,
-    /// What the keys of the cache begin with.
-    key_prefix: Arc<str>,
+    namespace: Namespace,
     on_failover: OnFailover,
     task: SingleTask,
     /// The store's generation for which acknowledged invalidations have been sent again.
@@ -85,13 +85,13 @@ impl Keeper {
     pub(crate) fn new(
         upstream: &Arc<Upstream>,
         removals: &Arc<Removals>,
-        key_prefix: &Arc<str>,
+        namespace: &Namespace,
         on_failover: OnFailover,
     ) -> Self {
         Self {
             upstream: Arc::clone(upstream),
             removals: Arc::clone(removals),
-            key_prefix: Arc::clone(key_prefix),
+            namespace: namespace.clone(),
             on_failover,
             task: SingleTask::default(),
             replayed: AtomicU64::new(0),
@@ -243,7 +243,7 @@ impl Keeper {
                 journal.acknowledge(stamps, batch.position);
             }
             for tenant in &batch.tenants {
-                let stamps = Invalidation::of_tenant(&self.key_prefix, tenant).stamps();
+                let stamps = Invalidation::of_tenant(&self.namespace, tenant).stamps();
                 self.upstream.write(WHAT, store.remove_stamps(&stamps)).await?;
             }
         }

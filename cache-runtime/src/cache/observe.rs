@@ -125,8 +125,8 @@ impl Observer {
 /// Tells what became of a call of this resource to whoever observes the task.
 pub(crate) fn note(resource: &'static str, outcome: Outcome) {
     look(|context| {
-        if let Some(observer) = context.get::<Observer>() {
-            observer.note(resource, outcome);
-        }
+        context
+            .get()
+            .map(|observer: &Observer| observer.note(resource, outcome))
     });
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::cache::Outcome;
+use super::observe::Outcome;
 
 /// Counts since the cache was built, and what is in this process now. A call that waited for another one's load counts as a miss and as shared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

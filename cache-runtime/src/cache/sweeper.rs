@@ -12,7 +12,7 @@ use super::{
     upstream::Upstream,
 };
 use crate::{
-    key::{self, glob},
+    key::{Namespace, glob},
     sync::Mutex,
     task::{Claim, SingleTask},
 };
@@ -33,8 +33,7 @@ const WITHOUT_SWEEPS: Without = Without {
 pub(crate) struct Sweeper {
     upstream: Arc<Upstream>,
     counters: Arc<Counters>,
-    /// What the keys of the cache begin with.
-    key_prefix: Arc<str>,
+    namespace: Namespace,
     sweeps: OptionalOperation,
     task: SingleTask,
     /// The patterns that wait for a sweep.
@@ -42,11 +41,11 @@ pub(crate) struct Sweeper {
 }
 
 impl Sweeper {
-    pub(crate) fn new(upstream: &Arc<Upstream>, counters: &Arc<Counters>, key_prefix: &Arc<str>) -> Self {
+    pub(crate) fn new(upstream: &Arc<Upstream>, counters: &Arc<Counters>, namespace: &Namespace) -> Self {
         Self {
             upstream: Arc::clone(upstream),
             counters: Arc::clone(counters),
-            key_prefix: Arc::clone(key_prefix),
+            namespace: namespace.clone(),
             sweeps: OptionalOperation::default(),
             task: SingleTask::default(),
             pending: Mutex::default(),
@@ -60,7 +59,7 @@ impl Sweeper {
         let claim = {
             let mut pending = self.pending.lock();
             for pattern in patterns {
-                pending.add(pattern, &self.key_prefix);
+                pending.add(pattern, &self.namespace);
             }
             self.task.claim()
         };
@@ -118,12 +117,12 @@ async fn sweep_all(sweeper: Weak<Sweeper>, mut claim: Claim) {
 struct Patterns(BTreeSet<String>);
 
 impl Patterns {
-    fn add(&mut self, pattern: String, prefix: &str) {
+    fn add(&mut self, pattern: String, namespace: &Namespace) {
         if !self.0.iter().any(|wider| glob::matches(wider, &pattern)) {
             self.0.retain(|narrower| !glob::matches(&pattern, narrower));
             self.0.insert(pattern);
             if self.0.len() > PATTERNS {
-                self.0 = BTreeSet::from([key::sweep_everything(prefix)]);
+                self.0 = BTreeSet::from([namespace.every_entry()]);
             }
         }
     }

@@ -21,7 +21,13 @@ impl Admission {
     /// The cache of a call of `resource`: the one that is `named` by its attribute, else the task's, else the installed one; and
     /// whether that may answer. One look at what the task carries for both.
     pub(super) fn of_call(named: Option<&Cache>, resource: &str) -> (CurrentCache, Self) {
-        look(|context| (CurrentCache::of(named, context), Self::of(resource, context)))
+        let (mut own, mut admission) = (named.cloned(), Self::Cached);
+        look(|context| {
+            own = own.take().or_else(|| context.get().cloned());
+            admission = Self::of(resource, context);
+            Some(())
+        });
+        (CurrentCache::of(own), admission)
     }
 
     fn of(resource: &str, context: &Context) -> Self {

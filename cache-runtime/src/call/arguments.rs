@@ -12,7 +12,7 @@ use crate::{
     cache::{Settings, tenant, tenant_or_default},
     entry::{Exact, Function, NotExact, identity},
     key::{
-        self, Address, SHARED_TENANT, ScopeValue, UNSHOWN,
+        Address, Namespace, SHARED_TENANT, ScopeValue, UNSHOWN,
         canonical::{self, CanonicalError},
         escape,
         recent::KnownCall,
@@ -82,9 +82,15 @@ impl Arguments {
 
     /// Where the entry of the call stands.
     ///
-    /// `prefix` is what the keys of the cache begin with. Of a function that has keys of its own, `own` is hashed with the arguments. So is their exact form, if JSON has the same text
+    /// Of a function that has keys of its own, `own` is hashed with the arguments. So is their exact form, if JSON has the same text
     /// for `Some(None)` as for `None`.
-    pub(crate) fn address(&self, site: &'static Site, prefix: &str, own: Option<u64>, exact: &Exact) -> Address {
+    pub(crate) fn address(
+        &self,
+        site: &'static Site,
+        namespace: &Namespace,
+        own: Option<u64>,
+        exact: &Exact,
+    ) -> Address {
         let resource = site.declared();
         let exact = exact.hides_none().then_some(exact.bytes());
         let hash = match (own, exact) {
@@ -95,14 +101,14 @@ impl Arguments {
                 canonical::hash12(&[&self.json[..], &[0], &own, exact.unwrap_or_default()].concat())
             }
         };
-        Address::from_escaped(prefix, &self.tenant, resource.name(), &self.scopes, digits(&hash))
+        Address::from_escaped(namespace, &self.tenant, resource.name(), &self.scopes, digits(&hash))
             .with_holds(resource.is_crash_safe())
     }
 
     /// The key of the entry of the call.
-    pub(crate) fn entry_key(&self, site: &'static Site, prefix: &str) -> String {
+    pub(crate) fn entry_key(&self, site: &'static Site, namespace: &Namespace) -> String {
         let hash = canonical::hash12(&self.json);
-        key::entry_key(prefix, &self.tenant, site.resource(), &self.scopes, digits(&hash))
+        namespace.entry(&self.tenant, site.resource(), &self.scopes, digits(&hash))
     }
 
     /// What a call is found by where it has no compact form: the arguments are told apart by their exact one. Not what
@@ -121,17 +127,17 @@ impl Arguments {
     }
 }
 
-/// What follows from the arguments of a call of this function, in a cache whose keys begin with `prefix`.
+/// What follows from the arguments of a call of this function, in this namespace.
 pub(crate) fn known_call(
     site: &'static Site,
-    prefix: &str,
+    namespace: &Namespace,
     function: Function,
     arguments: Arguments,
     exact: &Exact,
 ) -> KnownCall {
     let has_own_key = site.has_own_keys();
     let own = has_own_key.then(|| function.id());
-    let address = arguments.address(site, prefix, own, exact);
+    let address = arguments.address(site, namespace, own, exact);
     KnownCall {
         has_own_key,
         fingerprint: identity::fingerprint(&address, exact.bytes()),

@@ -34,7 +34,7 @@ impl Cache {
     /// Deletes the value under `key` for the current tenant. Like every invalidation, it happens even if the store does not
     /// answer now.
     pub async fn delete(&self, key: &str) -> Invalidated {
-        let mut invalidation = Invalidation::new(&self.engine.key_prefix);
+        let mut invalidation = Invalidation::new(&self.engine.namespace);
         if let Some(tenant) = self.tenant() {
             invalidation.add_by_key(&tenant, &[scope(key)]);
         }
@@ -58,8 +58,11 @@ impl Cache {
     }
 
     fn locate<T: DeserializeOwned>(&self, key: &str) -> Option<(Arc<Address>, Identity)> {
+        if !self.engine.upstream.is_carried() {
+            return None;
+        }
         let tenant = self.tenant().filter(|tenant| tenant != UNSHOWN)?;
-        let address = Address::from_escaped(&self.engine.key_prefix, &tenant, BY_KEY, &[scope(key)], "value");
+        let address = Address::from_escaped(&self.engine.namespace, &tenant, BY_KEY, &[scope(key)], "value");
         let fingerprint = identity::fingerprint(&address, &[]);
         let shape = identity::shape_by_key::<T>();
         Some((Arc::new(address), Identity { fingerprint, shape }))

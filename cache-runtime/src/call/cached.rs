@@ -44,13 +44,15 @@ where
     let function = Function::of::<F>(call.site.item());
     let near = call.near.take();
     let engine = &call.cache.engine;
-    if call.results::<S::Value>(function).is_given_up() {
+    let results = call.site.results.get::<S::Value>(function, call.site.version());
+    if results.is_given_up() {
         return uncached(Some(engine), resource, body).await;
     }
     let started = Instant::now();
     let mut lookup = Lookup {
         call: &call,
         function,
+        results,
         near,
         entry: None,
         began: engine.flights.now(),

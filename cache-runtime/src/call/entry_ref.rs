@@ -31,7 +31,12 @@ pub(super) struct StoreAnswer {
 impl EntryRef {
     /// Asks the store for the entry.
     pub(super) async fn read(&self, engine: &Engine) -> StoreAnswer {
-        let reading = engine.read(&self.address, &self.identity).await;
+        self.answer(engine.read(&self.address, &self.identity).await)
+    }
+
+    /// What the store has, as it has answered. Of a hit's way [`read`](Self::read) would be one future more.
+    #[inline]
+    pub(super) fn answer(&self, reading: Option<Reading>) -> StoreAnswer {
         let is_known = reading.is_some();
         let (envelope, ticket, rejected) = match reading {
             // A hit has not looked at the holds.

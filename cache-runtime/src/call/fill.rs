@@ -57,7 +57,7 @@ impl Lookup<'_> {
         } else {
             engine.settings.sealing.max_value_size
         };
-        let results = self.call.results::<T>(self.function);
+        let results = self.results;
         let fidelity = results.fidelity(site.path(), site.coherence().is_some());
         let encoded = engine.encode(value, site.written_in(), limit, fidelity);
         match &encoded {

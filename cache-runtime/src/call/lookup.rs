@@ -1,13 +1,16 @@
 //! The first stage of a call: the near cache and the store are asked.
 
+use std::sync::Arc;
+
 use super::{
     cacheable::CacheableCall,
     entry_ref::{EntryRef, StoreAnswer},
+    results::Results,
     value::Value,
 };
 use crate::{
     cache::{Engine, Outcome},
-    entry::{Envelope, Function, Rejection, Ticket},
+    entry::{Envelope, Function, Identity, Rejection, Ticket},
     loads::Moment,
     near::{NearLookup, Origin, tier::Tier},
 };
@@ -16,6 +19,8 @@ use crate::{
 pub(super) struct Lookup<'a> {
     pub(super) call: &'a CacheableCall,
     pub(super) function: Function,
+    /// What is known of what the function returns.
+    pub(super) results: &'static Results,
     pub(super) near: Option<Box<NearLookup>>,
     /// `None` as long as nobody needs to know which it is: with the store out of reach, for a near hit.
     pub(super) entry: Option<EntryRef>,
@@ -39,7 +44,14 @@ impl Lookup<'_> {
         if !self.engine().may_read() {
             return Answer::Load(None, Outcome::Bypass);
         }
-        let entry = self.call.entry::<T>(self.function);
+        let known = &self.call.known;
+        let entry = EntryRef {
+            address: Arc::clone(&known.address),
+            identity: Identity {
+                fingerprint: known.fingerprint,
+                shape: self.results.shape,
+            },
+        };
         let answer = self.look::<T, N>(&entry).await;
         self.entry = Some(entry);
         answer
@@ -63,7 +75,7 @@ impl Lookup<'_> {
             ticket,
             rejected,
             is_known,
-        } = entry.read(engine).await;
+        } = entry.answer(engine.read(&entry.address, &entry.identity).await);
         if rejected == Some(Rejection::Function) {
             self.call.site.note_shared_key(entry.address.entry());
         }
@@ -78,15 +90,15 @@ impl Lookup<'_> {
 
     /// The value of an entry; it is kept in the process, if the function wants that.
     pub(super) fn decode<T: Value, N: Tier<T>>(&self, entry: &EntryRef, envelope: &Envelope) -> Option<T> {
-        let results = self.call.results::<T>(self.function);
         let encoded = envelope.encoded().ok();
         let decoded = encoded.and_then(|encoded| Some((encoded.decode().ok()?, encoded.len())));
         let Some((value, len)) = decoded else {
             self.engine().note_rejection(&entry.address, Rejection::Decode);
-            results.note_unfaithful(self.call.site.path(), "an entry of it could not be decoded");
+            self.results
+                .note_unfaithful(self.call.site.path(), "an entry of it could not be decoded");
             return None;
         };
-        results.note_faithful();
+        self.results.note_faithful();
         if let Some((near, held)) = self.near.as_ref().zip(N::hold(&value)) {
             near.keep::<T, N>(Origin::Read, held, envelope.stamps(), envelope.remaining(), len);
         }

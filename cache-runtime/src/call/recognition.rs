@@ -70,7 +70,7 @@ impl Recogniser<'_> {
     pub(super) fn is_changing(&self) -> bool {
         let arguments = Arguments::of(self.site, &self.engine.settings, self.parts);
         arguments.is_some_and(|arguments| {
-            let address = arguments.address(self.site, &self.engine.key_prefix, None, &Exact::default());
+            let address = arguments.address(self.site, &self.engine.namespace, None, &Exact::default());
             Changes::touch(address.stamps())
         })
     }
@@ -123,7 +123,7 @@ impl Recogniser<'_> {
                 None => engine.note_missing_tenant(site.resource()),
             }
         }
-        let known = arguments::known_call(site, &engine.key_prefix, function, arguments, &exact);
+        let known = arguments::known_call(site, &engine.namespace, function, arguments, &exact);
         let known = Arc::new(known);
         engine.recent.insert(form, &known);
         Some(known)

@@ -98,7 +98,7 @@ impl Call {
     /// The key of an entry, worked out anew whatever the process knows; for benchmarks and tools outside of this crate.
     pub fn entry_key<P: Fn(&mut KeyWriter<'_>)>(site: &'static Site, cache: &Cache, parts: P) -> Option<String> {
         let arguments = Arguments::of(site, &cache.engine.settings, &parts)?;
-        Some(arguments.entry_key(site, &cache.engine.key_prefix))
+        Some(arguments.entry_key(site, &cache.engine.namespace))
     }
 
     /// The call, if it is to be cached, and the runtime that it is made in can carry the cache; else the cache alone, if it has

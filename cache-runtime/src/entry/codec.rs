@@ -13,7 +13,7 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::limited::Limited;
-use crate::entry::{Exact, fingerprint::Fidelity};
+use super::{exact::Exact, fingerprint::Fidelity};
 
 /// What an entry's payload is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

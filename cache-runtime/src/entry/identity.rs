@@ -15,11 +15,8 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
-use crate::{
-    entry::fingerprint::{self, Fidelity, Structure},
-    key::Address,
-    sync::Mutex,
-};
+use super::fingerprint::{self, Fidelity, Structure};
+use crate::{key::Address, sync::Mutex};
 
 /// 128 bits over the address and the exact form of the arguments. The key's 48 bits are an address; this tells
 /// argument sets apart that share one, also those that JSON does not tell apart.

@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use super::Invalidation;
-use crate::task::{self, Carried, scope};
+use crate::task::{Carried, look, scope};
 
 /// What one mutation is going to invalidate, as far as that is known before its body runs. It is over when this is dropped:
 /// with the invalidation. Tasks that were spawned inside the mutation may outlive it.
@@ -65,11 +65,8 @@ impl Changes {
     /// Whether the task is changing what depends on these stamps.
     pub(crate) fn touch(stamps: &[String]) -> bool {
         let touches = |change: &Arc<Pending>| change.invalidation.touches(stamps) && !change.is_over();
-        task::look(|context| {
-            context
-                .get::<Self>()
-                .is_some_and(|changes| changes.0.iter().any(touches))
-        })
+        let any = |changes: &Self| changes.0.iter().any(touches);
+        look(|context| context.get().map(any)).unwrap_or(false)
     }
 }
 

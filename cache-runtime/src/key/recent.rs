@@ -8,7 +8,7 @@ use std::{
 
 use quick_cache::{Weighter, sync::Cache};
 
-use crate::key::Address;
+use super::Address;
 
 /// How many bytes are kept, roughly: several thousand calls.
 const CAPACITY: u64 = 4 << 20;

@@ -3,8 +3,8 @@
 /// What stands before the tenant in the key of a stamp, after the namespace if there is one.
 pub(crate) const STAMP: &str = "cachestamp:";
 
-const HOLD: &str = "cachehold:";
-const WRITER: &str = "cachewriter:";
+pub(crate) const HOLD: &str = "cachehold:";
+pub(crate) const WRITER: &str = "cachewriter:";
 
 /// The stamp of the whole resource, of any stamp of it.
 pub(crate) fn resource_of_stamp(stamp: &str) -> &str {

@@ -7,16 +7,8 @@
 //!
 //! "Can" is the least fixed point: who is only held up by one another goes on with none of them.
 
-use std::fmt::Debug;
-
-use super::load::Load;
+use super::load::{Awaited, Load};
 use crate::sync::{Arc, Mutex, MutexGuard};
-
-/// What a load waits for.
-pub(crate) trait Awaited: Debug + Send + Sync {
-    /// The loads any of which can end the wait; none if it is over, or somebody is being let in.
-    fn loads(&self) -> Vec<Arc<Load>>;
-}
 
 /// Who waits for whom, of all loads that are inside of others or wait for their turn.
 #[derive(Debug, Default)]

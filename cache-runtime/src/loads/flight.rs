@@ -5,8 +5,8 @@ use std::{fmt::Debug, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    circles::{Awaited, Waits},
-    load::{Load, Sightings},
+    circles::Waits,
+    load::{Awaited, Load, Sightings},
 };
 use crate::{
     sync::{

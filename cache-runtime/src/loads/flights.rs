@@ -9,9 +9,9 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    circles::{Awaited, Waits},
+    circles::Waits,
     flight::{Caller, Flight, Landing, State, Takeover, WaitEnd},
-    load::Load,
+    load::{Awaited, Load},
 };
 use crate::sync::{
     Arc, Mutex, MutexGuard,

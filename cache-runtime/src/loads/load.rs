@@ -9,6 +9,7 @@
 //! for whom.
 
 use std::{
+    fmt::Debug,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -17,7 +18,6 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::circles::Awaited;
 use crate::sync::{
     Mutex, MutexGuard,
     atomic::{AtomicBool, AtomicU64, Ordering},
@@ -26,6 +26,12 @@ use crate::sync::{
 /// A load that is woken and unpolled at so many looks in a row has stalled. Looks are counted, and not time: on a machine
 /// that is behind with everything, the looks come late, too.
 pub(crate) const LOOKS: u32 = 3;
+
+/// What a load waits for.
+pub(crate) trait Awaited: Debug + Send + Sync {
+    /// The loads any of which can end the wait; none if it is over, or somebody is being let in.
+    fn loads(&self) -> Vec<Arc<Load>>;
+}
 
 /// One load, from the moment when its call is to run the body.
 #[derive(Debug, Default)]

@@ -91,7 +91,7 @@ impl Invalidate {
         let engine = &self.cache.engine;
         let What::Pattern(pattern) = &self.what else {
             let tenant = self.tenant.as_deref().unwrap_or(DEFAULT_TENANT);
-            return Ok(Invalidation::of_tenant(&engine.key_prefix, tenant));
+            return Ok(Invalidation::of_tenant(&engine.namespace, tenant));
         };
         let mut targets = Vec::new();
         for selection in declared::find(pattern).map_err(InvalidateError)? {
@@ -105,7 +105,7 @@ impl Invalidate {
             tenant => tenant.clone().map(Cow::from),
         };
         let tenant = tenant.as_deref().unwrap_or(DEFAULT_TENANT);
-        let mut invalidation = Invalidation::new(&engine.key_prefix);
+        let mut invalidation = Invalidation::new(&engine.namespace);
         for (resource, scopes) in targets {
             check_nobody(resource, &scopes)?;
             invalidation.add(Some(tenant), resource, &scopes);

@@ -159,7 +159,7 @@ impl Plan {
     /// come from its result are widened to the resource.
     fn on_entry(&self, mut wanted: impl FnMut(&Resource) -> bool) -> Invalidation {
         let mut invalidation = match &self.cache {
-            Some(cache) => Invalidation::new(&cache.engine.key_prefix),
+            Some(cache) => Invalidation::new(&cache.engine.namespace),
             None => return Invalidation::default(),
         };
         for target in self.targets.iter().filter(|target| target.meant) {
@@ -186,7 +186,7 @@ impl Plan {
     fn take(&mut self, from_result: Option<FromResult>) -> Option<(Cache, Invalidation)> {
         let cache = self.cache.take()?;
         let mut from_result = from_result.map(Vec::into_iter);
-        let mut invalidation = Invalidation::new(&cache.engine.key_prefix);
+        let mut invalidation = Invalidation::new(&cache.engine.namespace);
         for target in self.targets.drain(..) {
             let scopes = match target.scopes {
                 Scopes::Known(scopes) => Some(scopes),

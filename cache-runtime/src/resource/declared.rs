@@ -1,9 +1,7 @@
 //! The names that this program declares, for names and patterns given at run time.
 
-use crate::{
-    key::glob,
-    resource::{Declared, Group, Resource, Selection},
-};
+use super::{Declared, Group, Resource, Selection};
+use crate::key::glob;
 
 /// Every resource of every registry that is linked into the program.
 pub(crate) fn resources() -> impl Iterator<Item = &'static Resource> {

@@ -1,5 +1,6 @@
-//! The store of one process.
+//! The store in the memory of one process.
 
+mod clock;
 mod stays;
 mod watchers;
 
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use quick_cache::{Weighter, sync::Cache};
 use tokio::time::Instant;
 
-use self::{stays::Stays, watchers::Watchers};
+use self::{clock::moment_after, stays::Stays, watchers::Watchers};
 use super::{Snapshot, StampWatcher, Store, StoreFuture, Swept};
 use crate::{
     entry::{Envelope, Stamp, Ticket},
@@ -20,7 +21,7 @@ use crate::{
 /// How many stamps are kept. One that is evicted makes its entries misses, nothing worse.
 const STAMPS: usize = 65_536;
 
-/// What an entry takes beside its key and its bytes, roughly: the slot, the hash table, the reference counts.
+/// What an entry takes beside its key and its bytes, roughly: its place, the hash table, the reference counts.
 const ENTRY_OVERHEAD: u64 = 128;
 
 /// Keeps entries in this process, bounded by their size: what a program without Redis uses.
@@ -28,10 +29,10 @@ const ENTRY_OVERHEAD: u64 = 128;
 /// Expiry is measured with [`tokio::time::Instant`], so a test that pauses tokio's clock can let entries expire.
 #[derive(Debug)]
 pub struct MemoryStore {
-    entries: Cache<String, Slot, SlotWeight>,
+    entries: Cache<String, StoredEntry, EntryWeight>,
     stamps: Cache<String, Stamp>,
     /// Held while a stamp is created, so that concurrent creators agree on one.
-    creating: Mutex<()>,
+    creation: Mutex<()>,
     /// Whose stamps are about to change, by stamp.
     holds: Stays,
     /// Who loads for all, by lease.
@@ -40,26 +41,18 @@ pub struct MemoryStore {
 }
 
 #[derive(Debug, Clone)]
-struct Slot {
+struct StoredEntry {
     expires_at: Instant,
-    entry: Bytes,
+    bytes: Bytes,
 }
 
 #[derive(Debug, Clone)]
-struct SlotWeight;
+struct EntryWeight;
 
-impl Weighter<String, Slot> for SlotWeight {
-    fn weight(&self, key: &String, slot: &Slot) -> u64 {
-        (key.len() + slot.entry.len()) as u64 + ENTRY_OVERHEAD
+impl Weighter<String, StoredEntry> for EntryWeight {
+    fn weight(&self, key: &String, entry: &StoredEntry) -> u64 {
+        (key.len() + entry.bytes.len()) as u64 + ENTRY_OVERHEAD
     }
-}
-
-/// The moment after `lasting`; of a time that the clock cannot express, the furthest that it is sure to.
-fn far(lasting: Duration) -> Instant {
-    /// A little more than 136 years.
-    const FURTHEST: Duration = Duration::from_secs(1 << 32);
-    let now = Instant::now();
-    now.checked_add(lasting).unwrap_or_else(|| now + FURTHEST)
 }
 
 impl MemoryStore {
@@ -68,9 +61,9 @@ impl MemoryStore {
         // A typical entry is about a kilobyte; the estimate only sizes the first allocation.
         let estimated_items = usize::try_from(capacity / 1024).unwrap_or(usize::MAX).clamp(64, 16_384);
         Self {
-            entries: Cache::with_weighter(estimated_items, capacity, SlotWeight),
+            entries: Cache::with_weighter(estimated_items, capacity, EntryWeight),
             stamps: Cache::new(STAMPS),
-            creating: Mutex::new(()),
+            creation: Mutex::new(()),
             holds: Stays::default(),
             leases: Stays::default(),
             watchers: Watchers::default(),
@@ -78,20 +71,20 @@ impl MemoryStore {
     }
 
     fn entry(&self, key: &str) -> Option<Bytes> {
-        let slot = self.entries.get(key)?;
-        if slot.expires_at > Instant::now() {
-            return Some(slot.entry);
+        let entry = self.entries.get(key)?;
+        if entry.expires_at > Instant::now() {
+            return Some(entry.bytes);
         }
-        self.entries.remove_if(key, |slot| slot.expires_at <= Instant::now());
+        self.entries.remove_if(key, |entry| entry.expires_at <= Instant::now());
         None
     }
 
     /// Whether every stamp that `entry` was loaded under is still the current one.
-    fn is_alive(&self, key: &str, slot: &Slot) -> bool {
-        let Some((address, stamps)) = Address::parse(key).zip(Envelope::stamps_of_head(&slot.entry)) else {
+    fn is_alive(&self, key: &str, entry: &StoredEntry) -> bool {
+        let Some((address, stamps)) = Address::parse(key).zip(Envelope::stamps_of_head(&entry.bytes)) else {
             return false;
         };
-        slot.expires_at > Instant::now()
+        entry.expires_at > Instant::now()
             && address.stamps().len() == stamps.len()
             && address
                 .stamps()
@@ -120,7 +113,7 @@ impl Store for MemoryStore {
     }
 
     fn create_stamps<'a>(&'a self, fresh: &'a [(&'a str, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
-        let _creating = self.creating.lock();
+        let _creation = self.creation.lock();
         let create = |&(key, fresh): &(&str, Stamp)| {
             let current = self.stamps.get(key).unwrap_or_else(|| {
                 self.stamps.insert(key.to_owned(), fresh);
@@ -133,14 +126,16 @@ impl Store for MemoryStore {
     }
 
     fn fill<'a>(&'a self, ticket: &'a Ticket, entry: Bytes, ttl: Duration) -> StoreFuture<'a, ()> {
-        let expires_at = far(ttl);
-        self.entries
-            .insert(ticket.address().entry().to_owned(), Slot { expires_at, entry });
+        let stored = StoredEntry {
+            expires_at: moment_after(ttl),
+            bytes: entry,
+        };
+        self.entries.insert(ticket.address().entry().to_owned(), stored);
         Box::pin(async { Ok(()) })
     }
 
     fn remove_stamps<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, ()> {
-        let _creating = self.creating.lock();
+        let _creation = self.creation.lock();
         for key in stamps {
             self.stamps.remove(key);
             // Whether or not it was there: an evicted stamp may live on in what a watcher keeps.
@@ -150,7 +145,7 @@ impl Store for MemoryStore {
     }
 
     fn remove_all_stamps(&self) -> StoreFuture<'_, ()> {
-        let _creating = self.creating.lock();
+        let _creation = self.creation.lock();
         self.stamps.clear();
         self.watchers.all_changed();
         Box::pin(async { Ok(()) })
@@ -158,7 +153,7 @@ impl Store for MemoryStore {
 
     fn watch_stamps(&self, watcher: Arc<dyn StampWatcher>) -> StoreFuture<'_, Infallible> {
         Box::pin(async {
-            let _watching = self.watchers.add(watcher);
+            let _registration = self.watchers.register(watcher);
             std::future::pending().await
         })
     }
@@ -200,12 +195,12 @@ impl Store for MemoryStore {
     fn sweep<'a>(&'a self, pattern: &'a str) -> StoreFuture<'a, Swept> {
         // `retain` calls a shared closure.
         let (matched, removed) = (Cell::new(0), Cell::new(0));
-        self.entries.retain(|key, slot| {
+        self.entries.retain(|key, entry| {
             if !glob::matches(pattern, key) {
                 return true;
             }
             matched.update(|count| count + 1);
-            let alive = self.is_alive(key, slot);
+            let alive = self.is_alive(key, entry);
             removed.update(|count| count + u64::from(!alive));
             alive
         });

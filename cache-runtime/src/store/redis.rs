@@ -1,21 +1,27 @@
-//! Redis, through a few connections to each server that `deadpool-redis` creates and bounds and whose multiplexed handles all callers
-//! share. See `docs/decisions/0002-shared-handles.md` for why no call checks a connection out of the pool.
+//! The store in Redis, through a few connections to each server, whose multiplexed handles all callers share.
+//!
+//! # Layout
+//!
+//! From the bottom up; each imports what stands above it alone.
+//!
+//! - `config`: where Redis is and how to connect to it. `error`, `time`: how Redis says things.
+//! - `connection`: the connections to one server, pooled by `deadpool-redis`, shared, and replaced in the background.
+//! - `keyspace`: which keys a server has. `read`: reads of keys, and which of them travel together.
+//! - `server`: the lanes to one server, and what its probe asks about. `primary`: a server that takes writes.
+//! - `cluster`: which primary has which keys. `servers`: one server or a cluster, behind one face.
+//! - `commands`: what the methods of the store send, for stamps, holds, leases and sweeps. `watch`: changes of stamps.
 
-mod attempts;
 mod cluster;
+mod commands;
 mod config;
-mod connector;
+mod connection;
 mod error;
-mod holds;
-mod lane;
-mod leases;
-mod reads;
-mod removals;
-mod rights;
+mod keyspace;
+mod primary;
+mod read;
 mod server;
 mod servers;
-mod stamps;
-mod sweep;
+mod time;
 mod watch;
 
 use std::{
@@ -23,7 +29,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
@@ -32,7 +38,13 @@ use ::redis::pipe;
 use bytes::Bytes;
 
 pub use self::config::{RedisConfig, RedisConfigError};
-use self::{reads::Wanted, server::Lanes, servers::Servers};
+use self::{
+    commands::{holds, leases, stamps, sweep},
+    read::KeySet,
+    server::Traffic,
+    servers::Servers,
+    time::millis,
+};
 use super::{Snapshot, StampWatcher, Store, StoreFuture, Swept};
 use crate::{
     entry::{Stamp, Ticket},
@@ -44,18 +56,15 @@ use crate::{
 /// Created without a connection: connecting, and reconnecting after every kind of error, happens in the background with
 /// full-jitter backoff. A call made meanwhile fails at once; it never waits for a connection.
 pub struct RedisStore {
-    config: RedisConfig,
     servers: Servers,
     /// Whether there was anything to do with holds: then a probe asks for their rights, too.
     holds: AtomicBool,
-    /// How many connections there have been, and failovers that were seen otherwise.
-    generations: Arc<AtomicU64>,
 }
 
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore")
-            .field("config", &self.config)
+            .field("config", self.servers.config())
             .finish_non_exhaustive()
     }
 }
@@ -63,32 +72,29 @@ impl fmt::Debug for RedisStore {
 impl RedisStore {
     /// A store on what `config` names. Connects in the background, from the first call on.
     pub fn new(config: RedisConfig) -> Self {
-        let generations = Arc::new(AtomicU64::new(0));
         Self {
-            servers: Servers::new(&config, &generations),
-            config,
+            servers: Servers::new(config),
             holds: AtomicBool::new(false),
-            generations,
         }
     }
 }
 
 impl Store for RedisStore {
     fn description(&self) -> String {
-        self.config.description()
+        self.servers.config().description()
     }
 
     fn namespace(&self) -> Option<&str> {
-        self.config.namespace_name()
+        self.servers.config().namespace_name()
     }
 
     fn read<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Snapshot> {
-        Box::pin(self.servers.read(address, Wanted::StampsAndEntry))
+        Box::pin(self.servers.read(address, KeySet::StampsAndEntry))
     }
 
     fn read_stamps<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Vec<Option<Stamp>>> {
         Box::pin(async {
-            let snapshot = self.servers.read(address, Wanted::Stamps).await?;
+            let snapshot = self.servers.read(address, KeySet::Stamps).await?;
             Ok(snapshot.stamps)
         })
     }
@@ -106,21 +112,21 @@ impl Store for RedisStore {
                 .arg(&entry[..])
                 .arg("PX")
                 .arg(millis(ttl));
-            self.servers.replies(&pipeline, Lanes::Writes).await?;
+            self.servers.replies(&pipeline, Traffic::Writes).await?;
             Ok(())
         })
     }
 
     fn remove_stamps<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, ()> {
-        Box::pin(stamps::remove_audibly(&self.servers, Lanes::Removals, stamps))
+        Box::pin(stamps::remove_audibly(&self.servers, Traffic::Removals, stamps))
     }
 
     fn remove_all_stamps(&self) -> StoreFuture<'_, ()> {
-        Box::pin(stamps::remove_all(self))
+        Box::pin(stamps::remove_all(&self.servers))
     }
 
     fn watch_stamps(&self, watcher: Arc<dyn StampWatcher>) -> StoreFuture<'_, Infallible> {
-        Box::pin(watch::watch(self, watcher))
+        Box::pin(watch::watch(&self.servers, watcher))
     }
 
     fn hold<'a>(&'a self, stamps: &'a [String], writer: u64, stay: Duration) -> StoreFuture<'a, ()> {
@@ -154,17 +160,10 @@ impl Store for RedisStore {
     }
 
     fn generation(&self) -> u64 {
-        self.generations.load(Ordering::SeqCst)
+        self.servers.generation()
     }
 
     fn probe(&self) -> StoreFuture<'_, ()> {
         Box::pin(self.servers.probe(self.holds.load(Ordering::Relaxed)))
     }
-}
-
-/// At least one: Redis refuses `PX 0`.
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis())
-        .unwrap_or(u64::MAX)
-        .clamp(1, i64::MAX as u64 / 2)
 }

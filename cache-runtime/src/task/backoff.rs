@@ -11,6 +11,16 @@ pub(crate) struct Backoff {
     shortest: Duration,
     longest: Duration,
     pauses: ExponentialBackoff,
+    jitter: Jitter,
+}
+
+/// What of a pause is at random.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Jitter {
+    /// The longer half.
+    Half,
+    /// All of it.
+    Full,
 }
 
 /// Pauses from `shortest` on, up to `longest`.
@@ -19,24 +29,50 @@ pub(crate) fn backoff(shortest: Duration, longest: Duration) -> Backoff {
         shortest,
         longest,
         // The random part comes on top, and is up to as long again.
-        pauses: ExponentialBuilder::new()
-            .with_min_delay(shortest)
-            .with_max_delay(longest / 2)
-            .with_jitter()
-            .without_max_times()
-            .build(),
+        pauses: delays(shortest, longest / 2).with_jitter().build(),
+        jitter: Jitter::Half,
     }
+}
+
+/// Pauses of up to `shortest` at first and up to `longest` at last, each of which may be none: those who lost a server together
+/// come back to it spread out as evenly as can be, and the first of them at once.
+pub(crate) fn full_jitter(shortest: Duration, longest: Duration) -> Backoff {
+    Backoff {
+        shortest,
+        longest,
+        pauses: delays(shortest, longest).build(),
+        jitter: Jitter::Full,
+    }
+}
+
+/// Anything up to this.
+pub(crate) fn jittered(longest: Duration) -> Duration {
+    longest.mul_f32(fastrand::f32())
+}
+
+const fn delays(shortest: Duration, longest: Duration) -> ExponentialBuilder {
+    ExponentialBuilder::new()
+        .with_min_delay(shortest)
+        .with_max_delay(longest)
+        .without_max_times()
 }
 
 impl Backoff {
     /// The next pause.
     pub(crate) fn pause(&mut self) -> Duration {
-        self.pauses.next().unwrap_or(self.longest)
+        let pause = self.pauses.next().unwrap_or(self.longest);
+        match self.jitter {
+            Jitter::Half => pause,
+            Jitter::Full => jittered(pause),
+        }
     }
 
     /// Begins anew, after a success.
     pub(crate) fn reset(&mut self) {
-        *self = backoff(self.shortest, self.longest);
+        *self = match self.jitter {
+            Jitter::Half => backoff(self.shortest, self.longest),
+            Jitter::Full => full_jitter(self.shortest, self.longest),
+        };
     }
 }
 
@@ -57,6 +93,26 @@ mod tests {
                 "{later:?}"
             );
             backoff.reset();
+        }
+    }
+
+    #[test]
+    fn with_full_jitter_a_pause_is_anything_up_to_its_bound() {
+        let (shortest, longest) = (Duration::from_millis(50), Duration::from_secs(1));
+        let bounds = [50, 100, 200, 400, 800, 1000, 1000].map(Duration::from_millis);
+        let runs: Vec<Vec<_>> = (0..200)
+            .map(|_| {
+                let mut backoff = full_jitter(shortest, longest);
+                bounds.iter().map(|_| backoff.pause()).collect()
+            })
+            .collect();
+        for (nth, bound) in bounds.into_iter().enumerate() {
+            let pauses = || runs.iter().map(|run| run[nth]);
+            assert!(pauses().all(|pause| pause <= bound), "pause {nth} is up to {bound:?}");
+            assert!(
+                pauses().any(|pause| pause < bound / 2) && pauses().any(|pause| pause > bound / 2),
+                "pause {nth} is anywhere up to {bound:?}"
+            );
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     any::{Any, TypeId},
+    cell::Cell,
     fmt::Debug,
     pin::Pin,
     sync::{Arc, OnceLock},
@@ -15,6 +16,12 @@ tokio::task_local! {
     static CONTEXT: Arc<OnceLock<Context>>;
 }
 
+thread_local! {
+    /// How many futures with a context of their own the thread is polling, one inside of the other. Looked at first, because it
+    /// costs next to nothing.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+}
+
 /// Something that a task carries, one of each type.
 pub(crate) trait Carried: Any + Debug + Send + Sync {
     /// As a task has it that is spawned in this context; `None` where it is left behind. What is over should be: tasks that
@@ -25,9 +32,6 @@ pub(crate) trait Carried: Any + Debug + Send + Sync {
 /// What a task carries with it. Tasks that it spawns start without, unless it is carried on to them ([`spawn`]).
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Context(Vec<(TypeId, Arc<dyn Carried>)>);
-
-/// Of a task that carries nothing.
-static EMPTY: Context = Context(Vec::new());
 
 impl Context {
     /// What is carried of this type.
@@ -56,10 +60,13 @@ impl Context {
     }
 }
 
-/// Looks at what the task carries.
-pub(crate) fn look<R>(look: impl Fn(&Context) -> R) -> R {
-    let looked = CONTEXT.try_with(|context| context.get().map(&look));
-    looked.ok().flatten().unwrap_or_else(|| look(&EMPTY))
+/// Looks at what the task carries, if it carries anything.
+#[inline]
+pub(crate) fn look<R>(look: impl FnOnce(&Context) -> Option<R>) -> Option<R> {
+    if DEPTH.get() == 0 {
+        return None;
+    }
+    CONTEXT.try_with(|context| context.get().and_then(look)).ok().flatten()
 }
 
 pin_project! {
@@ -68,8 +75,17 @@ pin_project! {
     pub(crate) struct Scoped<F, C> {
         change: Option<C>,
         context: Arc<OnceLock<Context>>,
+        // `Some` until it is dropped.
         #[pin]
-        inner: TaskLocalFuture<Arc<OnceLock<Context>>, F>,
+        inner: Option<TaskLocalFuture<Arc<OnceLock<Context>>, F>>,
+    }
+
+    impl<F, C> PinnedDrop for Scoped<F, C> {
+        fn drop(this: Pin<&mut Self>) {
+            // What is dropped half-way is dropped in its context.
+            let _deeper = Deeper::begin();
+            this.project().inner.set(None);
+        }
     }
 }
 
@@ -78,7 +94,7 @@ pub(crate) fn scope<F: Future, C: FnOnce(&mut Context)>(future: F, change: C) ->
     let context: Arc<OnceLock<Context>> = Arc::default();
     Scoped {
         change: Some(change),
-        inner: CONTEXT.scope(Arc::clone(&context), future),
+        inner: Some(CONTEXT.scope(Arc::clone(&context), future)),
         context,
     }
 }
@@ -90,12 +106,30 @@ impl<F: Future, C: FnOnce(&mut Context)> Future for Scoped<F, C> {
         let this = self.project();
         if let Some(change) = this.change.take() {
             this.context.get_or_init(|| {
-                let mut context = look(Context::clone);
+                let mut context = look(|context| Some(context.clone())).unwrap_or_default();
                 change(&mut context);
                 context
             });
         }
-        this.inner.poll(cx)
+        let _deeper = Deeper::begin();
+        let inner = this.inner.as_pin_mut();
+        inner.expect("not polled while it is dropped").poll(cx)
+    }
+}
+
+/// One level of [`DEPTH`], until it is dropped: a future may panic.
+struct Deeper(());
+
+impl Deeper {
+    fn begin() -> Self {
+        DEPTH.set(DEPTH.get() + 1);
+        Self(())
+    }
+}
+
+impl Drop for Deeper {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
     }
 }
 
@@ -164,7 +198,7 @@ pub struct TaskContext(Context);
 impl TaskContext {
     /// What the task carries that calls this function.
     pub fn current() -> Self {
-        Self(look(Context::spawned))
+        Self(look(|context| Some(context.spawned())).unwrap_or_default())
     }
 
     /// Runs a future, wherever it is polled, with what was carried.

@@ -12,8 +12,8 @@ pub(crate) mod load;
 pub(crate) mod queue;
 
 pub(crate) use self::{
-    circles::{Awaited, Waits},
+    circles::Waits,
     flight::{Caller, Flight, Landing},
     flights::{FlightKey, Flights, JoinRequest, Leader, Moment, Role},
-    load::{LOOKS, Load, Sightings, TendedFuture},
+    load::{Awaited, LOOKS, Load, Sightings, TendedFuture},
 };

@@ -7,7 +7,7 @@ use syn::{
     visit::Visit,
 };
 
-use crate::{diag::Errors, model::DetachedArgument, target::Target as Function, uses::compact};
+use crate::{diag::Errors, function::Function, model::DetachedArgument, uses::compact};
 
 /// What the compiler has to check of each argument: that it can be sent to another task. Refuses what is seen to be borrowed.
 pub(super) fn arguments(function: &Function, errors: &mut Errors) -> Vec<DetachedArgument> {

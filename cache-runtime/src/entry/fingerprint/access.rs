@@ -5,7 +5,7 @@ use serde::de::{
     value::StrDeserializer,
 };
 
-use crate::entry::fingerprint::{
+use super::{
     memory::{Answer, Owner},
     refusal::Refusal,
     tracer::Tracer,

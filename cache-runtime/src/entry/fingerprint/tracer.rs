@@ -3,7 +3,7 @@ use std::any::type_name;
 use blake3::Hasher;
 use serde::de::DeserializeOwned;
 
-use crate::entry::fingerprint::{
+use super::{
     Fidelity, Structure,
     fidelity::Doubts,
     memory::{Memory, Path, TypeName},

@@ -2,7 +2,7 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
-use crate::key::canonical::{
+use super::{
     error::CanonicalError,
     members::{KeyKind, Member},
     text,

@@ -2,7 +2,7 @@ use std::{error, fmt};
 
 use serde::ser;
 
-use crate::key::canonical::document::DEPTH_LIMIT;
+use super::document::DEPTH_LIMIT;
 
 /// Why a value has no canonical form, and so a call no key.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use serde::{
     ser::{self, Impossible},
 };
 
-use crate::key::canonical::{document::Document, error::CanonicalError, members::KeyKind, number};
+use super::{document::Document, error::CanonicalError, members::KeyKind, number};
 
 /// Writes a map key as a string, and says how it compares.
 pub(super) struct KeySerializer<'d, 'o>(pub(super) &'d mut Document<'o>);

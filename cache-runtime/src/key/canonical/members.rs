@@ -2,7 +2,7 @@ use std::cmp::Ordering;
 
 use serde::{Serialize, ser};
 
-use crate::key::canonical::{document::Document, error::CanonicalError, key::KeySerializer, text::code_points};
+use super::{document::Document, error::CanonicalError, key::KeySerializer, text::code_points};
 
 /// An object being written: maps, structs and struct variants.
 pub(super) struct Members<'d, 'o> {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, ser};
 
-use crate::key::canonical::{document::Document, error::CanonicalError, members::Members, number};
+use super::{document::Document, error::CanonicalError, members::Members, number};
 
 /// A list being written: sequences, tuples and tuple variants.
 pub(super) struct List<'d, 'o> {

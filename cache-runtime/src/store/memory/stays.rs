@@ -1,10 +1,10 @@
-//! Who stays where, and until when: holds and leases.
+//! Stays of guests at places, each until a time of its own: those of writers in holds, and of holders of leases.
 
 use std::{collections::HashMap, sync::MutexGuard, time::Duration};
 
 use tokio::time::Instant;
 
-use super::far;
+use super::clock::moment_after;
 
 use crate::sync::Mutex;
 
@@ -74,7 +74,7 @@ impl Places {
     fn stay(&mut self, place: &str, guest: u64, lasting: Duration) {
         let now = Instant::now();
         let guests = self.guests.entry(place.to_owned()).or_default();
-        match far(lasting) {
+        match moment_after(lasting) {
             until if until > now => guests.insert(guest, until),
             _ => guests.remove(&guest),
         };

@@ -1,4 +1,4 @@
-//! Who is told of changes of stamps.
+//! The watchers who are told of changes of stamps.
 
 use std::sync::{Arc, MutexGuard};
 
@@ -13,7 +13,7 @@ pub(super) struct Watchers(Mutex<Vec<Arc<dyn StampWatcher>>>);
 
 impl Watchers {
     /// Lets somebody watch until what is returned is dropped.
-    pub(super) fn add(&self, watcher: Arc<dyn StampWatcher>) -> Watching<'_> {
+    pub(super) fn register(&self, watcher: Arc<dyn StampWatcher>) -> Registration<'_> {
         let mut watchers = self.watchers();
         watchers.push(Arc::clone(&watcher));
         // Under the lock: no change is reported before.
@@ -21,7 +21,7 @@ impl Watchers {
         // A change is reported by whoever makes it, before it goes on.
         watcher.coherent(Coherent::Always);
         drop(watchers);
-        Watching {
+        Registration {
             watchers: self,
             watcher,
         }
@@ -44,14 +44,14 @@ impl Watchers {
     }
 }
 
-/// One who watches.
+/// The place of one who watches.
 #[must_use]
-pub(super) struct Watching<'a> {
+pub(super) struct Registration<'a> {
     watchers: &'a Watchers,
     watcher: Arc<dyn StampWatcher>,
 }
 
-impl Drop for Watching<'_> {
+impl Drop for Registration<'_> {
     fn drop(&mut self) {
         self.watchers
             .watchers()

@@ -1,33 +1,28 @@
-//! Where the server is and how to connect to it.
+//! The configuration of a store in Redis: where the servers are, and how to connect to them.
 
+mod client;
+mod deployment;
 #[cfg(feature = "tls")]
 mod tls;
 mod url;
 
 use std::{fmt, time::Duration};
 
-use deadpool_redis::{Manager, Pool, Runtime};
-use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ProtocolVersion, RedisConnectionInfo, RedisResult,
-    io::tcp::{TcpSettings, socket2::TcpKeepalive},
+use redis::{ConnectionAddr, ConnectionInfo};
+
+pub(super) use self::deployment::Deployment;
+use self::{
+    deployment::{list, written},
+    url::Location,
 };
-
-use self::url::Location;
-pub(super) use self::url::Shape;
-use crate::key;
-
-/// Requests that may wait in a connection's queue before senders are held back.
-const PIPELINE_BUFFER: usize = 1024;
-
-/// How long a sentinel may take to answer, or a server of a cluster to say who has which keys.
-const DISCOVERY_DEADLINE: Duration = Duration::from_millis(500);
+use crate::key::Namespace;
 
 /// Where Redis is, a server, a cluster or what sentinels watch over, and how to connect to it.
 #[derive(Clone)]
 pub struct RedisConfig {
     /// The first address of the URL, and what is the same for all servers: credentials, database, TLS.
     info: ConnectionInfo,
-    shape: Shape,
+    deployment: Deployment,
     sentinel_password: Option<String>,
     #[cfg(feature = "tls")]
     certificates: redis::TlsCertificates,
@@ -37,7 +32,7 @@ pub struct RedisConfig {
     wait_replicas: u32,
     near_heartbeat: Duration,
     /// What keys begin with.
-    key_prefix: String,
+    namespace: Namespace,
 }
 
 /// What a [`RedisConfig`] cannot be made of, in a sentence without secrets. `Debug` is the same sentence, for programs that return it
@@ -57,7 +52,7 @@ impl fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisConfig")
             .field("address", &format_args!("{}", self.info.addr()))
-            .field("shape", &self.shape)
+            .field("deployment", &self.deployment)
             .field("database", &self.info.redis_settings().db())
             .field("connections", &self.connections)
             .field("connect_timeout", &self.connect_timeout)
@@ -89,10 +84,10 @@ impl RedisConfig {
     /// What is wrong with the URL: every part of it means something, or is refused by its name. The message does not repeat
     /// it, because it may hold a password.
     pub fn new(url: &str) -> Result<Self, RedisConfigError> {
-        let Location { info, shape } = url::parse(url).map_err(RedisConfigError)?;
+        let Location { info, deployment } = url::parse(url).map_err(RedisConfigError)?;
         Ok(Self {
             info,
-            shape,
+            deployment,
             sentinel_password: None,
             #[cfg(feature = "tls")]
             certificates: redis::TlsCertificates {
@@ -104,7 +99,7 @@ impl RedisConfig {
             keepalive: Some(Duration::from_mins(1)),
             wait_replicas: 0,
             near_heartbeat: Duration::from_millis(250),
-            key_prefix: String::new(),
+            namespace: Namespace::default(),
         })
     }
 
@@ -162,7 +157,7 @@ impl RedisConfig {
     /// If the name is none: 1 to 64 of the characters `A` to `Z`, `a` to `z`, `0` to `9`, `_`, `.` and `-`, not beginning with
     /// `cache`.
     pub fn namespace(mut self, name: &str) -> Result<Self, RedisConfigError> {
-        self.key_prefix = key::namespace_prefix(name).map_err(RedisConfigError)?;
+        self.namespace = Namespace::named(name).map_err(RedisConfigError)?;
         Ok(self)
     }
 
@@ -207,12 +202,11 @@ impl RedisConfig {
     }
 
     pub(super) fn namespace_name(&self) -> Option<&str> {
-        self.key_prefix.strip_suffix(':')
+        self.namespace.name()
     }
 
-    /// What keys begin with: nothing, or the namespace and a colon.
-    pub(super) fn key_prefix(&self) -> &str {
-        &self.key_prefix
+    pub(super) fn key_namespace(&self) -> &Namespace {
+        &self.namespace
     }
 
     pub(super) fn replicas_to_wait_for(&self) -> u32 {
@@ -225,6 +219,11 @@ impl RedisConfig {
 
     pub(super) fn connections(&self) -> usize {
         self.connections
+    }
+
+    /// The connections to one server altogether.
+    pub(super) fn lanes(&self) -> usize {
+        self.connections + usize::from(self.wait_replicas > 0)
     }
 
     pub(super) fn connect_deadline(&self) -> Duration {
@@ -245,11 +244,11 @@ impl RedisConfig {
             ConnectionAddr::Unix(path) => return format!("redis+unix://{}{}", path.display(), self.database("?db=")),
             _ => "",
         };
-        match &self.shape {
-            Shape::Server => format!("redis{tls}://{}{}", url::written(self.info.addr()), self.database("/")),
-            Shape::Cluster { seeds } => format!("redis{tls}-cluster://{}", url::list(seeds)),
-            Shape::Sentinel { sentinels, service } => {
-                let (sentinels, database) = (url::list(sentinels), self.database("/"));
+        match &self.deployment {
+            Deployment::Server => format!("redis{tls}://{}{}", written(self.info.addr()), self.database("/")),
+            Deployment::Cluster { seeds } => format!("redis{tls}-cluster://{}", list(seeds)),
+            Deployment::Sentinel { sentinels, service } => {
+                let (sentinels, database) = (list(sentinels), self.database("/"));
                 format!("redis{tls}-sentinel://{sentinels}{database}#{service}")
             }
         }
@@ -269,53 +268,13 @@ impl RedisConfig {
         settings.username().is_some() && settings.password().is_none()
     }
 
-    pub(super) fn shape(&self) -> &Shape {
-        &self.shape
+    pub(super) fn deployment(&self) -> &Deployment {
+        &self.deployment
     }
 
     /// The address that the URL names first.
     pub(super) fn address(&self) -> &ConnectionAddr {
         self.info.addr()
-    }
-
-    /// Another server's address, reached as the one of the URL is: with or without TLS.
-    pub(super) fn address_of(&self, host: String, port: u16) -> ConnectionAddr {
-        match self.info.addr() {
-            ConnectionAddr::TcpTls {
-                insecure, tls_params, ..
-            } => ConnectionAddr::TcpTls {
-                host,
-                port,
-                insecure: *insecure,
-                tls_params: tls_params.clone(),
-            },
-            _ => ConnectionAddr::Tcp(host, port),
-        }
-    }
-
-    /// A client for one connection beside the pool, which speaks RESP3.
-    pub(super) fn resp3_client(&self, address: ConnectionAddr) -> RedisResult<Client> {
-        let settings = self.info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-        Client::open(self.connection_info(address).set_redis_settings(settings))
-    }
-
-    /// A client for one short question to a server.
-    pub(super) fn client(&self, address: ConnectionAddr) -> RedisResult<Client> {
-        Client::open(self.connection_info(address))
-    }
-
-    /// A client for one short question to a sentinel.
-    pub(super) fn sentinel_client(&self, address: ConnectionAddr) -> RedisResult<Client> {
-        let mut settings = RedisConnectionInfo::default();
-        if let Some(password) = &self.sentinel_password {
-            settings = settings.set_password(password);
-        }
-        Client::open(self.connection_info(address).set_redis_settings(settings))
-    }
-
-    /// How long a question may take that says where to connect, together with the connection for it.
-    pub(super) fn discovery_deadline(&self) -> Duration {
-        self.connect_timeout.min(DISCOVERY_DEADLINE)
     }
 
     /// # Errors
@@ -328,32 +287,5 @@ impl RedisConfig {
                 "certificates are for URLs that begin with rediss".to_owned(),
             )),
         }
-    }
-
-    fn connection_info(&self, address: ConnectionAddr) -> ConnectionInfo {
-        #[cfg(feature = "tls")]
-        tls::choose_provider(&address);
-        let mut tcp = TcpSettings::default().set_nodelay(true);
-        if let Some(idle) = self.keepalive {
-            tcp = tcp.set_keepalive(TcpKeepalive::new().with_time(idle));
-        }
-        self.info.clone().set_addr(address).set_tcp_settings(tcp)
-    }
-
-    pub(super) fn pool(&self, address: ConnectionAddr) -> Pool {
-        let connection = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.connect_timeout))
-            // Each operation has a deadline of its own.
-            .set_response_timeout(None)
-            .set_pipeline_buffer_size(PIPELINE_BUFFER);
-        let manager = Manager::new_with_config(self.connection_info(address), connection)
-            .expect("a ConnectionInfo is always accepted");
-        Pool::builder(manager)
-            // Twice: an attempt to connect that is left alone in a runtime that nobody drives keeps its place.
-            .max_size(2 * (self.connections + usize::from(self.wait_replicas > 0)))
-            .runtime(Runtime::Tokio1)
-            .create_timeout(Some(self.connect_timeout))
-            .build()
-            .expect("a runtime is given for the timeout")
     }
 }

@@ -1,8 +1,7 @@
-//! What an error of the client or the server means for the calls that follow.
+//! The meaning of an error of the client or the server for the calls that follow.
 
 use std::fmt::Display;
 
-use deadpool_redis::PoolError;
 use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 
 use crate::store::{StoreError, StoreErrorKind};
@@ -38,24 +37,24 @@ pub(super) fn at(address: impl Display, error: &StoreError) -> StoreError {
     error.with_message(format!("{address}: {error}"))
 }
 
-pub(super) fn from_pool(error: &PoolError) -> StoreError {
-    match error {
-        PoolError::Backend(error) => from_redis(error),
-        // Of the pool's own it says all there is to know.
-        other => StoreError::new(StoreErrorKind::Unavailable, other.to_string()),
-    }
-}
-
 /// That a server of the cluster was asked for the last time about a key that moves: the next one is named.
 pub(super) const ASK: &str = "ASK";
 /// That the key is another server's.
-const MOVED: &str = "MOVED";
+pub(super) const MOVED: &str = "MOVED";
 
 pub(super) fn is_redirection(reply: &Value) -> bool {
     matches!(reply, Value::ServerError(error) if matches!(error.code(), MOVED | ASK))
 }
 
-/// A reply of a shape that the command never has.
+/// An error if a command failed that must not.
+pub(super) fn check(reply: &Value) -> Result<(), StoreError> {
+    match reply {
+        Value::ServerError(error) => Err(from_redis(&error.clone().into())),
+        _ => Ok(()),
+    }
+}
+
+/// A reply of a form that the command never has.
 pub(super) fn unexpected(command: &str, reply: impl Display) -> StoreError {
     StoreError::new(
         StoreErrorKind::Unavailable,

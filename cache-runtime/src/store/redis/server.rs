@@ -1,29 +1,28 @@
-//! The connections to one server, shared by all callers.
+//! One server: its lanes, shared by all callers, and which of them carries what.
+
+mod removal_lane;
+mod rights;
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+    atomic::{AtomicUsize, Ordering},
 };
 
 use futures_util::future::join_all;
 use redis::{Pipeline, Value};
 
+use self::removal_lane::RemovalLane;
 use super::{
-    RedisConfig,
-    connector::Connector,
-    lane::{Era, Lane},
-    reads::{Fetch, Reads},
-    removals::Removals,
-    rights,
+    config::RedisConfig,
+    connection::{Connector, Era, Generations, Lane},
+    keyspace::Keyspace,
+    read::ReadBatcher,
 };
-use crate::store::StoreError;
+use crate::{key::Namespace, store::StoreError};
 
-/// The errors of a server of a cluster that are replies like any other: they say where to ask.
-pub(super) const REPLIES_IN_CLUSTER: [&str; 3] = ["WRONGTYPE", "MOVED", "ASK"];
-
-/// Which of a server's connections carry something.
+/// What is sent, as far as it decides over which connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lanes {
+pub(super) enum Traffic {
     Reads,
     Writes,
     /// What counts once enough replicas have it.
@@ -32,42 +31,51 @@ pub(super) enum Lanes {
 
 pub(super) struct Server {
     connector: Arc<Connector>,
-    fetch: Fetch,
+    keyspace: Keyspace,
     lanes: Vec<Arc<Lane>>,
-    reads: Vec<Arc<Reads>>,
+    /// Of the lanes that carry reads.
+    batchers: Vec<Arc<ReadBatcher>>,
     /// `None` without replicas to wait for: then every lane that carries writes removes stamps.
-    removals: Option<Arc<Removals>>,
-    /// What keys begin with.
-    key_prefix: String,
+    removal_lane: Option<Arc<RemovalLane>>,
+    namespace: Namespace,
     next_read: AtomicUsize,
     next_write: AtomicUsize,
 }
 
 impl Server {
     /// Connects in the background, from the first use on. `generations` counts the connections.
-    pub(super) fn new(config: &RedisConfig, connector: Connector, fetch: Fetch, generations: &Arc<AtomicU64>) -> Self {
+    pub(super) fn new(
+        config: &RedisConfig,
+        connector: Connector,
+        keyspace: Keyspace,
+        generations: &Generations,
+    ) -> Self {
         let connector = Arc::new(connector);
         let era = Era::default();
         let lane = || {
-            let (connector, generations) = (Arc::clone(&connector), Arc::clone(generations));
-            Arc::new(Lane::new(connector, config, era.clone(), generations))
+            Arc::new(Lane::new(
+                Arc::clone(&connector),
+                config,
+                era.clone(),
+                generations.clone(),
+            ))
         };
         let lanes: Vec<_> = (0..config.connections()).map(|_| lane()).collect();
         // Half of the connections carry reads, so that a large entry on its way in never stands before a small read.
         let reading = lanes.len().div_ceil(2);
-        let reads = lanes[..reading]
+        let batchers = lanes[..reading]
             .iter()
-            .map(|lane| Arc::new(Reads::new(Arc::clone(lane), fetch)))
+            .map(|lane| Arc::new(ReadBatcher::new(Arc::clone(lane), keyspace)))
             .collect();
         let replicas = config.replicas_to_wait_for();
-        let removals = (replicas > 0).then(|| Arc::new(Removals::new(lane(), replicas)));
+        let removal_lane = (replicas > 0).then(|| Arc::new(RemovalLane::new(lane(), replicas)));
         Self {
             connector,
-            fetch,
+            keyspace,
             lanes,
-            reads,
-            removals,
-            key_prefix: config.key_prefix().to_owned(),
+            batchers,
+            removal_lane,
+            namespace: config.key_namespace().clone(),
             next_read: AtomicUsize::new(0),
             next_write: AtomicUsize::new(reading),
         }
@@ -80,14 +88,14 @@ impl Server {
     /// Few reads take turns over the connections, so that one is answered while another is on its way. Many go over the first
     /// one that is not busy: the more go over one, the more of them travel together, and each connection costs both sides
     /// system calls of its own. The next one spares small reads a wait behind large ones.
-    pub(super) fn read_lane(&self) -> &Arc<Reads> {
-        let many = self.reads[0].are_many();
-        let idle = self.reads.iter().find(|reads| many && !reads.is_busy());
-        idle.unwrap_or_else(|| &self.reads[self.next_read.fetch_add(1, Ordering::Relaxed) % self.reads.len()])
+    pub(super) fn read_batcher(&self) -> &Arc<ReadBatcher> {
+        let many = self.batchers[0].has_many();
+        let idle = self.batchers.iter().find(|batcher| many && !batcher.is_busy());
+        idle.unwrap_or_else(|| &self.batchers[self.next_read.fetch_add(1, Ordering::Relaxed) % self.batchers.len()])
     }
 
     pub(super) fn write_lane(&self) -> &Arc<Lane> {
-        let writing = match self.lanes.get(self.reads.len()..) {
+        let writing = match self.lanes.get(self.batchers.len()..) {
             None | Some([]) => &self.lanes[..],
             Some(lanes) => lanes,
         };
@@ -95,15 +103,12 @@ impl Server {
     }
 
     /// Sends a pipeline and returns the reply to each command, as [`Lane::replies`] does.
-    pub(super) async fn replies(&self, pipeline: &Pipeline, lanes: Lanes) -> Result<Vec<Value>, StoreError> {
-        let codes = match self.fetch {
-            Fetch::Together => &REPLIES_IN_CLUSTER[..1],
-            Fetch::OneByOne => &REPLIES_IN_CLUSTER[..],
-        };
-        match (lanes, &self.removals) {
-            (Lanes::Reads, _) => self.read_lane().lane().replies(pipeline, codes).await,
-            (Lanes::Removals, Some(removals)) => removals.replies(pipeline, codes).await,
-            (Lanes::Removals, None) | (Lanes::Writes, _) => self.write_lane().replies(pipeline, codes).await,
+    pub(super) async fn replies(&self, pipeline: &Pipeline, traffic: Traffic) -> Result<Vec<Value>, StoreError> {
+        let codes = self.keyspace.reply_codes();
+        match (traffic, &self.removal_lane) {
+            (Traffic::Reads, _) => self.read_batcher().lane().replies(pipeline, codes).await,
+            (Traffic::Removals, Some(lane)) => lane.replies(pipeline, codes).await,
+            (Traffic::Removals, None) | (Traffic::Writes, _) => self.write_lane().replies(pipeline, codes).await,
         }
     }
 
@@ -113,14 +118,11 @@ impl Server {
         let probes = self
             .lanes
             .iter()
-            .map(|lane| rights::probe(lane, names, &self.key_prefix, self.fetch, with_holds));
+            .map(|lane| rights::probe(lane, names, &self.namespace, self.keyspace, with_holds));
         // Not by a command, which would stand behind a `WAIT`.
-        let removing = self
-            .removals
-            .as_ref()
-            .map_or(Ok(()), |removals| removals.is_connected());
+        let removals = self.removal_lane.as_ref().map_or(Ok(()), |lane| lane.is_connected());
         // To the end, whichever fails: each lane learns for itself.
         join_all(probes).await.into_iter().collect::<Result<(), _>>()?;
-        removing
+        removals
     }
 }

@@ -1,20 +1,21 @@
-//! The server, or the servers of a cluster, behind one face.
+//! The servers of a store: one, or those of a cluster, behind one face.
 //!
 //! What is sent is a pipeline of commands of which each is about one key, its second word. One server is sent all of it at
 //! once; in a cluster each command goes to the primary that has its key, all of them at the same time.
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::sync::Arc;
 
-use redis::{Pipeline, Value};
+use redis::{Pipeline, Value, pipe};
 
 use super::{
-    RedisConfig,
-    cluster::{Cluster, Node},
-    config::Shape,
-    connector::Connector,
+    cluster::Cluster,
+    config::{Deployment, RedisConfig},
+    connection::{Connector, Generations},
     error,
-    reads::{AllFound, Fetch, Wanted},
-    server::{Lanes, Server},
+    keyspace::Keyspace,
+    primary::Primary,
+    read::{KeyReplies, KeySet},
+    server::{Server, Traffic},
 };
 use crate::{
     entry::Stamp,
@@ -25,53 +26,61 @@ use crate::{
 /// The name of the keys of a probe: no tenant has it.
 const PROBE: &str = "~probe";
 
-pub(super) enum Servers {
-    One(Arc<Server>),
-    Cluster(Arc<Cluster>),
+pub(super) struct Servers {
+    config: RedisConfig,
+    generations: Generations,
+    members: Members,
 }
 
-/// A server that takes writes.
-#[derive(Clone)]
-pub(super) struct Primary {
-    pub(super) server: Arc<Server>,
-    /// What stands after the prefix in the keys of a probe, so that this server would have them. They never exist. One at
-    /// least, and several for when the slot of the first one moves.
-    pub(super) probes: Arc<[String]>,
-    /// The server as its cluster knows it.
-    pub(super) node: Option<Arc<Node>>,
+enum Members {
+    One(Arc<Server>),
+    Cluster(Cluster),
 }
 
 impl Servers {
-    /// `generations` counts their connections, and failovers that are seen otherwise.
-    pub(super) fn new(config: &RedisConfig, generations: &Arc<AtomicU64>) -> Self {
-        match config.shape() {
-            Shape::Server | Shape::Sentinel { .. } => {
-                let connector = Connector::new(config);
-                Self::One(Arc::new(Server::new(config, connector, Fetch::Together, generations)))
+    /// Connects in the background, from the first use on.
+    pub(super) fn new(config: RedisConfig) -> Self {
+        let generations = Generations::default();
+        let members = match config.deployment() {
+            Deployment::Server | Deployment::Sentinel { .. } => {
+                let connector = Connector::new(&config);
+                Members::One(Arc::new(Server::new(&config, connector, Keyspace::Whole, &generations)))
             }
-            Shape::Cluster { seeds } => Self::Cluster(Arc::new(Cluster::new(
-                config.clone(),
-                seeds.clone(),
-                Arc::clone(generations),
-            ))),
+            Deployment::Cluster { seeds } => {
+                Members::Cluster(Cluster::new(config.clone(), seeds.clone(), generations.clone()))
+            }
+        };
+        Self {
+            config,
+            generations,
+            members,
         }
     }
 
-    /// Of an entry that is not wanted the snapshot has none.
-    pub(super) async fn read(&self, address: &Arc<Address>, wanted: Wanted) -> Result<Snapshot, StoreError> {
-        let found = match self {
-            Self::One(server) => server.read_lane().read(address, wanted).await?,
-            Self::Cluster(cluster) => cluster.read(address, wanted).await?,
+    pub(super) fn config(&self) -> &RedisConfig {
+        &self.config
+    }
+
+    /// How many connections there have been, and failovers that were seen otherwise.
+    pub(super) fn generation(&self) -> u64 {
+        self.generations.current()
+    }
+
+    /// Of an entry that is not among the keys the snapshot has none.
+    pub(super) async fn read(&self, address: &Arc<Address>, keys: KeySet) -> Result<Snapshot, StoreError> {
+        let replies = match &self.members {
+            Members::One(server) => server.read_batcher().read(address, keys).await?,
+            Members::Cluster(cluster) => cluster.read(address, keys).await?,
         };
-        snapshot(address, found)
+        snapshot(address, replies)
     }
 
     /// Sends a pipeline and returns the reply to each command. That a key holds something of the wrong type is a reply like
     /// any other; every other error of a server fails the whole.
-    pub(super) async fn replies(&self, pipeline: &Pipeline, lanes: Lanes) -> Result<Vec<Value>, StoreError> {
-        match self {
-            Self::One(server) => server.replies(pipeline, lanes).await,
-            Self::Cluster(cluster) => cluster.replies(pipeline, lanes).await,
+    pub(super) async fn replies(&self, pipeline: &Pipeline, traffic: Traffic) -> Result<Vec<Value>, StoreError> {
+        match &self.members {
+            Members::One(server) => server.replies(pipeline, traffic).await,
+            Members::Cluster(cluster) => cluster.replies(pipeline, traffic).await,
         }
     }
 
@@ -80,68 +89,81 @@ impl Servers {
         &self,
         first: &Pipeline,
         second: &Pipeline,
-        lanes: Lanes,
+        traffic: Traffic,
     ) -> Result<Vec<Value>, StoreError> {
-        match self {
-            Self::One(server) => {
+        match &self.members {
+            Members::One(server) => {
                 let mut both = first.clone();
                 for command in second.cmd_iter() {
                     both.add_command(command.clone());
                 }
-                let mut replies = server.replies(&both, lanes).await?;
+                let mut replies = server.replies(&both, traffic).await?;
                 Ok(replies.split_off(first.len()))
             }
-            Self::Cluster(cluster) => {
-                cluster.replies(first, lanes).await?;
-                cluster.replies(second, lanes).await
+            Members::Cluster(cluster) => {
+                cluster.replies(first, traffic).await?;
+                cluster.replies(second, traffic).await
             }
         }
     }
 
     /// Every server that has keys.
     pub(super) fn primaries(&self) -> Result<Vec<Primary>, StoreError> {
-        match self {
-            Self::One(server) => Ok(vec![Primary {
+        match &self.members {
+            Members::One(server) => Ok(vec![Primary {
                 server: Arc::clone(server),
                 probes: [PROBE.to_owned()].into(),
                 node: None,
             }]),
-            Self::Cluster(cluster) => cluster.primaries(),
+            Members::Cluster(cluster) => cluster.primaries(),
         }
     }
 
     /// Finds out, in the background, which servers there are.
-    pub(super) fn look(&self) {
-        if let Self::Cluster(cluster) = self {
-            cluster.look();
+    pub(super) fn refresh(&self) {
+        if let Members::Cluster(cluster) = &self.members {
+            cluster.refresh();
         }
     }
 
     /// Whether keys may move from one server to another while they are looked at.
     pub(super) fn keys_may_move(&self) -> bool {
-        matches!(self, Self::Cluster(_))
+        matches!(self.members, Members::Cluster(_))
+    }
+
+    /// Removes keys, whatever stands under them.
+    pub(super) async fn unlink(&self, keys: &[impl AsRef<str>], traffic: Traffic) -> Result<(), StoreError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let mut pipeline = pipe();
+        for key in keys {
+            pipeline.cmd("UNLINK").arg(key.as_ref());
+        }
+        let replies = self.replies(&pipeline, traffic).await?;
+        replies.iter().try_for_each(error::check)
     }
 
     /// Whether every server takes writes, and the user may do what calls need.
     pub(super) async fn probe(&self, with_holds: bool) -> Result<(), StoreError> {
-        match self {
-            Self::One(server) => server.probe(&[PROBE.to_owned()], with_holds).await,
-            Self::Cluster(cluster) => cluster.probe(with_holds).await,
+        match &self.members {
+            Members::One(server) => server.probe(&[PROBE.to_owned()], with_holds).await,
+            Members::Cluster(cluster) => cluster.probe(with_holds).await,
         }
     }
 }
 
-fn snapshot(address: &Address, found: AllFound) -> Result<Snapshot, StoreError> {
-    let mut found = found
+fn snapshot(address: &Address, replies: KeyReplies) -> Result<Snapshot, StoreError> {
+    let mut values = replies
         .into_iter()
-        .map(|found| found.map_err(|error| error::from_redis(&(*error).into())));
-    let stamps = found
+        .map(|reply| reply.map_err(|error| error::from_redis(&(*error).into())));
+    let stamps = values
         .by_ref()
         .take(address.stamps().len())
-        .map(|found| Ok(found?.and_then(|text| Stamp::from_text(&text))))
+        .map(|value| Ok(value?.and_then(|text| Stamp::from_text(&text))))
         .collect::<Result<_, StoreError>>()?;
     Ok(Snapshot {
         stamps,
-        entry: found.next().transpose()?.flatten(),
+        entry: values.next().transpose()?.flatten(),
     })
 }

@@ -3,7 +3,7 @@
 use redis::{Client, ClientTlsConfig, ConnectionAddr, TlsCertificates};
 use rustls::crypto::{CryptoProvider, ring};
 
-use super::{RedisConfig, Shape};
+use super::{Deployment, RedisConfig};
 
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 
@@ -44,7 +44,7 @@ fn with_certificates(mut config: RedisConfig) -> Result<RedisConfig, String> {
         return Err("certificates are for URLs that begin with rediss".to_owned());
     };
     config.info = client.get_connection_info().clone();
-    if let Shape::Cluster { seeds: all } | Shape::Sentinel { sentinels: all, .. } = &mut config.shape {
+    if let Deployment::Cluster { seeds: all } | Deployment::Sentinel { sentinels: all, .. } = &mut config.deployment {
         for address in all {
             if let ConnectionAddr::TcpTls { tls_params, .. } = address {
                 tls_params.clone_from(&made);

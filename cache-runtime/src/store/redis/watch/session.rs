@@ -1,4 +1,5 @@
-//! One server that is watched: the connection on which it reports, and a key that shows that it has the same data still.
+//! The session with one server that is watched: the connection on which it reports, and a key that shows that it has the same
+//! data still.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -10,15 +11,15 @@ use redis::{
 use tokio::{runtime::Handle, sync::mpsc, time::timeout};
 
 use super::super::{
-    RedisStore,
-    cluster::{self, Node, Ownership},
+    cluster::{Ownership, question},
+    config::RedisConfig,
     error::{self, ASK},
-    millis,
-    servers::Primary,
+    primary::{Node, Primary},
+    time::millis,
 };
 use crate::{
     entry::Stamp,
-    key,
+    key::Namespace,
     store::{StampWatcher, StoreError, StoreErrorKind},
 };
 
@@ -41,15 +42,15 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) async fn begin(
-        store: &RedisStore,
+        config: &RedisConfig,
         primary: &Primary,
         watcher: &Arc<dyn StampWatcher>,
         closing: &mpsc::UnboundedSender<()>,
         deadline: Duration,
     ) -> Result<Self, StoreError> {
-        let prefix = store.config.key_prefix();
-        let stamps = key::stamps_prefix(prefix);
-        let mut connection = connect(store, primary, watcher, closing.clone()).await?;
+        let namespace = config.key_namespace();
+        let stamps = namespace.stamps();
+        let mut connection = connect(config, primary, watcher, closing.clone()).await?;
         let mut tracking = cmd("CLIENT");
         tracking
             .arg("TRACKING")
@@ -59,13 +60,13 @@ impl Session {
             .arg(&stamps);
         let tracked = answer(deadline, tracking.query_async::<()>(&mut connection)).await?;
         tracked.map_err(|error| unsupported(&error))?;
-        let key = leave_a_key(&mut connection, prefix, primary, deadline).await?;
+        let key = leave_a_key(&mut connection, namespace, primary, deadline).await?;
         let mut questions = pipe();
         // Not a ping: a server that has become a replica answers pings, and reports nothing that matters any more.
         questions.cmd("UNLINK").arg(format!("{stamps}{}", primary.probes[0]));
         questions.cmd("GET").arg(&key);
         if primary.node.is_some() {
-            questions.add_command(cluster::question());
+            questions.add_command(question());
         }
         Ok(Self {
             connection,
@@ -80,8 +81,8 @@ impl Session {
     /// Returns who has which keys of the cluster, as this server sees it.
     pub(super) async fn heartbeat(&mut self) -> Result<Option<Ownership>, StoreError> {
         let count = self.questions.len();
-        let asking = self.connection.req_packed_commands(&self.questions, 0, count);
-        let answers = answer(self.deadline, asking)
+        let sent = self.connection.req_packed_commands(&self.questions, 0, count);
+        let answers = answer(self.deadline, sent)
             .await?
             .map_err(|error| error::from_redis(&error))?;
         let [writes, key, rest @ ..] = &answers[..] else {
@@ -107,7 +108,7 @@ impl Session {
             }
         }
         match (rest, &self.node) {
-            ([slots], Some(node)) => node.ownership(slots).map(Some),
+            ([slots], Some(node)) => Ownership::parse(slots, &node.host).map(Some),
             _ => Ok(None),
         }
     }
@@ -128,13 +129,13 @@ impl Drop for Session {
 /// Sets the key of a new session. While the slot of one name moves, the server takes the next one.
 async fn leave_a_key(
     connection: &mut MultiplexedConnection,
-    prefix: &str,
+    namespace: &Namespace,
     primary: &Primary,
     deadline: Duration,
 ) -> Result<String, StoreError> {
     let number = Stamp::random().map_err(|error| StoreError::new(StoreErrorKind::Other, error.to_string()))?;
     for probe in &*primary.probes {
-        let key = key::session_key(prefix, probe, &number.to_text());
+        let key = namespace.session(probe, &number.to_text());
         let mut set = cmd("SET");
         set.arg(&key).arg("").arg("PX").arg(millis(LIFETIME));
         match answer(deadline, set.exec_async(connection)).await? {
@@ -150,7 +151,7 @@ async fn leave_a_key(
 }
 
 async fn connect(
-    store: &RedisStore,
+    config: &RedisConfig,
     primary: &Primary,
     watcher: &Arc<dyn StampWatcher>,
     closing: mpsc::UnboundedSender<()>,
@@ -165,19 +166,17 @@ async fn connect(
         }
         Ok(())
     };
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(store.config.connect_deadline()))
+    let deadline = config.connect_deadline();
+    let connection_config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(deadline))
         .set_response_timeout(None)
         .set_push_sender(hand_on);
     let address = primary.server.connector().address().await?;
-    let client = store
-        .config
+    let client = config
         .resp3_client(address)
         .map_err(|error| error::from_redis(&error))?;
-    let connecting = client.get_multiplexed_async_connection_with_config(&config);
-    answer(store.config.connect_deadline(), connecting)
-        .await?
-        .map_err(|error| unsupported(&error))
+    let connection = client.get_multiplexed_async_connection_with_config(&connection_config);
+    answer(deadline, connection).await?.map_err(|error| unsupported(&error))
 }
 
 /// Hands on what an `invalidate` message names: keys, or nothing for all of them.
@@ -203,9 +202,9 @@ fn report(watcher: &dyn StampWatcher, data: &[Value]) {
 
 async fn answer<T>(
     deadline: Duration,
-    asking: impl Future<Output = RedisResult<T>>,
+    query: impl Future<Output = RedisResult<T>>,
 ) -> Result<RedisResult<T>, StoreError> {
-    timeout(deadline, asking)
+    timeout(deadline, query)
         .await
         .map_err(|_| StoreError::timeout("an answer to the watch of stamps", deadline))
 }

@@ -1,4 +1,4 @@
-//! A Redis URL, taken apart: which text stands for what, and whether its characters may stand there.
+//! The parts of a Redis URL: which text stands for what, and whether its characters may stand there.
 
 use percent_encoding::percent_decode_str;
 

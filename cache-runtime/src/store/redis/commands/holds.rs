@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use redis::{Pipeline, Value, pipe};
 
-use super::{error::unexpected, leases::token, millis, server::Lanes, servers::Servers, stamps};
+use super::{
+    super::{error::unexpected, server::Traffic, servers::Servers, time::millis},
+    leases::token,
+};
 use crate::{
     key::{hold_key, writer_key},
     store::{StoreError, StoreErrorKind},
@@ -15,7 +18,12 @@ use crate::{
 /// How long a set lasts after somebody has entered: longer than any stay. What is left of the dead goes with it.
 const LIFETIME: Duration = Duration::from_hours(24);
 
-pub(super) async fn enter(servers: &Servers, stamps: &[String], writer: u64, stay: Duration) -> Result<(), StoreError> {
+pub(in super::super) async fn enter(
+    servers: &Servers,
+    stamps: &[String],
+    writer: u64,
+    stay: Duration,
+) -> Result<(), StoreError> {
     let Some(first) = stamps.first() else { return Ok(()) };
     let lifetime = millis(LIFETIME.max(stay.saturating_mul(2)));
     let token = token(writer);
@@ -33,7 +41,7 @@ pub(super) async fn enter(servers: &Servers, stamps: &[String], writer: u64, sta
     }
     // In this order: who finds the writer in a set finds its key, too.
     let entered = servers
-        .replies_after(&own_key, &sets, Lanes::Writes)
+        .replies_after(&own_key, &sets, Traffic::Writes)
         .await
         .map_err(naming_the_keys)?;
     let foreign = foreign(stamps, entered.iter().step_by(2));
@@ -41,14 +49,14 @@ pub(super) async fn enter(servers: &Servers, stamps: &[String], writer: u64, sta
         return Ok(());
     }
     // If two find it at once, one may remove what the other has put there: until that one's next renewal.
-    stamps::remove(servers, Lanes::Writes, &foreign).await?;
-    if send(servers, &sets, Lanes::Writes).await?.iter().any(is_foreign) {
+    servers.unlink(&foreign, Traffic::Writes).await?;
+    if send(servers, &sets, Traffic::Writes).await?.iter().any(is_foreign) {
         return Err(unexpected("SADD", "the key of a hold is no set, time and again"));
     }
     Ok(())
 }
 
-pub(super) async fn leave(
+pub(in super::super) async fn leave(
     servers: &Servers,
     stamps: &[String],
     writer: u64,
@@ -65,19 +73,19 @@ pub(super) async fn leave(
         pipeline.cmd("SREM").arg(hold_key(stamp)).arg(&token);
     }
     pipeline.cmd("UNLINK").arg(writer_key(first, token.as_bytes()));
-    send(servers, &pipeline, Lanes::Writes).await.map(drop)
+    send(servers, &pipeline, Traffic::Writes).await.map(drop)
 }
 
-pub(super) async fn anyone(servers: &Servers, stamps: &[String]) -> Result<bool, StoreError> {
+pub(in super::super) async fn anyone(servers: &Servers, stamps: &[String]) -> Result<bool, StoreError> {
     let mut pipeline = pipe();
     for stamp in stamps {
         pipeline.cmd("SMEMBERS").arg(hold_key(stamp));
     }
-    let replies = send(servers, &pipeline, Lanes::Reads).await?;
+    let replies = send(servers, &pipeline, Traffic::Reads).await?;
     let foreign = foreign(stamps, replies.iter());
     if !foreign.is_empty() {
         // Whose place it has taken is unknown. It goes, so that this is said once.
-        stamps::remove(servers, Lanes::Writes, &foreign).await?;
+        servers.unlink(&foreign, Traffic::Writes).await?;
         return Ok(true);
     }
     let mut writers: Vec<(&String, Vec<u8>)> = Vec::new();
@@ -92,7 +100,7 @@ pub(super) async fn anyone(servers: &Servers, stamps: &[String]) -> Result<bool,
     for (stamp, token) in &writers {
         stays.cmd("GET").arg(writer_key(stamp, token));
     }
-    let stays = send(servers, &stays, Lanes::Reads).await?;
+    let stays = send(servers, &stays, Traffic::Reads).await?;
     let (living, dead): (Vec<_>, Vec<_>) = writers
         .into_iter()
         .zip(stays)
@@ -104,7 +112,7 @@ pub(super) async fn anyone(servers: &Servers, stamps: &[String]) -> Result<bool,
             forget.cmd("SREM").arg(hold_key(stamp)).arg(token);
         }
         // What fails here is done by the next one who asks.
-        drop(send(servers, &forget, Lanes::Writes).await);
+        drop(send(servers, &forget, Traffic::Writes).await);
     }
     Ok(!living.is_empty())
 }
@@ -120,8 +128,8 @@ fn is_foreign(reply: &Value) -> bool {
 }
 
 /// As [`Servers::replies`].
-async fn send(servers: &Servers, pipeline: &Pipeline, lanes: Lanes) -> Result<Vec<Value>, StoreError> {
-    servers.replies(pipeline, lanes).await.map_err(naming_the_keys)
+async fn send(servers: &Servers, pipeline: &Pipeline, traffic: Traffic) -> Result<Vec<Value>, StoreError> {
+    servers.replies(pipeline, traffic).await.map_err(naming_the_keys)
 }
 
 /// That a right is missing names the keys, which the server does not say.

@@ -4,10 +4,20 @@ use std::time::Duration;
 
 use redis::{Value, pipe};
 
-use super::{error::unexpected, millis, server::Lanes, servers::Servers, stamps};
+use super::super::{
+    error::{self, unexpected},
+    server::Traffic,
+    servers::Servers,
+    time::millis,
+};
 use crate::store::StoreError;
 
-pub(super) async fn acquire(servers: &Servers, key: &str, holder: u64, lasting: Duration) -> Result<bool, StoreError> {
+pub(in super::super) async fn acquire(
+    servers: &Servers,
+    key: &str,
+    holder: u64,
+    lasting: Duration,
+) -> Result<bool, StoreError> {
     let holder = token(holder);
     let mut pipeline = pipe();
     pipeline
@@ -18,7 +28,7 @@ pub(super) async fn acquire(servers: &Servers, key: &str, holder: u64, lasting: 
         .arg("PX")
         .arg(millis(lasting));
     pipeline.cmd("GET").arg(key);
-    let replies = servers.replies(&pipeline, Lanes::Writes).await?;
+    let replies = servers.replies(&pipeline, Traffic::Writes).await?;
     match &replies[..] {
         [_, Value::BulkString(current)] if is_token(current) => Ok(*current == holder.as_bytes()),
         // Something that is no lease stands under the key: it goes, and the next attempt finds the lease free.
@@ -34,7 +44,12 @@ pub(super) async fn acquire(servers: &Servers, key: &str, holder: u64, lasting: 
 
 /// Takes the lease back from somebody who has got it after it had run out: that costs a load. Whose it is could only be
 /// checked in the same step by a script.
-pub(super) async fn extend(servers: &Servers, key: &str, holder: u64, lasting: Duration) -> Result<(), StoreError> {
+pub(in super::super) async fn extend(
+    servers: &Servers,
+    key: &str,
+    holder: u64,
+    lasting: Duration,
+) -> Result<(), StoreError> {
     let mut pipeline = pipe();
     pipeline
         .cmd("SET")
@@ -43,16 +58,16 @@ pub(super) async fn extend(servers: &Servers, key: &str, holder: u64, lasting: D
         .arg("XX")
         .arg("PX")
         .arg(millis(lasting));
-    let replies = servers.replies(&pipeline, Lanes::Writes).await?;
-    replies.iter().try_for_each(stamps::done)
+    let replies = servers.replies(&pipeline, Traffic::Writes).await?;
+    replies.iter().try_for_each(error::check)
 }
 
-pub(super) async fn end(servers: &Servers, key: &str) -> Result<(), StoreError> {
-    stamps::remove(servers, Lanes::Writes, &[key]).await
+pub(in super::super) async fn end(servers: &Servers, key: &str) -> Result<(), StoreError> {
+    servers.unlink(&[key], Traffic::Writes).await
 }
 
 /// The text that stands for a holder or a writer.
-pub(super) fn token(id: u64) -> String {
+pub(in super::super) fn token(id: u64) -> String {
     format!("{id:016x}")
 }
 

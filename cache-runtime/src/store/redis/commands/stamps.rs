@@ -5,15 +5,12 @@ use std::time::Duration;
 use redis::{Value, pipe};
 
 use super::{
-    RedisStore, error, millis,
-    server::Lanes,
-    servers::{Primary, Servers},
-    sweep,
+    super::{error, primary::Primary, server::Traffic, servers::Servers, time::millis},
+    scan::scan,
 };
 use crate::{
     entry::Stamp,
-    key,
-    store::{Store as _, StoreError, StoreErrorKind},
+    store::{StoreError, StoreErrorKind},
 };
 
 /// How long a stamp is kept after its creation. An entry outlives its stamp as a miss, so this only has to be longer than
@@ -23,7 +20,10 @@ const LIFETIME: Duration = Duration::from_hours(30 * 24);
 /// Keys that one `SCAN` for them looks at: many, as somebody waits until all of them are gone.
 const SCAN_COUNT: u32 = 512;
 
-pub(super) async fn create(servers: &Servers, fresh: &[(&str, Stamp)]) -> Result<Vec<Option<Stamp>>, StoreError> {
+pub(in super::super) async fn create(
+    servers: &Servers,
+    fresh: &[(&str, Stamp)],
+) -> Result<Vec<Option<Stamp>>, StoreError> {
     let mut pipeline = pipe();
     let lifetime = millis(LIFETIME);
     for (key, stamp) in fresh {
@@ -36,7 +36,7 @@ pub(super) async fn create(servers: &Servers, fresh: &[(&str, Stamp)]) -> Result
             .arg(lifetime);
         pipeline.cmd("GET").arg(key);
     }
-    let replies = servers.replies(&pipeline, Lanes::Writes).await?;
+    let replies = servers.replies(&pipeline, Traffic::Writes).await?;
     let mut stamps = Vec::with_capacity(fresh.len());
     let mut foreign = Vec::new();
     for ((key, _), [_, get]) in fresh.iter().zip(replies.as_chunks().0) {
@@ -50,20 +50,8 @@ pub(super) async fn create(servers: &Servers, fresh: &[(&str, Stamp)]) -> Result
         }
         stamps.push(stamp);
     }
-    remove(servers, Lanes::Writes, &foreign).await?;
+    servers.unlink(&foreign, Traffic::Writes).await?;
     Ok(stamps)
-}
-
-pub(super) async fn remove(servers: &Servers, lanes: Lanes, keys: &[impl AsRef<str>]) -> Result<(), StoreError> {
-    if keys.is_empty() {
-        return Ok(());
-    }
-    let mut pipeline = pipe();
-    for key in keys {
-        pipeline.cmd("UNLINK").arg(key.as_ref());
-    }
-    let replies = servers.replies(&pipeline, lanes).await?;
-    replies.iter().try_for_each(done)
 }
 
 /// What a removal writes in passing: no stamp.
@@ -72,18 +60,18 @@ const REMOVED: &str = "removed";
 /// How long that stays if the rest of the removal gets lost on its way.
 const REMOVED_FOR: Duration = Duration::from_secs(1);
 
-/// As [`remove`], and whoever keeps values under these stamps hears of it, also where the server has none: it reports changes, and
+/// Removes stamps, and whoever keeps values under these stamps hears of it, also where the server has none: it reports changes, and
 /// to remove what is not there changes nothing. The stamp may be missing although its values are kept, because it went in a
-/// way that is not reported (see [`watch`](super::watch)).
+/// way that is not reported (see [`watch`](super::super::watch)).
 ///
 /// So each stamp is replaced, and the replacement is removed in the same turn. What stands there in between, or for a second if the
 /// second half is lost, reads as no stamp: no entry is valid under it, and no load is given it and may store. Nor does it
 /// restore anything: whatever stamp it replaces is gone as if it had been removed. If other commands come in between, or
 /// the two come to two servers of a cluster in either order, a load that begins then does so after the invalidation was
 /// sent, and the worst is that it does not store.
-pub(super) async fn remove_audibly(
+pub(in super::super) async fn remove_audibly(
     servers: &Servers,
-    lanes: Lanes,
+    traffic: Traffic,
     keys: &[impl AsRef<str>],
 ) -> Result<(), StoreError> {
     if keys.is_empty() {
@@ -96,42 +84,34 @@ pub(super) async fn remove_audibly(
         pipeline.cmd("SET").arg(key).arg(REMOVED).arg("PX").arg(moment);
         pipeline.cmd("UNLINK").arg(key);
     }
-    match servers.replies(&pipeline, lanes).await {
-        Ok(replies) => replies.iter().try_for_each(done),
+    match servers.replies(&pipeline, traffic).await {
+        Ok(replies) => replies.iter().try_for_each(error::check),
         // To remove takes no memory. What is kept in a process under a stamp that is not there is found out by its watch.
-        Err(error) if error.kind() == StoreErrorKind::OutOfMemory => remove(servers, lanes, keys).await,
+        Err(error) if error.kind() == StoreErrorKind::OutOfMemory => servers.unlink(keys, traffic).await,
         Err(error) => Err(error),
     }
 }
 
-/// An error if a command failed that must not.
-pub(super) fn done(reply: &Value) -> Result<(), StoreError> {
-    match reply {
-        Value::ServerError(error) => Err(error::from_redis(&error.clone().into())),
-        _ => Ok(()),
-    }
-}
-
-pub(super) async fn remove_all(store: &RedisStore) -> Result<(), StoreError> {
-    let generation = store.generation();
+pub(in super::super) async fn remove_all(servers: &Servers) -> Result<(), StoreError> {
+    let generation = servers.generation();
     // A stamp that moves to a server that has been looked at already is found there the next time.
-    let rounds = if store.servers.keys_may_move() { 2 } else { 1 };
+    let rounds = if servers.keys_may_move() { 2 } else { 1 };
     for _ in 0..rounds {
-        for primary in store.servers.primaries()? {
-            remove_all_of(store, &primary, generation).await?;
+        for primary in servers.primaries()? {
+            remove_all_of(servers, &primary, generation).await?;
         }
     }
     Ok(())
 }
 
-async fn remove_all_of(store: &RedisStore, primary: &Primary, generation: u64) -> Result<(), StoreError> {
-    let all = format!("{}*", key::stamps_prefix(store.config.key_prefix()));
+async fn remove_all_of(servers: &Servers, primary: &Primary, generation: u64) -> Result<(), StoreError> {
+    let all = format!("{}*", servers.config().key_namespace().stamps());
     let mut cursor = 0;
     loop {
-        let (next, stamps) = sweep::scan(primary.server.write_lane(), cursor, &all, SCAN_COUNT).await?;
-        remove(&store.servers, Lanes::Removals, &stamps).await?;
+        let (next, stamps) = scan(primary.server.write_lane(), cursor, &all, SCAN_COUNT).await?;
+        servers.unlink(&stamps, Traffic::Removals).await?;
         // A cursor means nothing to another server, which may be what a new connection leads to.
-        if store.generation() != generation {
+        if servers.generation() != generation {
             return Err(StoreError::new(
                 StoreErrorKind::Unavailable,
                 "a connection was replaced in the middle of the removal of all stamps",

@@ -1,4 +1,4 @@
-//! One connection: who owns it, when it is replaced, who may use it.
+//! A lane: the place of one connection, which all callers share, and its replacement in the background.
 
 use std::{
     sync::{
@@ -9,19 +9,23 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use backon::{BackoffBuilder, ExponentialBuilder};
-use deadpool_redis::Connection;
 use redis::{
     Pipeline, RedisResult, Value,
     aio::{ConnectionLike, MultiplexedConnection},
 };
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::time::Instant;
 
-use super::{RedisConfig, attempts::Attempts, connector::Connector, error};
+use super::{
+    super::{config::RedisConfig, error},
+    connector::Connector,
+    generations::Generations,
+    link::{Era, Link},
+    transferable_task::{Claim, TransferableTask},
+};
 use crate::{
     store::{StoreError, StoreErrorKind},
     sync::Mutex,
-    task::{Needs, handle_for},
+    task::{Needs, full_jitter, handle_for, jittered},
 };
 
 /// After so many operations in a row that got no answer the connection is replaced: a half-open one never heals.
@@ -30,6 +34,10 @@ const TIMEOUTS_TO_REPLACE: u32 = 3;
 /// An operation that was given up after at least this long counts as one that got no answer; given up earlier, its caller
 /// went away. Shorter than any sensible deadline: counted in error, it costs a connection that nobody was answered on.
 const SILENCE: Duration = Duration::from_millis(5);
+
+/// How long the first pause between two attempts to connect is at the most, and the last.
+pub(in super::super) const FIRST_PAUSE: Duration = Duration::from_millis(50);
+pub(in super::super) const LAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A connection that lasted for less than this is replaced after a pause of up to [`PAUSE`]: its successor may not last
 /// longer, for example on a server that takes no writes.
@@ -43,16 +51,17 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// What one lane loses its connection to may be gone for good, and the address may lead to another server by now. So the
 /// others with the same connector let go of theirs, too: no two of them use different servers, one of which has missed what
 /// was invalidated on the other.
-pub(super) struct Lane {
+pub(in super::super) struct Lane {
     connector: Arc<Connector>,
     era: Era,
     connect_timeout: Duration,
     link: ArcSwapOption<Link>,
-    attempts: Attempts,
+    connecting: TransferableTask,
     /// How many connections there have been.
     connected: AtomicU64,
     /// How many of all the store's lanes together.
-    generations: Arc<AtomicU64>,
+    generations: Generations,
+    /// How many operations in a row got no answer.
     silent: AtomicU32,
     /// When the last connection was opened.
     opened: Mutex<Option<Instant>>,
@@ -60,52 +69,19 @@ pub(super) struct Lane {
     down: Mutex<StoreError>,
 }
 
-/// How often the lanes of one connector have begun anew: a connection of an earlier era is not used any more.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Era(Arc<AtomicU64>);
-
-impl Era {
-    fn now(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
-    }
-
-    /// Ends an era, unless it is over.
-    fn end(&self, era: u64) {
-        // Another lane was first: that is as good.
-        let _ = self
-            .0
-            .compare_exchange(era, era + 1, Ordering::SeqCst, Ordering::SeqCst);
-    }
-}
-
-/// An established connection.
-struct Link {
-    handle: MultiplexedConnection,
-    /// In which era it was begun.
-    era: u64,
-    /// Keeps the pool's place; taken out of the pool when the link is dropped, never recycled.
-    owned: Option<Connection>,
-    /// A task beside the connection's own: ended when their runtime is.
-    runtime: JoinHandle<()>,
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.runtime.abort();
-        if let Some(connection) = self.owned.take() {
-            drop(Connection::take(connection));
-        }
-    }
-}
-
 impl Lane {
-    pub(super) fn new(connector: Arc<Connector>, config: &RedisConfig, era: Era, generations: Arc<AtomicU64>) -> Self {
+    pub(in super::super) fn new(
+        connector: Arc<Connector>,
+        config: &RedisConfig,
+        era: Era,
+        generations: Generations,
+    ) -> Self {
         Self {
             connector,
             era,
             connect_timeout: config.connect_deadline(),
             link: ArcSwapOption::empty(),
-            attempts: Attempts::default(),
+            connecting: TransferableTask::default(),
             connected: AtomicU64::new(0),
             generations,
             silent: AtomicU32::new(0),
@@ -114,12 +90,12 @@ impl Lane {
         }
     }
 
-    pub(super) fn generation(&self) -> u64 {
+    pub(in super::super) fn generation(&self) -> u64 {
         self.connected.load(Ordering::SeqCst)
     }
 
     /// The error, with the address of the server.
-    pub(super) fn located(&self, error: &StoreError) -> StoreError {
+    pub(in super::super) fn with_address(&self, error: &StoreError) -> StoreError {
         match self.connector.known_address() {
             Some(address) => error::at(address, error),
             None => error.clone(),
@@ -127,7 +103,7 @@ impl Lane {
     }
 
     /// Whether there is a connection; if not, one is on its way.
-    pub(super) fn is_connected(self: &Arc<Self>) -> Result<(), StoreError> {
+    pub(in super::super) fn is_connected(self: &Arc<Self>) -> Result<(), StoreError> {
         self.link().map(drop)
     }
 
@@ -154,24 +130,24 @@ impl Lane {
     }
 
     /// Runs one operation on the connection and learns from what becomes of it.
-    pub(super) async fn run<T>(
+    pub(in super::super) async fn run<T>(
         self: &Arc<Self>,
         operation: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>,
     ) -> Result<T, StoreError> {
         let link = self.link()?;
-        let watch = Watch {
+        let pending = PendingOperation {
             lane: self,
             link: &link,
             started: Instant::now(),
             answered: false,
         };
-        let result = operation(link.handle.clone()).await;
-        watch.answered(result)
+        let result = operation(link.handle()).await;
+        pending.answered(result)
     }
 
     /// Sends a pipeline and returns the reply to each command. Errors of the server with these codes are replies like any other;
     /// every other one fails the whole, and the lane learns from it.
-    pub(super) async fn replies(
+    pub(in super::super) async fn replies(
         self: &Arc<Self>,
         pipeline: &Pipeline,
         codes: &[&str],
@@ -198,8 +174,8 @@ impl Lane {
     /// Lets go of a connection, unless it has been replaced already, and starts to connect.
     fn replace(self: &Arc<Self>, broken: &Arc<Link>, mut reason: StoreError) {
         self.era.end(broken.era);
-        if broken.runtime.is_finished() {
-            // It says nothing of the server, and the next one need not be waited for.
+        if broken.has_lost_its_runtime() {
+            // The next one need not be waited for.
             reason = StoreError::new(StoreErrorKind::Connecting, "not connected yet from this runtime");
             *self.opened() = None;
         }
@@ -223,41 +199,31 @@ impl Lane {
                 return;
             }
         };
-        let Some(number) = self.attempts.begin(handle.id()) else {
-            return;
-        };
-        let task = Connecting {
-            lane: Arc::clone(self),
-            number,
-        };
-        handle.spawn(async move { task.lane.connect_with_backoff(number).await });
+        if let Some(claim) = self.connecting.claim(handle.id()) {
+            let lane = Arc::clone(self);
+            handle.spawn(async move { lane.connect_with_backoff(&claim).await });
+        }
     }
 
     fn down(&self) -> MutexGuard<'_, StoreError> {
         self.down.lock()
     }
 
-    async fn connect_with_backoff(self: &Arc<Self>, number: u64) {
-        let schedule = || {
-            ExponentialBuilder::new()
-                .with_min_delay(Duration::from_millis(50))
-                .with_max_delay(Duration::from_secs(1))
-                .without_max_times()
-                .build()
-        };
+    async fn connect_with_backoff(self: &Arc<Self>, claim: &Claim) {
         if self.opened().is_some_and(|opened| opened.elapsed() < SHORT_LIVED) {
-            tokio::time::sleep(PAUSE.mul_f32(fastrand::f32())).await;
+            tokio::time::sleep(jittered(PAUSE)).await;
         }
-        for longest in schedule() {
+        let mut pauses = full_jitter(FIRST_PAUSE, LAST_PAUSE);
+        loop {
             let opened = self.open().await;
-            let goes_on = self.attempts.goes_on(number);
+            let goes_on = claim.is_current();
             match opened {
                 // Another attempt was begun meanwhile, and was faster.
                 Ok(_) if !goes_on && self.link.load().is_some() => return,
                 Ok(link) => {
                     // Counted before the first command can be sent on it.
                     self.connected.fetch_add(1, Ordering::SeqCst);
-                    self.generations.fetch_add(1, Ordering::SeqCst);
+                    self.generations.advance();
                     *self.opened() = Some(Instant::now());
                     self.link.store(Some(Arc::new(link)));
                     return;
@@ -269,9 +235,8 @@ impl Lane {
             if Arc::strong_count(self) == 1 {
                 return;
             }
-            // Full jitter: processes that lost the server together do not come back together.
-            tokio::time::sleep(longest.mul_f32(fastrand::f32())).await;
-            if !self.attempts.goes_on(number) {
+            tokio::time::sleep(pauses.pause()).await;
+            if !claim.is_current() {
                 return;
             }
         }
@@ -286,47 +251,30 @@ impl Lane {
         let era = self.era.now();
         let connection = match tokio::time::timeout(self.connect_timeout, self.connector.connect()).await {
             Ok(connection) => connection?,
-            Err(_) => return Err(self.located(&StoreError::timeout("connecting", self.connect_timeout))),
+            Err(_) => return Err(self.with_address(&StoreError::timeout("connecting", self.connect_timeout))),
         };
-        Ok(Link {
-            handle: MultiplexedConnection::clone(&connection),
-            era,
-            owned: Some(connection),
-            runtime: tokio::spawn(std::future::pending()),
-        })
+        Ok(Link::new(connection, era))
     }
 }
 
-/// The background task's claim to be the only one; given up even when its runtime is shut down.
-struct Connecting {
-    lane: Arc<Lane>,
-    number: u64,
-}
-
-impl Drop for Connecting {
-    fn drop(&mut self) {
-        self.lane.attempts.end(self.number);
-    }
-}
-
-/// Notices operations that never got an answer.
-struct Watch<'a> {
+/// An operation that is under way. Dropped before it was answered, it counts as one that got no answer.
+struct PendingOperation<'a> {
     lane: &'a Arc<Lane>,
     link: &'a Arc<Link>,
     started: Instant,
     answered: bool,
 }
 
-impl Watch<'_> {
+impl PendingOperation<'_> {
     fn answered<T>(mut self, result: RedisResult<T>) -> Result<T, StoreError> {
         self.answered = true;
         self.lane.silent.store(0, Ordering::Relaxed);
         result.map_err(|error| {
-            let meaning = self.lane.located(&error::from_redis(&error));
+            let meaning = self.lane.with_address(&error::from_redis(&error));
             // A server that refuses writes may have been demoted: the address may lead to another one by now.
             if error.is_unrecoverable_error() || meaning.kind() == StoreErrorKind::RefusesWrites {
                 self.lane.replace(self.link, meaning.clone());
-                if self.link.runtime.is_finished() {
+                if self.link.has_lost_its_runtime() {
                     return self.lane.absent();
                 }
             }
@@ -335,14 +283,14 @@ impl Watch<'_> {
     }
 }
 
-impl Drop for Watch<'_> {
+impl Drop for PendingOperation<'_> {
     fn drop(&mut self) {
         if self.answered || self.started.elapsed() < SILENCE {
             return;
         }
         if self.lane.silent.fetch_add(1, Ordering::Relaxed) + 1 >= TIMEOUTS_TO_REPLACE {
             let reason = StoreError::new(StoreErrorKind::Timeout, "the server stopped answering");
-            self.lane.replace(self.link, self.lane.located(&reason));
+            self.lane.replace(self.link, self.lane.with_address(&reason));
         }
     }
 }

@@ -1,12 +1,14 @@
 //! The pattern delete that gives memory back, in steps so small that others hardly notice.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::collections::HashMap;
 
 use bytes::Bytes;
-use redis::{cmd, pipe};
-use tokio::time::timeout;
+use redis::pipe;
 
-use super::{lane::Lane, reads::bytes, server::Lanes, servers::Servers, stamps};
+use super::{
+    super::{read::bytes, server::Traffic, servers::Servers},
+    scan::{scan, step},
+};
 use crate::{
     entry::{Envelope, Stamp},
     key::Address,
@@ -18,10 +20,7 @@ use crate::{
 /// sweep is one client more that has one small command under way.
 const SCAN_COUNT: u32 = 4;
 
-/// How long one step may take. Nobody waits for a sweep, so nobody else would give up one that is never answered.
-const STEP_DEADLINE: Duration = Duration::from_secs(2);
-
-pub(super) async fn sweep(servers: &Servers, pattern: &str) -> Result<Swept, StoreError> {
+pub(in super::super) async fn sweep(servers: &Servers, pattern: &str) -> Result<Swept, StoreError> {
     let pattern = in_redis_words(pattern);
     let mut swept = Swept::default();
     for primary in servers.primaries()? {
@@ -41,29 +40,6 @@ pub(super) async fn sweep(servers: &Servers, pattern: &str) -> Result<Swept, Sto
         }
     }
     Ok(swept)
-}
-
-/// One step of a `SCAN` that looks at `count` keys: the next cursor, and the keys that match. Keys that are not UTF-8 are not
-/// this crate's.
-pub(super) async fn scan(
-    lane: &Arc<Lane>,
-    cursor: u64,
-    pattern: &str,
-    count: u32,
-) -> Result<(u64, Vec<String>), StoreError> {
-    let mut scan = cmd("SCAN");
-    scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(count);
-    let (next, keys): (u64, Vec<Vec<u8>>) =
-        step(lane.run(async |mut connection| scan.query_async(&mut connection).await)).await?;
-    let keys = keys.into_iter().filter_map(|key| String::from_utf8(key).ok()).collect();
-    Ok((next, keys))
-}
-
-async fn step<T>(operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    match timeout(STEP_DEADLINE, operation).await {
-        Ok(result) => result,
-        Err(_) => Err(StoreError::timeout("a step of a sweep", STEP_DEADLINE)),
-    }
 }
 
 /// The pattern as Redis writes it, where `?`, `[` and `\` are special as well.
@@ -97,13 +73,13 @@ async fn remove_dead(servers: &Servers, entries: &[Address]) -> Result<u64, Stor
     for key in &keys {
         look.cmd("GET").arg(key);
     }
-    let mut found = step(servers.replies(&look, Lanes::Writes))
+    let mut values = step(servers.replies(&look, Traffic::Writes))
         .await?
         .into_iter()
         .map(bytes);
-    let heads: Vec<_> = found.by_ref().take(entries.len()).collect();
+    let heads: Vec<_> = values.by_ref().take(entries.len()).collect();
     let stamp = |text: Option<Bytes>| Stamp::from_text(&text?);
-    let current: HashMap<&str, Option<Stamp>> = keys.into_iter().zip(found.map(stamp)).collect();
+    let current: HashMap<&str, Option<Stamp>> = keys.into_iter().zip(values.map(stamp)).collect();
 
     let mut dead = Vec::new();
     for (entry, head) in entries.iter().zip(heads) {
@@ -119,6 +95,6 @@ async fn remove_dead(servers: &Servers, entries: &[Address]) -> Result<u64, Stor
             dead.push(entry.entry());
         }
     }
-    step(stamps::remove(servers, Lanes::Writes, &dead)).await?;
+    step(servers.unlink(&dead, Traffic::Writes)).await?;
     Ok(dead.len() as u64)
 }

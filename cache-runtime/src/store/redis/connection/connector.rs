@@ -1,83 +1,80 @@
-//! To which server a new connection leads.
+//! The maker of a lane's connections, which knows the server that a new one leads to.
 
-use std::time::Duration;
+use redis::{ConnectionAddr, cmd};
 
-use deadpool_redis::{Connection, Pool};
-use redis::{AsyncConnectionConfig, Client, ConnectionAddr, RedisResult, cmd};
-use tokio::time::timeout;
-
-use super::{RedisConfig, config::Shape, error};
+use super::{
+    super::config::{Deployment, RedisConfig},
+    pool::{Pool, PooledConnection},
+    query::query_once,
+};
 use crate::{
     store::{StoreError, StoreErrorKind},
     sync::Mutex,
 };
 
 /// Makes the connections of the lanes to one server.
-pub(super) enum Connector {
+pub(in super::super) enum Connector {
     /// To this one.
-    Fixed { address: ConnectionAddr, pool: Pool },
+    Fixed(Pool),
     /// To the one that the sentinels name when the connection is made.
     Sentinel(Box<Sentinels>),
 }
 
 impl Connector {
     /// To the server of the URL, or to the primary that its sentinels name.
-    pub(super) fn new(config: &RedisConfig) -> Self {
-        match config.shape() {
-            Shape::Sentinel { sentinels, service } => Self::Sentinel(Box::new(Sentinels {
+    pub(in super::super) fn new(config: &RedisConfig) -> Self {
+        match config.deployment() {
+            Deployment::Sentinel { sentinels, service } => Self::Sentinel(Box::new(Sentinels {
                 config: config.clone(),
                 addresses: sentinels.clone(),
                 service: service.clone(),
                 primary: Mutex::default(),
             })),
-            Shape::Server | Shape::Cluster { .. } => Self::to(config, config.address().clone()),
+            Deployment::Server | Deployment::Cluster { .. } => Self::to(config, config.address().clone()),
         }
     }
 
-    pub(super) fn to(config: &RedisConfig, address: ConnectionAddr) -> Self {
-        let pool = config.pool(address.clone());
-        Self::Fixed { address, pool }
+    pub(in super::super) fn to(config: &RedisConfig, address: ConnectionAddr) -> Self {
+        Self::Fixed(Pool::new(config, address))
     }
 
     /// Where a connection that is made now leads to.
-    pub(super) async fn address(&self) -> Result<ConnectionAddr, StoreError> {
+    pub(in super::super) async fn address(&self) -> Result<ConnectionAddr, StoreError> {
         match self {
-            Self::Fixed { address, .. } => Ok(address.clone()),
+            Self::Fixed(pool) => Ok(pool.address().clone()),
             Self::Sentinel(sentinels) => sentinels.primary().await,
         }
     }
 
     /// The address of the server that connections were last made to, for the log.
-    pub(super) fn known_address(&self) -> Option<String> {
+    pub(in super::super) fn known_address(&self) -> Option<String> {
         match self {
-            Self::Fixed { address, .. } => Some(address.to_string()),
+            Self::Fixed(pool) => Some(pool.address().to_string()),
             Self::Sentinel(sentinels) => {
                 let primary = sentinels.primary.lock();
-                primary.as_ref().map(|(address, _)| address.to_string())
+                primary.as_ref().map(|pool| pool.address().to_string())
             }
         }
     }
 
-    pub(super) async fn connect(&self) -> Result<Connection, StoreError> {
-        let (address, pool) = match self {
-            Self::Fixed { address, pool } => (address.clone(), pool.clone()),
+    pub(in super::super) async fn connect(&self) -> Result<PooledConnection, StoreError> {
+        match self {
+            Self::Fixed(pool) => pool.open().await,
             Self::Sentinel(sentinels) => {
                 let primary = sentinels.primary().await?;
-                (primary.clone(), sentinels.pool(primary))
+                sentinels.pool(primary).open().await
             }
-        };
-        let connection = pool.get().await;
-        connection.map_err(|error| error::at(address, &error::from_pool(&error)))
+        }
     }
 }
 
 /// The sentinels, and what they said last.
-pub(super) struct Sentinels {
+pub(in super::super) struct Sentinels {
     config: RedisConfig,
     addresses: Vec<ConnectionAddr>,
     service: String,
     /// Of the primary that connections were last made to.
-    primary: Mutex<Option<(ConnectionAddr, Pool)>>,
+    primary: Mutex<Option<Pool>>,
 }
 
 impl Sentinels {
@@ -87,7 +84,7 @@ impl Sentinels {
         fastrand::shuffle(&mut sentinels);
         let mut last = None;
         for sentinel in sentinels {
-            match self.ask(sentinel).await {
+            match self.primary_known_to(sentinel).await {
                 Ok(Some((host, port))) => return Ok(self.config.address_of(host, port)),
                 Ok(None) => {
                     last = Some(StoreError::new(
@@ -105,45 +102,23 @@ impl Sentinels {
         Err(last.unwrap_or_else(|| StoreError::new(StoreErrorKind::Unavailable, "there are no sentinels to ask")))
     }
 
-    async fn ask(&self, sentinel: &ConnectionAddr) -> Result<Option<(String, u16)>, StoreError> {
+    async fn primary_known_to(&self, sentinel: &ConnectionAddr) -> Result<Option<(String, u16)>, StoreError> {
         let mut question = cmd("SENTINEL");
         question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.service);
         let client = self.config.sentinel_client(sentinel.clone());
         let deadline = self.config.discovery_deadline();
-        ask(client, deadline, async |mut connection| {
+        query_once(client, deadline, async |mut connection| {
             question.query_async(&mut connection).await
         })
         .await
     }
 
+    /// The pool of this primary: the one before, unless that was another server's.
     fn pool(&self, primary: ConnectionAddr) -> Pool {
         let mut known = self.primary.lock();
         match &*known {
-            Some((address, pool)) if *address == primary => pool.clone(),
-            _ => {
-                let pool = self.config.pool(primary.clone());
-                *known = Some((primary, pool.clone()));
-                pool
-            }
+            Some(pool) if *pool.address() == primary => pool.clone(),
+            _ => known.insert(Pool::new(&self.config, primary)).clone(),
         }
-    }
-}
-
-/// Asks a server something over a connection that is closed afterwards.
-pub(super) async fn ask<T>(
-    client: RedisResult<Client>,
-    deadline: Duration,
-    question: impl AsyncFnOnce(redis::aio::MultiplexedConnection) -> RedisResult<T>,
-) -> Result<T, StoreError> {
-    let asking = async {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(None)
-            .set_response_timeout(None);
-        let connection = client?.get_multiplexed_async_connection_with_config(&config).await?;
-        question(connection).await
-    };
-    match timeout(deadline, asking).await {
-        Ok(answer) => answer.map_err(|error| error::from_redis(&error)),
-        Err(_) => Err(StoreError::timeout("an answer", deadline)),
     }
 }

@@ -1,5 +1,5 @@
-//! Removals of stamps that count once enough replicas have them, by `WAIT`, on a connection of their own: nothing else waits
-//! for replicas. One `WAIT` confirms all the removals before it, so many at once take no longer than two do.
+//! The lane of removals that count once enough replicas have them, by `WAIT`: one of its own, so that nothing else waits for
+//! replicas. One `WAIT` confirms all the removals before it, so many at once take no longer than two do.
 
 use std::{
     sync::{
@@ -12,38 +12,39 @@ use std::{
 use redis::{Pipeline, Value, cmd};
 use tokio::sync::Mutex;
 
-use super::{lane::Lane, millis};
+use super::super::{connection::Lane, time::millis};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// How long one `WAIT` may last. A removal stands behind one that is under way, and behind its own: both together stay within
 /// the default deadline of invalidations.
 const DEADLINE: Duration = Duration::from_millis(100);
 
-pub(super) struct Removals {
+pub(super) struct RemovalLane {
     lane: Arc<Lane>,
     /// How many replicas there must be.
-    wanted: u32,
+    quorum: u32,
     /// The number of the last removal that the server itself has acknowledged.
     removed: AtomicU64,
-    /// What the last `WAIT` found. Locked while one is under way.
-    found: Mutex<Found>,
+    /// What the last `WAIT` came to. Locked while one is under way.
+    confirmation: Mutex<Confirmation>,
 }
 
+/// How many replicas have the removals up to one.
 #[derive(Debug, Default)]
-struct Found {
+struct Confirmation {
     /// The last removal that it is about, and the ones before.
     removed: u64,
     connection: u64,
     replicas: u32,
 }
 
-impl Removals {
-    pub(super) fn new(lane: Arc<Lane>, wanted: u32) -> Self {
+impl RemovalLane {
+    pub(super) fn new(lane: Arc<Lane>, quorum: u32) -> Self {
         Self {
             lane,
-            wanted,
+            quorum,
             removed: AtomicU64::new(0),
-            found: Mutex::default(),
+            confirmation: Mutex::default(),
         }
     }
 
@@ -59,10 +60,10 @@ impl Removals {
     ) -> Result<Vec<Value>, StoreError> {
         let connection = self.lane.generation();
         let replies = self.lane.replies(pipeline, codes).await?;
-        let removals = Arc::clone(self);
+        let this = Arc::clone(self);
         // On a task of its own: a caller that is not polled any more keeps nobody from the lock.
-        let confirming = tokio::spawn(async move { removals.confirm(connection).await });
-        confirming.await.unwrap_or_else(|_| {
+        let confirmed = tokio::spawn(async move { this.confirm(connection).await });
+        confirmed.await.unwrap_or_else(|_| {
             Err(StoreError::new(
                 StoreErrorKind::Unavailable,
                 "the runtime that would have asked for the replicas was shut down",
@@ -74,11 +75,11 @@ impl Removals {
     /// Waits for the replicas to have what was removed over this connection up to now.
     async fn confirm(&self, connection: u64) -> Result<(), StoreError> {
         let removal = self.removed.fetch_add(1, Ordering::SeqCst) + 1;
-        let mut found = self.found.lock().await;
-        if found.removed < removal || found.connection != connection {
+        let mut confirmation = self.confirmation.lock().await;
+        if confirmation.removed < removal || confirmation.connection != connection {
             let removed = self.removed.load(Ordering::SeqCst);
             let mut wait = cmd("WAIT");
-            wait.arg(self.wanted).arg(millis(DEADLINE));
+            wait.arg(self.quorum).arg(millis(DEADLINE));
             let replicas = self
                 .lane
                 .run(async |mut connection| wait.query_async(&mut connection).await)
@@ -90,20 +91,20 @@ impl Removals {
                     "the connection was replaced in the middle of an invalidation",
                 ));
             }
-            *found = Found {
+            *confirmation = Confirmation {
                 removed,
                 connection,
                 replicas,
             };
         }
-        if found.replicas >= self.wanted {
+        if confirmation.replicas >= self.quorum {
             return Ok(());
         }
         Err(StoreError::new(
             StoreErrorKind::Other,
             format!(
                 "only {} of {} replicas confirmed an invalidation within {DEADLINE:?}; it is sent again",
-                found.replicas, self.wanted
+                confirmation.replicas, self.quorum
             ),
         ))
     }

@@ -17,7 +17,7 @@ use self::boxed::Boxed;
 use crate::{diag::Errors, uses::rename};
 
 /// A function as it is written, its body unparsed.
-pub(crate) struct Function {
+pub(crate) struct FunctionItem {
     attrs: Vec<Attribute>,
     vis: Visibility,
     sig: Signature,
@@ -27,8 +27,8 @@ pub(crate) struct Function {
 }
 
 /// A function whose body can be wrapped.
-pub(crate) struct Target {
-    function: Function,
+pub(crate) struct Function {
+    item: FunctionItem,
     form: Form,
     /// In the order of the signature.
     pub(crate) arguments: Vec<Argument>,
@@ -53,7 +53,7 @@ pub(crate) struct Argument {
     pub(crate) ty: Option<Type>,
 }
 
-impl Parse for Function {
+impl Parse for FunctionItem {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let attrs = input.call(Attribute::parse_outer)?;
         let vis = input.parse()?;
@@ -74,21 +74,21 @@ impl Parse for Function {
     }
 }
 
-impl Target {
-    /// Looks at `function`, which carries the attribute `#[attribute]`. `None` without a mistake: the body of a boxed
+impl Function {
+    /// Looks at `item`, which carries the attribute `#[attribute]`. `None` without a mistake: the body of a boxed
     /// function is only half typed yet, and the compiler says so.
-    pub(crate) fn new(function: Function, attribute: &str, errors: &mut Errors) -> Option<Self> {
-        let sig = &function.sig;
+    pub(crate) fn new(item: FunctionItem, attribute: &str, errors: &mut Errors) -> Option<Self> {
+        let sig = &item.sig;
         let (form, output) = if sig.asyncness.is_some() {
             (Form::Async, output::of_async_fn(&sig.output))
         } else if let Some(output) = output::of_boxed_future(&sig.output) {
-            let boxed = Boxed::find(sig, boxed::statements(&function.body)?);
+            let boxed = Boxed::find(sig, boxed::statements(&item.body)?);
             if boxed.is_none() {
                 errors.push(output::no_body(sig, attribute));
             }
             (Form::Boxed(boxed?), output)
         } else if let Some(output) = output::of_alias(&sig.output)
-            && let Some(boxed) = Boxed::find(sig, boxed::statements(&function.body)?)
+            && let Some(boxed) = Boxed::find(sig, boxed::statements(&item.body)?)
         {
             (Form::Boxed(boxed), output)
         } else {
@@ -100,7 +100,7 @@ impl Target {
         }
         let arguments = arguments(sig, &form);
         Some(Self {
-            function,
+            item,
             form,
             arguments,
             output,
@@ -108,13 +108,13 @@ impl Target {
     }
 
     pub(crate) fn name(&self) -> String {
-        let name = self.function.sig.ident.to_string();
+        let name = self.item.sig.ident.to_string();
         name.strip_prefix("r#").map_or(name.clone(), str::to_owned)
     }
 
     /// The parameters as they are written, the receiver among them.
     pub(crate) fn inputs(&self) -> impl Iterator<Item = &FnArg> {
-        self.function.sig.inputs.iter()
+        self.item.sig.inputs.iter()
     }
 
     pub(crate) fn argument(&self, name: &Ident) -> Option<&Argument> {
@@ -167,7 +167,7 @@ impl Target {
     pub(crate) fn user_code(&self) -> &TokenStream {
         match &self.form {
             Form::Boxed(boxed) if boxed.by_async_trait => &boxed.user_code,
-            _ => &self.function.body,
+            _ => &self.item.body,
         }
     }
 
@@ -175,7 +175,7 @@ impl Target {
     /// `#[instrument]`, which records all arguments. What is generated has the place of the parameter, or that of the
     /// attribute, which stands before the function.
     pub(crate) fn is_generated(&self, used_at: Span, argument: &Ident) -> bool {
-        let Function { brace, sig, .. } = &self.function;
+        let FunctionItem { brace, sig, .. } = &self.item;
         let (open, close) = (brace.span.open(), brace.span.close());
         let in_body = same_file(used_at, open) && (open.start()..close.end()).contains(&used_at.start());
         let before_function = same_file(used_at, sig.fn_token.span) && used_at.start() < sig.fn_token.span.start();
@@ -185,14 +185,14 @@ impl Target {
 
     /// The function, with `wrap` applied to its body (a block) to make the new one (statements).
     pub(crate) fn into_tokens(self, wrap: impl FnOnce(TokenStream) -> TokenStream) -> TokenStream {
-        let Function {
+        let FunctionItem {
             attrs,
             vis,
             sig,
             brace,
             inner_attrs,
             body,
-        } = self.function;
+        } = self.item;
         let body = match self.form {
             Form::Async => {
                 let mut block = TokenStream::new();

@@ -1,0 +1,21 @@
+//! Connections to one server: who opens and owns them, who shares them, and how a lost one is replaced.
+//!
+//! From the bottom up: a `pool` owns them, by `deadpool-redis`; a `connector` knows to which server a new one leads; a `link` is one
+//! that is established; a `lane` is the place of one, which callers share. `query` asks something over one of its own.
+
+mod connector;
+mod generations;
+mod lane;
+mod link;
+mod pool;
+mod query;
+mod transferable_task;
+
+pub(super) use self::{
+    connector::Connector,
+    generations::Generations,
+    lane::{FIRST_PAUSE, LAST_PAUSE, Lane},
+    link::Era,
+    query::query_once,
+    transferable_task::{Claim, TransferableTask},
+};
