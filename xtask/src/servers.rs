@@ -59,7 +59,7 @@ const SERVERS: [Server; 4] = [
     },
 ];
 
-/// The tests: all but the models, which need no server and take long.
+/// The tests of the runtime and of the kit, all but the models, which need no server.
 const TESTS: [(&str, &[&str]); 2] = [
     ("cache-tests", &["calls", "guarantees", "process", "redis"]),
     ("cache-testkit", &["contract", "kit"]),
