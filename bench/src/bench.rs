@@ -44,7 +44,7 @@ pub(crate) fn one_thread() -> Result<Runtime> {
 
 /// A cache that waits for its answers as long as the peers do: with its own deadlines, an overloaded machine would turn hits
 /// into loads.
-pub(crate) fn patient() -> cache_runtime::Builder {
+pub(crate) fn patient() -> cache_runtime::CacheBuilder {
     let patience = Duration::from_secs(10);
     Cache::builder().read_timeout(patience).fill_timeout(patience)
 }

@@ -5,6 +5,9 @@
 //! the tokens (`expand`). All mistakes of one attribute are reported at once, and the annotated item is emitted all the
 //! same (`fallback`).
 
+// What is public and can get no more fields or variants is so for a reason.
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
+
 mod args;
 mod diag;
 mod duration;
@@ -52,7 +55,7 @@ mod tests;
 /// | `scope` | `(name: Type, ...)`, at most four | no scopes | arguments that can be invalidated on their own; the type implements [`Display`](core::fmt::Display), is written as an `Option` of one that does where there may be no value, and is the same wherever the name is used |
 /// | `tenant` | `shared` | one copy of each entry for each tenant | one copy of each entry for all tenants |
 /// | `max_loads` | a whole number above 0 | the `max_loads` of the cache, which is any number | so many loads of the resource run at once in one process; further ones wait their turn |
-/// | `crash_safe` | none | an invalidation is lost if its process is killed before it was sent | nothing is stored while a mutation runs, nor for the lease of its hold after its process was killed |
+/// | `crash_safe` | none | an invalidation is lost if its process is killed before it was sent | nothing is stored while a mutation runs, nor for the time-to-live of its hold after its process was killed |
 /// | `settle` | a duration | stored again at once | with `crash_safe`: nothing is stored for so long after a mutation, for loads from a database replica that lags |
 ///
 /// Before the first declaration may stand `crate = some::path;`:

@@ -24,7 +24,7 @@ use std::{
 
 use self::from_env::{Misspelt, misspelt};
 pub use self::{
-    builder::Builder,
+    builder::CacheBuilder,
     current::with_cache,
     from_env::{ConfigError, from_env},
     invalidate::Invalidated,
@@ -63,8 +63,8 @@ pub struct Cache {
 
 impl Cache {
     /// Starts to put a cache together in code.
-    pub fn builder() -> Builder {
-        Builder::new()
+    pub fn builder() -> CacheBuilder {
+        CacheBuilder::new()
     }
 
     /// A cache as the environment says: `REDIS_URL`, `CACHE_DEFAULT_TTL` and the other variables of `docs/options.md`.
@@ -171,7 +171,7 @@ impl Cache {
     }
 
     /// Sends the invalidations that are still waiting, for an acknowledgement or to be made a second time
-    /// ([`Builder::repeat_after`](crate::Builder::repeat_after)), for at most a second, and stops the
+    /// ([`CacheBuilder::repeat_after`](crate::CacheBuilder::repeat_after)), for at most a second, and stops the
     /// background work. Returns whether all of them were acknowledged. Calls made afterwards run uncached.
     pub async fn close(&self) -> bool {
         self.engine.near_watch.stop();

@@ -10,6 +10,7 @@ pub(crate) mod identity;
 mod returns;
 mod signature;
 mod stamp;
+mod word;
 
 pub use self::{
     codec::Codec,
@@ -19,6 +20,7 @@ pub use self::{
     returns::{Returns, Split},
     signature::{SigningKey, SigningKeyError},
     stamp::{Stamp, Ticket},
+    word::ParseError,
 };
 pub(crate) use self::{
     codec::{EncodeError, EncodedValue},
@@ -26,4 +28,5 @@ pub(crate) use self::{
     exact::{Exact, NotExact},
     fingerprint::{Fidelity, Structure},
     identity::Function,
+    word::words,
 };

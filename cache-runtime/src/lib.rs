@@ -50,6 +50,9 @@
 // task          what a task carries, background tasks, tokio's runtimes
 // sync          mutexes
 
+// What is public and can get no more fields or variants is so for a reason.
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
+
 mod cache;
 mod call;
 mod entry;
@@ -71,11 +74,10 @@ pub use cache_macros::{cached, invalidates, resources};
 
 pub use crate::{
     cache::{
-        Builder, Cache, ConfigError, Invalidated, ObservedCall, OnFailover, Outcome, Outcomes, Stats, current_tenant,
-        observe, with_cache, with_tenant,
+        Cache, CacheBuilder, ConfigError, Invalidated, ObservedCall, OnFailover, Outcome, Outcomes, Stats,
+        current_tenant, observe, with_cache, with_tenant,
     },
-    entry::{Compression, Envelope, Identity, Rejection, SigningKey, SigningKeyError, Stamp, Ticket},
-    key::Address,
+    entry::{Compression, ParseError, SigningKey, SigningKeyError},
     mutation::{Invalidate, InvalidateError, transaction},
     resource::{Group, Registry, Resource, Tenancy},
     task::{TaskContext, in_current_context, spawn},

@@ -3,13 +3,15 @@
 mod by_hand;
 mod detach;
 mod hold;
+mod invalidate_error;
 mod plan;
 mod transaction;
 
 pub(crate) use self::transaction::TransactionLog;
 pub use self::{
-    by_hand::{Invalidate, InvalidateError},
+    by_hand::Invalidate,
     detach::{detached, invalidating_detached},
+    invalidate_error::InvalidateError,
     plan::{On, Plan, ScopeValues, invalidating},
     transaction::transaction,
 };

@@ -53,7 +53,7 @@ pub(crate) struct Near {
     made: Instant,
     coherent_until: AtomicU64,
     /// How long values are used after the store was asked last whether all changes have been reported.
-    lease: Duration,
+    max_staleness: Duration,
 }
 
 /// A decoded value, and what makes it valid: all in one allocation.
@@ -131,7 +131,7 @@ impl fmt::Debug for NearEntry {
 
 impl Near {
     /// At most `capacity` bytes of values.
-    pub(crate) fn new(capacity: u64, lease: Duration) -> Self {
+    pub(crate) fn new(capacity: u64, max_staleness: Duration) -> Self {
         // A typical value is about a kilobyte; the estimate only sizes the first allocation.
         let estimated_items = usize::try_from(capacity / 1024).unwrap_or(usize::MAX).clamp(64, 1024);
         Self {
@@ -139,7 +139,7 @@ impl Near {
             stamps: StampTable::default(),
             made: Instant::now(),
             coherent_until: AtomicU64::new(NEVER),
-            lease,
+            max_staleness,
         }
     }
 
@@ -235,7 +235,7 @@ impl StampWatcher for Near {
     fn coherent(&self, coherent: Coherent) {
         let until = match coherent {
             Coherent::Always => ALWAYS,
-            Coherent::AsOf(moment) => self.time(moment).saturating_add(nanos(self.lease)),
+            Coherent::AsOf(moment) => self.time(moment).saturating_add(nanos(self.max_staleness)),
         };
         self.coherent_until.store(until, Ordering::SeqCst);
     }

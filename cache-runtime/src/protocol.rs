@@ -4,14 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
+pub use crate::entry::{Envelope, Identity, Rejection};
 use crate::{
-    entry::{EncodedValue, Envelope, Identity, Meta, Rejection, Sealing, Stamp, Ticket},
+    entry::{EncodedValue, Meta, Sealing, Stamp, Ticket},
     key::Address,
     store::{Snapshot, Store, StoreError, StoreErrorKind},
 };
 
 /// What a read came to.
 #[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_enums, reason = "there is a valid entry or there is none")]
 pub enum Reading {
     /// A valid entry. The ticket is for the case that its payload does not decode.
     Hit {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::key::ScopeValue;
 
-pub(crate) use self::scope::ScopeType;
+pub(crate) use self::{nearest::distance, scope::ScopeType};
 pub use self::{
     scope::{Optional, OptionalText, Scope},
     selection::Selection,
@@ -39,6 +39,7 @@ pub(crate) struct CrashSafe {
 
 /// Whether each tenant has entries of its own, or all share one copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Tenancy {
     /// One copy for each tenant: the default.
     PerTenant,
@@ -314,6 +315,7 @@ impl Registry {
 /// Every registry linked into this program, for names and patterns given at run time.
 #[doc(hidden)]
 #[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "the macros write it as a value")]
 pub struct Declared(pub &'static Registry);
 
 inventory::collect!(Declared);

@@ -20,3 +20,7 @@ pub use self::{
     redis::{RedisConfig, RedisConfigError, RedisStore},
     watcher::{Coherent, StampWatcher},
 };
+pub use crate::{
+    entry::{Stamp, Ticket},
+    key::Address,
+};

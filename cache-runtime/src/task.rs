@@ -5,11 +5,13 @@ mod background;
 mod backoff;
 mod context;
 mod runtime;
+mod transferable;
 
 pub use self::context::{TaskContext, in_current_context, spawn};
 pub(crate) use self::{
     background::{Claim, RuntimeClaim, SingleTask, TaskPerRuntime},
     backoff::{backoff, full_jitter, jittered},
-    context::{Carried, Context, look, scope},
+    context::{Context, ContextPart, look, scope},
     runtime::{Needs, Unfit, handle_for},
+    transferable::{TransferableClaim, TransferableTask},
 };

@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use cache_runtime::{Builder, Cache, store::RedisConfig, with_cache};
+use cache_runtime::{Cache, CacheBuilder, store::RedisConfig, with_cache};
 
 use crate::{PATIENCE, RedisServer, patient};
 
@@ -45,7 +45,7 @@ pub async fn isolated_on<T>(server: &RedisServer, test: impl AsyncFnOnce(Cache) 
 /// # Panics
 ///
 /// If the cache does not reach the server within ten seconds; the message shows the server's log.
-pub async fn reaching(server: &RedisServer, builder: Builder) -> Cache {
+pub async fn reaching(server: &RedisServer, builder: CacheBuilder) -> Cache {
     let config = RedisConfig::new(server.url())
         .unwrap_or_else(|error| panic!("{} is no address of a server: {error}", server.url()));
     let cache = builder.redis(config).build();

@@ -19,6 +19,7 @@
 //!
 //! - `tls`, which is not on by default: servers with certificates of their own, and the authority that signs them; with `cache-runtime/tls`.
 
+// What is public and can get no more fields or variants is so for a reason.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod assertions;

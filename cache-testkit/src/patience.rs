@@ -5,13 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cache_runtime::{Builder, Cache};
+use cache_runtime::{Cache, CacheBuilder};
 
 /// How long a test waits for something that should have happened long ago: ten seconds.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A builder of caches whose deadlines are [`PATIENCE`], so that a busy machine changes no outcome.
-pub fn patient() -> Builder {
+pub fn patient() -> CacheBuilder {
     Cache::builder()
         .read_timeout(PATIENCE)
         .fill_timeout(PATIENCE)

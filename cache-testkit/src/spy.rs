@@ -6,9 +6,8 @@ mod script;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use cache_runtime::{
-    Address, Stamp, Ticket,
-    store::{Snapshot, StampWatcher, Store, StoreError, StoreErrorKind, StoreFuture, Swept},
+use cache_runtime::store::{
+    Address, Snapshot, Stamp, StampWatcher, Store, StoreError, StoreErrorKind, StoreFuture, Swept, Ticket,
 };
 use tokio::sync::watch;
 

@@ -4,7 +4,8 @@ use std::{hint::black_box, pin::Pin, time::Duration};
 
 use cache_runtime::{
     __private::{canonical_json, key_hash},
-    Address, Cache, Stats,
+    Cache, Stats,
+    store::Address,
 };
 use serde::Serialize;
 

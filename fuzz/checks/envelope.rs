@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use cache_runtime::{Envelope, Identity, Rejection};
+use cache_runtime::protocol::{Envelope, Identity, Rejection};
 use serde::Deserialize;
 
 /// Where the header has the compression, the number of stamps, the payload's length, the fingerprint and the shape: `docs/keys.md`.

@@ -2,7 +2,7 @@
 //!
 //! The input is texts with the byte 0xFF, which UTF-8 never has, between them: two tenants, then scope values.
 
-use cache_runtime::{__private::canonical_json, Address};
+use cache_runtime::{__private::canonical_json, store::Address};
 use percent_encoding::percent_decode_str;
 
 const SCOPES: [&str; 3] = ["company", "region", "zone"];

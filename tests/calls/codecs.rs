@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use cache_runtime::{
-    Builder, Cache, Compression,
+    Cache, CacheBuilder, Compression,
     Outcome::{Hit, Miss, NearHit, Rejected},
     SigningKey, cached, invalidates,
     store::MemoryStore,
@@ -75,7 +75,7 @@ async fn tree(loads: &LoadCounter) -> Tree {
     Tree(vec![Tree(vec![])])
 }
 
-fn compressing(compression: Compression) -> Builder {
+fn compressing(compression: Compression) -> CacheBuilder {
     Cache::builder().compression(compression)
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use cache_runtime::{
-    Builder, Cache, Invalidated,
+    Cache, CacheBuilder, Invalidated,
     Outcome::{Bypass, Hit, Miss, Rejected},
     cached,
     store::StoreErrorKind,
@@ -551,7 +551,7 @@ async fn a_waiter_that_goes_away_makes_room_for_another() {
 #[tokio::test]
 async fn a_full_journal_invalidates_more_than_was_asked_and_never_less() {
     let spy = spy();
-    let builder: Builder = Cache::builder().journal_limit(2).store(spy.clone());
+    let builder: CacheBuilder = Cache::builder().journal_limit(2).store(spy.clone());
     isolated_in(builder.build(), async |cache| {
         for tenant in ["a", "b", "c", "d"] {
             with_tenant(tenant, page(1)).await;

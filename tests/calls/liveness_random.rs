@@ -3,7 +3,7 @@
 
 use std::{cell::Cell, future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
-use cache_runtime::{Builder, Cache, cached, store::StoreErrorKind, with_cache};
+use cache_runtime::{Cache, CacheBuilder, cached, store::StoreErrorKind, with_cache};
 use futures_util::{
     FutureExt,
     future::{BoxFuture, join_all},
@@ -277,7 +277,7 @@ async fn poll_once(kept: &mut Vec<BoxFuture<'static, ()>>, at: usize) {
 }
 
 /// Tries random worlds, the same in each run, on caches that `builder` begins.
-fn try_worlds(circles: Circles, builder: impl Fn() -> Builder) {
+fn try_worlds(circles: Circles, builder: impl Fn() -> CacheBuilder) {
     let mut config = Config::with_cases(CASES.max(Config::default().cases));
     config.failure_persistence = None;
     if matches!(config.rng_seed, RngSeed::Random) {

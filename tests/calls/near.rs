@@ -239,18 +239,18 @@ async fn a_value_that_a_change_has_overtaken_on_its_way_is_not_kept() {
 }
 
 #[tokio::test]
-async fn a_silent_store_takes_tracked_values_out_of_use_when_the_lease_is_over() {
+async fn a_silent_store_takes_tracked_values_out_of_use_when_the_bound_is_over() {
     let server = RedisServer::start().unwrap();
     let (proxy, config) = through_a_proxy(&server);
-    let lease = Duration::from_millis(200);
-    let here = Cache::builder().near_lease(lease).redis(config).build();
+    let bound = Duration::from_millis(200);
+    let here = Cache::builder().near_max_staleness(bound).redis(config).build();
     assert!(here.ready(PATIENCE).await, "the server was not reached");
     with_cache(here, async {
         let bank = Bank::new();
         until_near(&bank).await;
         proxy.black_hole(Direction::Both);
         bank.balance.store(9, Ordering::SeqCst);
-        until("the lease is over", async || look(&bank).await.1 != NearHit).await;
+        until("the bound is over", async || look(&bank).await.1 != NearHit).await;
         assert_eq!(look(&bank).await.0, 9, "and not again");
     })
     .await;

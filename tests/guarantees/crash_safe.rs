@@ -9,7 +9,7 @@ use std::{
 };
 
 use cache_runtime::{
-    Builder, Cache,
+    Cache, CacheBuilder,
     Outcome::{self, Hit, Miss},
     cached, invalidates,
     store::RedisConfig,
@@ -104,8 +104,8 @@ async fn until_stored_again(bank: &Bank, expected: i64) {
     until("something is stored again", stored).await;
 }
 
-fn patient() -> Builder {
-    cache_testkit::patient().hold_lease(Duration::from_secs(1))
+fn patient() -> CacheBuilder {
+    cache_testkit::patient().hold_ttl(Duration::from_secs(1))
 }
 
 async fn process(server: &RedisServer) -> Cache {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use cache_runtime::{
-    Builder, Cache,
+    Cache, CacheBuilder,
     Outcome::{Bypass, Hit, Miss},
     cached, current_tenant, invalidates, observe, transaction, with_cache, with_tenant,
 };
@@ -70,7 +70,7 @@ async fn hang_up(database: &Database, cache: &Cache, call: impl Future<Output: S
     assert!(call.await.is_err_and(|ended| ended.is_cancelled()));
 }
 
-fn spied(builder: Builder) -> (SpyStore, Cache) {
+fn spied(builder: CacheBuilder) -> (SpyStore, Cache) {
     let spy = spy();
     let cache = builder.store(spy.clone()).build();
     (spy, cache)

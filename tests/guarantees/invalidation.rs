@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use cache_runtime::{
-    Cache, Invalidated,
+    Cache, InvalidateError, Invalidated,
     Outcome::{Bypass, Hit, Miss},
     cached, invalidates,
     store::{MemoryStore, StoreErrorKind},
@@ -345,6 +345,33 @@ async fn by_hand_a_wrong_name_pattern_or_scope_is_an_error_that_names_it() {
         assert_eq!(
             message(cache.invalidate("companies_list").scope("company", 1)).await,
             "resource `companies_list` has no scope `company`: it declares none"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn by_hand_what_is_wrong_can_be_told_apart_by_programs() {
+    isolated(async |cache| {
+        let unknown = cache.invalidate("companies_lst").await.unwrap_err();
+        assert!(
+            matches!(&unknown, InvalidateError::UnknownName { name, similar: Some("companies_list"), .. } if name == "companies_lst"),
+            "{unknown}"
+        );
+        let unmatched = cache.invalidate("dashbord_*").await.unwrap_err();
+        assert!(
+            matches!(&unmatched, InvalidateError::UnmatchedPattern { pattern, .. } if pattern == "dashbord_*"),
+            "{unmatched}"
+        );
+        let scope = cache.invalidate("dashboard_*").scope("compny", 1).await.unwrap_err();
+        assert!(
+            matches!(&scope, InvalidateError::UnknownScope { declared: ["company"], scope, .. } if scope == "compny"),
+            "{scope}"
+        );
+        let never = cache.invalidate("dashboard_*").scope_none("company").await.unwrap_err();
+        assert!(
+            matches!(never, InvalidateError::NeverNone { scope: "company", .. }),
+            "{never}"
         );
     })
     .await;

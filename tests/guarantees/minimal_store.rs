@@ -8,10 +8,10 @@ use std::{
 
 use bytes::Bytes;
 use cache_runtime::{
-    Address, Cache,
+    Cache,
     Outcome::{self, Bypass, Hit, Miss, NearHit},
-    Stamp, Ticket, cached, invalidates,
-    store::{MemoryStore, Snapshot, Store, StoreFuture},
+    cached, invalidates,
+    store::{Address, MemoryStore, Snapshot, Stamp, Store, StoreFuture, Ticket},
 };
 use cache_testkit::{
     OperationKind, SpyStore,

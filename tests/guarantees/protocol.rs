@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cache_runtime::{
-    Address, Cache, Identity, Invalidated,
+    Cache, Invalidated,
     Outcome::{Bypass, Hit, Miss, Rejected},
     cached, invalidates, observe,
-    protocol::{self, Reading},
-    store::{RedisStore, Store, StoreErrorKind},
+    protocol::{self, Identity, Reading},
+    store::{Address, RedisStore, Store, StoreErrorKind},
     with_cache,
 };
 use cache_testkit::{

@@ -9,7 +9,7 @@
 //!
 //! Time is a tick, as often as one likes. What is promised of every near hit:
 //!
-//! - it is no older than what was acknowledged [`LEASE`] ticks before the current one began, whatever becomes of the connection;
+//! - it is no older than what was acknowledged [`BOUND`] ticks before the current one began, whatever becomes of the connection;
 //! - it is no older than what this process itself has invalidated, at once.
 
 mod client;
@@ -22,7 +22,7 @@ use self::state::{Action, Link, Read, State};
 use crate::check::{holds, is_violated, never_stale};
 
 /// How many ticks after the one of the ping's sending its answer is good for.
-const LEASE: u8 = 1;
+const BOUND: u8 = 1;
 /// The writer that belongs to the process with the near cache.
 const OWN: usize = 0;
 const WRITERS: usize = 2;
@@ -30,7 +30,7 @@ const CONCURRENT_READS: usize = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Variant {
-    /// Inserts guarded by the epoch; track, flush, use; a lease from the sending of the last answered ping.
+    /// Inserts guarded by the epoch; track, flush, use; a bound from the sending of the last answered ping.
     Tracked,
     /// Whatever is read is inserted.
     NoEpochGuard,
@@ -38,8 +38,8 @@ enum Variant {
     FlushThenTrack,
     /// The values are used as soon as the connection is there, before tracking is confirmed.
     UseBeforeTracking,
-    /// The lease counts from the arrival of the answer.
-    LeaseFromTheAnswer,
+    /// The bound counts from the arrival of the answer.
+    BoundFromTheAnswer,
     /// The values are used until the connection is known to be broken.
     NoHeartbeat,
     /// An invalidation of this process drops what is there, but does not keep reads out until it is acknowledged.
@@ -111,10 +111,10 @@ impl Model for Near {
     fn properties(&self) -> Vec<Property<Self>> {
         let mut properties = vec![
             never_stale(|model, state: &State| {
-                let good = |version| version >= state.floors[usize::from(LEASE)] && version >= state.own_floor;
+                let good = |version| version >= state.floors[usize::from(BOUND)] && version >= state.own_floor;
                 state.near_hit(model).is_none_or(good)
             }),
-            Property::sometimes("a near hit is behind, within the lease", |model, state: &State| {
+            Property::sometimes("a near hit is behind, within the bound", |model, state: &State| {
                 state.near_hit(model).is_some_and(|version| version < state.floor)
             }),
             Property::sometimes("an invalidated value has been replaced", |model, state: &State| {
@@ -150,7 +150,7 @@ impl Model for Near {
 }
 
 #[test]
-fn tracked_values_are_never_older_than_the_lease() {
+fn tracked_values_are_never_older_than_the_bound() {
     holds(near(Variant::Tracked, 1));
 }
 
@@ -230,8 +230,8 @@ fn values_must_not_be_used_before_tracking_is_confirmed() {
 }
 
 #[test]
-fn the_lease_must_count_from_the_sending_of_the_ping() {
-    is_violated(near(Variant::LeaseFromTheAnswer, 0));
+fn the_bound_must_count_from_the_sending_of_the_ping() {
+    is_violated(near(Variant::BoundFromTheAnswer, 0));
 }
 
 #[test]

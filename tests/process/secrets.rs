@@ -8,7 +8,7 @@ use std::{
 };
 
 use cache_runtime::{
-    Builder, Cache, cached, invalidates,
+    Cache, CacheBuilder, cached, invalidates,
     store::{RedisConfig, RedisStore, Store as _, StoreErrorKind},
     with_cache,
 };
@@ -69,7 +69,7 @@ impl Visit for Said {
 }
 
 /// Calls, invalidations and closing, with whatever can be shown on the way.
-async fn use_all(said: &Said, builder: Builder) {
+async fn use_all(said: &Said, builder: CacheBuilder) {
     said.add(&builder);
     let cache = builder.build();
     cache.ready(Duration::from_millis(300)).await;

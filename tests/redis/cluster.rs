@@ -24,8 +24,8 @@ use futures_util::FutureExt as _;
 use support::{ELECTION, commands_while, keys};
 use tokio::{task::JoinSet, time::timeout};
 
-/// What `CACHE_NEAR_LEASE` is by default.
-const NEAR_LEASE: Duration = Duration::from_secs(1);
+/// What `CACHE_NEAR_MAX_STALENESS` is by default.
+const NEAR_MAX_STALENESS: Duration = Duration::from_secs(1);
 
 /// Accounts of which the last writes are known.
 #[derive(Debug, Default)]
@@ -247,7 +247,7 @@ async fn near_values_are_used_again_when_the_slots_have_come_to_rest() {
 /// Until a value is used without asking that could not be for what was reported before this began.
 async fn until_near_without_older_news(database: &Database) {
     let began = Instant::now();
-    while began.elapsed() <= NEAR_LEASE {
+    while began.elapsed() <= NEAR_MAX_STALENESS {
         near_account(1, database).await;
         tokio::task::yield_now().await;
     }
@@ -278,7 +278,7 @@ fn own_slots(node: &RedisServer) -> Vec<String> {
 }
 
 /// After something has happened to the cluster an account is changed elsewhere. That is acknowledged, and no near value is older for
-/// longer than the lease.
+/// longer than the staleness bound.
 async fn assert_reached_after(cluster: &RedisCluster, happens: impl FnOnce(&RedisCluster) -> Result<(), StartError>) {
     let database = Database::default();
     let (reader, writer) = (connected(cluster).await, connected(cluster).await);
@@ -297,7 +297,7 @@ async fn assert_reached_after(cluster: &RedisCluster, happens: impl FnOnce(&Redi
         loop {
             let began = Instant::now();
             let read = near_account(1, &database).await;
-            if began.duration_since(acknowledged) > NEAR_LEASE {
+            if began.duration_since(acknowledged) > NEAR_MAX_STALENESS {
                 assert_eq!(read, written);
                 return;
             }
@@ -490,7 +490,7 @@ async fn near_values_are_used_while_the_slot_of_a_probe_moves() {
             .unwrap();
         // For longer than they are used without news.
         let began = Instant::now();
-        while began.elapsed() < 2 * NEAR_LEASE {
+        while began.elapsed() < 2 * NEAR_MAX_STALENESS {
             assert!(is_near(1, &database), "after {:?}", began.elapsed());
             tokio::task::yield_now().await;
         }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use cache_runtime::{
-    Builder, Cache, Invalidated, OnFailover,
+    Cache, CacheBuilder, Invalidated, OnFailover,
     Outcome::{Bypass, Hit, Miss},
     cached, invalidates,
     store::RedisConfig,
@@ -95,7 +95,7 @@ fn clients(server: &RedisServer) -> Vec<String> {
     list.lines().map(str::to_owned).collect()
 }
 
-async fn connected(builder: Builder, config: RedisConfig) -> Cache {
+async fn connected(builder: CacheBuilder, config: RedisConfig) -> Cache {
     let cache = builder.redis(config).build();
     assert!(cache.ready(PATIENCE).await, "the server was not reached");
     cache

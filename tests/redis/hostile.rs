@@ -8,9 +8,12 @@ use std::{
 
 use cache_runtime::{
     __private::canonical_json,
-    Address, Cache, Envelope, Invalidated,
+    Cache, Invalidated,
     Outcome::{Hit, Miss},
-    cached, invalidates, with_cache, with_tenant,
+    cached, invalidates,
+    protocol::Envelope,
+    store::Address,
+    with_cache, with_tenant,
 };
 use cache_testkit::{RedisServer, expect_outcomes, patient, reaching, until};
 use proptest::{

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cache_runtime::{
-    Builder, Cache,
+    Cache, CacheBuilder,
     Outcome::{Bypass, Hit, Miss},
 };
 use cache_testkit::{Direction, FaultProxy, PATIENCE, RedisServer, expect_outcomes, isolated_in};
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::answers::{answer, until_hit, until_noticed};
 
 /// A cache that reaches its server through the proxy.
-async fn through_a_proxy(server: &RedisServer, builder: Builder) -> (FaultProxy, Cache) {
+async fn through_a_proxy(server: &RedisServer, builder: CacheBuilder) -> (FaultProxy, Cache) {
     let (proxy, config) = support::through_a_proxy(server);
     let cache = builder.redis(config).build();
     assert!(cache.ready(PATIENCE).await, "the server is reached through the proxy");

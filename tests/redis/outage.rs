@@ -219,7 +219,7 @@ async fn assert_that_calls_use_the_store() {
     assert_eq!(bypassed, 0, "of 128 calls");
 }
 
-fn patient() -> cache_runtime::Builder {
+fn patient() -> cache_runtime::CacheBuilder {
     Cache::builder().read_timeout(Duration::from_secs(1))
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cache_runtime::{
-    Builder, Cache,
+    Cache, CacheBuilder,
     Outcome::{Hit, Miss, Rejected},
     SigningKey, cached, invalidates,
 };
@@ -24,11 +24,11 @@ fn key(text: &str) -> SigningKey {
     SigningKey::new(&format!("{text}: not for production")).expect("it is long enough")
 }
 
-fn signing(text: &str) -> Builder {
+fn signing(text: &str) -> CacheBuilder {
     patient().signing_key(key(text))
 }
 
-async fn isolated_signing<T>(server: &RedisServer, builder: Builder, test: impl AsyncFnOnce(Cache) -> T) -> T {
+async fn isolated_signing<T>(server: &RedisServer, builder: CacheBuilder, test: impl AsyncFnOnce(Cache) -> T) -> T {
     isolated_in(reaching(server, builder).await, test).await
 }
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use cache_runtime::{
-    Builder, Cache, Invalidated,
+    Cache, CacheBuilder, Invalidated,
     Outcome::{self, NearHit},
     cached,
     store::{RedisConfig, RedisStore},
@@ -50,12 +50,12 @@ async fn until_reached(bank: &Bank, expected: i64) {
 }
 
 /// Calls for as long as an old value may be answered, and once more.
-async fn assert_reached_within(lease: Duration, bank: &Bank, expected: i64) {
+async fn assert_reached_within(bound: Duration, bank: &Bank, expected: i64) {
     let acknowledged = Instant::now();
     loop {
         let began = Instant::now();
         let (balance, outcome) = look(bank).await;
-        if began.duration_since(acknowledged) > lease {
+        if began.duration_since(acknowledged) > bound {
             assert_eq!(balance, expected, "{outcome}");
             return;
         }
@@ -92,7 +92,7 @@ async fn until_nobody_tracks(server: &RedisServer) {
     until("the connection is closed", async || tracking(server).is_empty()).await;
 }
 
-async fn connected(builder: Builder, config: RedisConfig) -> (Cache, SpyStore) {
+async fn connected(builder: CacheBuilder, config: RedisConfig) -> (Cache, SpyStore) {
     let spy = SpyStore::new(RedisStore::new(config));
     let cache = builder.store(spy.clone()).build();
     assert!(cache.ready(PATIENCE).await, "the server was not reached");
@@ -163,11 +163,11 @@ async fn an_evicted_stamp_takes_what_was_loaded_under_it_out_of_use() {
 }
 
 #[tokio::test]
-async fn however_late_reports_come_nothing_is_answered_that_was_invalidated_longer_ago_than_the_lease() {
+async fn however_late_reports_come_nothing_is_answered_that_was_invalidated_longer_ago_than_the_bound() {
     let server = RedisServer::start().unwrap();
-    let lease = Duration::from_millis(200);
+    let bound = Duration::from_millis(200);
     let (proxy, config) = through_a_proxy(&server);
-    let (here, spy) = connected(patient().near_lease(lease), config.near_heartbeat(lease / 4)).await;
+    let (here, spy) = connected(patient().near_max_staleness(bound), config.near_heartbeat(bound / 4)).await;
     let (elsewhere, _) = connected(patient(), at(&server)).await;
     with_cache(here, async {
         let bank = Bank::default();
@@ -176,7 +176,7 @@ async fn however_late_reports_come_nothing_is_answered_that_was_invalidated_long
             proxy.delay(Direction::ToClient, Duration::from_millis(late));
             bank.commit(round);
             invalidate(&elsewhere).await;
-            assert_reached_within(lease, &bank, round).await;
+            assert_reached_within(bound, &bank, round).await;
             proxy.heal();
         }
     })
@@ -184,12 +184,12 @@ async fn however_late_reports_come_nothing_is_answered_that_was_invalidated_long
 }
 
 #[tokio::test]
-async fn after_a_silence_longer_than_the_lease_changes_are_reported_again() {
+async fn after_a_silence_longer_than_the_bound_changes_are_reported_again() {
     let server = RedisServer::start().unwrap();
-    let lease = Duration::from_millis(200);
+    let bound = Duration::from_millis(200);
     let (proxy, config) = through_a_proxy(&server);
-    let here = Cache::builder().near_lease(lease);
-    let (here, spy) = connected(here, config.near_heartbeat(lease / 4)).await;
+    let here = Cache::builder().near_max_staleness(bound);
+    let (here, spy) = connected(here, config.near_heartbeat(bound / 4)).await;
     let (elsewhere, _) = connected(patient(), at(&server)).await;
     with_cache(here, async {
         let bank = Bank::default();
@@ -209,11 +209,11 @@ async fn after_a_silence_longer_than_the_lease_changes_are_reported_again() {
 
 /// `SWAPDB` tells nobody, and then the stamp is missing that would have been reported.
 #[tokio::test]
-async fn after_the_databases_were_swapped_nothing_is_answered_that_was_invalidated_longer_ago_than_the_lease() {
+async fn after_the_databases_were_swapped_nothing_is_answered_that_was_invalidated_longer_ago_than_the_bound() {
     let server = RedisServer::start().unwrap();
-    let lease = Duration::from_millis(200);
-    let config = at(&server).near_heartbeat(lease / 4);
-    let (here, spy) = connected(patient().near_lease(lease), config).await;
+    let bound = Duration::from_millis(200);
+    let config = at(&server).near_heartbeat(bound / 4);
+    let (here, spy) = connected(patient().near_max_staleness(bound), config).await;
     let (elsewhere, _) = connected(patient(), at(&server)).await;
     with_cache(here, async {
         let bank = Bank::default();
@@ -222,7 +222,7 @@ async fn after_the_databases_were_swapped_nothing_is_answered_that_was_invalidat
             let () = server.command(["SWAPDB", "0", "1"]).unwrap();
             bank.commit(round);
             invalidate(&elsewhere).await;
-            assert_reached_within(lease, &bank, round).await;
+            assert_reached_within(bound, &bank, round).await;
         }
     })
     .await;
@@ -234,7 +234,7 @@ async fn an_invalidation_is_heard_though_its_stamp_is_not_there() {
     let server = RedisServer::start().unwrap();
     let long = 100 * PATIENCE;
     let config = at(&server).near_heartbeat(long);
-    let (here, spy) = connected(patient().near_lease(long), config).await;
+    let (here, spy) = connected(patient().near_max_staleness(long), config).await;
     let (elsewhere, _) = connected(patient(), at(&server)).await;
     with_cache(here, async {
         let bank = Bank::default();

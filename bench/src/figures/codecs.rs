@@ -4,7 +4,12 @@
 use std::{hint::black_box, time::Instant};
 
 use anyhow::{Context as _, Result, anyhow};
-use cache_runtime::{Cache, Compression, Envelope, Identity, Rejection, cached, store::MemoryStore, with_cache};
+use cache_runtime::{
+    Cache, Compression, cached,
+    protocol::{Envelope, Identity, Rejection},
+    store::MemoryStore,
+    with_cache,
+};
 use cache_testkit::{RedisServer, reaching};
 use tokio::runtime::Runtime;
 

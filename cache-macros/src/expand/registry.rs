@@ -148,6 +148,7 @@ fn scope_module(scopes: &[ScopeType]) -> TokenStream {
         quote! {
             #[doc(hidden)]
             #[derive(::core::default::Default)]
+            #[non_exhaustive]
             pub struct #declaration;
             impl #declaration {
                 #given

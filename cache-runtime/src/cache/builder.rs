@@ -20,7 +20,7 @@ use crate::{
 /// ```
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `build`"]
-pub struct Builder {
+pub struct CacheBuilder {
     store: StoreChoice,
     enabled: bool,
     settings: Settings,
@@ -32,13 +32,13 @@ enum StoreChoice {
     Given(Arc<dyn Store>),
 }
 
-impl Default for Builder {
+impl Default for CacheBuilder {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Builder {
+impl CacheBuilder {
     pub(crate) fn new() -> Self {
         Self {
             store: StoreChoice::Memory { capacity: 64 << 20 },
@@ -203,15 +203,15 @@ impl Builder {
     /// How long values of functions with `near = "tracked"` are used after the store was asked last whether all changes have
     /// been reported: the longest time for which a process that is cut off serves them. The store is asked four times as
     /// often ([`RedisConfig::near_heartbeat`]). Default: 1 s.
-    pub fn near_lease(mut self, lease: Duration) -> Self {
-        self.settings.near_lease = lease;
+    pub fn near_max_staleness(mut self, bound: Duration) -> Self {
+        self.settings.near_max_staleness = bound;
         self
     }
 
     /// How long results of `crash_safe` resources are not stored after a process was killed in the middle of a mutation of
     /// them. Default: 5 s.
-    pub fn hold_lease(mut self, lease: Duration) -> Self {
-        self.settings.hold_lease = lease;
+    pub fn hold_ttl(mut self, ttl: Duration) -> Self {
+        self.settings.hold_ttl = ttl;
         self
     }
 

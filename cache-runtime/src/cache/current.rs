@@ -8,12 +8,12 @@ use std::sync::{
 use arc_swap::{ArcSwapOption, Guard};
 
 use super::{Cache, Engine};
-use crate::task::{Carried, look, scope};
+use crate::task::{ContextPart, look, scope};
 
 static INSTALLED: ArcSwapOption<Engine> = ArcSwapOption::const_empty();
 
-impl Carried for Cache {
-    fn spawned(self: Arc<Self>) -> Option<Arc<dyn Carried>> {
+impl ContextPart for Cache {
+    fn spawned(self: Arc<Self>) -> Option<Arc<dyn ContextPart>> {
         Some(self)
     }
 }

@@ -60,7 +60,7 @@ impl Engine {
         let upstream = Arc::new(Upstream::new(store, &settings));
         let counters = Arc::default();
         let flights = Arc::new(Flights::with_max_waiters(settings.max_waiters));
-        let near = Arc::new(Near::new(settings.near_capacity, settings.near_lease));
+        let near = Arc::new(Near::new(settings.near_capacity, settings.near_max_staleness));
         let removals = Arc::new(Removals {
             journal: Journal::new(settings.journal_limit),
             repeats: Repeats::new(settings.repeat_after, settings.journal_limit),

@@ -1,377 +1,230 @@
-//! Settings from the environment. Each variable becomes a type here, at the edge, or an error that says what to write.
+//! Settings from the environment: a table of the variables, each with what it can be and what it sets.
 
+mod draft;
+mod error;
 mod misspelt;
+mod value;
 
-use std::{ffi::OsString, fmt, fs, time::Duration};
+use std::{ffi::OsString, fmt::Display, str::FromStr};
 
+pub use self::error::ConfigError;
 pub(crate) use self::misspelt::{Misspelt, misspelt};
+use self::{
+    draft::Draft,
+    error::Secrecy::{self, Open, Secret},
+    value::{Connections, Count, Flag, Pem, Positive, Time},
+};
 use crate::{
-    cache::{Builder, OnFailover, Origin},
-    entry::{Compression, SigningKey},
+    cache::{CacheBuilder, Origin},
+    entry::SigningKey,
     store::RedisConfig,
 };
 
-/// What `REDIS_URL` can be.
-const URLS: &str = "write redis://[user:password@]host[:port][/database], redis+unix:///path/to/socket, \
-                    redis-cluster://[user:password@]host:port,host:port or \
-                    redis-sentinel://[user:password@]host:port,host:port[/database]#service; \
-                    rediss://, rediss-cluster:// or rediss-sentinel:// with TLS";
-
-/// How often the server is asked for a sign of life during the lease of near values.
-const HEARTBEATS: u32 = 4;
-
-/// A setting that cannot be used. `Debug` is the sentence that `Display` is, for programs that return it from `main`.
-#[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{variable}={value} cannot be used: {accepted}")]
-pub struct ConfigError {
-    variable: &'static str,
-    /// The value, or a placeholder where it may be secret.
-    value: String,
-    accepted: String,
-}
-
-impl fmt::Debug for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl ConfigError {
-    /// The environment variable.
-    pub fn variable(&self) -> &str {
-        self.variable
-    }
-}
-
-/// What stands in an error instead of a secret.
-const NOT_SHOWN: &str = "(not shown)";
+/// Every variable that is read, in this order. Of a text that cannot be used the error says what can: the type's own error, where
+/// it is one.
+#[rustfmt::skip] // A row a line.
+const VARIABLES: &[Variable] = &[
+    Variable("REDIS_URL", Secret, &Text(Draft::set_url)),
+    Variable("REDIS_PASSWORD", Secret, &RedisText(|redis, text| Ok(redis.password(text)))),
+    Variable("REDIS_SENTINEL_PASSWORD", Secret, &RedisText(|redis, text| Ok(redis.sentinel_password(text)))),
+    Variable("CACHE_NAMESPACE", Open, &RedisText(|redis, name| redis.namespace(name).map_err(said))),
+    Variable("REDIS_TLS_CA", Open, &RedisText(|redis, path| {
+        redis.tls_ca(&Pem::read(path)?.bytes).map_err(said)
+    })),
+    Variable("REDIS_TLS_CERT", Open, &RedisPart(|draft, path| {
+        draft.certificate = Some(Pem::read(path)?);
+        Ok(())
+    })),
+    Variable("REDIS_TLS_KEY", Open, &RedisPart(|draft, path| {
+        draft.certificate_key = Some(Pem::read(path)?);
+        Ok(())
+    })),
+    Variable("REDIS_MAX_CONNECTIONS", Open, &RedisSetting(|redis, Connections(number)| redis.max_connections(number))),
+    Variable("REDIS_SOCKET_CONNECT_TIMEOUT", Open, &RedisSetting(|redis, Time(timeout)| redis.connect_timeout(timeout))),
+    Variable("REDIS_SOCKET_KEEPALIVE", Open, &RedisSetting(|redis, Flag(on)| {
+        if on { redis } else { redis.keepalive(None) }
+    })),
+    Variable("REDIS_WAIT_REPLICAS", Open, &RedisSetting(|redis, Count(replicas)| redis.wait_replicas(replicas))),
+    Variable("REDIS_ENABLED", Open, &CacheSetting(|builder, Flag(enabled)| {
+        let builder = builder.enabled(enabled);
+        if enabled { builder } else { builder.origin(Origin::Variable("REDIS_ENABLED")) }
+    })),
+    Variable("CACHE_MEMORY_CAPACITY", Open, &CacheSetting(|builder, Positive(bytes)| builder.memory(bytes))),
+    Variable("CACHE_DEFAULT_TTL", Open, &CacheSetting(|builder, Time(ttl)| builder.default_ttl(ttl))),
+    Variable("CACHE_READ_TIMEOUT", Open, &CacheSetting(|builder, Time(timeout)| builder.read_timeout(timeout))),
+    Variable("CACHE_FILL_TIMEOUT", Open, &CacheSetting(|builder, Time(timeout)| builder.fill_timeout(timeout))),
+    Variable("CACHE_INVALIDATE_TIMEOUT", Open, &CacheSetting(|builder, Time(timeout)| builder.invalidate_timeout(timeout))),
+    Variable("CACHE_BREAKER_FAILURES", Open, &CacheSetting(|builder, Positive(failures)| builder.breaker_failures(failures))),
+    Variable("CACHE_MAX_VALUE_SIZE", Open, &CacheSetting(|builder, Positive(bytes)| builder.max_value_size(bytes))),
+    Variable("CACHE_COMPRESSION", Open, &CacheSetting(CacheBuilder::compression)),
+    Variable("CACHE_COMPRESSION_ABOVE", Open, &CacheSetting(|builder, Positive(bytes)| builder.compression_above(bytes))),
+    Variable("CACHE_MAX_LOADS", Open, &CacheSetting(|builder, Positive(loads)| builder.max_loads(loads))),
+    Variable("CACHE_LOAD_BACKSTOP", Open, &CacheSetting(|builder, Time(after)| builder.load_backstop(after))),
+    Variable("CACHE_MAX_WAITERS", Open, &CacheSetting(|builder, Positive(waiters)| builder.max_waiters(waiters))),
+    Variable("CACHE_JOURNAL_LIMIT", Open, &CacheSetting(|builder, Positive(lines)| builder.journal_limit(lines))),
+    Variable("CACHE_SIGNING_KEY", Secret, &Text(|draft, text| {
+        draft.signing_key = Some(SigningKey::new(text).map_err(said)?);
+        Ok(())
+    })),
+    Variable("CACHE_SIGNING_KEY_PREVIOUS", Secret, &Text(|draft, text| {
+        draft.previous_signing_key = Some(SigningKey::new(text).map_err(said)?);
+        Ok(())
+    })),
+    Variable("CACHE_REQUIRE_TENANT", Open, &CacheSetting(|builder, Flag(require)| builder.require_tenant(require))),
+    Variable("CACHE_SWEEP", Open, &CacheSetting(|builder, Flag(sweep)| builder.sweep(sweep))),
+    Variable("CACHE_NEAR_CAPACITY", Open, &CacheSetting(|builder, Positive(bytes)| builder.near_capacity(bytes))),
+    Variable("CACHE_NEAR_MAX_STALENESS", Open, &Text(Draft::set_near_max_staleness)),
+    Variable("CACHE_HOLD_TTL", Open, &CacheSetting(|builder, Time(ttl)| builder.hold_ttl(ttl))),
+    Variable("CACHE_REPEAT_AFTER", Open, &CacheSetting(|builder, Time(after)| builder.repeat_after(after))),
+    Variable("CACHE_ON_FAILOVER", Open, &CacheSetting(CacheBuilder::on_failover)),
+];
 
 /// Reads every variable through `get`, so that tests need not touch the process's environment.
 ///
 /// # Errors
 ///
 /// The first variable whose value cannot be used.
-pub fn from_env(get: impl Fn(&'static str) -> Option<OsString>) -> Result<Builder, ConfigError> {
-    let env = Env(get);
-    let mut builder = Builder::new();
-    if let Some(bytes) = env.number("CACHE_MEMORY_CAPACITY")? {
-        builder = builder.memory(bytes);
-    }
-    let near_lease = env.duration("CACHE_NEAR_LEASE")?;
-    if let Some(url) = env.text("REDIS_URL", Secrecy::Secret)? {
-        let mut config = redis(&env, &url)?;
-        if let Some(lease) = near_lease {
-            config = config.near_heartbeat(lease / HEARTBEATS);
-        }
-        builder = builder.redis(config).origin(Origin::Variable("REDIS_URL"));
-    } else {
-        builder = builder.origin(Origin::NoUrl);
-    }
-    if let Some(ttl) = env.duration("CACHE_DEFAULT_TTL")? {
-        builder = builder.default_ttl(ttl);
-    }
-    if let Some(timeout) = env.duration("CACHE_READ_TIMEOUT")? {
-        builder = builder.read_timeout(timeout);
-    }
-    if let Some(timeout) = env.duration("CACHE_FILL_TIMEOUT")? {
-        builder = builder.fill_timeout(timeout);
-    }
-    if let Some(timeout) = env.duration("CACHE_INVALIDATE_TIMEOUT")? {
-        builder = builder.invalidate_timeout(timeout);
-    }
-    if let Some(failures) = env.number("CACHE_BREAKER_FAILURES")? {
-        builder = builder.breaker_failures(failures);
-    }
-    if let Some(bytes) = env.number("CACHE_MAX_VALUE_SIZE")? {
-        builder = builder.max_value_size(bytes);
-    }
-    if let Some(compression) = env.compression("CACHE_COMPRESSION")? {
-        builder = builder.compression(compression);
-    }
-    if let Some(bytes) = env.number("CACHE_COMPRESSION_ABOVE")? {
-        builder = builder.compression_above(bytes);
-    }
-    if let Some(key) = env.signing_key("CACHE_SIGNING_KEY")? {
-        builder = builder.signing_key(key);
-        if let Some(previous) = env.signing_key("CACHE_SIGNING_KEY_PREVIOUS")? {
-            builder = builder.previous_signing_key(previous);
-        }
-    } else if env.signing_key("CACHE_SIGNING_KEY_PREVIOUS")?.is_some() {
-        return Err(ConfigError {
-            variable: "CACHE_SIGNING_KEY_PREVIOUS",
-            value: NOT_SHOWN.to_owned(),
-            accepted: "it is for use beside CACHE_SIGNING_KEY, which is not set".to_owned(),
-        });
-    }
-    if let Some(require) = env.flag("CACHE_REQUIRE_TENANT")? {
-        builder = builder.require_tenant(require);
-    }
-    if let Some(sweep) = env.flag("CACHE_SWEEP")? {
-        builder = builder.sweep(sweep);
-    }
-    if let Some(loads) = env.number("CACHE_MAX_LOADS")? {
-        builder = builder.max_loads(loads);
-    }
-    if let Some(waiters) = env.number("CACHE_MAX_WAITERS")? {
-        builder = builder.max_waiters(waiters);
-    }
-    if let Some(after) = env.duration("CACHE_LOAD_BACKSTOP")? {
-        builder = builder.load_backstop(after);
-    }
-    if let Some(lines) = env.number("CACHE_JOURNAL_LIMIT")? {
-        builder = builder.journal_limit(lines);
-    }
-    if let Some(bytes) = env.number("CACHE_NEAR_CAPACITY")? {
-        builder = builder.near_capacity(bytes);
-    }
-    if let Some(lease) = near_lease {
-        builder = builder.near_lease(lease);
-    }
-    if let Some(lease) = env.duration("CACHE_HOLD_LEASE")? {
-        builder = builder.hold_lease(lease);
-    }
-    if let Some(time) = env.duration("CACHE_REPEAT_AFTER")? {
-        builder = builder.repeat_after(time);
-    }
-    if let Some(action) = env.on_failover("CACHE_ON_FAILOVER")? {
-        builder = builder.on_failover(action);
-    }
-    if let Some(enabled) = env.flag("REDIS_ENABLED")? {
-        builder = builder.enabled(enabled);
-        if !enabled {
-            builder = builder.origin(Origin::Variable("REDIS_ENABLED"));
+pub fn from_env(get: impl Fn(&'static str) -> Option<OsString>) -> Result<CacheBuilder, ConfigError> {
+    let mut draft = Draft::new();
+    for variable in VARIABLES {
+        let value = get(variable.name()).filter(|value| !value.is_empty());
+        if let Some(value) = value.filter(|_| draft.has_redis() || !variable.needs_redis()) {
+            variable.set(&mut draft, value)?;
         }
     }
-    Ok(builder)
+    draft.finish()
 }
 
-fn redis<G: Fn(&'static str) -> Option<OsString>>(env: &Env<G>, url: &str) -> Result<RedisConfig, ConfigError> {
-    let mut config = RedisConfig::new(url).map_err(|cause| ConfigError {
-        variable: "REDIS_URL",
-        value: NOT_SHOWN.to_owned(),
-        accepted: format!("{cause}; {URLS}"),
-    })?;
-    if let Some(password) = env.text("REDIS_PASSWORD", Secrecy::Secret)? {
-        config = config.password(&password);
-    }
-    if config.lacks_password() {
-        return Err(unusable(
-            "REDIS_URL",
-            NOT_SHOWN.to_owned(),
-            "it names a user and no password, and REDIS_PASSWORD is not set: nobody would log in; a password alone stands \
-             after a colon, as in redis://:password@host",
-        ));
-    }
-    if let Some(name) = env.text("CACHE_NAMESPACE", Secrecy::Open)? {
-        config = config
-            .namespace(&name)
-            .map_err(|cause| unusable("CACHE_NAMESPACE", name, cause.to_string()))?;
-    }
-    if let Some(password) = env.text("REDIS_SENTINEL_PASSWORD", Secrecy::Secret)? {
-        config = config.sentinel_password(&password);
-    }
-    if let Some((path, pem)) = env.file("REDIS_TLS_CA")? {
-        config = config
-            .tls_ca(&pem)
-            .map_err(|cause| unusable("REDIS_TLS_CA", path, cause.to_string()))?;
-    }
-    config = match (env.file("REDIS_TLS_CERT")?, env.file("REDIS_TLS_KEY")?) {
-        (Some((path, certificate)), Some((_, key))) => config
-            .tls_client(&certificate, &key)
-            .map_err(|cause| unusable("REDIS_TLS_CERT", path, format!("with REDIS_TLS_KEY: {cause}")))?,
-        (Some((path, _)), None) => return Err(unusable("REDIS_TLS_CERT", path, "REDIS_TLS_KEY must be set, too")),
-        (None, Some((path, _))) => return Err(unusable("REDIS_TLS_KEY", path, "REDIS_TLS_CERT must be set, too")),
-        (None, None) => config,
-    };
-    if let Some(connections) = env.connections("REDIS_MAX_CONNECTIONS")? {
-        config = config.max_connections(connections);
-    }
-    if let Some(timeout) = env.duration("REDIS_SOCKET_CONNECT_TIMEOUT")? {
-        config = config.connect_timeout(timeout);
-    }
-    if let Some(keepalive) = env.flag("REDIS_SOCKET_KEEPALIVE")?
-        && !keepalive
-    {
-        config = config.keepalive(None);
-    }
-    if let Some(replicas) = env.count("REDIS_WAIT_REPLICAS")? {
-        config = config.wait_replicas(replicas);
-    }
-    Ok(config)
-}
+/// A variable: its name, whether its value may be shown, and what it sets.
+struct Variable(&'static str, Secrecy, &'static dyn Setting);
 
-fn unusable(variable: &'static str, value: String, accepted: impl Into<String>) -> ConfigError {
-    ConfigError {
-        variable,
-        value,
-        accepted: accepted.into(),
+impl Variable {
+    const fn name(&self) -> &'static str {
+        self.0
+    }
+
+    /// Whether it is looked at only beside `REDIS_URL`.
+    fn needs_redis(&self) -> bool {
+        self.2.needs_redis()
+    }
+
+    fn set(&self, draft: &mut Draft, value: OsString) -> Result<(), ConfigError> {
+        let &Self(name, secrecy, setting) = self;
+        let unusable = |value: &str, accepted| ConfigError::new(name, secrecy.shown(value), accepted);
+        let text = value
+            .into_string()
+            .map_err(|value| unusable(&value.to_string_lossy(), "it must be UTF-8".to_owned()))?;
+        setting.set(draft, &text).map_err(|accepted| unusable(&text, accepted))
     }
 }
 
-/// Whether a unit of a time is one that has no fixed length.
-fn has_months_or_years(text: &str) -> bool {
-    let units = text.split(|letter: char| !letter.is_ascii_alphabetic());
-    units
-        .into_iter()
-        .any(|unit| unit == "M" || unit.starts_with("month") || unit.starts_with('y'))
+/// What a variable sets. An error is what is accepted.
+trait Setting {
+    fn set(&self, draft: &mut Draft, text: &str) -> Result<(), String>;
+
+    fn needs_redis(&self) -> bool {
+        false
+    }
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Secrecy {
-    Secret,
-    Open,
+/// Sets what the text, without the spaces around it, stands for.
+struct CacheSetting<V>(fn(CacheBuilder, V) -> CacheBuilder);
+struct RedisSetting<V>(fn(RedisConfig, V) -> RedisConfig);
+
+/// Takes the text as it is.
+struct Text(fn(&mut Draft, &str) -> Result<(), String>);
+struct RedisText(fn(RedisConfig, &str) -> Result<RedisConfig, String>);
+struct RedisPart(fn(&mut Draft, &str) -> Result<(), String>);
+
+impl<V: FromStr<Err: Display>> Setting for CacheSetting<V> {
+    fn set(&self, draft: &mut Draft, text: &str) -> Result<(), String> {
+        let value = text.trim().parse().map_err(said)?;
+        draft.build(|builder| (self.0)(builder, value));
+        Ok(())
+    }
 }
 
-struct Env<G>(G);
-
-impl<G: Fn(&'static str) -> Option<OsString>> Env<G> {
-    /// The value, if the variable is set to anything but nothing.
-    fn text(&self, variable: &'static str, secrecy: Secrecy) -> Result<Option<String>, ConfigError> {
-        let Some(value) = (self.0)(variable).filter(|value| !value.is_empty()) else {
-            return Ok(None);
-        };
-        value.into_string().map(Some).map_err(|value| {
-            let value = match secrecy {
-                Secrecy::Secret => NOT_SHOWN.to_owned(),
-                Secrecy::Open => value.to_string_lossy().into_owned(),
-            };
-            ConfigError {
-                variable,
-                value,
-                accepted: "it must be UTF-8".to_owned(),
-            }
-        })
+impl<V: FromStr<Err: Display>> Setting for RedisSetting<V> {
+    fn set(&self, draft: &mut Draft, text: &str) -> Result<(), String> {
+        let value = text.trim().parse().map_err(said)?;
+        draft.redis(|redis| Ok((self.0)(redis, value)))
     }
 
-    fn parse<T>(
-        &self,
-        variable: &'static str,
-        accepted: &str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<Option<T>, ConfigError> {
-        let Some(value) = self.text(variable, Secrecy::Open)? else {
-            return Ok(None);
-        };
-        match parse(value.trim()) {
-            Some(parsed) => Ok(Some(parsed)),
-            None => Err(ConfigError {
-                variable,
-                value,
-                accepted: accepted.to_owned(),
-            }),
-        }
+    fn needs_redis(&self) -> bool {
+        true
+    }
+}
+
+impl Setting for Text {
+    fn set(&self, draft: &mut Draft, text: &str) -> Result<(), String> {
+        (self.0)(draft, text)
+    }
+}
+
+impl Setting for RedisText {
+    fn set(&self, draft: &mut Draft, text: &str) -> Result<(), String> {
+        draft.redis(|redis| (self.0)(redis, text))
     }
 
-    /// The path of a file, and what is in it.
-    fn file(&self, variable: &'static str) -> Result<Option<(String, Vec<u8>)>, ConfigError> {
-        let Some(path) = self.text(variable, Secrecy::Open)? else {
-            return Ok(None);
-        };
-        match fs::read(&path) {
-            Ok(bytes) => Ok(Some((path, bytes))),
-            Err(cause) => Err(unusable(
-                variable,
-                path,
-                format!("it must be the path of a PEM file: {cause}"),
-            )),
-        }
+    fn needs_redis(&self) -> bool {
+        true
+    }
+}
+
+impl Setting for RedisPart {
+    fn set(&self, draft: &mut Draft, text: &str) -> Result<(), String> {
+        (self.0)(draft, text)
     }
 
-    /// A whole number above 0.
-    fn number<T: TryFrom<u64>>(&self, variable: &'static str) -> Result<Option<T>, ConfigError> {
-        self.parse(variable, "write a whole number above 0, such as 64", |text| {
-            text.parse().ok().filter(|&number: &u64| number > 0)?.try_into().ok()
-        })
+    fn needs_redis(&self) -> bool {
+        true
     }
+}
 
-    fn connections(&self, variable: &'static str) -> Result<Option<usize>, ConfigError> {
-        self.parse(variable, "write a whole number from 1 to 1024", |text| {
-            let range = 1..=RedisConfig::MOST_CONNECTIONS;
-            text.parse().ok().filter(|connections| range.contains(connections))
-        })
-    }
-
-    /// A whole number, 0 among them.
-    fn count(&self, variable: &'static str) -> Result<Option<u32>, ConfigError> {
-        self.parse(variable, "write a whole number, such as 1, or 0 for none", |text| {
-            text.parse().ok()
-        })
-    }
-
-    /// Seconds, or a number with a unit; above 0.
-    fn duration(&self, variable: &'static str) -> Result<Option<Duration>, ConfigError> {
-        self.parse(
-            variable,
-            "write seconds, such as 300, or a time with its unit, such as 5m or 50ms; not 0, and no months or years",
-            |text| {
-                let duration = match text.parse() {
-                    Ok(seconds) => Duration::from_secs(seconds),
-                    // Of different lengths, and `M` is easily written for `m`.
-                    Err(_) if has_months_or_years(text) => return None,
-                    Err(_) => humantime::parse_duration(text).ok()?,
-                };
-                (!duration.is_zero()).then_some(duration)
-            },
-        )
-    }
-
-    fn signing_key(&self, variable: &'static str) -> Result<Option<SigningKey>, ConfigError> {
-        let text = self.text(variable, Secrecy::Secret)?;
-        text.map(|text| SigningKey::new(&text))
-            .transpose()
-            .map_err(|cause| ConfigError {
-                variable,
-                value: NOT_SHOWN.to_owned(),
-                accepted: cause.to_string(),
-            })
-    }
-
-    fn compression(&self, variable: &'static str) -> Result<Option<Compression>, ConfigError> {
-        let accepted = "write none, lz4 or zstd; the last two need the feature of that name of cache-runtime";
-        self.parse(variable, accepted, |text| match text.to_ascii_lowercase().as_str() {
-            "none" => Some(Compression::None),
-            #[cfg(feature = "lz4")]
-            "lz4" => Some(Compression::Lz4),
-            #[cfg(feature = "zstd")]
-            "zstd" => Some(Compression::Zstd),
-            _ => None,
-        })
-    }
-
-    fn on_failover(&self, variable: &'static str) -> Result<Option<OnFailover>, ConfigError> {
-        self.parse(variable, "write replay or flush", |text| {
-            match text.to_ascii_lowercase().as_str() {
-                "replay" => Some(OnFailover::Replay),
-                "flush" => Some(OnFailover::Flush),
-                _ => None,
-            }
-        })
-    }
-
-    fn flag(&self, variable: &'static str) -> Result<Option<bool>, ConfigError> {
-        self.parse(
-            variable,
-            "write true or false (or 1, 0, on, off, yes, no)",
-            |text| match text.to_ascii_lowercase().as_str() {
-                "true" | "1" | "on" | "yes" => Some(true),
-                "false" | "0" | "off" | "no" => Some(false),
-                _ => None,
-            },
-        )
-    }
+/// The sentence of an error.
+fn said(error: impl Display) -> String {
+    error.to_string()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
-    fn with(variables: &[(&str, &str)]) -> Result<Builder, ConfigError> {
+    fn with(variables: &[(&str, &str)]) -> Result<CacheBuilder, ConfigError> {
         from_env(|name| {
             variables
                 .iter()
                 .find(|(variable, _)| *variable == name)
                 .map(|(_, value)| value.into())
         })
+    }
+
+    /// The variables in a column of the tables of settings.
+    fn documented() -> BTreeSet<&'static str> {
+        const BOOK: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/options.md"));
+        let (_, settings) = BOOK
+            .split_once("\n## Settings of a cache\n")
+            .expect("there is this section");
+        let (tables, _) = settings.split_once("\n### ").expect("there is one below");
+        let rows = tables.lines().filter(|line| line.starts_with('|'));
+        let cells = rows.filter_map(|row| row.split('|').nth(2));
+        let words = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+        words.collect()
+    }
+
+    #[test]
+    fn every_variable_is_documented_and_no_other() {
+        let read: BTreeSet<_> = VARIABLES.iter().map(Variable::name).collect();
+        assert_eq!(read.len(), VARIABLES.len(), "none is in the table twice");
+        let documented = documented();
+        let missing: Vec<_> = read.difference(&documented).collect();
+        let unknown: Vec<_> = documented.difference(&read).collect();
+        assert!(
+            missing.is_empty() && unknown.is_empty(),
+            "docs/options.md lacks {missing:?}, and {unknown:?} is not read"
+        );
     }
 
     #[test]
@@ -411,8 +264,8 @@ mod tests {
             ("CACHE_LOAD_BACKSTOP", "34s"),
             ("CACHE_JOURNAL_LIMIT", "33"),
             ("CACHE_NEAR_CAPACITY", "2048"),
-            ("CACHE_NEAR_LEASE", "70ms"),
-            ("CACHE_HOLD_LEASE", "7s"),
+            ("CACHE_NEAR_MAX_STALENESS", "70ms"),
+            ("CACHE_HOLD_TTL", "7s"),
             ("CACHE_REPEAT_AFTER", "8s"),
             ("CACHE_ON_FAILOVER", "Flush"),
         ]);
@@ -442,8 +295,8 @@ mod tests {
             "load_backstop: 34s",
             "journal_limit: 33",
             "near_capacity: 2048",
-            "near_lease: 70ms",
-            "hold_lease: 7s",
+            "near_max_staleness: 70ms",
+            "hold_ttl: 7s",
             "repeat_after: 8s",
             "on_failover: Flush",
         ] {
@@ -477,6 +330,9 @@ mod tests {
             ttl.starts_with("CACHE_DEFAULT_TTL=soon cannot be used: write seconds"),
             "{ttl}"
         );
+        let error = with(&[("CACHE_DEFAULT_TTL", "soon")]).unwrap_err();
+        assert_eq!((error.variable(), error.value()), ("CACHE_DEFAULT_TTL", Some("soon")));
+        assert!(error.accepted().starts_with("write seconds"), "{}", error.accepted());
         assert!(message(&[("CACHE_DEFAULT_TTL", "0")]).contains("not 0"));
         for long in ["1M", "1month", "2 months", "1y", "1year", "2years", "1d 1M", "1M 2d"] {
             assert!(message(&[("CACHE_DEFAULT_TTL", long)]).contains("no months or years"));
@@ -534,6 +390,7 @@ mod tests {
                 "{message}"
             );
             assert!(!format!("{message} {error:?}").contains("hush"), "{message}");
+            assert_eq!(error.value(), None);
         }
     }
 

@@ -7,6 +7,10 @@ use crate::{invalidation::Invalidation, store::StoreError};
 
 /// What became of an invalidation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "an invalidation has reached everybody or it has not, and who looks must not forget the second"
+)]
 pub enum Invalidated {
     /// No call that starts from now on, in any process, is given what was loaded before.
     Acknowledged,

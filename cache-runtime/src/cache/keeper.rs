@@ -5,14 +5,10 @@ use std::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use tokio::{
-    runtime::{Handle, Id},
-    sync::Notify,
-    time::timeout,
-};
+use tokio::{runtime::Id, sync::Notify, time::timeout};
 
 use super::{OnFailover, removals::Removals, upstream::Upstream};
 use crate::{
@@ -20,7 +16,7 @@ use crate::{
     key::Namespace,
     store::{Store, StoreError},
     sync::Mutex,
-    task::{Claim, Needs, SingleTask, backoff, handle_for},
+    task::{Needs, TransferableClaim, TransferableTask, backoff, handle_for},
 };
 
 /// How often a trusted store is probed: how long a server that stops taking writes may go unnoticed.
@@ -53,19 +49,12 @@ pub(crate) struct Keeper {
     removals: Arc<Removals>,
     namespace: Namespace,
     on_failover: OnFailover,
-    task: SingleTask,
+    task: TransferableTask,
+    /// Wakes the task: there is something to send.
+    work: Mutex<Arc<Notify>>,
     /// The store's generation for which acknowledged invalidations have been sent again.
     replayed: AtomicU64,
-    home: Mutex<Home>,
     looks: Looks,
-}
-
-/// Where the task is.
-#[derive(Debug, Default)]
-struct Home {
-    runtime: Option<Id>,
-    /// Wakes the task: there is something to send.
-    work: Arc<Notify>,
 }
 
 /// The looks at the store so far.
@@ -74,9 +63,6 @@ struct Looks {
     began: AtomicU64,
     /// The number of the last one that found the store to be as it should.
     content: AtomicU64,
-    /// Since `epoch`, in milliseconds: when the task was last seen to move. Not tokio's time, which may be paused.
-    moved: AtomicU64,
-    epoch: Instant,
     /// Wakes those who wait for one.
     over: Notify,
 }
@@ -93,9 +79,9 @@ impl Keeper {
             removals: Arc::clone(removals),
             namespace: namespace.clone(),
             on_failover,
-            task: SingleTask::default(),
+            task: TransferableTask::new(STUCK),
+            work: Mutex::default(),
             replayed: AtomicU64::new(0),
-            home: Mutex::default(),
             looks: Looks::default(),
         }
     }
@@ -103,51 +89,43 @@ impl Keeper {
     /// Starts the task unless it runs.
     pub(crate) fn ensure(self: &Arc<Self>) {
         if !self.task.is_running() && !self.upstream.is_closed() {
-            self.start(|_| !self.task.is_running());
+            self.start(|runtime| self.task.claim(runtime));
         }
     }
 
     /// Starts another task in the caller's runtime, if nobody drives the one of the task that runs. For calls that cannot use
     /// the store.
     pub(crate) fn ensure_alive(self: &Arc<Self>) {
-        if self.looks.stood_still() >= STUCK && !self.upstream.is_closed() {
-            self.take_over();
+        if self.task.is_stuck() && !self.upstream.is_closed() {
+            self.start(|runtime| self.task.claim(runtime));
         }
     }
 
     /// Starts another task, unless the one that runs is in the caller's runtime.
     pub(crate) fn take_over(self: &Arc<Self>) {
-        self.start(|home| home.runtime != Handle::try_current().ok().map(|runtime| runtime.id()));
+        self.start(|runtime| self.task.take_over(runtime));
     }
 
-    fn start(self: &Arc<Self>, is_needed: impl FnOnce(&Home) -> bool) {
+    fn start(self: &Arc<Self>, claim: impl FnOnce(Id) -> Option<TransferableClaim>) {
         let (Some(store), Ok(runtime)) = (self.upstream.store_even_if_closed(), self.upstream.runtime()) else {
             return;
         };
-        let mut home = self.home.lock();
-        if !is_needed(&home) {
-            return;
-        }
-        // The one before, should its runtime be driven again, finds that it is not the one any more.
-        home.work.notify_one();
-        let work = Arc::new(Notify::new());
-        *home = Home {
-            runtime: Some(runtime.id()),
-            work: Arc::clone(&work),
-        };
-        let task = Running {
-            claim: self.task.take_over(),
+        let Some(claim) = claim(runtime.id()) else { return };
+        let task = KeeperTask {
+            claim,
             keeper: Arc::downgrade(self),
         };
-        drop(home);
-        self.looks.moved();
-        // Not under the lock: a runtime that is shutting down drops the task, and with it its claim, at once.
+        let work = Arc::new(Notify::new());
+        let before = std::mem::replace(&mut *self.work.lock(), Arc::clone(&work));
+        // The one before, should its runtime be driven again, finds that it is not the one any more.
+        before.notify_one();
+        // A runtime that is shutting down drops the task, and with it its claim, at once.
         runtime.spawn(keep(task, Arc::clone(store), work));
     }
 
     /// Makes the task look at the journal now.
     pub(crate) fn wake(&self) {
-        self.home.lock().work.notify_one();
+        self.work.lock().notify_one();
     }
 
     /// How many looks at the store have begun.
@@ -253,7 +231,7 @@ impl Keeper {
     }
 }
 
-async fn keep(task: Running, store: Arc<dyn Store>, work: Arc<Notify>) {
+async fn keep(task: KeeperTask, store: Arc<dyn Store>, work: Arc<Notify>) {
     let mut pauses = backoff(FIRST_PAUSE, LAST_PAUSE);
     loop {
         let wait = {
@@ -268,6 +246,9 @@ async fn keep(task: Running, store: Arc<dyn Store>, work: Arc<Notify>) {
             let look = keeper.looks.begin();
             let found = keeper.look(store.as_ref()).await;
             keeper.looks.end(look, found.is_ok());
+            if !task.claim.is_current() {
+                return;
+            }
             let wait = if found.is_ok() && upstream.health.is_trusted() && removals.journal.is_empty() {
                 pauses.reset();
                 PROBE_INTERVAL
@@ -290,8 +271,6 @@ impl Default for Looks {
         Self {
             began: AtomicU64::new(0),
             content: AtomicU64::new(0),
-            moved: AtomicU64::new(0),
-            epoch: Instant::now(),
             over: Notify::new(),
         }
     }
@@ -299,38 +278,24 @@ impl Default for Looks {
 
 impl Looks {
     fn begin(&self) -> u64 {
-        self.moved();
         self.began.fetch_add(1, Ordering::SeqCst) + 1
     }
 
     fn end(&self, look: u64, is_content: bool) {
-        self.moved();
         if is_content {
             self.content.fetch_max(look, Ordering::SeqCst);
         }
         self.over.notify_waiters();
     }
-
-    fn moved(&self) {
-        self.moved.store(self.now(), Ordering::Relaxed);
-    }
-
-    fn stood_still(&self) -> Duration {
-        Duration::from_millis(self.now().saturating_sub(self.moved.load(Ordering::Relaxed)))
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
 }
 
 /// The task that runs. Its claim is given up even when its runtime is shut down.
-struct Running {
-    claim: Claim,
+struct KeeperTask {
+    claim: TransferableClaim,
     keeper: Weak<Keeper>,
 }
 
-impl Drop for Running {
+impl Drop for KeeperTask {
     fn drop(&mut self) {
         let Some(keeper) = self.keeper.upgrade() else { return };
         let upstream = &keeper.upstream;

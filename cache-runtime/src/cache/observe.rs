@@ -1,12 +1,13 @@
 //! Seeing what the cache did inside a future: for a response header, a log line, or a test.
 
-use std::{fmt, sync::Arc};
+use std::{slice, sync::Arc, vec};
 
 use futures_util::FutureExt;
 
 use crate::{
+    entry::words,
     sync::Mutex,
-    task::{Carried, look, scope},
+    task::{ContextPart, look, scope},
 };
 
 /// What became of one call of a `#[cached]` function.
@@ -27,23 +28,15 @@ pub enum Outcome {
     Rejected,
 }
 
-impl Outcome {
+words! {
     /// The spelling in logs and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Hit => "hit",
-            Self::NearHit => "near_hit",
-            Self::StaleHit => "stale_hit",
-            Self::Miss => "miss",
-            Self::Bypass => "bypass",
-            Self::Rejected => "rejected",
-        }
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+    Outcome, "write hit, near_hit, stale_hit, miss, bypass or rejected" {
+        Hit = "hit",
+        NearHit = "near_hit",
+        StaleHit = "stale_hit",
+        Miss = "miss",
+        Bypass = "bypass",
+        Rejected = "rejected",
     }
 }
 
@@ -63,13 +56,31 @@ pub struct Outcomes(Vec<ObservedCall>);
 
 impl Outcomes {
     /// The calls.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &ObservedCall> {
+    pub fn iter(&self) -> slice::Iter<'_, ObservedCall> {
         self.0.iter()
     }
 
     /// Whether no `#[cached]` function was called.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl IntoIterator for Outcomes {
+    type Item = ObservedCall;
+    type IntoIter = vec::IntoIter<ObservedCall>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Outcomes {
+    type Item = &'a ObservedCall;
+    type IntoIter = slice::Iter<'a, ObservedCall>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
     }
 }
 
@@ -86,7 +97,7 @@ impl Outcomes {
 /// # }
 /// ```
 pub fn observe<F: Future>(future: F) -> impl Future<Output = (F::Output, Outcomes)> {
-    let seen: Seen = Arc::default();
+    let seen: CallLog = Arc::default();
     let noted = Arc::clone(&seen);
     let observed = scope(future, move |context| {
         let outer = context.get::<Observer>().cloned().map(Arc::new);
@@ -98,17 +109,17 @@ pub fn observe<F: Future>(future: F) -> impl Future<Output = (F::Output, Outcome
     })
 }
 
-type Seen = Arc<Mutex<Vec<ObservedCall>>>;
+type CallLog = Arc<Mutex<Vec<ObservedCall>>>;
 
 /// Where outcomes are noted. An outer `observe` sees what an inner one sees.
 #[derive(Debug, Clone)]
 struct Observer {
-    seen: Seen,
+    seen: CallLog,
     outer: Option<Arc<Observer>>,
 }
 
-impl Carried for Observer {
-    fn spawned(self: Arc<Self>) -> Option<Arc<dyn Carried>> {
+impl ContextPart for Observer {
+    fn spawned(self: Arc<Self>) -> Option<Arc<dyn ContextPart>> {
         Some(self)
     }
 }

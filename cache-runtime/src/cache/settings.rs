@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{entry::Sealing, invalidation::JOURNAL_LIMIT};
+use crate::{
+    entry::{Sealing, words},
+    invalidation::JOURNAL_LIMIT,
+};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -19,8 +22,8 @@ pub(crate) struct Settings {
     pub(crate) load_backstop: Duration,
     pub(crate) journal_limit: usize,
     pub(crate) near_capacity: u64,
-    pub(crate) near_lease: Duration,
-    pub(crate) hold_lease: Duration,
+    pub(crate) near_max_staleness: Duration,
+    pub(crate) hold_ttl: Duration,
     pub(crate) repeat_after: Duration,
     pub(crate) on_failover: OnFailover,
     pub(crate) origin: Origin,
@@ -49,6 +52,14 @@ pub enum OnFailover {
     Flush,
 }
 
+words! {
+    /// The spelling in the environment.
+    OnFailover, "write replay or flush" {
+        Replay = "replay",
+        Flush = "flush",
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -68,8 +79,8 @@ impl Default for Settings {
             load_backstop: Duration::from_mins(1),
             journal_limit: JOURNAL_LIMIT,
             near_capacity: 32 << 20,
-            near_lease: Duration::from_secs(1),
-            hold_lease: Duration::from_secs(5),
+            near_max_staleness: Duration::from_secs(1),
+            hold_ttl: Duration::from_secs(5),
             repeat_after: Duration::from_secs(5),
             on_failover: OnFailover::Replay,
             origin: Origin::Code,

@@ -13,7 +13,7 @@ use std::{
 use super::Settings;
 use crate::{
     key::{DEFAULT_TENANT, escape, shown},
-    task::{Carried, look, scope},
+    task::{ContextPart, look, scope},
 };
 
 /// A tenant, as a task carries it.
@@ -24,8 +24,8 @@ struct Tenant {
     escaped: Arc<str>,
 }
 
-impl Carried for Tenant {
-    fn spawned(self: Arc<Self>) -> Option<Arc<dyn Carried>> {
+impl ContextPart for Tenant {
+    fn spawned(self: Arc<Self>) -> Option<Arc<dyn ContextPart>> {
         Some(self)
     }
 }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What a load has returned, as it is stored, kept and given to those who waited for it.
-pub(super) struct Loaded<N: Tier<T>, T> {
+pub(super) struct LoadResult<N: Tier<T>, T> {
     encoded: Option<EncodedValue>,
     /// For the near cache.
     held: Option<N::Held>,
@@ -24,7 +24,7 @@ impl Lookup<'_> {
         leader: Option<&Leader>,
         ticket: Option<&Ticket>,
         returned: &R,
-    ) -> Loaded<N, S::Value>
+    ) -> LoadResult<N, S::Value>
     where
         S::Value: Value,
     {
@@ -44,7 +44,7 @@ impl Lookup<'_> {
             let landed = S::absence(returned).map_or(Landing::Failed, Landing::Absent);
             (None, landed, None)
         });
-        Loaded { encoded, held, landed }
+        LoadResult { encoded, held, landed }
     }
 
     /// The value as it is stored; `None` if it cannot be, of which the function takes note.
@@ -76,10 +76,10 @@ impl Lookup<'_> {
         &self,
         leader: Option<Leader>,
         ticket: Option<Ticket>,
-        loaded: Loaded<N, T>,
+        loaded: LoadResult<N, T>,
         load_duration: Duration,
     ) {
-        let Loaded { encoded, held, landed } = loaded;
+        let LoadResult { encoded, held, landed } = loaded;
         if let Some(leader) = &leader {
             leader.land(landed);
         }

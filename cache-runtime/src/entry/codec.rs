@@ -12,11 +12,12 @@ mod tests;
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
-use self::limited::Limited;
+use self::limited::LimitedWriter;
 use super::{exact::Exact, fingerprint::Fidelity};
 
 /// What an entry's payload is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Codec {
     /// The default.
     Json,
@@ -170,7 +171,7 @@ fn faithful_json<T: Serialize + DeserializeOwned>(
 }
 
 fn json<T: Serialize>(value: &T, limit: usize) -> Result<EncodedValue, EncodeError> {
-    let mut json = Limited::new(limit);
+    let mut json = LimitedWriter::new(limit);
     match serde_json::to_writer(&mut json, value) {
         Ok(()) => Ok(EncodedValue::json(json.into_bytes())),
         Err(error) if error.is_io() => Err(EncodeError::TooLarge),

@@ -7,7 +7,9 @@ mod zstd;
 
 use bytes::Bytes;
 
-/// How large entries are compressed, for [`Builder::compression`](crate::Builder::compression). A reader takes whatever its
+use super::words;
+
+/// How large entries are compressed, for [`CacheBuilder::compression`](crate::CacheBuilder::compression). A reader takes whatever its
 /// build has, so nodes may differ in this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -20,6 +22,17 @@ pub enum Compression {
     /// [Zstandard](https://facebook.github.io/zstd/), level 1: smaller, and takes longer.
     #[cfg(feature = "zstd")]
     Zstd,
+}
+
+words! {
+    /// The spelling in the environment.
+    Compression, "write none, lz4 or zstd; the last two need the feature of that name of cache-runtime" {
+        None = "none",
+        #[cfg(feature = "lz4")]
+        Lz4 = "lz4",
+        #[cfg(feature = "zstd")]
+        Zstd = "zstd",
+    }
 }
 
 /// The length of a payload before it was compressed.

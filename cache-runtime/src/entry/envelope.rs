@@ -14,12 +14,17 @@ use super::{
     identity::is_same_function,
     signature::{SIGNATURE_LEN, SigningKeys},
     stamp::Stamp,
+    word::words,
 };
 
 const STAMP_LEN: usize = size_of::<u64>();
 
 /// What an entry must prove before its payload is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "whoever opens an envelope says what it must prove; more to prove is another envelope"
+)]
 pub struct Identity {
     /// 128 bits of BLAKE3 over the address and the canonical arguments.
     pub fingerprint: [u8; 16],
@@ -53,21 +58,19 @@ pub enum Rejection {
     Signature,
 }
 
-impl Rejection {
+words! {
     /// The cause in one word, as it stands in logs and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Magic => "magic",
-            Self::Version => "version",
-            Self::Length => "length",
-            Self::Codec => "codec",
-            Self::Fingerprint => "fingerprint",
-            Self::Function => "function",
-            Self::Shape => "shape",
-            Self::Decode => "decode",
-            Self::Size => "size",
-            Self::Signature => "signature",
-        }
+    Rejection, "write magic, version, length, codec, fingerprint, function, shape, decode, size or signature" {
+        Magic = "magic",
+        Version = "version",
+        Length = "length",
+        Codec = "codec",
+        Fingerprint = "fingerprint",
+        Function = "function",
+        Shape = "shape",
+        Decode = "decode",
+        Size = "size",
+        Signature = "signature",
     }
 }
 

@@ -1,6 +1,6 @@
 //! Signatures of entries, for a store that others can write to.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use blake3::{Hash, Hasher};
 
@@ -14,7 +14,7 @@ const SHORTEST_KEY: usize = 16;
 const CONTEXT: &str = "cache-runtime 2026-11-24 signature of entries, version 1";
 
 /// A secret that the processes of a service share and nobody else has, for
-/// [`Builder::signing_key`](crate::Builder::signing_key). `Debug` does not show it.
+/// [`CacheBuilder::signing_key`](crate::CacheBuilder::signing_key). `Debug` does not show it.
 #[derive(Clone)]
 pub struct SigningKey([u8; 32]);
 
@@ -22,6 +22,7 @@ pub struct SigningKey([u8; 32]);
 /// `main`.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a signing key has at least {SHORTEST_KEY} bytes; `openssl rand -base64 32` makes one")]
+#[non_exhaustive]
 pub struct SigningKeyError;
 
 impl fmt::Debug for SigningKeyError {
@@ -53,6 +54,15 @@ impl SigningKey {
             hasher.update(part);
         }
         hasher.finalize()
+    }
+}
+
+/// As [`SigningKey::new`].
+impl FromStr for SigningKey {
+    type Err = SigningKeyError;
+
+    fn from_str(text: &str) -> Result<Self, SigningKeyError> {
+        Self::new(text)
     }
 }
 

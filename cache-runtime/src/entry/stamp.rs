@@ -1,7 +1,8 @@
 //! Stamps and tickets: what makes an entry valid, and the proof that a load may be stored.
 
-use std::{fmt, io, sync::Arc};
+use std::{fmt, io, str::FromStr, sync::Arc};
 
+use super::ParseError;
 use crate::key::Address;
 
 /// A random 64-bit token. An entry is valid only while every stamp it was loaded under is still the current one.
@@ -31,12 +32,8 @@ impl Stamp {
         self.0
     }
 
-    /// The form that stands in a store: 16 lower-case hex digits.
-    pub fn to_text(self) -> String {
-        format!("{:016x}", self.0)
-    }
-
-    /// Reads the text form; `None` for anything else.
+    /// Reads the form that stands in a store, as it comes from there: 16 lower-case hex digits, which is what `Display` writes.
+    /// `None` for anything else.
     pub fn from_text(text: &[u8]) -> Option<Self> {
         if text.len() != Self::TEXT_LEN {
             return None;
@@ -53,9 +50,23 @@ impl Stamp {
     }
 }
 
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for Stamp {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        Self::from_text(text.as_bytes()).ok_or(ParseError::new("write 16 lower-case hex digits"))
+    }
+}
+
 impl fmt::Debug for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Stamp({:016x})", self.0)
+        write!(f, "Stamp({self})")
     }
 }
 
@@ -104,8 +115,9 @@ mod tests {
     #[test]
     fn the_text_form_reads_back_and_nothing_else_does() {
         let stamp = Stamp::from_bits(0x00ff_1234_5678_9abc);
-        assert_eq!(stamp.to_text(), "00ff123456789abc");
-        assert_eq!(Stamp::from_text(stamp.to_text().as_bytes()), Some(stamp));
+        assert_eq!(stamp.to_string(), "00ff123456789abc");
+        assert_eq!(Stamp::from_text(stamp.to_string().as_bytes()), Some(stamp));
+        assert_eq!(stamp.to_string().parse(), Ok(stamp));
         for other in [
             "",
             "00ff123456789ab",
@@ -115,6 +127,7 @@ mod tests {
             "zzzzzzzzzzzzzzzz",
         ] {
             assert_eq!(Stamp::from_text(other.as_bytes()), None, "{other:?}");
+            assert!(other.parse::<Stamp>().is_err(), "{other:?}");
         }
     }
 

@@ -7,22 +7,22 @@ use std::sync::{
 };
 
 use super::Invalidation;
-use crate::task::{Carried, look, scope};
+use crate::task::{ContextPart, look, scope};
 
 /// What one mutation is going to invalidate, as far as that is known before its body runs. It is over when this is dropped:
 /// with the invalidation. Tasks that were spawned inside the mutation may outlive it.
 #[derive(Debug)]
-pub(crate) struct Change(Arc<Pending>);
+pub(crate) struct Change(Arc<PendingChange>);
 
 #[derive(Debug)]
-struct Pending {
+struct PendingChange {
     invalidation: Invalidation,
     over: AtomicBool,
 }
 
 impl Change {
     pub(crate) fn begin(invalidation: Invalidation) -> Self {
-        Self(Arc::new(Pending {
+        Self(Arc::new(PendingChange {
             invalidation,
             over: AtomicBool::new(false),
         }))
@@ -45,7 +45,7 @@ impl Drop for Change {
     }
 }
 
-impl Pending {
+impl PendingChange {
     fn is_over(&self) -> bool {
         self.over.load(Ordering::Acquire)
     }
@@ -53,7 +53,7 @@ impl Pending {
 
 /// The changes that a task is inside of, the outermost first.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Changes(Vec<Arc<Pending>>);
+pub(crate) struct Changes(Vec<Arc<PendingChange>>);
 
 impl Changes {
     /// Whether any of the resource is being changed: a cheap first look.
@@ -64,14 +64,14 @@ impl Changes {
 
     /// Whether the task is changing what depends on these stamps.
     pub(crate) fn touch(stamps: &[String]) -> bool {
-        let touches = |change: &Arc<Pending>| change.invalidation.touches(stamps) && !change.is_over();
+        let touches = |change: &Arc<PendingChange>| change.invalidation.touches(stamps) && !change.is_over();
         let any = |changes: &Self| changes.0.iter().any(touches);
         look(|context| context.get().map(any)).unwrap_or(false)
     }
 }
 
-impl Carried for Changes {
-    fn spawned(self: Arc<Self>) -> Option<Arc<dyn Carried>> {
+impl ContextPart for Changes {
+    fn spawned(self: Arc<Self>) -> Option<Arc<dyn ContextPart>> {
         let mut changes = Arc::unwrap_or_clone(self);
         changes.0.retain(|change| !change.is_over());
         Some(Arc::new(changes))

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::Load;
-use crate::task::{Carried, look, scope};
+use crate::task::{ContextPart, look, scope};
 
 #[derive(Debug, Clone)]
 struct Inside(Arc<Load>);
 
-impl Carried for Inside {
+impl ContextPart for Inside {
     /// A task that the body has spawned may be waited for by it.
-    fn spawned(self: Arc<Self>) -> Option<Arc<dyn Carried>> {
+    fn spawned(self: Arc<Self>) -> Option<Arc<dyn ContextPart>> {
         Some(self)
     }
 }

@@ -28,7 +28,7 @@ use crate::{resource::Resource, sync::Mutex, task::RuntimeClaim};
 pub(crate) struct LoadLimiter {
     /// Of a resource that does not say.
     limit: Option<u32>,
-    /// See [`Builder::load_backstop`](crate::Builder::load_backstop).
+    /// See [`CacheBuilder::load_backstop`](crate::CacheBuilder::load_backstop).
     backstop: Duration,
     by_resource: Mutex<HashMap<&'static str, Arc<Queue>>>,
 }

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt, pin::Pin};
 
+use super::InvalidateError;
 use crate::{
     cache::{Cache, Invalidated},
     invalidation::Invalidation,
@@ -94,7 +95,8 @@ impl Invalidate {
             return Ok(Invalidation::of_tenant(&engine.namespace, tenant));
         };
         let mut targets = Vec::new();
-        for selection in declared::find(pattern).map_err(InvalidateError)? {
+        let selections = declared::find(pattern).ok_or_else(|| unknown(pattern))?;
+        for selection in selections {
             targets.extend(selection.targets(&self.scopes_of(selection)?));
         }
         let have_tenants = targets
@@ -116,27 +118,45 @@ impl Invalidate {
     /// The given scope values, if every selected resource declares these scopes, or the selected group these parameters.
     fn scopes_of(&self, selection: Selection) -> Result<Vec<ScopeValue>, InvalidateError> {
         if let Selection::Parts(group) = selection {
-            return self.among(group.parameters(), &format!("group `{}`", group.name()), "parameter");
+            let declared = group.parameters();
+            return self.among(declared, |parameter| InvalidateError::UnknownParameter {
+                group: group.name(),
+                parameter,
+                declared,
+            });
         }
         let mut scopes = Vec::new();
         for resource in selection.resources() {
-            scopes = self.among(resource.scopes(), &format!("resource `{}`", resource.name()), "scope")?;
+            let declared = resource.scopes();
+            scopes = self.among(declared, |scope| InvalidateError::UnknownScope {
+                resource: resource.name(),
+                scope,
+                declared,
+            })?;
         }
         Ok(scopes)
     }
 
-    fn among(&self, declared: &[&'static str], of: &str, kind: &str) -> Result<Vec<ScopeValue>, InvalidateError> {
+    fn among(
+        &self,
+        declared: &[&'static str],
+        unknown: impl Fn(String) -> InvalidateError,
+    ) -> Result<Vec<ScopeValue>, InvalidateError> {
         let scope = |(name, value): &(String, String)| {
             let found = declared.iter().find(|declared| *declared == name);
-            found.map(|&name| (name, value.clone())).ok_or_else(|| {
-                let offered = match declared {
-                    [] => "it declares none".to_owned(),
-                    names => format!("it declares {}", names.join(", ")),
-                };
-                InvalidateError(format!("{of} has no {kind} `{name}`: {offered}"))
-            })
+            let known = found.ok_or_else(|| unknown(name.clone()))?;
+            Ok((*known, value.clone()))
         };
         self.scopes.iter().map(scope).collect()
+    }
+}
+
+fn unknown(pattern: &str) -> InvalidateError {
+    let (name, similar) = (pattern.to_owned(), declared::most_similar(pattern));
+    if name.contains('*') {
+        InvalidateError::UnmatchedPattern { pattern: name, similar }
+    } else {
+        InvalidateError::UnknownName { name, similar }
     }
 }
 
@@ -144,10 +164,10 @@ impl Invalidate {
 fn check_nobody(resource: &Resource, scopes: &[ScopeValue]) -> Result<(), InvalidateError> {
     let never_none = |(name, value): &&ScopeValue| value == NOBODY && !resource.optional_scopes().contains(name);
     scopes.iter().find(never_none).map_or(Ok(()), |(name, _)| {
-        Err(InvalidateError(format!(
-            "the scope `{name}` of resource `{}` is not declared as an `Option`: it is never `None`",
-            resource.name()
-        )))
+        Err(InvalidateError::NeverNone {
+            resource: resource.name(),
+            scope: name,
+        })
     })
 }
 
@@ -160,17 +180,5 @@ impl IntoFuture for Invalidate {
             let invalidation = self.resolve()?;
             Ok(self.cache.engine.apply(invalidation).await)
         })
-    }
-}
-
-/// A name, pattern or scope that this program does not declare. A store that cannot be reached is no error, see
-/// [`Invalidated::Pending`]. `Debug` is the sentence that `Display` is, for programs that return it from `main`.
-#[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct InvalidateError(String);
-
-impl fmt::Debug for InvalidateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }

@@ -2,7 +2,7 @@
 //! body until after the invalidation, and readers that see it store nothing.
 //!
 //! If the process is killed between the commit and the invalidation, the entries of before are unusable already, and none can
-//! come about until the writer's stay is over, by its lease. Loads that begin later see what was committed.
+//! come about until the writer's stay is over, by its time-to-live. Loads that begin later see what was committed.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ pub(crate) struct Hold {
     stamps: Arc<[String]>,
     writer: u64,
     settle: Duration,
-    /// What keeps the lease from running out. Ended with the hold.
+    /// What keeps it from running out. Ended with the hold.
     renewal: AbortHandle,
 }
 
@@ -31,12 +31,9 @@ impl Hold {
         let engine = &cache.engine;
         let (store, runtime) = engine.store().zip(handle_for(Needs::Timers).ok())?;
         let (stamps, writer): (Arc<[String]>, _) = (stamps.into(), fastrand::u64(..));
-        let lease = engine.settings.hold_lease;
+        let ttl = engine.settings.hold_ttl;
         let entered = if engine.upstream.health.is_trusted() {
-            engine
-                .upstream
-                .write("a hold", store.hold(&stamps, writer, lease))
-                .await
+            engine.upstream.write("a hold", store.hold(&stamps, writer, ttl)).await
         } else {
             Err(StoreError::unavailable())
         };
@@ -48,7 +45,7 @@ impl Hold {
             tracing::warn!(store = store.description(), %cause, "a mutation of a crash_safe resource goes on without its hold: were this process killed between its commit and its invalidation, old values could be served until their time is over");
             return None;
         }
-        let renewal = runtime.spawn(renew(Arc::clone(store), Arc::clone(&stamps), writer, lease));
+        let renewal = runtime.spawn(renew(Arc::clone(store), Arc::clone(&stamps), writer, ttl));
         Some(Self {
             cache: cache.clone(),
             stamps,
@@ -64,7 +61,7 @@ impl Hold {
         self.renewal.abort();
         if let Some(store) = engine.upstream.store_even_if_closed() {
             let releasing = store.release(&self.stamps, self.writer, self.settle);
-            // Without an answer the stay is over when its lease is.
+            // Without an answer the stay is over when its time is.
             drop(engine.upstream.write("the end of a hold", releasing).await);
         }
     }
@@ -83,10 +80,10 @@ impl Drop for Hold {
     }
 }
 
-async fn renew(store: Arc<dyn Store>, stamps: Arc<[String]>, writer: u64, lease: Duration) {
+async fn renew(store: Arc<dyn Store>, stamps: Arc<[String]>, writer: u64, ttl: Duration) {
     loop {
-        tokio::time::sleep(lease / 3).await;
-        if let Err(cause) = store.hold(&stamps, writer, lease).await {
+        tokio::time::sleep(ttl / 3).await;
+        if let Err(cause) = store.hold(&stamps, writer, ttl).await {
             tracing::debug!(%cause, "a hold was not renewed; it is tried again");
         }
     }

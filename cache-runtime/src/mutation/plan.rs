@@ -16,6 +16,7 @@ use crate::{
 
 /// When an invalidation happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum On {
     /// After `Ok`, or after any return that is not a `Result`.
     Ok,

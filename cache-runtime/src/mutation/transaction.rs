@@ -7,7 +7,7 @@ use crate::{
     cache::Cache,
     invalidation::Invalidation,
     sync::Mutex,
-    task::{Carried, look, scope},
+    task::{ContextPart, look, scope},
 };
 
 /// Runs a future in which mutations only note what they invalidate, and applies all of it, once, when the future has
@@ -90,8 +90,8 @@ pub(crate) fn current() -> Option<TransactionLog> {
     look(|context| context.get::<TransactionLog>().cloned()).filter(TransactionLog::is_open)
 }
 
-impl Carried for TransactionLog {
-    fn spawned(self: Arc<Self>) -> Option<Arc<dyn Carried>> {
+impl ContextPart for TransactionLog {
+    fn spawned(self: Arc<Self>) -> Option<Arc<dyn ContextPart>> {
         self.is_open().then(|| {
             Arc::new(Self {
                 log: Arc::clone(&self.log),

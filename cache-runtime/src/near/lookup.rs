@@ -10,6 +10,7 @@ use crate::{
 
 /// How the values of a function are known to be valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Coherence {
     /// The store reports changes of stamps: `near = "tracked"`.
     Tracked,

@@ -49,7 +49,7 @@ fn stamps_that_nothing_is_kept_under_are_forgotten() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn values_are_used_for_a_lease_from_when_the_store_was_asked_and_no_longer() {
+async fn values_are_used_up_to_the_bound_from_when_the_store_was_asked_and_no_longer() {
     let near = Near::new(1 << 20, Duration::from_secs(1));
     assert!(!near.is_coherent(near.now()));
     let asked = Instant::now();

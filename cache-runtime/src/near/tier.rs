@@ -35,6 +35,7 @@ pub trait Tier<T> {
 }
 
 /// In the store alone.
+#[expect(clippy::exhaustive_structs, reason = "the macros write it as a value")]
 pub struct SharedOnly;
 
 impl<T> Tier<T> for SharedOnly {
@@ -58,6 +59,7 @@ impl<T> Tier<T> for SharedOnly {
 }
 
 /// In the store and in the process.
+#[expect(clippy::exhaustive_structs, reason = "the macros write it as a value")]
 pub struct NearToo;
 
 impl<T: NearValue> Tier<T> for NearToo {

@@ -7,14 +7,14 @@ use tokio::{runtime::Handle, sync::Notify};
 use super::Near;
 use crate::{
     store::{Store, StoreErrorKind},
-    task::{Claim, SingleTask, backoff},
+    task::{Claim, SingleTask, full_jitter},
 };
 
 /// How often a store is asked again that said that it cannot report changes: its server may have been replaced.
 const UNSUPPORTED_RETRY: Duration = Duration::from_mins(1);
 
 /// The pauses between attempts to watch, at first and at last.
-const FIRST_PAUSE: Duration = Duration::from_millis(25);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The one task that watches for a cache. The first call of a function with `near = "tracked"` starts it; it ends with the
@@ -34,7 +34,7 @@ impl NearWatch {
     /// Starts the task unless it runs.
     pub(crate) fn start(&self, near: &Arc<Near>, store: &Arc<dyn Store>, runtime: &Handle) {
         if let Some(claim) = self.task.claim() {
-            let watching = Watching {
+            let watching = WatchTask {
                 near: Arc::clone(near),
                 _claim: claim,
             };
@@ -54,7 +54,7 @@ impl Drop for NearWatch {
     }
 }
 
-async fn watch(watching: Watching, store: Arc<dyn Store>, stop: Arc<Notify>) {
+async fn watch(watching: WatchTask, store: Arc<dyn Store>, stop: Arc<Notify>) {
     tokio::select! {
         () = watch_on_and_on(&watching.near, &*store) => {}
         () = stop.notified() => {}
@@ -62,7 +62,7 @@ async fn watch(watching: Watching, store: Arc<dyn Store>, stop: Arc<Notify>) {
 }
 
 async fn watch_on_and_on(near: &Arc<Near>, store: &dyn Store) {
-    let mut pauses = backoff(FIRST_PAUSE, LAST_PAUSE);
+    let mut pauses = full_jitter(FIRST_PAUSE, LAST_PAUSE);
     let mut reported = None;
     loop {
         let watcher = Arc::clone(near);
@@ -84,12 +84,12 @@ async fn watch_on_and_on(near: &Arc<Near>, store: &dyn Store) {
 }
 
 /// The task that runs. Ends the watch when it ends, also with its runtime.
-struct Watching {
+struct WatchTask {
     near: Arc<Near>,
     _claim: Claim,
 }
 
-impl Drop for Watching {
+impl Drop for WatchTask {
     fn drop(&mut self) {
         self.near.end_watch();
     }

@@ -1,7 +1,12 @@
-//! "Did you mean": the declared name that is nearest to one that does not exist, worked out by the compiler.
+//! "Did you mean": which of the names that exist is nearest to one that does not.
+//!
+//! The compiler asks, when it evaluates the constants of a misspelt attribute, and `strsim` is not for constants: so the
+//! distance is worked out here, for those who ask at run time, too. It is the one that the macros take from `strsim`.
 
-/// Longer names are never suggested, so that the table fits into a constant.
+/// Longer names are never near, so that the table fits into a constant.
 const LONGEST: usize = 96;
+
+type Row = [usize; LONGEST + 1];
 
 /// The candidate nearest to `wanted`, unless none is near. `*` in `wanted` stands for any run of characters.
 pub(super) const fn nearest<'a>(wanted: &str, candidates: &[&'a str]) -> Option<&'a str> {
@@ -20,38 +25,40 @@ pub(super) const fn nearest<'a>(wanted: &str, candidates: &[&'a str]) -> Option<
     best
 }
 
-/// Levenshtein's distance in bytes, in which a `*` of the pattern absorbs any run of the name for nothing.
-const fn distance(pattern: &str, name: &str) -> usize {
+/// How many bytes are inserted, left out, replaced, or swapped with their neighbours (optimal string alignment). A `*` of the
+/// pattern absorbs any run of the name for nothing.
+pub(crate) const fn distance(pattern: &str, name: &str) -> usize {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     if name.len() > LONGEST {
         return usize::MAX;
     }
-    // row[n]: the distance from the pattern read so far to the first n bytes of the name.
-    let mut row = [0; LONGEST + 1];
+    // row[n]: the distance from the pattern read so far to the first n bytes of the name. Above it, those of one byte of the
+    // pattern less, and of two.
+    let mut row: Row = [0; LONGEST + 1];
     let mut n = 0;
     while n <= name.len() {
         row[n] = n;
         n += 1;
     }
+    let mut above = row;
     let mut p = 0;
     while p < pattern.len() {
+        let two_above = above;
+        above = row;
         let star = pattern[p] == b'*';
-        let mut diagonal = row[0];
-        row[0] += !star as usize;
+        row[0] = above[0] + !star as usize;
         let mut n = 1;
         while n <= name.len() {
-            let above = row[n];
-            let (skip_pattern, skip_name, both) = if star {
-                (above, row[n - 1], diagonal)
+            let differs = (pattern[p] != name[n - 1]) as usize;
+            row[n] = if star {
+                min(above[n], row[n - 1])
             } else {
-                (
-                    above + 1,
-                    row[n - 1] + 1,
-                    diagonal + (pattern[p] != name[n - 1]) as usize,
-                )
+                min(min(above[n], row[n - 1]) + 1, above[n - 1] + differs)
             };
-            row[n] = min(min(skip_pattern, skip_name), both);
-            diagonal = above;
+            let is_swapped = p > 0 && n > 1 && pattern[p] == name[n - 2] && pattern[p - 1] == name[n - 1];
+            if is_swapped {
+                row[n] = min(row[n], two_above[n - 2] + 1);
+            }
             n += 1;
         }
         p += 1;
@@ -65,22 +72,34 @@ const fn min(a: usize, b: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{distance, nearest};
+    use proptest::prelude::*;
+
+    use super::{LONGEST, distance, nearest};
 
     #[test]
-    fn a_distance_counts_insertions_deletions_and_substitutions() {
+    fn a_distance_counts_insertions_deletions_substitutions_and_swaps() {
         assert_eq!(distance("company", "company"), 0);
         assert_eq!(distance("compny", "company"), 1);
         assert_eq!(distance("companyy", "company"), 1);
+        assert_eq!(distance("copmany", "company"), 1);
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("", "abc"), 3);
+    }
+
+    proptest! {
+        // Few letters, so that names resemble each other.
+        #[test]
+        fn a_distance_is_the_one_that_the_macros_go_by(wanted in "[ab_]{0,9}", name in "[ab_]{0,9}") {
+            prop_assert_eq!(distance(&wanted, &name), strsim::osa_distance(&wanted, &name));
+        }
     }
 
     #[test]
     fn a_star_costs_nothing() {
         assert_eq!(distance("dashboard_*", "dashboard_summary"), 0);
         assert_eq!(distance("dashbord_*", "dashboard_summary"), 1);
-        assert_eq!(distance("*_lits", "companies_list"), 2);
+        assert_eq!(distance("*_lits", "companies_list"), 1);
+        assert_eq!(distance("*", ""), 0);
     }
 
     #[test]
@@ -94,7 +113,8 @@ mod tests {
 
     #[test]
     fn a_name_longer_than_the_table_is_never_suggested() {
-        let long = "a".repeat(200);
+        let [just, long] = [LONGEST, LONGEST + 1].map(|len| "a".repeat(len));
+        assert_eq!(nearest(&just, &[&just]), Some(&*just));
         assert_eq!(nearest(&long, &[&long]), None);
     }
 }

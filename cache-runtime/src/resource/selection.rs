@@ -6,6 +6,7 @@ use crate::key::{ScopeValue, glob};
 /// The resources that one name or pattern stands for; resolved and checked at compile time.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub enum Selection {
     /// One resource, by name.
     One(&'static Resource),

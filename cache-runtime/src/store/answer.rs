@@ -6,8 +6,12 @@ use crate::entry::Stamp;
 
 /// What one read found.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "stores make it, and are asked for nothing else"
+)]
 pub struct Snapshot {
-    /// The stamps, in the order of [`Address::stamps`](crate::Address::stamps).
+    /// The stamps, in the order of [`Address::stamps`](crate::store::Address::stamps).
     pub stamps: Vec<Option<Stamp>>,
     /// The entry's bytes.
     pub entry: Option<Bytes>,

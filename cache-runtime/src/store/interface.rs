@@ -242,7 +242,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// Default: an error of the kind [`Unsupported`](StoreErrorKind::Unsupported).
     ///
-    /// [`Envelope::stamps_of_head`]: crate::Envelope::stamps_of_head
+    /// [`Envelope::stamps_of_head`]: crate::protocol::Envelope::stamps_of_head
     fn sweep<'a>(&'a self, pattern: &'a str) -> StoreFuture<'a, Swept> {
         let _ = pattern;
         unsupported("this store does not sweep")

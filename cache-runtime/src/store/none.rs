@@ -12,6 +12,10 @@ use crate::{
 
 /// Keeps nothing: every call loads, and concurrent calls of one key still share a load.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "it is written as a value, and has nothing that could be set"
+)]
 pub struct NoStore;
 
 impl Store for NoStore {

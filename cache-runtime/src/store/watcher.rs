@@ -24,6 +24,10 @@ pub trait StampWatcher: fmt::Debug + Send + Sync {
 
 /// Up to when a [`StampWatcher`] has heard of everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a watcher that knows only some of them would use what it must not"
+)]
 pub enum Coherent {
     /// Up to this moment: when the store was asked, not when it answered.
     AsOf(Instant),

@@ -23,26 +23,26 @@ thread_local! {
 }
 
 /// Something that a task carries, one of each type.
-pub(crate) trait Carried: Any + Debug + Send + Sync {
+pub(crate) trait ContextPart: Any + Debug + Send + Sync {
     /// As a task has it that is spawned in this context; `None` where it is left behind. What is over should be: tasks that
     /// spawn one another for ever carry no more and more then.
-    fn spawned(self: Arc<Self>) -> Option<Arc<dyn Carried>>;
+    fn spawned(self: Arc<Self>) -> Option<Arc<dyn ContextPart>>;
 }
 
 /// What a task carries with it. Tasks that it spawns start without, unless it is carried on to them ([`spawn`]).
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Context(Vec<(TypeId, Arc<dyn Carried>)>);
+pub(crate) struct Context(Vec<(TypeId, Arc<dyn ContextPart>)>);
 
 impl Context {
     /// What is carried of this type.
-    pub(crate) fn get<T: Carried>(&self) -> Option<&T> {
+    pub(crate) fn get<T: ContextPart>(&self) -> Option<&T> {
         let (_, carried) = self.0.iter().find(|(ty, _)| *ty == TypeId::of::<T>())?;
         (&**carried as &dyn Any).downcast_ref()
     }
 
     /// Carries this in the place of what was carried of its type.
-    pub(crate) fn set<T: Carried>(&mut self, carried: T) {
-        let carried: (TypeId, Arc<dyn Carried>) = (TypeId::of::<T>(), Arc::new(carried));
+    pub(crate) fn set<T: ContextPart>(&mut self, carried: T) {
+        let carried: (TypeId, Arc<dyn ContextPart>) = (TypeId::of::<T>(), Arc::new(carried));
         match self.0.iter_mut().find(|(ty, _)| *ty == carried.0) {
             Some(before) => *before = carried,
             None => self.0.push(carried),
@@ -72,7 +72,7 @@ pub(crate) fn look<R>(look: impl FnOnce(&Context) -> Option<R>) -> Option<R> {
 pin_project! {
     /// A future with a context that differs from the one around it. The difference is applied when it is first polled, to
     /// the context that is around it *then*. It adds nothing to the size of the future but a few words.
-    pub(crate) struct Scoped<F, C> {
+    pub(crate) struct ScopedFuture<F, C> {
         change: Option<C>,
         context: Arc<OnceLock<Context>>,
         // `Some` until it is dropped.
@@ -80,7 +80,7 @@ pin_project! {
         inner: Option<TaskLocalFuture<Arc<OnceLock<Context>>, F>>,
     }
 
-    impl<F, C> PinnedDrop for Scoped<F, C> {
+    impl<F, C> PinnedDrop for ScopedFuture<F, C> {
         fn drop(this: Pin<&mut Self>) {
             // What is dropped half-way is dropped in its context.
             let _deeper = Deeper::begin();
@@ -90,16 +90,16 @@ pin_project! {
 }
 
 /// Runs a future in a context changed by `change`.
-pub(crate) fn scope<F: Future, C: FnOnce(&mut Context)>(future: F, change: C) -> Scoped<F, C> {
+pub(crate) fn scope<F: Future, C: FnOnce(&mut Context)>(future: F, change: C) -> ScopedFuture<F, C> {
     let context: Arc<OnceLock<Context>> = Arc::default();
-    Scoped {
+    ScopedFuture {
         change: Some(change),
         inner: Some(CONTEXT.scope(Arc::clone(&context), future)),
         context,
     }
 }
 
-impl<F: Future, C: FnOnce(&mut Context)> Future for Scoped<F, C> {
+impl<F: Future, C: FnOnce(&mut Context)> Future for ScopedFuture<F, C> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {

@@ -139,7 +139,7 @@ async fn isolated<F: Future>(test: F) -> F::Output {
 fn outcome<'a, F: Future + 'a>(call: F) -> Pin<Box<dyn Future<Output = (F::Output, Outcome)> + 'a>> {
     Box::pin(async move {
         let (value, outcomes) = observe(call).await;
-        let mut outcomes = outcomes.iter();
+        let mut outcomes = outcomes.into_iter();
         let outcome = outcomes.next().expect("one cached call").outcome;
         assert_eq!(outcomes.next(), None);
         (value, outcome)

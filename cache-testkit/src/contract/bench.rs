@@ -2,9 +2,8 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cache_runtime::{
-    Address, Identity, Stamp, Ticket,
-    protocol::{self, Reading},
-    store::{Snapshot, Store, StoreError, StoreErrorKind},
+    protocol::{self, Identity, Reading},
+    store::{Address, Snapshot, Stamp, Store, StoreError, StoreErrorKind, Ticket},
 };
 
 use super::{Capability, Subject};
@@ -72,7 +71,7 @@ impl Bench {
         Ok(Self {
             store: Arc::clone(&subject.store),
             without: subject.without.clone(),
-            tenant: format!("contract-{}", random_stamp()?.to_text()),
+            tenant: format!("contract-{}", random_stamp()?),
         })
     }
 

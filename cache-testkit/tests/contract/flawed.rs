@@ -8,9 +8,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use cache_runtime::{
-    Address, Stamp, Ticket,
-    store::{Coherent, Snapshot, StampWatcher, Store, StoreError, StoreErrorKind, StoreFuture, Swept},
+use cache_runtime::store::{
+    Address, Coherent, Snapshot, Stamp, StampWatcher, Store, StoreError, StoreErrorKind, StoreFuture, Swept, Ticket,
 };
 use tokio::time::Instant;
 

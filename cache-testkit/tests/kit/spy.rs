@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use cache_runtime::{
-    Address, Cache, Identity, Outcome, Stamp, cached,
-    protocol::{self, Reading},
-    store::{MemoryStore, Store, StoreErrorKind},
+    Cache, Outcome, cached,
+    protocol::{self, Identity, Reading},
+    store::{Address, MemoryStore, Stamp, Store, StoreErrorKind},
 };
 use cache_testkit::{Ended, Gate, LoadCounter, OperationKind, SpyStore, assert_loads, expect_outcomes, isolated_in};
 

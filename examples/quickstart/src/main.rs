@@ -33,7 +33,7 @@ async fn set_price(product: u32, cents: u32) {
 /// Calls `price` and prints what the cache made of it.
 async fn show() {
     let (cents, outcomes) = observe(price(7)).await;
-    for call in outcomes.iter() {
+    for call in &outcomes {
         println!("{:<12} {} = {cents}", call.outcome.as_str(), call.resource);
     }
 }

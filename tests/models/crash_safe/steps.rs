@@ -142,14 +142,14 @@ impl CrashSafe {
         }
     }
 
-    /// Whether the lease of this id can be over now.
+    /// Whether the time-to-live of this id can be over now.
     pub(super) fn may_lapse(&self, state: &State, index: usize) -> bool {
-        // A lease is longer than the lag of the replica.
+        // It is longer than the lag of the replica.
         let settled = self.variant != Variant::Settled || state.replica == state.database;
         settled && (state.lapses_left > 0 || !self.is_renewed(state, index))
     }
 
-    /// Whether the lease of this id, or of the key that it is in, is being renewed.
+    /// Whether the time-to-live of this id, or of the key that it is in, is being renewed.
     fn is_renewed(&self, state: &State, index: usize) -> bool {
         let holds = |(id, writer): (usize, &Writer)| state.hold.contains(id) && writer.is_alive();
         match self.variant {
@@ -159,7 +159,7 @@ impl CrashSafe {
         }
     }
 
-    /// The lease of an id is over; that of a key without ids is over for all.
+    /// The time-to-live of an id is over; that of a key without ids is over for all.
     pub(super) fn lapse(&self, state: &mut State, index: usize) {
         if self.is_renewed(state, index) {
             state.lapses_left -= 1;

@@ -1,7 +1,7 @@
 //! What the process with the near cache does, and the mutations of both processes.
 
 use super::{
-    CONCURRENT_READS, LEASE, Near, OWN, Variant,
+    BOUND, CONCURRENT_READS, Near, OWN, Variant,
     state::{Action, Link, Message, Read, Request, State, Writer},
 };
 use crate::terms::{Version, insert_sorted, take};
@@ -13,8 +13,8 @@ pub(super) fn actions(model: &Near, state: &State, actions: &mut Vec<Action>) {
         Link::Up { messages, .. } if !messages.is_empty() => actions.push(Action::Receive),
         Link::Up { .. } => {}
     }
-    // A second ping in one tick would not extend the lease.
-    if state.in_use && state.awaited.is_none() && state.lease_age > 0 {
+    // A second ping in one tick would not extend the bound.
+    if state.in_use && state.awaited.is_none() && state.bound_age > 0 {
         actions.push(Action::Ping);
     }
     let admitted = state.reads.len() < CONCURRENT_READS && !state.own_is_pending(model);
@@ -39,7 +39,7 @@ pub(super) fn step(model: &Near, state: &mut State, action: Action) {
             if model.variant == Variant::UseBeforeTracking {
                 state.flush();
                 state.in_use = true;
-                state.lease_age = 0;
+                state.bound_age = 0;
             }
             state.link = Link::Up {
                 tracking: false,
@@ -63,7 +63,7 @@ pub(super) fn step(model: &Near, state: &mut State, action: Action) {
 fn end_watch(state: &mut State) {
     state.link = Link::Down;
     state.in_use = false;
-    state.lease_age = LEASE + 1;
+    state.bound_age = BOUND + 1;
     state.awaited = None;
     state.flush();
 }
@@ -82,8 +82,8 @@ fn receive(model: &Near, state: &mut State) {
         Message::Gone => end_watch(state),
         Message::Answer(request) => {
             let sent = state.awaited.take().expect("what is answered was asked");
-            state.lease_age = match model.variant {
-                Variant::LeaseFromTheAnswer => 0,
+            state.bound_age = match model.variant {
+                Variant::BoundFromTheAnswer => 0,
                 _ => sent,
             };
             if request == Request::Track {

@@ -1,6 +1,6 @@
 //! What there is to know at a moment.
 
-use super::{LEASE, Near, OWN, Variant, WRITERS};
+use super::{BOUND, Near, OWN, Variant, WRITERS};
 use crate::terms::{Stamp, Version, fresh};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -9,7 +9,7 @@ pub(super) struct State {
     /// The newest version whose invalidation has been acknowledged, to anybody.
     pub(super) floor: Version,
     /// `floor` as it was when this tick, the one before it, and so on, began.
-    pub(super) floors: [Version; LEASE as usize + 1],
+    pub(super) floors: [Version; BOUND as usize + 1],
     /// The newest version whose invalidation this process has had acknowledged.
     pub(super) own_floor: Version,
     pub(super) writers: [Writer; WRITERS],
@@ -27,8 +27,8 @@ pub(super) struct State {
     pub(super) near: Option<Version>,
     /// The near cache may answer, as far as the connection is concerned.
     pub(super) in_use: bool,
-    /// How many ticks ago what the lease counts from was; more than `LEASE` is over.
-    pub(super) lease_age: u8,
+    /// How many ticks ago what the bound counts from was; more than `BOUND` is over.
+    pub(super) bound_age: u8,
     /// How many ticks ago the ping or the `TRACKING` whose answer is awaited was sent.
     pub(super) awaited: Option<u8>,
     /// Sorted.
@@ -120,7 +120,7 @@ impl Read {
 }
 
 fn older(age: u8) -> u8 {
-    (age + 1).min(LEASE + 1)
+    (age + 1).min(BOUND + 1)
 }
 
 /// Numbers are positions in the state's collections.
@@ -154,7 +154,7 @@ impl State {
         Self {
             database: 0,
             floor: 0,
-            floors: [0; LEASE as usize + 1],
+            floors: [0; BOUND as usize + 1],
             own_floor: 0,
             writers: [Writer::Idle; WRITERS],
             stamp: None,
@@ -172,7 +172,7 @@ impl State {
             key: model.starts_tracked,
             near: None,
             in_use: model.starts_tracked,
-            lease_age: if model.starts_tracked { 0 } else { LEASE + 1 },
+            bound_age: if model.starts_tracked { 0 } else { BOUND + 1 },
             awaited: None,
             reads: Vec::new(),
             reads_left: model.reads,
@@ -185,9 +185,9 @@ impl State {
 
     /// What a near hit would return now.
     pub(super) fn near_hit(&self, model: &Near) -> Option<Version> {
-        let leased = self.lease_age <= LEASE || model.variant == Variant::NoHeartbeat;
+        let is_fresh = self.bound_age <= BOUND || model.variant == Variant::NoHeartbeat;
         self.near
-            .filter(|_| self.in_use && leased && !self.own_is_pending(model))
+            .filter(|_| self.in_use && is_fresh && !self.own_is_pending(model))
     }
 
     /// Whether an invalidation of this process is on its way.
@@ -216,7 +216,7 @@ impl State {
     pub(super) fn tick(&mut self) {
         self.floors.rotate_right(1);
         self.floors[0] = self.floor;
-        self.lease_age = older(self.lease_age);
+        self.bound_age = older(self.bound_age);
         self.awaited = self.awaited.map(older);
     }
 

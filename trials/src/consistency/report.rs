@@ -13,8 +13,8 @@ use super::{
 /// How many stale reads are shown.
 const SHOWN: usize = 5;
 
-/// The near lease that the nodes have: the default.
-const NEAR_LEASE: Duration = Duration::from_secs(1);
+/// The staleness bound that the nodes have: the default.
+const NEAR_MAX_STALENESS: Duration = Duration::from_secs(1);
 
 /// The number of no node.
 const NOBODY: u64 = u64::MAX;
@@ -94,7 +94,7 @@ impl Allowed {
         }
         let tracked = options.protocol == Protocol::Stamps && options.near == Near::Tracked;
         Self {
-            anywhere: if tracked { NEAR_LEASE } else { Duration::ZERO },
+            anywhere: if tracked { NEAR_MAX_STALENESS } else { Duration::ZERO },
             on_own_node: Duration::ZERO,
         }
     }

@@ -30,22 +30,22 @@ fn nothing_old_is_served_from_values_that_are_checked() {
     run.assert_succeeded();
 }
 
-/// On the node that has invalidated nothing, elsewhere for the lease at most: the run judges that.
+/// On the node that has invalidated nothing, elsewhere up to the staleness bound: the run judges that.
 #[test]
-fn nothing_is_served_from_tracked_values_for_longer_than_the_lease() {
+fn nothing_is_served_from_tracked_values_for_longer_than_the_bound() {
     let run = consistency("--seconds 4 --seed 3 --faults all --near tracked");
     run.assert_succeeded();
 }
 
 /// What Redis does not report to near caches.
 #[test]
-fn nothing_is_served_for_longer_than_the_lease_when_the_database_is_swapped() {
+fn nothing_is_served_for_longer_than_the_bound_when_the_database_is_swapped() {
     let run = consistency("--seconds 6 --seed 2 --faults swapdb --near tracked");
     assert!(run.succeeded && run.figure("faults") > 0, "{run}");
 }
 
 #[test]
-fn nothing_is_served_for_longer_than_the_lease_when_slots_are_taken_over() {
+fn nothing_is_served_for_longer_than_the_bound_when_slots_are_taken_over() {
     let run = consistency("--seconds 6 --seed 6 --faults takeover --near tracked");
     assert!(run.succeeded && run.figure("faults") > 0, "{run}");
 }

@@ -5,12 +5,12 @@ use std::io::{self, ErrorKind, Write};
 use bytes::Bytes;
 
 /// Takes no more bytes than its limit.
-pub(super) struct Limited {
+pub(super) struct LimitedWriter {
     bytes: Vec<u8>,
     limit: usize,
 }
 
-impl Limited {
+impl LimitedWriter {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             bytes: Vec::with_capacity(128),
@@ -23,7 +23,7 @@ impl Limited {
     }
 }
 
-impl Write for Limited {
+impl Write for LimitedWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if bytes.len() > self.limit - self.bytes.len() {
             return Err(ErrorKind::FileTooLarge.into());

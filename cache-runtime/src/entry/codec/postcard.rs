@@ -12,11 +12,11 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::reader::Reader;
-use super::{DecodeError, limited::Limited};
+use super::{DecodeError, limited::LimitedWriter};
 
 /// The bytes of a value; `None` if there are more than `limit`, or if the format has no way to write it.
 pub(super) fn encode<T: Serialize>(value: &T, limit: usize) -> Option<Bytes> {
-    serialize_with_flavor(value, Limited::new(limit)).ok()
+    serialize_with_flavor(value, LimitedWriter::new(limit)).ok()
 }
 
 /// The value that the bytes stand for, all of them.
@@ -26,7 +26,7 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError
     reader.is_at_the_end().then_some(value).ok_or(DecodeError)
 }
 
-impl Flavor for Limited {
+impl Flavor for LimitedWriter {
     type Output = Bytes;
 
     fn try_extend(&mut self, data: &[u8]) -> Result<(), Error> {

@@ -61,7 +61,7 @@ impl<'o> Document<'o> {
         T: fmt::Display + ?Sized,
     {
         self.out.push(b'"');
-        let mut writer = Escaping {
+        let mut writer = EscapingWriter {
             out: self.out,
             escaped: false,
         };
@@ -74,12 +74,12 @@ impl<'o> Document<'o> {
     }
 }
 
-struct Escaping<'o> {
+struct EscapingWriter<'o> {
     out: &'o mut Vec<u8>,
     escaped: bool,
 }
 
-impl fmt::Write for Escaping<'_> {
+impl fmt::Write for EscapingWriter<'_> {
     fn write_str(&mut self, value: &str) -> fmt::Result {
         self.escaped |= text::escape(self.out, value);
         Ok(())

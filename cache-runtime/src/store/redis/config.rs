@@ -194,7 +194,7 @@ impl RedisConfig {
 
     /// How often the server is asked whether it has reported all changes of stamps, for functions with `near = "tracked"`.
     /// Without an answer within four times as long the connection is replaced. At least 1 ms; a quarter of
-    /// [`Builder::near_lease`](crate::Builder::near_lease) fits. Default: 250 ms.
+    /// [`CacheBuilder::near_max_staleness`](crate::CacheBuilder::near_max_staleness) fits. Default: 250 ms.
     #[must_use]
     pub fn near_heartbeat(mut self, interval: Duration) -> Self {
         self.near_heartbeat = interval.max(Duration::from_millis(1));

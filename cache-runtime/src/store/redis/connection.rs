@@ -9,7 +9,8 @@ mod lane;
 mod link;
 mod pool;
 mod query;
-mod transferable_task;
+
+use std::time::Duration;
 
 pub(super) use self::{
     connector::Connector,
@@ -17,5 +18,7 @@ pub(super) use self::{
     lane::{FIRST_PAUSE, LAST_PAUSE, Lane},
     link::Era,
     query::query_once,
-    transferable_task::{Claim, TransferableTask},
 };
+
+/// A background task that has not moved for this long, in another runtime than the one that needs it, is not waited for.
+pub(super) const STUCK: Duration = Duration::from_secs(1);

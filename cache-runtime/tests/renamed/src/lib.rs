@@ -1,6 +1,9 @@
 //! A crate that knows the runtime by another name, which the macros find by themselves, and modules that have it from a facade, which
 //! they are told.
 
+// What others declare in public must pass lints that look at what is public.
+#![deny(clippy::exhaustive_enums, clippy::exhaustive_structs)]
+
 /// What a company's own crate may look like, through which its services have the runtime.
 pub mod facade {
     pub use caching as runtime;

@@ -1,9 +1,6 @@
 use std::sync::Arc;
 
-use cache_runtime::{
-    Address,
-    store::{Snapshot, StoreFuture},
-};
+use cache_runtime::store::{Address, Snapshot, StoreFuture};
 use futures_util::future::{MaybeDone, join_all, maybe_done, poll_immediate, try_join_all};
 use tokio::task::JoinSet;
 

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use cache_runtime::Address;
+use cache_runtime::store::Address;
 
 use super::super::bench::{Bench, Broken, ensure};
 

@@ -30,8 +30,8 @@ const DEPTH: u32 = 2;
 /// How many values depend on one subject.
 const VIEWS: u32 = 6;
 
-/// How long a value of `tracked` may be old on a node that was not told: `CACHE_NEAR_LEASE`.
-pub(super) const LEASE: Duration = Duration::from_secs(1);
+/// How long a value of `tracked` may be old on a node that was not told: `CACHE_NEAR_MAX_STALENESS`.
+pub(super) const STALENESS_BOUND: Duration = Duration::from_secs(1);
 
 /// How long another one's load is waited for that does not extend its lease: `lease` alone.
 const LOAD_LEASE: Duration = Duration::from_secs(2);
@@ -108,9 +108,9 @@ impl Subject {
     }
 
     /// For how long a value may be old in a cache that did not invalidate it.
-    pub(super) fn lease(self) -> Duration {
+    pub(super) fn staleness_bound(self) -> Duration {
         if self.kind() == Kind::Tracked {
-            LEASE
+            STALENESS_BOUND
         } else {
             Duration::ZERO
         }

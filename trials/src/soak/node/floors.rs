@@ -10,14 +10,14 @@ use cache_testkit::oracle::Reach;
 ///
 /// The rule is that of `cache_testkit::oracle`, applied as calls are made: an oracle keeps every call, and there are too many
 /// here. A mutation obliges the cache that it went through from its end on, and if everybody has acknowledged it, the others
-/// too: at once, or where they live on reports of changes, after their lease.
+/// too: at once, or where they live on reports of changes, after their staleness bound.
 pub(super) struct Floors(Vec<Mutex<Floor>>);
 
 #[derive(Default)]
 struct Floor {
     /// What each cache is obliged to by what it has invalidated itself.
     own: Vec<u64>,
-    /// What was acknowledged and when, versions rising. Only the first may be older than the longest lease.
+    /// What was acknowledged and when, versions rising. Only the first may be older than the longest bound.
     acknowledged: VecDeque<(Instant, u64)>,
 }
 
@@ -30,15 +30,15 @@ impl Floors {
         Self(floors.map(Mutex::new).collect())
     }
 
-    /// What a read that begins now has to return at least, if it may be old by `lease`.
-    pub(super) fn of(&self, index: usize, cache: usize, lease: Duration) -> u64 {
+    /// What a read that begins now has to return at least, if it may be old by `bound`.
+    pub(super) fn of(&self, index: usize, cache: usize, bound: Duration) -> u64 {
         let floor = self.floor(index);
-        let told = floor.acknowledged.iter().rev().find(|(at, _)| at.elapsed() >= lease);
+        let told = floor.acknowledged.iter().rev().find(|(at, _)| at.elapsed() >= bound);
         told.map_or(0, |(_, version)| *version).max(floor.own[cache])
     }
 
     /// A mutation through this cache has ended now.
-    pub(super) fn raise(&self, index: usize, cache: usize, version: u64, reach: Reach, longest_lease: Duration) {
+    pub(super) fn raise(&self, index: usize, cache: usize, version: u64, reach: Reach, longest_bound: Duration) {
         let mut floor = self.floor(index);
         floor.own[cache] = floor.own[cache].max(version);
         let newest = floor.acknowledged.back().map_or(0, |(_, version)| *version);
@@ -48,7 +48,7 @@ impl Floors {
         while floor
             .acknowledged
             .get(1)
-            .is_some_and(|(at, _)| at.elapsed() >= longest_lease)
+            .is_some_and(|(at, _)| at.elapsed() >= longest_bound)
         {
             floor.acknowledged.pop_front();
         }
@@ -66,7 +66,7 @@ mod tests {
     const LONG: Duration = Duration::from_hours(1);
 
     #[test]
-    fn what_was_acknowledged_obliges_everybody_after_the_lease() {
+    fn what_was_acknowledged_obliges_everybody_after_the_bound() {
         let floors = Floors::new(1, 2);
         floors.raise(0, 0, 7, Reach::EveryNode, LONG);
         assert_eq!((floors.of(0, 0, LONG), floors.of(0, 1, LONG)), (7, 0));

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 use super::{
     bounds::{Bound, Longest},
     database::Database,
-    documents::{self, Document, LEASE, Subject},
+    documents::{self, Document, STALENESS_BOUND, Subject},
     floors::Floors,
 };
 use crate::{lab::reach, soak::orders::Counts};
@@ -168,7 +168,7 @@ impl Site {
 
     async fn read(&self, cache: usize, subject: Subject, view: u32) {
         add(&self.calls);
-        let floor = self.floors.of(subject.index(), cache, subject.lease());
+        let floor = self.floors.of(subject.index(), cache, subject.staleness_bound());
         let document = self.read_through(cache, subject, view).await;
         if !document.is_of(subject, view) {
             self.fail(format!("{subject:?}, view {view}: {document:?}"));
@@ -192,7 +192,8 @@ impl Site {
         let (version, reach) = reach::of(with_cache(self.caches[cache].clone(), change)).await;
         add(&self.mutations);
         let reach = reach.unwrap_or(Reach::OwnNode);
-        self.floors.raise(subject.index(), cache, version, reach, LEASE);
+        self.floors
+            .raise(subject.index(), cache, version, reach, STALENESS_BOUND);
     }
 
     /// A caller saw an error.

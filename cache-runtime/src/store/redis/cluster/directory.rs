@@ -9,7 +9,7 @@ use tokio::time::{Duration, Instant, sleep, timeout};
 use super::{
     super::{
         config::RedisConfig,
-        connection::{Claim, Connector, FIRST_PAUSE, Generations, LAST_PAUSE, TransferableTask, query_once},
+        connection::{Connector, FIRST_PAUSE, Generations, LAST_PAUSE, STUCK, query_once},
         keyspace::Keyspace,
         primary::Node,
         server::Server,
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     store::{StoreError, StoreErrorKind},
     sync::Mutex,
-    task::{Needs, full_jitter, handle_for},
+    task::{Needs, TransferableClaim, TransferableTask, full_jitter, handle_for},
 };
 
 /// How long nothing is asked after an answer: a cluster in trouble is not asked by every call that notices.
@@ -44,7 +44,7 @@ impl Directory {
             seeds,
             topology: ArcSwapOption::empty(),
             generations,
-            refresh: TransferableTask::default(),
+            refresh: TransferableTask::new(STUCK),
             unknown: Mutex::new(StoreError::new(StoreErrorKind::Connecting, "not connected yet")),
         }
     }
@@ -72,7 +72,7 @@ impl Directory {
         }
     }
 
-    async fn refresh_with_backoff(self: &Arc<Self>, claim: &Claim) {
+    async fn refresh_with_backoff(self: &Arc<Self>, claim: &TransferableClaim) {
         let mut pauses = full_jitter(FIRST_PAUSE, LAST_PAUSE);
         loop {
             let answer = self.discover(claim).await;
@@ -93,7 +93,7 @@ impl Directory {
 
     /// Asks one server after the other, in random order: first the primaries over the connections that are there, then
     /// replicas and the addresses of the URL.
-    async fn discover(&self, claim: &Claim) -> Result<Shards, StoreError> {
+    async fn discover(&self, claim: &TransferableClaim) -> Result<Shards, StoreError> {
         let deadline = self.config.discovery_deadline();
         let known = self.topology.load_full();
         let mut nodes: Vec<Arc<Node>> = known.iter().flat_map(|known| known.nodes.iter().cloned()).collect();

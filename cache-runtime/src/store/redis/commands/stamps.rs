@@ -30,7 +30,7 @@ pub(in super::super) async fn create(
         pipeline
             .cmd("SET")
             .arg(key)
-            .arg(stamp.to_text())
+            .arg(stamp.to_string())
             .arg("NX")
             .arg("PX")
             .arg(lifetime);

@@ -17,15 +17,15 @@ use tokio::time::Instant;
 
 use super::{
     super::{config::RedisConfig, error},
+    STUCK,
     connector::Connector,
     generations::Generations,
     link::{Era, Link},
-    transferable_task::{Claim, TransferableTask},
 };
 use crate::{
     store::{StoreError, StoreErrorKind},
     sync::Mutex,
-    task::{Needs, full_jitter, handle_for, jittered},
+    task::{Needs, TransferableClaim, TransferableTask, full_jitter, handle_for, jittered},
 };
 
 /// After so many operations in a row that got no answer the connection is replaced: a half-open one never heals.
@@ -81,7 +81,7 @@ impl Lane {
             era,
             connect_timeout: config.connect_deadline(),
             link: ArcSwapOption::empty(),
-            connecting: TransferableTask::default(),
+            connecting: TransferableTask::new(STUCK),
             connected: AtomicU64::new(0),
             generations,
             silent: AtomicU32::new(0),
@@ -209,7 +209,7 @@ impl Lane {
         self.down.lock()
     }
 
-    async fn connect_with_backoff(self: &Arc<Self>, claim: &Claim) {
+    async fn connect_with_backoff(self: &Arc<Self>, claim: &TransferableClaim) {
         if self.opened().is_some_and(|opened| opened.elapsed() < SHORT_LIVED) {
             tokio::time::sleep(jittered(PAUSE)).await;
         }

@@ -135,7 +135,7 @@ async fn leave_a_key(
 ) -> Result<String, StoreError> {
     let number = Stamp::random().map_err(|error| StoreError::new(StoreErrorKind::Other, error.to_string()))?;
     for probe in &*primary.probes {
-        let key = namespace.session(probe, &number.to_text());
+        let key = namespace.session(probe, &number.to_string());
         let mut set = cmd("SET");
         set.arg(&key).arg("").arg("PX").arg(millis(LIFETIME));
         match answer(deadline, set.exec_async(connection)).await? {

@@ -2,6 +2,8 @@
 
 use percent_encoding::percent_decode_str;
 
+use crate::resource::distance;
+
 /// What kind of address a scheme announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -194,11 +196,11 @@ fn split_scheme(url: &str) -> Result<(Scheme, &str), String> {
         return Ok((scheme, rest));
     }
     let lower = name.to_ascii_lowercase();
-    let distance = |scheme: &Scheme| strsim::osa_distance(&lower, scheme.name);
+    let slips = |scheme: &Scheme| distance(&lower, scheme.name);
     let nearest = SCHEMES
         .iter()
-        .min_by_key(|scheme| distance(scheme))
-        .filter(|scheme| distance(scheme) <= SLIP);
+        .min_by_key(|scheme| slips(scheme))
+        .filter(|scheme| slips(scheme) <= SLIP);
     Err(match nearest {
         _ if lower.contains("tls") || lower.contains("ssl") => {
             format!("`{name}` is no scheme of Redis: with TLS it is `rediss`")
