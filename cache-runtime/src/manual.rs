@@ -18,7 +18,7 @@ macro_rules! pages {
 pages! {
     guide: "guide.md";
     options: "options.md";
-    shapes: "shapes.md";
+    deployments: "deployments.md";
     keys: "keys.md";
     codecs: "codecs.md";
     protocol: "protocol.md";

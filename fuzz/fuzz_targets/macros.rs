@@ -9,15 +9,15 @@ mod sources {
     pub(crate) mod entry;
     pub(crate) mod expand;
     pub(crate) mod fallback;
+    pub(crate) mod function;
     pub(crate) mod lower;
     pub(crate) mod model;
     pub(crate) mod paths;
-    pub(crate) mod target;
     pub(crate) mod uses;
 }
 
 // They name each other from the crate's root.
-use sources::{args, diag, duration, entry, expand, fallback, lower, model, paths, target, uses};
+use sources::{args, diag, duration, entry, expand, fallback, function, lower, model, paths, uses};
 
 #[path = "../checks/macros.rs"]
 mod macros;

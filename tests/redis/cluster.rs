@@ -146,7 +146,7 @@ async fn a_sweep_and_the_removal_of_all_stamps_reach_every_primary() {
 
 #[tokio::test]
 async fn a_right_that_is_missing_on_one_primary_is_named() {
-    // Of docs/operations.md and docs/shapes.md, but for MGET, which is not sent to a cluster.
+    // Of docs/operations.md and docs/deployments.md, but for MGET, which is not sent to a cluster.
     const RIGHTS: &str = "on >secret ~cache:* ~cachestamp:* ~cachehold:* ~cachewriter:* +get +set +unlink +scan +getrange \
                           +sadd +srem +smembers +pexpire +cluster|slots +asking";
     let cluster = RedisCluster::start().unwrap();

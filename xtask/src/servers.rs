@@ -79,7 +79,7 @@ pub(crate) struct Options {
     only: Vec<String>,
 }
 
-/// Tries one server after the other and prints a table, as docs/shapes.md has it. The code says whether all tests passed.
+/// Tries one server after the other and prints a table, as docs/deployments.md has it. The code says whether all tests passed.
 ///
 /// # Errors
 ///
