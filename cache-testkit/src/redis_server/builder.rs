@@ -1,4 +1,5 @@
 use std::{
+    env,
     fmt::Write as _,
     fs, io,
     net::{Ipv4Addr, TcpListener},
@@ -10,6 +11,9 @@ use std::{
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{CONFIG_FILE, RedisServer, StartError};
+
+/// The variable that names the program to start.
+const VARIABLE: &str = "CACHE_TESTKIT_SERVER";
 
 /// The programs that are looked for, the preferred one first.
 const BINARIES: [&str; 2] = ["redis-server", "valkey-server"];
@@ -56,7 +60,8 @@ impl Default for RedisServerBuilder {
 }
 
 impl RedisServerBuilder {
-    /// The program to start. Default: `redis-server`, else `valkey-server`, from the `PATH`.
+    /// The program to start. Default: the one whose path is in the variable `CACHE_TESTKIT_SERVER`, so that the same tests run
+    /// against another version; without it `redis-server`, else `valkey-server`, from the `PATH`.
     pub fn binary(mut self, path: impl Into<PathBuf>) -> Self {
         self.binary = Some(path.into());
         self
@@ -126,13 +131,10 @@ impl RedisServerBuilder {
     }
 
     fn find_binary(&self) -> Result<PathBuf, StartError> {
-        match &self.binary {
-            Some(path) => Ok(path.clone()),
-            None => BINARIES
-                .iter()
-                .find_map(|name| which::which(name).ok())
-                .ok_or(StartError::Missing),
-        }
+        let named = || env::var_os(VARIABLE).map(PathBuf::from);
+        let found = || BINARIES.iter().find_map(|name| which::which(name).ok());
+        let binary = self.binary.clone().or_else(named).or_else(found);
+        binary.ok_or(StartError::Missing)
     }
 
     fn attempt(&self, binary: &Path) -> Result<RedisServer, StartError> {

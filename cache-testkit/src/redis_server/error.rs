@@ -7,7 +7,8 @@ pub enum StartError {
     /// No program to start.
     #[error(
         "neither `redis-server` nor `valkey-server` is on the PATH: install one with `apt-get install redis-server`, \
-         `brew install redis`, or the package `valkey` of your system (in this repository: `cargo xtask setup`)"
+         `brew install redis`, or the package `valkey` of your system (in this repository: `cargo xtask setup`), or name one in \
+         CACHE_TESTKIT_SERVER"
     )]
     Missing,
     /// The server ended, or did not answer in time.

@@ -138,13 +138,23 @@ fn a_failed_start_shows_the_log() {
 
 #[test]
 fn a_machine_without_a_server_is_told_how_to_install_one() {
-    let output = helper_process().env("PATH", "/nonexistent").output().unwrap();
+    let mut helper = helper_process();
+    helper.env("PATH", "/nonexistent").env_remove("CACHE_TESTKIT_SERVER");
+    let output = helper.output().unwrap();
     let message = String::from_utf8_lossy(&output.stderr);
     assert!(
         message.contains("neither `redis-server` nor `valkey-server` is on the PATH"),
         "{message}"
     );
     assert!(message.contains("apt-get install redis-server"), "{message}");
+}
+
+#[test]
+fn a_variable_names_the_program_for_tests_that_do_not() {
+    let mut helper = helper_process();
+    let output = helper.env("CACHE_TESTKIT_SERVER", "/no/such/server").output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(message.contains("/no/such/server"), "{message}");
 }
 
 #[test]
