@@ -67,7 +67,8 @@ impl Cache {
         CacheBuilder::new()
     }
 
-    /// A cache as the environment says: `REDIS_URL`, `CACHE_DEFAULT_TTL` and the other variables of `docs/options.md`.
+    /// A cache as the environment says: `REDIS_URL`, `CACHE_DEFAULT_TTL` and the other variables
+    /// [that there are](crate::manual::options#environment).
     ///
     /// Without `REDIS_URL` entries are kept in this process. Redis is not contacted here, so an unreachable one is no error.
     ///

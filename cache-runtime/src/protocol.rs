@@ -1,4 +1,4 @@
-//! What makes a read valid: stamps, tickets, and the envelope's checks. See `docs/protocol.md`.
+//! What makes a read valid: stamps, tickets, and the envelope's checks. [How and why](crate::manual::protocol).
 
 use std::{sync::Arc, time::Duration};
 

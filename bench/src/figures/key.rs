@@ -5,7 +5,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 use cache_runtime::{
-    __private::{Call, Item, Key, Site, in_key},
+    __private::{Call, Item, KeyWriter, Site, in_key},
     Cache,
 };
 use md5::{Digest as _, Md5};
@@ -66,10 +66,15 @@ struct Annotated;
 
 static SITE: Site = Site::new(
     &invoices,
-    module_path!(),
-    "invoices",
     0,
-    Item::new(type_name::<Annotated>, TypeId::of::<Annotated>, file!(), 0),
+    Item::new(
+        module_path!(),
+        "invoices",
+        type_name::<Annotated>,
+        TypeId::of::<Annotated>,
+        file!(),
+        0,
+    ),
 );
 
 /// Worked out whatever the process knows of the call.
@@ -85,7 +90,7 @@ fn known(cache: &Cache, query: &Query) -> String {
 }
 
 #[expect(clippy::unit_arg, reason = "as the attribute writes it")]
-fn tell(key: &mut Key<'_>, query: &Query) {
+fn tell(key: &mut KeyWriter<'_>, query: &Query) {
     key.arg("company", &query.company, in_key());
     key.arg("filter", &query.filter, in_key());
     key.arg("page", &query.page, in_key());

@@ -126,7 +126,8 @@ impl CacheBuilder {
 
     /// Signs entries, and refuses those that are not signed with this key or a [previous](Self::previous_signing_key) one: for
     /// a store that others can write to. All processes that share entries need the same key. What it does not prevent is in
-    /// `docs/guarantees.md`. Default: entries are not signed, and signed ones are refused.
+    /// [the guarantees](crate::manual::guarantees#a-redis-that-others-can-write-to). Default: entries are not signed, and signed
+    /// ones are refused.
     pub fn signing_key(mut self, key: SigningKey) -> Self {
         self.settings.sealing.keys.current = Some(key);
         self
@@ -180,7 +181,8 @@ impl CacheBuilder {
     ///
     /// Loads that take longer are shared all the same. This is for waits that would never end and that cannot be seen: a body
     /// that spawns a task, which calls the same function with the same arguments, and waits for it. Where they can be seen, or
-    /// where a future could go on and is not polled, nobody waits for as long: `docs/guarantees.md`.
+    /// where a future could go on and is not polled, nobody waits for as long:
+    /// [the guarantees](crate::manual::guarantees#no-call-waits-for-ever).
     pub fn load_backstop(mut self, after: Duration) -> Self {
         self.settings.load_backstop = after;
         self
