@@ -18,7 +18,7 @@ pub(crate) use self::{
     repeats::Repeats,
 };
 use crate::{
-    key::{BY_KEY, Namespace, SHARED_TENANT, ScopeValue, UNSHOWN},
+    key::{BY_KEY, Namespace, SHARED_TENANT, ScopeValue, StampKey, UNSHOWN},
     resource::{Resource, Tenancy, declared},
 };
 
@@ -26,7 +26,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Invalidation {
     namespace: Namespace,
-    stamps: BTreeSet<String>,
+    stamps: BTreeSet<StampKey>,
     patterns: Vec<String>,
     /// For the log.
     resources: BTreeSet<&'static str>,
@@ -132,12 +132,12 @@ impl Invalidation {
     }
 
     /// Whether one of these stamps is removed.
-    pub(crate) fn touches(&self, stamps: &[String]) -> bool {
+    pub(crate) fn touches(&self, stamps: &[StampKey]) -> bool {
         self.everything || stamps.iter().any(|stamp| self.stamps.contains(stamp))
     }
 
     /// The keys of the stamps.
-    pub(crate) fn stamps(&self) -> Vec<String> {
+    pub(crate) fn stamps(&self) -> Vec<StampKey> {
         self.stamps.iter().cloned().collect()
     }
 

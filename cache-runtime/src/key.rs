@@ -8,7 +8,7 @@ pub(crate) mod canonical;
 pub(crate) mod glob;
 mod namespace;
 pub(crate) mod recent;
-mod stamp;
+mod stamp_key;
 
 use std::{
     borrow::Cow,
@@ -19,8 +19,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use smallvec::{SmallVec, smallvec};
 
 pub(crate) use self::namespace::{Kind, Namespace};
-use self::stamp::STAMP;
-pub(crate) use self::stamp::{hold_key, resource_of_stamp, tenant_of_stamp, writer_key};
+use self::stamp_key::STAMP;
+pub use self::stamp_key::StampKey;
 
 /// Everything but `[A-Za-z0-9_.-]` is written as `%XX`.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-');
@@ -81,7 +81,7 @@ pub fn scope_value<S: Display + ?Sized>(value: Option<&S>) -> String {
 }
 
 /// Those of a resource without a scope need no allocation beside their text.
-type Stamps = SmallVec<[String; 1]>;
+type Stamps = SmallVec<[StampKey; 1]>;
 
 /// One escaped scope value.
 pub(crate) type ScopeValue = (&'static str, String);
@@ -144,7 +144,7 @@ impl Address {
     }
 
     /// The keys of the stamps that the entry depends on, the resource's own first.
-    pub fn stamps(&self) -> &[String] {
+    pub fn stamps(&self) -> &[StampKey] {
         &self.stamps
     }
 
@@ -171,10 +171,10 @@ impl Address {
         let mut scopes: Vec<&str> = segments.collect();
         scopes.pop()?;
         let base = format!("{prefix}{STAMP}{tenant}:{resource}");
-        let mut stamps: Stamps = smallvec![base.clone()];
-        stamps.extend(scopes.iter().map(|scope| format!("{base}:{scope}")));
+        let mut stamps: Stamps = smallvec![StampKey::new(base.clone())];
+        stamps.extend(scopes.iter().map(|scope| StampKey::new(format!("{base}:{scope}"))));
         if scopes.len() > 1 {
-            stamps.push(format!("{base}:{}", scopes.join(":")));
+            stamps.push(StampKey::new(format!("{base}:{}", scopes.join(":"))));
         }
         Some(Self {
             entry: entry.to_owned(),
@@ -228,6 +228,26 @@ mod tests {
         assert_eq!(Address::parse("billing:session:1:2:3"), None);
     }
 
+    fn stamp(key: &str) -> StampKey {
+        StampKey::parse(key).expect("the key of a stamp")
+    }
+
+    #[test]
+    fn the_key_of_a_stamp_is_read_back_and_no_other_key_is() {
+        for key in ["cachestamp:t:r", "cachestamp:t:r:company-1", "billing:cachestamp:t:r"] {
+            assert_eq!(StampKey::parse(key).unwrap().as_str(), key);
+        }
+        for key in [
+            "cache:t:r:h",
+            "cachestamp:t",
+            "a:b:cachestamp:t:r",
+            "xcachestamp:t:r",
+            "",
+        ] {
+            assert_eq!(StampKey::parse(key), None, "{key}");
+        }
+    }
+
     #[test]
     fn in_a_namespace_every_key_begins_with_it() {
         let namespace = Namespace::named("billing").unwrap();
@@ -245,19 +265,19 @@ mod tests {
             address.lease_key("load"),
             "billing:cachelease:cache:t:r:company-1:region-eu:0123456789ab:load"
         );
-        assert_eq!(hold_key(&address.stamps()[0]), "billing:cachehold:t:r");
-        assert_eq!(writer_key(&address.stamps()[0], b"7"), b"billing:cachewriter:7");
-        assert_eq!(hold_key("cachestamp:t:r"), "cachehold:t:r");
+        assert_eq!(address.stamps()[0].hold(), "billing:cachehold:t:r");
+        assert_eq!(address.stamps()[0].writer(b"7"), b"billing:cachewriter:7");
+        assert_eq!(stamp("cachestamp:t:r").hold(), "cachehold:t:r");
         for stamp in address.stamps() {
-            assert_eq!(resource_of_stamp(stamp), "billing:cachestamp:t:r");
-            assert_eq!(tenant_of_stamp(stamp), "t");
+            assert_eq!(stamp.of_resource(), "billing:cachestamp:t:r");
+            assert_eq!(stamp.tenant(), "t");
         }
         assert_eq!(
-            resource_of_stamp("cachestamp:t:r:company-1:region-eu"),
+            stamp("cachestamp:t:r:company-1:region-eu").of_resource(),
             "cachestamp:t:r"
         );
-        assert_eq!(resource_of_stamp("cachestamp:t:r"), "cachestamp:t:r");
-        assert_eq!(tenant_of_stamp("cachestamp:t:r"), "t");
+        assert_eq!(stamp("cachestamp:t:r").of_resource(), "cachestamp:t:r");
+        assert_eq!(stamp("cachestamp:t:r").tenant(), "t");
         assert_eq!(namespace.entries("t", "r", &[]), "billing:cache:t:r:*");
         assert_eq!(namespace.every_entry(), "billing:cache:*");
     }

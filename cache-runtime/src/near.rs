@@ -35,7 +35,7 @@ pub(crate) use self::{
 };
 use crate::{
     entry::Stamp,
-    key::recent::CallKey,
+    key::{StampKey, recent::CallKey},
     store::{Coherent, StampWatcher},
 };
 
@@ -190,7 +190,7 @@ impl Near {
     }
 
     /// Takes the marks of these stamps; to be called before they are read.
-    fn marks(&self, stamps: &[String]) -> Marks {
+    fn marks(&self, stamps: &[StampKey]) -> Marks {
         if self.is_coherent(self.now()) {
             self.stamps.take(stamps)
         } else {
@@ -199,7 +199,7 @@ impl Near {
     }
 
     /// This process invalidates: none of its calls uses what depends on these stamps any more.
-    pub(crate) fn void(&self, stamps: &[String]) {
+    pub(crate) fn void(&self, stamps: &[StampKey]) {
         for stamp in stamps {
             self.stamps.changed(stamp);
         }

@@ -123,7 +123,7 @@ async fn complete(
             let random = Stamp::random().map_err(|cause| {
                 StoreError::new(StoreErrorKind::Other, format!("no random numbers for a stamp: {cause}"))
             })?;
-            fresh.push((key.as_str(), random));
+            fresh.push((key, random));
         }
     }
     let mut created = match store.create_stamps(&fresh).await {

@@ -22,5 +22,5 @@ pub use self::{
 };
 pub use crate::{
     entry::{Stamp, Ticket},
-    key::Address,
+    key::{Address, StampKey},
 };

@@ -7,7 +7,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cache_runtime::store::{
-    Address, Snapshot, Stamp, StampWatcher, Store, StoreError, StoreErrorKind, StoreFuture, Swept, Ticket,
+    Address, Snapshot, Stamp, StampKey, StampWatcher, Store, StoreError, StoreErrorKind, StoreFuture, Swept, Ticket,
 };
 use tokio::sync::watch;
 
@@ -157,23 +157,19 @@ impl Store for SpyStore {
     }
 
     fn read<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Snapshot> {
-        let keys = address
-            .stamps()
-            .iter()
-            .cloned()
-            .chain([address.entry().to_owned()])
-            .collect();
+        let mut keys = texts(address.stamps());
+        keys.push(address.entry().to_owned());
         self.call(OperationKind::Read, keys, move |store| store.read(address))
     }
 
     fn read_stamps<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Vec<Option<Stamp>>> {
-        self.call(OperationKind::ReadStamps, address.stamps().to_vec(), move |store| {
+        self.call(OperationKind::ReadStamps, texts(address.stamps()), move |store| {
             store.read_stamps(address)
         })
     }
 
-    fn create_stamps<'a>(&'a self, fresh: &'a [(&'a str, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
-        let keys = fresh.iter().map(|(key, _)| (*key).to_owned()).collect();
+    fn create_stamps<'a>(&'a self, fresh: &'a [(&'a StampKey, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
+        let keys = fresh.iter().map(|(key, _)| key.to_string()).collect();
         self.call(OperationKind::CreateStamps, keys, move |store| {
             store.create_stamps(fresh)
         })
@@ -184,8 +180,8 @@ impl Store for SpyStore {
         self.call(OperationKind::Fill, keys, move |store| store.fill(ticket, entry, ttl))
     }
 
-    fn remove_stamps<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, ()> {
-        self.call(OperationKind::RemoveStamps, stamps.to_vec(), move |store| {
+    fn remove_stamps<'a>(&'a self, stamps: &'a [StampKey]) -> StoreFuture<'a, ()> {
+        self.call(OperationKind::RemoveStamps, texts(stamps), move |store| {
             store.remove_stamps(stamps)
         })
     }
@@ -202,22 +198,20 @@ impl Store for SpyStore {
         })
     }
 
-    fn hold<'a>(&'a self, stamps: &'a [String], writer: u64, lease: Duration) -> StoreFuture<'a, ()> {
-        self.call(OperationKind::Hold, stamps.to_vec(), move |store| {
+    fn hold<'a>(&'a self, stamps: &'a [StampKey], writer: u64, lease: Duration) -> StoreFuture<'a, ()> {
+        self.call(OperationKind::Hold, texts(stamps), move |store| {
             store.hold(stamps, writer, lease)
         })
     }
 
-    fn release<'a>(&'a self, stamps: &'a [String], writer: u64, settle: Duration) -> StoreFuture<'a, ()> {
-        self.call(OperationKind::Release, stamps.to_vec(), move |store| {
+    fn release<'a>(&'a self, stamps: &'a [StampKey], writer: u64, settle: Duration) -> StoreFuture<'a, ()> {
+        self.call(OperationKind::Release, texts(stamps), move |store| {
             store.release(stamps, writer, settle)
         })
     }
 
-    fn is_held<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, bool> {
-        self.call(OperationKind::IsHeld, stamps.to_vec(), move |store| {
-            store.is_held(stamps)
-        })
+    fn is_held<'a>(&'a self, stamps: &'a [StampKey]) -> StoreFuture<'a, bool> {
+        self.call(OperationKind::IsHeld, texts(stamps), move |store| store.is_held(stamps))
     }
 
     fn acquire_lease<'a>(&'a self, key: &'a str, holder: u64, lasting: Duration) -> StoreFuture<'a, bool> {
@@ -251,4 +245,8 @@ impl Store for SpyStore {
     fn probe(&self) -> StoreFuture<'_, ()> {
         self.call(OperationKind::Probe, Vec::new(), |store| store.probe())
     }
+}
+
+fn texts(keys: &[StampKey]) -> Vec<String> {
+    keys.iter().map(ToString::to_string).collect()
 }

@@ -11,7 +11,7 @@ use cache_runtime::{
     Cache,
     Outcome::{self, Bypass, Hit, Miss, NearHit},
     cached, invalidates,
-    store::{Address, MemoryStore, Snapshot, Stamp, Store, StoreFuture, Ticket},
+    store::{Address, MemoryStore, Snapshot, Stamp, StampKey, Store, StoreFuture, Ticket},
 };
 use cache_testkit::{
     OperationKind, SpyStore,
@@ -25,7 +25,7 @@ use tracing::Level;
 /// Two maps, in this process.
 #[derive(Debug, Default)]
 struct MinimalStore {
-    stamps: Mutex<HashMap<String, Stamp>>,
+    stamps: Mutex<HashMap<StampKey, Stamp>>,
     entries: Mutex<HashMap<String, (Bytes, Option<Instant>)>>,
 }
 
@@ -43,10 +43,10 @@ impl Store for MinimalStore {
         })
     }
 
-    fn create_stamps<'a>(&'a self, fresh: &'a [(&'a str, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
+    fn create_stamps<'a>(&'a self, fresh: &'a [(&'a StampKey, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
         Box::pin(async {
             let mut stamps = self.stamps.lock().expect("no panic holds it");
-            let current = |&(key, fresh): &(&str, Stamp)| Some(*stamps.entry(key.to_owned()).or_insert(fresh));
+            let current = |&(key, fresh): &(&StampKey, Stamp)| Some(*stamps.entry(key.to_owned()).or_insert(fresh));
             Ok(fresh.iter().map(current).collect())
         })
     }
@@ -60,7 +60,7 @@ impl Store for MinimalStore {
         })
     }
 
-    fn remove_stamps<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, ()> {
+    fn remove_stamps<'a>(&'a self, stamps: &'a [StampKey]) -> StoreFuture<'a, ()> {
         Box::pin(async {
             let mut current = self.stamps.lock().expect("no panic holds it");
             current.retain(|key, _| !stamps.contains(key));

@@ -13,7 +13,7 @@ use cache_runtime::{
     Cache, Invalidated,
     Outcome::{Hit, Miss},
     cached, invalidates,
-    store::{RedisConfig, RedisStore, Store as _},
+    store::{RedisConfig, RedisStore, StampKey, Store as _},
     with_cache,
 };
 use cache_testkit::{
@@ -160,7 +160,10 @@ async fn a_right_that_is_missing_on_one_primary_is_named() {
     let store = RedisStore::new(RedisConfig::new(&cluster.url().replace("://", "://app:secret@")).unwrap());
     let is_trusted = async || store.probe().await.is_ok();
     until("the rights are enough", is_trusted).await;
-    store.is_held(&["cachestamp:default:rows".to_owned()]).await.unwrap();
+    store
+        .is_held(&[StampKey::parse("cachestamp:default:rows").unwrap()])
+        .await
+        .unwrap();
     for primary in cluster.primaries() {
         for right in ["+get", "+set", "+pexpire"] {
             grant(primary, &right.replace('+', "-"));

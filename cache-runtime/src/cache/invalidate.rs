@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::Engine;
-use crate::{invalidation::Invalidation, store::StoreError};
+use crate::{invalidation::Invalidation, key::StampKey, store::StoreError};
 
 /// What became of an invalidation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl Engine {
         self.keeper.wake();
     }
 
-    async fn remove(&self, stamps: &[String]) -> Invalidated {
+    async fn remove(&self, stamps: &[StampKey]) -> Invalidated {
         let position = self.removals.write(stamps);
         self.keeper.ensure();
         // Dropped half-way, or without an answer, the rest is the keeper's.

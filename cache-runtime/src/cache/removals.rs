@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::{
     invalidation::{Journal, Position, Repeats},
+    key::StampKey,
     loads::Flights,
     near::Near,
     store::StampWatcher as _,
@@ -21,7 +22,7 @@ pub(crate) struct Removals {
 
 impl Removals {
     /// Writes the removal of these stamps down.
-    pub(crate) fn write(&self, stamps: &[String]) -> Position {
+    pub(crate) fn write(&self, stamps: &[StampKey]) -> Position {
         let position = self.journal.write(stamps);
         self.near.void(stamps);
         self.flights.detach(stamps);
@@ -36,7 +37,7 @@ impl Removals {
     }
 
     /// Writes the removal of these stamps down once more.
-    pub(crate) fn repeat(&self, stamps: &[String]) {
+    pub(crate) fn repeat(&self, stamps: &[StampKey]) {
         if !stamps.is_empty() {
             tracing::debug!(
                 stamps = stamps.len(),

@@ -7,7 +7,10 @@ use std::sync::{
 };
 
 use super::Invalidation;
-use crate::task::{ContextPart, look, scope};
+use crate::{
+    key::StampKey,
+    task::{ContextPart, look, scope},
+};
 
 /// What one mutation is going to invalidate, as far as that is known before its body runs. It is over when this is dropped:
 /// with the invalidation. Tasks that were spawned inside the mutation may outlive it.
@@ -63,7 +66,7 @@ impl Changes {
     }
 
     /// Whether the task is changing what depends on these stamps.
-    pub(crate) fn touch(stamps: &[String]) -> bool {
+    pub(crate) fn touch(stamps: &[StampKey]) -> bool {
         let touches = |change: &Arc<PendingChange>| change.invalidation.touches(stamps) && !change.is_over();
         let any = |changes: &Self| changes.0.iter().any(touches);
         look(|context| context.get().map(any)).unwrap_or(false)

@@ -16,9 +16,10 @@ pub(crate) const LIMIT: usize = 65_536;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::StampKey;
 
-    fn stamps(names: &[&str]) -> Vec<String> {
-        names.iter().map(ToString::to_string).collect()
+    fn stamps(names: &[&str]) -> Vec<StampKey> {
+        names.iter().map(|name| StampKey::new((*name).to_owned())).collect()
     }
 
     #[test]
@@ -45,7 +46,7 @@ mod tests {
     fn an_overflowing_journal_widens_and_forgets_nothing() {
         let journal = Journal::default();
         for tenant in 0..=LIMIT {
-            journal.write(&[format!("cachestamp:tenant-{tenant}:r")]);
+            journal.write(&[StampKey::new(format!("cachestamp:tenant-{tenant}:r"))]);
             assert!(journal.len() <= LIMIT);
         }
         let batch = journal.batch();

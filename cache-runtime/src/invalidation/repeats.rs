@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::MutexGuard, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::sync::Mutex;
+use crate::{key::StampKey, sync::Mutex};
 
 /// The stamps that are to be removed again, with when.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(crate) struct Repeats {
     after: Duration,
     /// With more stamps than this, none waits any longer.
     limit: usize,
-    due: Mutex<HashMap<String, Instant>>,
+    due: Mutex<HashMap<StampKey, Instant>>,
 }
 
 impl Repeats {
@@ -29,7 +29,7 @@ impl Repeats {
     }
 
     /// Writes down stamps that have been removed just now.
-    pub(crate) fn write(&self, stamps: &[String]) {
+    pub(crate) fn write(&self, stamps: &[StampKey]) {
         if self.after.is_zero() {
             return;
         }
@@ -44,7 +44,7 @@ impl Repeats {
     }
 
     /// Takes out those whose time has come.
-    pub(crate) fn take_due(&self) -> Vec<String> {
+    pub(crate) fn take_due(&self) -> Vec<StampKey> {
         let now = Instant::now();
         self.due()
             .extract_if(|_, at| *at <= now)
@@ -53,7 +53,7 @@ impl Repeats {
     }
 
     /// Takes out all of them.
-    pub(crate) fn take_all(&self) -> Vec<String> {
+    pub(crate) fn take_all(&self) -> Vec<StampKey> {
         self.due().drain().map(|(stamp, _)| stamp).collect()
     }
 
@@ -63,7 +63,7 @@ impl Repeats {
         Some(next.saturating_duration_since(Instant::now()))
     }
 
-    fn due(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+    fn due(&self) -> MutexGuard<'_, HashMap<StampKey, Instant>> {
         self.due.lock()
     }
 }
@@ -74,8 +74,8 @@ mod tests {
 
     const AFTER: Duration = Duration::from_secs(5);
 
-    fn stamps(names: &[&str]) -> Vec<String> {
-        names.iter().map(ToString::to_string).collect()
+    fn stamps(names: &[&str]) -> Vec<StampKey> {
+        names.iter().map(|name| StampKey::new((*name).to_owned())).collect()
     }
 
     #[tokio::test(start_paused = true)]

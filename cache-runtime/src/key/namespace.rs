@@ -4,7 +4,7 @@ use std::{fmt::Write as _, sync::Arc};
 
 use super::{
     ENTRY, ScopeValue,
-    stamp::{HOLD, STAMP, WRITER},
+    stamp_key::{HOLD, STAMP, StampKey, WRITER},
 };
 
 /// A namespace is no longer than this.
@@ -76,8 +76,8 @@ impl Namespace {
     }
 
     /// The key of the stamp of a resource, or of some scope values of it.
-    pub(crate) fn stamp(&self, tenant: &str, resource: &str, scopes: &[ScopeValue]) -> String {
-        self.key(STAMP, tenant, resource, scopes, 0)
+    pub(crate) fn stamp(&self, tenant: &str, resource: &str, scopes: &[ScopeValue]) -> StampKey {
+        StampKey::new(self.key(STAMP, tenant, resource, scopes, 0))
     }
 
     /// What all stamps begin with.

@@ -52,7 +52,7 @@ pub(crate) struct KnownCall {
 
 impl KnownCall {
     fn len(&self) -> usize {
-        let stamps = self.address.stamps().iter().map(String::len);
+        let stamps = self.address.stamps().iter().map(|stamp| stamp.len());
         self.tenant.len() + self.address.entry().len() + stamps.sum::<usize>()
     }
 }

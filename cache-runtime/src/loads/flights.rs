@@ -13,6 +13,7 @@ use super::{
     flight::{Caller, Flight, Landing, State, Takeover, WaitEnd},
     load::{Awaited, Load},
 };
+use crate::key::StampKey;
 use crate::sync::{
     Arc, Mutex, MutexGuard,
     atomic::{AtomicU64, Ordering},
@@ -27,7 +28,7 @@ pub(crate) trait FlightKey: Clone + Eq + Hash {
     fn is_stamped(&self) -> bool;
 
     /// Whether an invalidation of these stamps concerns the load.
-    fn depends_on(&self, stamps: &[String]) -> bool;
+    fn depends_on(&self, stamps: &[StampKey]) -> bool;
 }
 
 /// The flights under way.
@@ -180,7 +181,7 @@ impl<K: FlightKey> Flights<K> {
     }
 
     /// Takes the flights that depend on one of these stamps out of the table: who is aboard stays, nobody joins.
-    pub(crate) fn detach(&self, stamps: &[String]) {
+    pub(crate) fn detach(&self, stamps: &[StampKey]) {
         self.table().flying.retain(|key, _| !key.depends_on(stamps));
     }
 

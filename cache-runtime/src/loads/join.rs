@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     entry::{Function, Identity, Stamp, Ticket},
-    key::Address,
+    key::{Address, StampKey},
 };
 
 /// The flights of one cache.
@@ -89,7 +89,7 @@ impl FlightKey for LoadKey {
         matches!(self, Self::Stamped { .. })
     }
 
-    fn depends_on(&self, stamps: &[String]) -> bool {
+    fn depends_on(&self, stamps: &[StampKey]) -> bool {
         let (Self::Stamped { address, .. } | Self::Unstamped { address, .. }) = self;
         address.stamps().iter().any(|stamp| stamps.contains(stamp))
     }
@@ -99,6 +99,10 @@ impl FlightKey for LoadKey {
 mod tests {
     use super::*;
     use crate::{entry::EncodedValue, near::SharedOnly};
+
+    fn stamp(key: &str) -> StampKey {
+        StampKey::new(key.to_owned())
+    }
 
     fn key(hash: &str) -> LoadKey {
         let address = Arc::new(Address::new("t", "r", &[], hash));
@@ -193,7 +197,7 @@ mod tests {
     async fn nobody_joins_a_detached_flight_and_its_end_does_not_touch_the_next_one() {
         let flights = Arc::new(Flights::default());
         let old = lead(&flights, "k").await;
-        flights.detach(&["cachestamp:t:r".to_owned()]);
+        flights.detach(&[stamp("cachestamp:t:r")]);
         let new = lead(&flights, "k").await;
         drop(old);
         assert_eq!(flights.len(), 1, "the new flight is still in the table");
@@ -205,7 +209,7 @@ mod tests {
     async fn flights_of_other_keys_are_not_detached() {
         let flights = Arc::new(Flights::default());
         let _leader = lead(&flights, "k").await;
-        flights.detach(&["cachestamp:t:other".to_owned()]);
+        flights.detach(&[stamp("cachestamp:t:other")]);
         assert_eq!(flights.len(), 1);
     }
 }

@@ -10,6 +10,7 @@ use tokio::task::AbortHandle;
 
 use crate::{
     cache::{Cache, Engine},
+    key::StampKey,
     store::{Store, StoreError, StoreErrorKind},
     task::{Needs, handle_for},
 };
@@ -18,7 +19,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Hold {
     cache: Cache,
-    stamps: Arc<[String]>,
+    stamps: Arc<[StampKey]>,
     writer: u64,
     settle: Duration,
     /// What keeps it from running out. Ended with the hold.
@@ -27,10 +28,10 @@ pub(crate) struct Hold {
 
 impl Hold {
     /// Enters the hold of each of these stamps. `None` if the store did not take it: the mutation goes on without.
-    pub(crate) async fn enter(cache: &Cache, stamps: Vec<String>, settle: Duration) -> Option<Self> {
+    pub(crate) async fn enter(cache: &Cache, stamps: Vec<StampKey>, settle: Duration) -> Option<Self> {
         let engine = &cache.engine;
         let (store, runtime) = engine.store().zip(handle_for(Needs::Timers).ok())?;
-        let (stamps, writer): (Arc<[String]>, _) = (stamps.into(), fastrand::u64(..));
+        let (stamps, writer): (Arc<[StampKey]>, _) = (stamps.into(), fastrand::u64(..));
         let ttl = engine.settings.hold_ttl;
         let entered = if engine.upstream.health.is_trusted() {
             engine.upstream.write("a hold", store.hold(&stamps, writer, ttl)).await
@@ -80,7 +81,7 @@ impl Drop for Hold {
     }
 }
 
-async fn renew(store: Arc<dyn Store>, stamps: Arc<[String]>, writer: u64, ttl: Duration) {
+async fn renew(store: Arc<dyn Store>, stamps: Arc<[StampKey]>, writer: u64, ttl: Duration) {
     loop {
         tokio::time::sleep(ttl / 3).await;
         if let Err(cause) = store.hold(&stamps, writer, ttl).await {

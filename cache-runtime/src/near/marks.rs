@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use crate::key::StampKey;
 use crate::sync::{
     Arc, Mutex, MutexGuard, Weak,
     atomic::{AtomicBool, AtomicU64, Ordering},
@@ -25,7 +26,7 @@ pub(crate) struct StampTable {
 #[derive(Debug, Default)]
 struct Table {
     /// Weak, so that a mark goes with the last value that carries it.
-    by_stamp: HashMap<String, Weak<Mark>>,
+    by_stamp: HashMap<StampKey, Weak<Mark>>,
     /// With more stamps than this, those without a value are looked for.
     prune_above: usize,
 }
@@ -61,7 +62,7 @@ impl Marks {
 
 impl StampTable {
     /// Takes the marks of these stamps; to be called before the stamps are read.
-    pub(crate) fn take(&self, stamps: &[String]) -> Marks {
+    pub(crate) fn take(&self, stamps: &[StampKey]) -> Marks {
         let mut table = self.table();
         // Under the lock, so that the session does not end in between.
         let session = self.session.load(Ordering::SeqCst);
@@ -117,7 +118,7 @@ impl StampTable {
 }
 
 impl Table {
-    fn take(&mut self, stamp: &str, session: u64) -> Arc<Mark> {
+    fn take(&mut self, stamp: &StampKey, session: u64) -> Arc<Mark> {
         if let Some(mark) = self.by_stamp.get(stamp).and_then(Weak::upgrade) {
             return mark;
         }
@@ -125,7 +126,7 @@ impl Table {
             session,
             changed: AtomicBool::new(false),
         });
-        self.by_stamp.insert(stamp.to_owned(), Arc::downgrade(&mark));
+        self.by_stamp.insert(stamp.clone(), Arc::downgrade(&mark));
         if self.by_stamp.len() > self.prune_above.max(FEWEST_TO_PRUNE) {
             self.by_stamp.retain(|_, mark| mark.strong_count() > 0);
             self.prune_above = self.by_stamp.len() * 2;

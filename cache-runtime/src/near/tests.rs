@@ -6,10 +6,13 @@ use super::{
     Near,
     marks::{FEWEST_TO_PRUNE, Freshness, Marks, StampTable},
 };
-use crate::store::{Coherent, StampWatcher};
+use crate::{
+    key::StampKey,
+    store::{Coherent, StampWatcher},
+};
 
-fn stamps(names: &[&str]) -> Vec<String> {
-    names.iter().map(ToString::to_string).collect()
+fn stamps(names: &[&str]) -> Vec<StampKey> {
+    names.iter().map(|name| StampKey::new((*name).to_owned())).collect()
 }
 
 #[test]
@@ -41,7 +44,7 @@ fn stamps_that_nothing_is_kept_under_are_forgotten() {
     let table = StampTable::default();
     let kept = table.take(&stamps(&["kept"]));
     for n in 0..100_000 {
-        table.take(&[format!("dropped-{n}")]);
+        table.take(&[StampKey::new(format!("dropped-{n}"))]);
     }
     assert!(table.len() <= 2 * FEWEST_TO_PRUNE, "{} stamps", table.len());
     table.changed("kept");

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{Snapshot, StampWatcher, StoreError, StoreErrorKind, Swept};
 use crate::{
     entry::{Stamp, Ticket},
-    key::Address,
+    key::{Address, StampKey},
 };
 
 /// What a store's methods return.
@@ -34,11 +34,11 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 /// use std::{collections::HashMap, sync::{Arc, Mutex}, time::{Duration, Instant}};
 ///
 /// use bytes::Bytes;
-/// use cache_runtime::store::{Address, Snapshot, Stamp, Store, StoreFuture, Ticket};
+/// use cache_runtime::store::{Address, Snapshot, Stamp, StampKey, Store, StoreFuture, Ticket};
 ///
 /// #[derive(Debug, Default)]
 /// struct TwoMaps {
-///     stamps: Mutex<HashMap<String, Stamp>>,
+///     stamps: Mutex<HashMap<StampKey, Stamp>>,
 ///     entries: Mutex<HashMap<String, (Bytes, Option<Instant>)>>,
 /// }
 ///
@@ -55,10 +55,10 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 ///         })
 ///     }
 ///
-///     fn create_stamps<'a>(&'a self, fresh: &'a [(&'a str, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
+///     fn create_stamps<'a>(&'a self, fresh: &'a [(&'a StampKey, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
 ///         Box::pin(async {
 ///             let mut stamps = self.stamps.lock().unwrap();
-///             let current = |&(key, stamp): &(&str, Stamp)| Some(*stamps.entry(key.to_owned()).or_insert(stamp));
+///             let current = |&(key, stamp): &(&StampKey, Stamp)| Some(*stamps.entry(key.to_owned()).or_insert(stamp));
 ///             Ok(fresh.iter().map(current).collect())
 ///         })
 ///     }
@@ -71,7 +71,7 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 ///         })
 ///     }
 ///
-///     fn remove_stamps<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, ()> {
+///     fn remove_stamps<'a>(&'a self, stamps: &'a [StampKey]) -> StoreFuture<'a, ()> {
 ///         Box::pin(async {
 ///             self.stamps.lock().unwrap().retain(|key, _| !stamps.contains(key));
 ///             Ok(())
@@ -116,7 +116,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Creates each stamp that is missing, atomically, and returns the current ones in the same order.
     ///
     /// `None` where a stamp could not be had, for example because the store is out of memory.
-    fn create_stamps<'a>(&'a self, fresh: &'a [(&'a str, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>>;
+    fn create_stamps<'a>(&'a self, fresh: &'a [(&'a StampKey, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>>;
 
     /// Stores a sealed entry for `ttl`.
     ///
@@ -128,7 +128,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// [watches](Self::watch_stamps) is told of each, also of one that is not there: what was loaded under it may still be kept.
     ///
     /// Must work when the store is out of memory; then those that are not there may go untold.
-    fn remove_stamps<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, ()>;
+    fn remove_stamps<'a>(&'a self, stamps: &'a [StampKey]) -> StoreFuture<'a, ()>;
 
     /// Removes every stamp of every resource of every tenant, and returns when that is done. May take as long as looking at
     /// every key does.
@@ -190,7 +190,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Returns when every reader that asks [`is_held`](Self::is_held) from now on sees it.
     ///
     /// Default: an error of the kind [`Unsupported`](StoreErrorKind::Unsupported). A store has all three methods of holds, or none.
-    fn hold<'a>(&'a self, stamps: &'a [String], writer: u64, stay: Duration) -> StoreFuture<'a, ()> {
+    fn hold<'a>(&'a self, stamps: &'a [StampKey], writer: u64, stay: Duration) -> StoreFuture<'a, ()> {
         let _ = (stamps, writer, stay);
         unsupported(NO_HOLDS)
     }
@@ -198,7 +198,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Takes a writer out of the hold of each of these stamps: now, or after `settle`, if that is not zero.
     ///
     /// Default: as for [`hold`](Self::hold).
-    fn release<'a>(&'a self, stamps: &'a [String], writer: u64, settle: Duration) -> StoreFuture<'a, ()> {
+    fn release<'a>(&'a self, stamps: &'a [StampKey], writer: u64, settle: Duration) -> StoreFuture<'a, ()> {
         let _ = (stamps, writer, settle);
         unsupported(NO_HOLDS)
     }
@@ -206,7 +206,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Whether any writer is in the hold of any of these stamps. As long as this is not known, nothing is stored under them.
     ///
     /// Default: as for [`hold`](Self::hold).
-    fn is_held<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, bool> {
+    fn is_held<'a>(&'a self, stamps: &'a [StampKey]) -> StoreFuture<'a, bool> {
         let _ = stamps;
         unsupported(NO_HOLDS)
     }

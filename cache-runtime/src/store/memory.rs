@@ -14,7 +14,7 @@ use self::{clock::moment_after, stays::Stays, watchers::Watchers};
 use super::{Snapshot, StampWatcher, Store, StoreFuture, Swept};
 use crate::{
     entry::{Envelope, Stamp, Ticket},
-    key::{Address, glob},
+    key::{Address, StampKey, glob},
     sync::Mutex,
 };
 
@@ -30,7 +30,7 @@ const ENTRY_OVERHEAD: u64 = 128;
 #[derive(Debug)]
 pub struct MemoryStore {
     entries: Cache<String, StoredEntry, EntryWeight>,
-    stamps: Cache<String, Stamp>,
+    stamps: Cache<StampKey, Stamp>,
     /// Held while a stamp is created, so that concurrent creators agree on one.
     creation: Mutex<()>,
     /// Whose stamps are about to change, by stamp.
@@ -112,9 +112,9 @@ impl Store for MemoryStore {
         Box::pin(async { Ok(stamps) })
     }
 
-    fn create_stamps<'a>(&'a self, fresh: &'a [(&'a str, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
+    fn create_stamps<'a>(&'a self, fresh: &'a [(&'a StampKey, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
         let _creation = self.creation.lock();
-        let create = |&(key, fresh): &(&str, Stamp)| {
+        let create = |&(key, fresh): &(&StampKey, Stamp)| {
             let current = self.stamps.get(key).unwrap_or_else(|| {
                 self.stamps.insert(key.to_owned(), fresh);
                 fresh
@@ -134,7 +134,7 @@ impl Store for MemoryStore {
         Box::pin(async { Ok(()) })
     }
 
-    fn remove_stamps<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, ()> {
+    fn remove_stamps<'a>(&'a self, stamps: &'a [StampKey]) -> StoreFuture<'a, ()> {
         let _creation = self.creation.lock();
         for key in stamps {
             self.stamps.remove(key);
@@ -158,21 +158,21 @@ impl Store for MemoryStore {
         })
     }
 
-    fn hold<'a>(&'a self, stamps: &'a [String], writer: u64, stay: Duration) -> StoreFuture<'a, ()> {
+    fn hold<'a>(&'a self, stamps: &'a [StampKey], writer: u64, stay: Duration) -> StoreFuture<'a, ()> {
         for stamp in stamps {
             self.holds.stay(stamp, writer, stay);
         }
         Box::pin(async { Ok(()) })
     }
 
-    fn release<'a>(&'a self, stamps: &'a [String], writer: u64, settle: Duration) -> StoreFuture<'a, ()> {
+    fn release<'a>(&'a self, stamps: &'a [StampKey], writer: u64, settle: Duration) -> StoreFuture<'a, ()> {
         for stamp in stamps {
             self.holds.stay(stamp, writer, settle);
         }
         Box::pin(async { Ok(()) })
     }
 
-    fn is_held<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, bool> {
+    fn is_held<'a>(&'a self, stamps: &'a [StampKey]) -> StoreFuture<'a, bool> {
         let held = stamps.iter().any(|stamp| self.holds.anyone(stamp));
         Box::pin(async move { Ok(held) })
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{Snapshot, Store, StoreFuture, Swept};
 use crate::{
     entry::{Stamp, Ticket},
-    key::Address,
+    key::{Address, StampKey},
 };
 
 /// Keeps nothing: every call loads, and concurrent calls of one key still share a load.
@@ -32,7 +32,7 @@ impl Store for NoStore {
         })
     }
 
-    fn create_stamps<'a>(&'a self, fresh: &'a [(&'a str, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
+    fn create_stamps<'a>(&'a self, fresh: &'a [(&'a StampKey, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
         Box::pin(async { Ok(vec![None; fresh.len()]) })
     }
 
@@ -40,7 +40,7 @@ impl Store for NoStore {
         Box::pin(async { Ok(()) })
     }
 
-    fn remove_stamps<'a>(&'a self, _stamps: &'a [String]) -> StoreFuture<'a, ()> {
+    fn remove_stamps<'a>(&'a self, _stamps: &'a [StampKey]) -> StoreFuture<'a, ()> {
         Box::pin(async { Ok(()) })
     }
 
@@ -48,15 +48,15 @@ impl Store for NoStore {
         Box::pin(async { Ok(()) })
     }
 
-    fn hold<'a>(&'a self, _stamps: &'a [String], _writer: u64, _stay: Duration) -> StoreFuture<'a, ()> {
+    fn hold<'a>(&'a self, _stamps: &'a [StampKey], _writer: u64, _stay: Duration) -> StoreFuture<'a, ()> {
         Box::pin(async { Ok(()) })
     }
 
-    fn release<'a>(&'a self, _stamps: &'a [String], _writer: u64, _settle: Duration) -> StoreFuture<'a, ()> {
+    fn release<'a>(&'a self, _stamps: &'a [StampKey], _writer: u64, _settle: Duration) -> StoreFuture<'a, ()> {
         Box::pin(async { Ok(()) })
     }
 
-    fn is_held<'a>(&'a self, _stamps: &'a [String]) -> StoreFuture<'a, bool> {
+    fn is_held<'a>(&'a self, _stamps: &'a [StampKey]) -> StoreFuture<'a, bool> {
         Box::pin(async { Ok(false) })
     }
 

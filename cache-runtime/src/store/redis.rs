@@ -48,7 +48,7 @@ use self::{
 use super::{Snapshot, StampWatcher, Store, StoreFuture, Swept};
 use crate::{
     entry::{Stamp, Ticket},
-    key::Address,
+    key::{Address, StampKey},
 };
 
 /// Entries and stamps in Redis (6.0 or newer) or Valkey: one server, a cluster, or what sentinels watch over.
@@ -99,7 +99,7 @@ impl Store for RedisStore {
         })
     }
 
-    fn create_stamps<'a>(&'a self, fresh: &'a [(&'a str, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
+    fn create_stamps<'a>(&'a self, fresh: &'a [(&'a StampKey, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
         Box::pin(stamps::create(&self.servers, fresh))
     }
 
@@ -117,7 +117,7 @@ impl Store for RedisStore {
         })
     }
 
-    fn remove_stamps<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, ()> {
+    fn remove_stamps<'a>(&'a self, stamps: &'a [StampKey]) -> StoreFuture<'a, ()> {
         Box::pin(stamps::remove_audibly(&self.servers, Traffic::Removals, stamps))
     }
 
@@ -129,16 +129,16 @@ impl Store for RedisStore {
         Box::pin(watch::watch(&self.servers, watcher))
     }
 
-    fn hold<'a>(&'a self, stamps: &'a [String], writer: u64, stay: Duration) -> StoreFuture<'a, ()> {
+    fn hold<'a>(&'a self, stamps: &'a [StampKey], writer: u64, stay: Duration) -> StoreFuture<'a, ()> {
         self.holds.store(true, Ordering::Relaxed);
         Box::pin(holds::enter(&self.servers, stamps, writer, stay))
     }
 
-    fn release<'a>(&'a self, stamps: &'a [String], writer: u64, settle: Duration) -> StoreFuture<'a, ()> {
+    fn release<'a>(&'a self, stamps: &'a [StampKey], writer: u64, settle: Duration) -> StoreFuture<'a, ()> {
         Box::pin(holds::leave(&self.servers, stamps, writer, settle))
     }
 
-    fn is_held<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, bool> {
+    fn is_held<'a>(&'a self, stamps: &'a [StampKey]) -> StoreFuture<'a, bool> {
         self.holds.store(true, Ordering::Relaxed);
         Box::pin(holds::anyone(&self.servers, stamps))
     }

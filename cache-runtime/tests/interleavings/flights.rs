@@ -4,6 +4,7 @@ use shuttle::future;
 
 use crate::{
     STAMP, in_every_schedule, in_many_schedules, joining,
+    key::StampKey,
     loads::{FlightKey, Flights, Landing, Leader, Moment, Role, Waits},
     stamp,
     sync::{
@@ -26,8 +27,8 @@ impl FlightKey for Key {
         *self == Self::Stamped
     }
 
-    fn depends_on(&self, stamps: &[String]) -> bool {
-        stamps.iter().any(|stamp| stamp == STAMP)
+    fn depends_on(&self, stamps: &[StampKey]) -> bool {
+        stamps.iter().any(|stamp| *stamp == STAMP)
     }
 }
 

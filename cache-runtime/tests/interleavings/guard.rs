@@ -7,6 +7,7 @@ use shuttle::{
 
 use crate::{
     in_many_schedules, joining,
+    key::StampKey,
     loads::{FlightKey, Flights, Landing, Role, Waits},
     near_marks::{Freshness, Marks, StampTable},
     pending::{Journal, Position},
@@ -44,7 +45,7 @@ impl FlightKey for Key {
         self.0.is_some()
     }
 
-    fn depends_on(&self, stamps: &[String]) -> bool {
+    fn depends_on(&self, stamps: &[StampKey]) -> bool {
         stamps == stamp()
     }
 }
@@ -316,7 +317,7 @@ fn a_keeper_and_a_widening_journal(batching: Batching) {
         });
         let others = in_a_thread(&process, |process| {
             for tenant in 1..=crate::LIMIT {
-                let stamps = [format!("cachestamp:t{tenant}:r")];
+                let stamps = [StampKey::new(format!("cachestamp:t{tenant}:r"))];
                 let position = process.journal.write(&stamps);
                 process.journal.acknowledge(&stamps, position);
                 process.journal.write(&stamps);

@@ -11,8 +11,12 @@ mod loads;
 #[expect(dead_code, reason = "the scenarios do not need all of it")]
 #[path = "../../src/task/background.rs"]
 mod background;
-#[expect(dead_code, reason = "the scenarios do not need all of it")]
-#[path = "../../src/key/stamp.rs"]
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "the scenarios do not need all of it, and nobody uses them"
+)]
+#[path = "../../src/key/stamp_key.rs"]
 mod key;
 #[path = "../../src/invalidation/journal/lines.rs"]
 mod lines;
@@ -59,8 +63,8 @@ fn joining(
     }
 }
 
-fn stamp() -> Vec<String> {
-    vec![STAMP.to_owned()]
+fn stamp() -> Vec<key::StampKey> {
+    vec![key::StampKey::new(STAMP.to_owned())]
 }
 
 /// Runs a scenario in every schedule that it has.

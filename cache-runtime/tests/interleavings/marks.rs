@@ -4,6 +4,7 @@ use shuttle::thread;
 
 use crate::{
     STAMP, in_every_schedule, in_many_schedules,
+    key::StampKey,
     near_marks::{FEWEST_TO_PRUNE, Freshness, StampTable},
     stamp,
     sync::{
@@ -30,7 +31,7 @@ enum Marking {
 
 impl Tracked {
     /// Reads and then looks at what is known of the value, as often as `looks` says.
-    fn read(&self, stamps: &[String], marking: Marking, looks: usize) {
+    fn read(&self, stamps: &[StampKey], marking: Marking, looks: usize) {
         let (taken, version) = match marking {
             Marking::BeforeTheRead => {
                 let taken = self.table.take(stamps);
@@ -83,7 +84,7 @@ fn marks_that_are_taken_after_the_read_are_caught() {
 /// Two readers share marks; both of their stamps change, one after the other.
 fn reads_under_two_stamps(marking: Marking) {
     let tracked = Arc::new(Tracked::default());
-    let stamps = [STAMP.to_owned(), format!("{STAMP}:company-1")];
+    let stamps = [STAMP.to_owned(), format!("{STAMP}:company-1")].map(StampKey::new);
     let readers: Vec<_> = (0..2)
         .map(|_| {
             let (tracked, stamps) = (Arc::clone(&tracked), stamps.clone());
@@ -180,7 +181,7 @@ fn reads_while_marks_are_pruned(marking: Marking) {
         thread::spawn(move || {
             for round in 0..3 {
                 let many: Vec<_> = (0..FEWEST_TO_PRUNE)
-                    .map(|n| format!("cachestamp:t:{round}-{n}"))
+                    .map(|n| StampKey::new(format!("cachestamp:t:{round}-{n}")))
                     .collect();
                 tracked.table.take(&many);
             }

@@ -9,6 +9,7 @@ use shuttle::future;
 
 use crate::{
     in_many_schedules,
+    key::StampKey,
     loads::{
         Caller, Flight, FlightKey, Flights, JoinRequest, LOOKS, Landing, Load, Role, Sightings, TendedFuture, Waits,
         queue::Queue,
@@ -29,7 +30,7 @@ impl FlightKey for Key {
         true
     }
 
-    fn depends_on(&self, _stamps: &[String]) -> bool {
+    fn depends_on(&self, _stamps: &[StampKey]) -> bool {
         false
     }
 }

@@ -9,7 +9,8 @@ use std::{
 
 use bytes::Bytes;
 use cache_runtime::store::{
-    Address, Coherent, Snapshot, Stamp, StampWatcher, Store, StoreError, StoreErrorKind, StoreFuture, Swept, Ticket,
+    Address, Coherent, Snapshot, Stamp, StampKey, StampWatcher, Store, StoreError, StoreErrorKind, StoreFuture, Swept,
+    Ticket,
 };
 use tokio::time::Instant;
 
@@ -66,13 +67,13 @@ pub(crate) struct FlawedStore {
 
 #[derive(Debug, Default)]
 struct State {
-    stamps: HashMap<String, Stamp>,
+    stamps: HashMap<StampKey, Stamp>,
     entries: HashMap<String, Entry>,
     /// What reads that have not ended yet will answer.
     under_way: HashMap<String, Snapshot>,
     last_entry: Option<Bytes>,
     broken: bool,
-    holds: HashMap<String, HashMap<u64, Instant>>,
+    holds: HashMap<StampKey, HashMap<u64, Instant>>,
     leases: HashMap<String, (u64, Instant)>,
     watchers: Vec<Arc<dyn StampWatcher>>,
 }
@@ -81,7 +82,7 @@ struct State {
 struct Entry {
     bytes: Bytes,
     expires_at: Option<Instant>,
-    loaded_under: Vec<(String, Stamp)>,
+    loaded_under: Vec<(StampKey, Stamp)>,
 }
 
 impl FlawedStore {
@@ -167,9 +168,9 @@ impl Store for FlawedStore {
         Box::pin(async { Ok(stamps) })
     }
 
-    fn create_stamps<'a>(&'a self, fresh: &'a [(&'a str, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
+    fn create_stamps<'a>(&'a self, fresh: &'a [(&'a StampKey, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
         let mut state = self.state();
-        let create = |&(key, fresh): &(&str, Stamp)| {
+        let create = |&(key, fresh): &(&StampKey, Stamp)| {
             if self.has(Flaw::CreatesNothing) {
                 return Some(fresh);
             }
@@ -217,7 +218,7 @@ impl Store for FlawedStore {
         Box::pin(async { Ok(()) })
     }
 
-    fn remove_stamps<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, ()> {
+    fn remove_stamps<'a>(&'a self, stamps: &'a [StampKey]) -> StoreFuture<'a, ()> {
         let mut state = self.state();
         let removed = match self.flaw {
             Flaw::RemovingNothingIsAnError if stamps.is_empty() => {
@@ -258,7 +259,7 @@ impl Store for FlawedStore {
         Box::pin(std::future::pending())
     }
 
-    fn hold<'a>(&'a self, stamps: &'a [String], writer: u64, lease: Duration) -> StoreFuture<'a, ()> {
+    fn hold<'a>(&'a self, stamps: &'a [StampKey], writer: u64, lease: Duration) -> StoreFuture<'a, ()> {
         let mut state = self.state();
         for stamp in stamps {
             let writers = state.holds.entry(stamp.clone()).or_default();
@@ -277,7 +278,7 @@ impl Store for FlawedStore {
         Box::pin(async { Ok(()) })
     }
 
-    fn release<'a>(&'a self, stamps: &'a [String], writer: u64, settle: Duration) -> StoreFuture<'a, ()> {
+    fn release<'a>(&'a self, stamps: &'a [StampKey], writer: u64, settle: Duration) -> StoreFuture<'a, ()> {
         let mut state = self.state();
         for stamp in stamps {
             let writers = state.holds.entry(stamp.clone()).or_default();
@@ -290,7 +291,7 @@ impl Store for FlawedStore {
         Box::pin(async { Ok(()) })
     }
 
-    fn is_held<'a>(&'a self, stamps: &'a [String]) -> StoreFuture<'a, bool> {
+    fn is_held<'a>(&'a self, stamps: &'a [StampKey]) -> StoreFuture<'a, bool> {
         let (state, now) = (self.state(), Instant::now());
         let writers = stamps.iter().filter_map(|stamp| state.holds.get(stamp));
         let held = writers.flat_map(HashMap::values).any(|until| *until > now);

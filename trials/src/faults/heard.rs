@@ -15,12 +15,13 @@ use tokio::{
 
 const OPENED: &str = "the cache store is unavailable";
 const CLOSED: &str = "the cache store answers again";
-const INVALIDATED: &str = "cache_runtime::invalidate: invalidated";
+const INVALIDATED: &str = "cache_runtime::invalidation: invalidated";
 const ACKNOWLEDGED: &str = "acknowledged=true";
 
 /// The log levels that all of this needs. That a mutation goes on without a hold is said of each such mutation, which is
 /// right, and no news about the state of the store.
-pub(super) const LEVELS: &str = "warn,sqlx::query=error,cache_runtime::hold=error,cache_runtime::invalidate=info";
+pub(super) const LEVELS: &str =
+    "warn,sqlx::query=error,cache_runtime::mutation::hold=error,cache_runtime::invalidation=info";
 
 /// How long the line about an invalidation may take from the service to here.
 const LINE: Duration = Duration::from_secs(2);

@@ -12,11 +12,11 @@ use tracing::{
 };
 
 /// Where the runtime says that.
-const TARGET: &str = "cache_runtime::invalidate";
+const TARGET: &str = "cache_runtime::invalidation";
 const FIELD: &str = "acknowledged";
 
 /// Where it warns that a mutation goes on without its hold.
-const HOLDS: &str = "cache_runtime::hold";
+const HOLDS: &str = "cache_runtime::mutation::hold";
 
 tokio::task_local! {
     static HEARD: Heard;

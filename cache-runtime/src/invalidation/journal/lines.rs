@@ -1,14 +1,14 @@
 //! What a journal holds, in a bounded number of lines.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, hash::Hash};
 
-use crate::key::{resource_of_stamp, tenant_of_stamp};
+use crate::key::StampKey;
 
 /// Stamps that are to be removed, each with a value: one line each, until there are too many. Then they are widened, to the
 /// stamps of their resources, to their tenants, to everything: more is invalidated than was asked, never less.
 #[derive(Debug)]
 pub(crate) struct Lines<V> {
-    stamps: HashMap<String, V>,
+    stamps: HashMap<StampKey, V>,
     /// All of a tenant, by its segment in keys.
     tenants: HashMap<String, V>,
     everything: Option<V>,
@@ -30,13 +30,13 @@ impl<V: Copy + Ord> Lines<V> {
     }
 
     /// Writes a stamp down, or its value to the line that covers it.
-    pub(crate) fn write(&mut self, stamp: &str, value: V) {
+    pub(crate) fn write(&mut self, stamp: &StampKey, value: V) {
         if let Some(everything) = &mut self.everything {
             *everything = value.max(*everything);
-        } else if let Some(tenant) = self.tenants.get_mut(tenant_of_stamp(stamp)) {
+        } else if let Some(tenant) = self.tenants.get_mut(stamp.tenant()) {
             *tenant = value.max(*tenant);
         } else {
-            self.stamps.insert(stamp.to_owned(), value);
+            self.stamps.insert(stamp.clone(), value);
         }
     }
 
@@ -62,19 +62,19 @@ impl<V: Copy + Ord> Lines<V> {
 
     /// The same lines with another value.
     pub(crate) fn map<W>(self, value: impl Fn(V) -> W) -> Lines<W> {
-        let lines = |lines: HashMap<String, V>| lines.into_iter().map(|(line, old)| (line, value(old))).collect();
+        fn mapped<K: Eq + Hash, V, W>(lines: HashMap<K, V>, value: impl Fn(V) -> W) -> HashMap<K, W> {
+            lines.into_iter().map(|(line, old)| (line, value(old))).collect()
+        }
         Lines {
-            stamps: lines(self.stamps),
-            tenants: lines(self.tenants),
+            stamps: mapped(self.stamps, &value),
+            tenants: mapped(self.tenants, &value),
             everything: self.everything.map(&value),
         }
     }
 
     /// Whether the removal of this stamp is written down.
-    pub(crate) fn cover(&self, stamp: &str) -> bool {
-        self.everything.is_some()
-            || self.stamps.contains_key(stamp)
-            || self.tenants.contains_key(tenant_of_stamp(stamp))
+    pub(crate) fn cover(&self, stamp: &StampKey) -> bool {
+        self.everything.is_some() || self.stamps.contains_key(stamp) || self.tenants.contains_key(stamp.tenant())
     }
 
     /// Takes out the lines with a value that is wanted.
@@ -94,7 +94,7 @@ impl<V: Copy + Ord> Lines<V> {
     }
 
     /// Strikes out the line of a stamp, if its value is not wanted.
-    pub(crate) fn strike_out(&mut self, stamp: &str, wanted: impl Fn(V) -> bool) {
+    pub(crate) fn strike_out(&mut self, stamp: &StampKey, wanted: impl Fn(V) -> bool) {
         if self.stamps.get(stamp).is_some_and(|value| !wanted(*value)) {
             self.stamps.remove(stamp);
         }
@@ -104,12 +104,12 @@ impl<V: Copy + Ord> Lines<V> {
     pub(crate) fn bound(&mut self, limit: usize) {
         if self.len() > limit {
             for (stamp, value) in std::mem::take(&mut self.stamps) {
-                raise(&mut self.stamps, resource_of_stamp(&stamp).to_owned(), value);
+                raise(&mut self.stamps, stamp.of_resource(), value);
             }
         }
         if self.len() > limit {
             for (stamp, value) in std::mem::take(&mut self.stamps) {
-                raise(&mut self.tenants, tenant_of_stamp(&stamp).to_owned(), value);
+                raise(&mut self.tenants, stamp.tenant().to_owned(), value);
             }
         }
         if self.len() > limit {
@@ -120,7 +120,7 @@ impl<V: Copy + Ord> Lines<V> {
         }
     }
 
-    pub(crate) fn stamps(&self) -> impl Iterator<Item = &String> {
+    pub(crate) fn stamps(&self) -> impl Iterator<Item = &StampKey> {
         self.stamps.keys()
     }
 
@@ -133,7 +133,7 @@ impl<V: Copy + Ord> Lines<V> {
     }
 }
 
-fn raise<V: Copy + Ord>(lines: &mut HashMap<String, V>, line: String, value: V) {
+fn raise<K: Eq + Hash, V: Copy + Ord>(lines: &mut HashMap<K, V>, line: K, value: V) {
     let latest = lines.entry(line).or_insert(value);
     *latest = value.max(*latest);
 }
@@ -142,10 +142,14 @@ fn raise<V: Copy + Ord>(lines: &mut HashMap<String, V>, line: String, value: V) 
 mod tests {
     use super::*;
 
+    fn key(stamp: &str) -> StampKey {
+        StampKey::new(stamp.to_owned())
+    }
+
     fn lines(stamps: &[&str]) -> Lines<u64> {
         let mut lines = Lines::default();
         for (number, stamp) in (1..).zip(stamps) {
-            lines.write(stamp, number);
+            lines.write(&key(stamp), number);
         }
         lines
     }
@@ -155,7 +159,7 @@ mod tests {
         let mut lines = lines(&["cachestamp:t:r:c-1", "cachestamp:t:r:c-2", "cachestamp:u:r"]);
         lines.bound(2);
         assert_eq!(lines.len(), 2);
-        assert!(lines.cover("cachestamp:t:r") && !lines.cover("cachestamp:t:other"));
+        assert!(lines.cover(&key("cachestamp:t:r")) && !lines.cover(&key("cachestamp:t:other")));
     }
 
     #[test]
@@ -163,11 +167,14 @@ mod tests {
         let mut lines = lines(&["cachestamp:t:a", "cachestamp:t:b", "cachestamp:u:a"]);
         lines.bound(2);
         assert_eq!(lines.len(), 2);
-        assert!(lines.cover("cachestamp:t:c:x-1") && !lines.cover("cachestamp:v:a"));
-        lines.write("cachestamp:t:d", 9);
+        assert!(lines.cover(&key("cachestamp:t:c:x-1")) && !lines.cover(&key("cachestamp:v:a")));
+        lines.write(&key("cachestamp:t:d"), 9);
         assert_eq!(lines.len(), 2, "what a tenant covers is no line of its own");
         lines.retain(|number| number > 8);
-        assert!(lines.cover("cachestamp:t:d"), "its line is as young as the last write");
+        assert!(
+            lines.cover(&key("cachestamp:t:d")),
+            "its line is as young as the last write"
+        );
     }
 
     #[test]
@@ -175,7 +182,7 @@ mod tests {
         let mut lines = lines(&["cachestamp:t:a", "cachestamp:u:a", "cachestamp:v:a"]);
         lines.bound(2);
         assert_eq!(lines.len(), 1);
-        assert!(lines.has_everything() && lines.cover("cachestamp:w:z"));
+        assert!(lines.has_everything() && lines.cover(&key("cachestamp:w:z")));
     }
 
     #[test]
@@ -184,6 +191,10 @@ mod tests {
         let mut wide = lines(&["cachestamp:u:a", "cachestamp:u:b"]);
         wide.bound(1);
         all.merge(wide);
-        assert!(all.cover("cachestamp:t:a") && all.cover("cachestamp:u:c") && !all.cover("cachestamp:t:b"));
+        assert!(
+            all.cover(&key("cachestamp:t:a"))
+                && all.cover(&key("cachestamp:u:c"))
+                && !all.cover(&key("cachestamp:t:b"))
+        );
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{LIMIT, lines::Lines};
+use crate::key::StampKey;
 use crate::sync::{
     Mutex, MutexGuard,
     atomic::{AtomicUsize, Ordering},
@@ -42,7 +43,7 @@ pub(crate) struct Position(u64);
 /// What is pending at some position, to be sent.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    pub(crate) stamps: Vec<String>,
+    pub(crate) stamps: Vec<StampKey>,
     /// All stamps of these tenants.
     pub(crate) tenants: Vec<String>,
     /// All stamps.
@@ -73,7 +74,7 @@ impl Journal {
     }
 
     /// Writes an invalidation down. From here on this process does not read what depends on these stamps.
-    pub(crate) fn write(&self, stamps: &[String]) -> Position {
+    pub(crate) fn write(&self, stamps: &[StampKey]) -> Position {
         self.change(|pending| {
             pending.last += 1;
             for stamp in stamps {
@@ -92,7 +93,7 @@ impl Journal {
     }
 
     /// Strikes out what the store has acknowledged, but not what was written again since.
-    pub(crate) fn acknowledge(&self, stamps: &[String], position: Position) {
+    pub(crate) fn acknowledge(&self, stamps: &[StampKey], position: Position) {
         let now = Instant::now();
         self.change(|pending| {
             for stamp in stamps {
@@ -132,7 +133,7 @@ impl Journal {
     }
 
     /// Whether an invalidation of what depends on any of these stamps is still unacknowledged.
-    pub(crate) fn blocks(&self, stamps: &[String]) -> bool {
+    pub(crate) fn blocks(&self, stamps: &[StampKey]) -> bool {
         if self.is_empty() {
             return false;
         }

@@ -28,7 +28,7 @@ pub(in crate::contract) async fn a_created_stamp_is_what_reads_see(bench: &Bench
 
 pub(in crate::contract) async fn a_stamp_is_created_once(bench: &Bench) -> Result<(), Broken> {
     let address = bench.address("r", "h");
-    let key = address.stamps()[0].as_str();
+    let key = &address.stamps()[0];
     let (first, second) = (random_stamp()?, random_stamp()?);
     bench.store.create_stamps(&[(key, first)]).await?;
     let created = bench.store.create_stamps(&[(key, second)]).await?;
@@ -48,7 +48,7 @@ pub(in crate::contract) async fn the_stamps_of_an_address_keep_their_order(bench
     let address = bench.scoped("r", &[("a", "1"), ("b", "2"), ("c", "3")], "h");
     let mut fresh = Vec::new();
     for key in address.stamps() {
-        fresh.push((key.as_str(), random_stamp()?));
+        fresh.push((key, random_stamp()?));
     }
     // In another order than that of the address, and in two calls, so that some of them are there already.
     bench.store.create_stamps(&fresh[2..3]).await?;

@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use cache_runtime::store::{Coherent, StampWatcher};
+use cache_runtime::store::{Coherent, StampKey, StampWatcher};
 use tokio::{select, time::Instant};
 
 use super::super::bench::{Bench, Broken, ensure, until};
@@ -85,12 +85,12 @@ pub(in crate::contract) async fn a_removal_is_reported_though_there_was_no_stamp
     .await
 }
 
-async fn a_removal_is_reported(bench: &Bench, notes: &Notes, stamp: &String) -> Result<(), Broken> {
+async fn a_removal_is_reported(bench: &Bench, notes: &Notes, stamp: &StampKey) -> Result<(), Broken> {
     bench.store.remove_stamps(std::slice::from_ref(stamp)).await?;
     let removed = Instant::now();
     until!("the store is coherent again", notes.is_coherent_since(removed));
     ensure!(
-        notes.noted().changed.contains(stamp),
+        notes.noted().changed.contains(stamp.as_str()),
         "the removal of {stamp} was not reported"
     );
     Ok(())

@@ -11,7 +11,7 @@ use super::{
     leases::token,
 };
 use crate::{
-    key::{hold_key, writer_key},
+    key::StampKey,
     store::{StoreError, StoreErrorKind},
 };
 
@@ -20,7 +20,7 @@ const LIFETIME: Duration = Duration::from_hours(24);
 
 pub(in super::super) async fn enter(
     servers: &Servers,
-    stamps: &[String],
+    stamps: &[StampKey],
     writer: u64,
     stay: Duration,
 ) -> Result<(), StoreError> {
@@ -30,14 +30,14 @@ pub(in super::super) async fn enter(
     let mut own_key = pipe();
     own_key
         .cmd("SET")
-        .arg(writer_key(first, token.as_bytes()))
+        .arg(first.writer(token.as_bytes()))
         .arg(1)
         .arg("PX")
         .arg(millis(stay));
     let mut sets = pipe();
     for stamp in stamps {
-        sets.cmd("SADD").arg(hold_key(stamp)).arg(&token);
-        sets.cmd("PEXPIRE").arg(hold_key(stamp)).arg(lifetime);
+        sets.cmd("SADD").arg(stamp.hold()).arg(&token);
+        sets.cmd("PEXPIRE").arg(stamp.hold()).arg(lifetime);
     }
     // In this order: who finds the writer in a set finds its key, too.
     let entered = servers
@@ -58,7 +58,7 @@ pub(in super::super) async fn enter(
 
 pub(in super::super) async fn leave(
     servers: &Servers,
-    stamps: &[String],
+    stamps: &[StampKey],
     writer: u64,
     settle: Duration,
 ) -> Result<(), StoreError> {
@@ -70,16 +70,16 @@ pub(in super::super) async fn leave(
     let token = token(writer);
     let mut pipeline = pipe();
     for stamp in stamps {
-        pipeline.cmd("SREM").arg(hold_key(stamp)).arg(&token);
+        pipeline.cmd("SREM").arg(stamp.hold()).arg(&token);
     }
-    pipeline.cmd("UNLINK").arg(writer_key(first, token.as_bytes()));
+    pipeline.cmd("UNLINK").arg(first.writer(token.as_bytes()));
     send(servers, &pipeline, Traffic::Writes).await.map(drop)
 }
 
-pub(in super::super) async fn anyone(servers: &Servers, stamps: &[String]) -> Result<bool, StoreError> {
+pub(in super::super) async fn anyone(servers: &Servers, stamps: &[StampKey]) -> Result<bool, StoreError> {
     let mut pipeline = pipe();
     for stamp in stamps {
-        pipeline.cmd("SMEMBERS").arg(hold_key(stamp));
+        pipeline.cmd("SMEMBERS").arg(stamp.hold());
     }
     let replies = send(servers, &pipeline, Traffic::Reads).await?;
     let foreign = foreign(stamps, replies.iter());
@@ -88,7 +88,7 @@ pub(in super::super) async fn anyone(servers: &Servers, stamps: &[String]) -> Re
         servers.unlink(&foreign, Traffic::Writes).await?;
         return Ok(true);
     }
-    let mut writers: Vec<(&String, Vec<u8>)> = Vec::new();
+    let mut writers: Vec<(&StampKey, Vec<u8>)> = Vec::new();
     for (stamp, reply) in stamps.iter().zip(replies) {
         let tokens: Vec<Vec<u8>> = redis::from_redis_value(reply).map_err(|error| unexpected("SMEMBERS", error))?;
         writers.extend(tokens.into_iter().map(|token| (stamp, token)));
@@ -98,7 +98,7 @@ pub(in super::super) async fn anyone(servers: &Servers, stamps: &[String]) -> Re
     }
     let mut stays = pipe();
     for (stamp, token) in &writers {
-        stays.cmd("GET").arg(writer_key(stamp, token));
+        stays.cmd("GET").arg(stamp.writer(token));
     }
     let stays = send(servers, &stays, Traffic::Reads).await?;
     let (living, dead): (Vec<_>, Vec<_>) = writers
@@ -109,7 +109,7 @@ pub(in super::super) async fn anyone(servers: &Servers, stamps: &[String]) -> Re
         // They have died or have settled. One that only stood still comes back with its next renewal.
         let mut forget = pipe();
         for ((stamp, token), _) in dead {
-            forget.cmd("SREM").arg(hold_key(stamp)).arg(token);
+            forget.cmd("SREM").arg(stamp.hold()).arg(token);
         }
         // What fails here is done by the next one who asks.
         drop(send(servers, &forget, Traffic::Writes).await);
@@ -118,9 +118,9 @@ pub(in super::super) async fn anyone(servers: &Servers, stamps: &[String]) -> Re
 }
 
 /// The keys of the holds under which stands what is no set, to judge by one reply for each stamp.
-fn foreign<'a>(stamps: &[String], replies: impl Iterator<Item = &'a Value>) -> Vec<String> {
+fn foreign<'a>(stamps: &[StampKey], replies: impl Iterator<Item = &'a Value>) -> Vec<String> {
     let stamps = stamps.iter().zip(replies).filter(|(_, reply)| is_foreign(reply));
-    stamps.map(|(stamp, _)| hold_key(stamp)).collect()
+    stamps.map(|(stamp, _)| stamp.hold()).collect()
 }
 
 fn is_foreign(reply: &Value) -> bool {

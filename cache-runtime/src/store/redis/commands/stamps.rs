@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     entry::Stamp,
+    key::StampKey,
     store::{StoreError, StoreErrorKind},
 };
 
@@ -22,19 +23,19 @@ const SCAN_COUNT: u32 = 512;
 
 pub(in super::super) async fn create(
     servers: &Servers,
-    fresh: &[(&str, Stamp)],
+    fresh: &[(&StampKey, Stamp)],
 ) -> Result<Vec<Option<Stamp>>, StoreError> {
     let mut pipeline = pipe();
     let lifetime = millis(LIFETIME);
     for (key, stamp) in fresh {
         pipeline
             .cmd("SET")
-            .arg(key)
+            .arg(key.as_str())
             .arg(stamp.to_string())
             .arg("NX")
             .arg("PX")
             .arg(lifetime);
-        pipeline.cmd("GET").arg(key);
+        pipeline.cmd("GET").arg(key.as_str());
     }
     let replies = servers.replies(&pipeline, Traffic::Writes).await?;
     let mut stamps = Vec::with_capacity(fresh.len());

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     entry::{Envelope, Stamp},
-    key::Address,
+    key::{Address, StampKey},
     store::{StoreError, Swept},
 };
 
@@ -67,7 +67,7 @@ async fn remove_dead(servers: &Servers, entries: &[Address]) -> Result<u64, Stor
         let last = Envelope::head_len(entry.stamps().len()) - 1;
         look.cmd("GETRANGE").arg(entry.entry()).arg(0).arg(last);
     }
-    let mut keys: Vec<&str> = entries.iter().flat_map(Address::stamps).map(String::as_str).collect();
+    let mut keys: Vec<&str> = entries.iter().flat_map(Address::stamps).map(StampKey::as_str).collect();
     keys.sort_unstable();
     keys.dedup();
     for key in &keys {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::key::Address;
+use crate::key::{Address, StampKey};
 
 /// Which of an address's keys: its stamps come first, its entry last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +17,7 @@ impl KeySet {
     /// These keys of this address, in order.
     pub(in super::super) fn of<'a>(&'a self, address: &'a Address) -> impl Iterator<Item = &'a str> + Clone {
         let stamps = address.stamps();
-        let all = stamps.iter().map(String::as_str).chain([address.entry()]);
+        let all = stamps.iter().map(StampKey::as_str).chain([address.entry()]);
         let is_meant = move |place: &usize| match self {
             Self::StampsAndEntry => true,
             Self::Stamps => *place < stamps.len(),

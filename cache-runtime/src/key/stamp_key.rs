@@ -1,0 +1,107 @@
+//! The key of a stamp, and what follows from it, which alone may be known.
+
+use std::{borrow::Borrow, fmt, ops::Deref};
+
+/// What stands before the tenant in the key of a stamp, after the namespace if there is one.
+pub(crate) const STAMP: &str = "cachestamp:";
+
+pub(crate) const HOLD: &str = "cachehold:";
+pub(crate) const WRITER: &str = "cachewriter:";
+
+/// The key of a stamp: `cachestamp:{tenant}:{resource}[:{scope}-{value}]`, in a namespace after `{namespace}:`.
+///
+/// A cache hands them to its store, in [`Address::stamps`](crate::store::Address::stamps) and for removal; to a store they are
+/// text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StampKey(String);
+
+impl StampKey {
+    /// A key that is one of a stamp for sure.
+    pub(crate) fn new(key: String) -> Self {
+        Self(key)
+    }
+
+    /// Reads a key that stands in a store. `None` unless it is that of a stamp, in whatever namespace.
+    pub fn parse(key: &str) -> Option<Self> {
+        let (namespace, rest) = key.split_once(STAMP)?;
+        let is_namespace = namespace.is_empty() || namespace.find(':') == Some(namespace.len() - 1);
+        (is_namespace && rest.contains(':')).then(|| Self(key.to_owned()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The stamp of the whole resource.
+    pub(crate) fn of_resource(&self) -> Self {
+        let (prefix, rest) = self.around();
+        let segments = rest.splitn(3, ':').take(2).map(|segment| segment.len() + 1);
+        let len = (prefix.len() + STAMP.len() + segments.sum::<usize>()).saturating_sub(1);
+        Self(self.0.get(..len).unwrap_or(&self.0).to_owned())
+    }
+
+    /// The tenant, escaped.
+    pub(crate) fn tenant(&self) -> &str {
+        let (_, rest) = self.around();
+        rest.split(':').next().unwrap_or(rest)
+    }
+
+    /// The key of the set of writers in the hold of the stamp.
+    pub(crate) fn hold(&self) -> String {
+        let (prefix, rest) = self.around();
+        [prefix, HOLD, rest].concat()
+    }
+
+    /// The key of the stay of a writer in the hold of the stamp, among others perhaps.
+    pub(crate) fn writer(&self, token: &[u8]) -> Vec<u8> {
+        let (prefix, _) = self.around();
+        [prefix.as_bytes(), WRITER.as_bytes(), token].concat()
+    }
+
+    /// What stands before the kind of the key, and what comes after it.
+    fn around(&self) -> (&str, &str) {
+        self.0.split_once(STAMP).unwrap_or(("", &self.0))
+    }
+}
+
+impl Deref for StampKey {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// So that one is found by its text.
+impl Borrow<str> for StampKey {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for StampKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// With its text.
+impl PartialEq<str> for StampKey {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other
+    }
+}
+
+/// With its text.
+impl PartialEq<&str> for StampKey {
+    fn eq(&self, other: &&str) -> bool {
+        self.0 == *other
+    }
+}
+
+impl AsRef<str> for StampKey {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
