@@ -224,7 +224,7 @@ impl Lookup<'_> {
             Landing::Absent(depth) => S::absent(depth),
             Landing::Failed => None,
         };
-        self.note_shared(shared)
+        shared.inspect(|_| self.engine().counters.shared_loads.add(1))
     }
 
     /// What an entry stands for that another one has filled while this call waited; told to those who wait for this call. Goes
@@ -244,13 +244,7 @@ impl Lookup<'_> {
         if let Some((leader, encoded)) = leader.zip(envelope.encoded().ok()) {
             leader.land(Landing::Value(LoadedValue::new::<_, N>(&value, encoded)));
         }
-        match self.note_shared(Some(S::restore(value))) {
-            Some(shared) => ControlFlow::Break(Turn::Shared(shared)),
-            None => ControlFlow::Continue(()),
-        }
-    }
-
-    fn note_shared<R>(&self, shared: Option<R>) -> Option<R> {
-        shared.inspect(|_| self.engine().counters.shared_loads.add(1))
+        self.engine().counters.shared_loads.add(1);
+        ControlFlow::Break(Turn::Shared(S::restore(value)))
     }
 }

@@ -4,7 +4,7 @@
 //! the database knows nothing of that, and commits when it gets the lock. Whoever reads in between stores the old row again,
 //! under a stamp that nobody would remove.
 
-use std::{collections::HashMap, sync::MutexGuard, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use tokio::time::Instant;
 
@@ -36,7 +36,7 @@ impl Repeats {
         let now = Instant::now();
         // Where the sum is past the end of time, the time never comes.
         let Some(at) = now.checked_add(self.after) else { return };
-        let mut due = self.due();
+        let mut due = self.due.lock();
         due.extend(stamps.iter().map(|stamp| (stamp.clone(), at)));
         if due.len() > self.limit {
             due.values_mut().for_each(|at| *at = now);
@@ -46,7 +46,8 @@ impl Repeats {
     /// Takes out those whose time has come.
     pub(crate) fn take_due(&self) -> Vec<StampKey> {
         let now = Instant::now();
-        self.due()
+        self.due
+            .lock()
             .extract_if(|_, at| *at <= now)
             .map(|(stamp, _)| stamp)
             .collect()
@@ -54,17 +55,13 @@ impl Repeats {
 
     /// Takes out all of them.
     pub(crate) fn take_all(&self) -> Vec<StampKey> {
-        self.due().drain().map(|(stamp, _)| stamp).collect()
+        self.due.lock().drain().map(|(stamp, _)| stamp).collect()
     }
 
     /// How long it is until the next one.
     pub(crate) fn next_in(&self) -> Option<Duration> {
-        let next = self.due().values().copied().min()?;
+        let next = self.due.lock().values().copied().min()?;
         Some(next.saturating_duration_since(Instant::now()))
-    }
-
-    fn due(&self) -> MutexGuard<'_, HashMap<StampKey, Instant>> {
-        self.due.lock()
     }
 }
 

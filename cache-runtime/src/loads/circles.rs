@@ -8,7 +8,7 @@
 //! "Can" is the least fixed point: who is only held up by one another goes on with none of them.
 
 use super::load::{Awaited, Load};
-use crate::sync::{Arc, Mutex, MutexGuard};
+use crate::sync::{Arc, Mutex};
 
 /// Who waits for whom, of all loads that are inside of others or wait for their turn.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ impl Waits {
     /// Notes that a load waits. `None` if it would wait for itself: for what cannot end before one of the loads that it is
     /// inside of has ended.
     pub(crate) fn begin(&self, load: &Arc<Load>, awaited: Arc<dyn Awaited>) -> Option<Wait> {
-        let _beginning = self.beginning();
+        let _beginning = self.beginning.lock();
         if depends_on(&awaited.loads(), load) {
             return None;
         }
@@ -36,7 +36,7 @@ impl Waits {
 
     /// Whether one of these loads can end only after `load`, or after what it is inside of, and none can before.
     pub(crate) fn depend_on(&self, loads: &[Arc<Load>], load: &Load) -> bool {
-        let _beginning = self.beginning();
+        let _beginning = self.beginning.lock();
         depends_on(loads, load)
     }
 
@@ -46,12 +46,8 @@ impl Waits {
         if loads.iter().any(|load| !load.has_stalled() && load.waits().is_empty()) {
             return false;
         }
-        let _beginning = self.beginning();
+        let _beginning = self.beginning.lock();
         !any_goes_on(loads, None)
-    }
-
-    fn beginning(&self) -> MutexGuard<'_, ()> {
-        self.beginning.lock()
     }
 }
 

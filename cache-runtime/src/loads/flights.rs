@@ -15,7 +15,7 @@ use super::{
 };
 use crate::key::StampKey;
 use crate::sync::{
-    Arc, Mutex, MutexGuard,
+    Arc, Mutex,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -133,7 +133,7 @@ impl<K: FlightKey> Flights<K> {
         } = joining;
         loop {
             let flight = {
-                let mut table = self.table();
+                let mut table = self.table.lock();
                 if let Some(flight) = table.flying.get(&key) {
                     Arc::clone(flight)
                 } else {
@@ -182,18 +182,18 @@ impl<K: FlightKey> Flights<K> {
 
     /// Takes the flights that depend on one of these stamps out of the table: who is aboard stays, nobody joins.
     pub(crate) fn detach(&self, stamps: &[StampKey]) {
-        self.table().flying.retain(|key, _| !key.depends_on(stamps));
+        self.table.lock().flying.retain(|key, _| !key.depends_on(stamps));
     }
 
     /// Takes all flights out of the table.
     pub(crate) fn detach_all(&self) {
-        self.table().flying.clear();
+        self.table.lock().flying.clear();
     }
 
     /// How many flights are in the table.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.table().flying.len()
+        self.table.lock().flying.len()
     }
 
     fn remove(&self, key: &K, flight: &Arc<Flight<K::Value>>) {
@@ -209,7 +209,7 @@ impl<K: FlightKey> Flights<K> {
     }
 
     fn remove_if(&self, key: &K, flight: &Arc<Flight<K::Value>>, removed: impl FnOnce(&State<K::Value>) -> bool) {
-        let mut table = self.table();
+        let mut table = self.table.lock();
         let current = table.flying.get(key);
         if !current.is_some_and(|current| Arc::ptr_eq(current, flight)) {
             return;
@@ -225,10 +225,6 @@ impl<K: FlightKey> Flights<K> {
 
     fn next(&self) -> u64 {
         self.last.fetch_add(1, Ordering::SeqCst) + 1
-    }
-
-    fn table(&self) -> MutexGuard<'_, Table<K>> {
-        self.table.lock()
     }
 }
 
@@ -279,7 +275,8 @@ impl<K: FlightKey> Leader<K> {
     pub(crate) fn is_detached(&self) -> bool {
         !self
             .flights
-            .table()
+            .table
+            .lock()
             .flying
             .get(&self.key)
             .is_some_and(|current| Arc::ptr_eq(current, &self.flight))

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, LazyLock, MutexGuard},
+    sync::{Arc, LazyLock},
 };
 
 use super::Load;
@@ -32,22 +32,22 @@ impl Holders {
     /// Notes that the store has given a lease to this load. Whoever had it before has lost it.
     pub(crate) fn note(&self, key: &Arc<str>, token: u64, load: &Arc<Load>) {
         let load = Arc::clone(load);
-        self.holdings().insert(Arc::clone(key), LeaseHolder { token, load });
+        self.0.lock().insert(Arc::clone(key), LeaseHolder { token, load });
     }
 
     /// The load that has a lease; `None` if none of this process has.
     pub(crate) fn of(&self, key: &str) -> Option<Arc<Load>> {
-        self.holdings().get(key).map(|holding| Arc::clone(&holding.load))
+        self.0.lock().get(key).map(|holding| Arc::clone(&holding.load))
     }
 
     /// Whether this load has the lease.
     pub(crate) fn has(&self, key: &str, load: &Arc<Load>) -> bool {
-        self.holdings().get(key).is_some_and(|holding| holding.is_of(load))
+        self.0.lock().get(key).is_some_and(|holding| holding.is_of(load))
     }
 
     /// Lets one load have the lease of another. Returns what the store knows the holder as; `None` if that one has it no more.
     pub(crate) fn pass_on(&self, key: &str, from: &Arc<Load>, to: &Arc<Load>) -> Option<u64> {
-        let mut holdings = self.holdings();
+        let mut holdings = self.0.lock();
         let holding = holdings.get_mut(key).filter(|holding| holding.is_of(from))?;
         holding.load = Arc::clone(to);
         Some(holding.token)
@@ -55,15 +55,11 @@ impl Holders {
 
     /// This load has the lease no longer. Returns whether it had.
     pub(crate) fn end(&self, key: &str, load: &Arc<Load>) -> bool {
-        let mut holdings = self.holdings();
+        let mut holdings = self.0.lock();
         let had = holdings.get(key).is_some_and(|holding| holding.is_of(load));
         if had {
             holdings.remove(key);
         }
         had
-    }
-
-    fn holdings(&self) -> MutexGuard<'_, HashMap<Arc<str>, LeaseHolder>> {
-        self.0.lock()
     }
 }

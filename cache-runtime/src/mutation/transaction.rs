@@ -1,6 +1,6 @@
 //! Invalidations that wait for a commit.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use super::hold::{self, Hold};
 use crate::{
@@ -104,12 +104,12 @@ impl ContextPart for TransactionLog {
 impl TransactionLog {
     /// Whether the transaction has not ended yet.
     pub(crate) fn is_open(&self) -> bool {
-        !self.log().over
+        !self.log.lock().over
     }
 
     /// Notes an invalidation, and takes the holds, unless the transaction is over. Returns whether it can wait for the commit.
     pub(crate) fn note(&self, cache: &Cache, invalidation: &Invalidation, holds: &mut Vec<Hold>) -> bool {
-        let mut log = self.log();
+        let mut log = self.log.lock();
         if log.over {
             return false;
         }
@@ -121,16 +121,12 @@ impl TransactionLog {
 
     /// Nothing is noted from here on.
     fn end(&self) {
-        self.log().over = true;
+        self.log.lock().over = true;
     }
 
     /// Takes out what was noted for one cache.
     fn pop(&self) -> Option<Note> {
-        self.log().noted.pop()
-    }
-
-    fn log(&self) -> MutexGuard<'_, Log> {
-        self.log.lock()
+        self.log.lock().noted.pop()
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use crate::key::StampKey;
 use crate::sync::{
-    Arc, Mutex, MutexGuard, Weak,
+    Arc, Mutex, Weak,
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
@@ -63,7 +63,7 @@ impl Marks {
 impl StampTable {
     /// Takes the marks of these stamps; to be called before the stamps are read.
     pub(crate) fn take(&self, stamps: &[StampKey]) -> Marks {
-        let mut table = self.table();
+        let mut table = self.table.lock();
         // Under the lock, so that the session does not end in between.
         let session = self.session.load(Ordering::SeqCst);
         Marks(stamps.iter().map(|stamp| table.take(stamp, session)).collect())
@@ -92,7 +92,7 @@ impl StampTable {
 
     /// A stamp has changed.
     pub(crate) fn changed(&self, stamp: &str) {
-        let mut table = self.table();
+        let mut table = self.table.lock();
         if let Some(mark) = table.by_stamp.remove(stamp).and_then(|mark| mark.upgrade()) {
             // Under the lock: whoever reports the next change finds no mark, and relies on this one being void.
             mark.changed.store(true, Ordering::SeqCst);
@@ -101,7 +101,7 @@ impl StampTable {
 
     /// Changes may have gone unreported: a new session begins.
     pub(crate) fn begin_session(&self) {
-        let mut table = self.table();
+        let mut table = self.table.lock();
         self.session.fetch_add(1, Ordering::SeqCst);
         table.by_stamp.clear();
     }
@@ -109,11 +109,7 @@ impl StampTable {
     /// How many stamps are in the table.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.table().by_stamp.len()
-    }
-
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock()
+        self.table.lock().by_stamp.len()
     }
 }
 

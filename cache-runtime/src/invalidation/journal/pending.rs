@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{LIMIT, lines::Lines};
 use crate::key::StampKey;
 use crate::sync::{
-    Mutex, MutexGuard,
+    Mutex,
     atomic::{AtomicUsize, Ordering},
 };
 
@@ -137,7 +137,7 @@ impl Journal {
         if self.is_empty() {
             return false;
         }
-        let pending = self.pending();
+        let pending = self.pending.lock();
         stamps.iter().any(|stamp| pending.lines.cover(stamp))
     }
 
@@ -152,7 +152,7 @@ impl Journal {
 
     /// Everything that is pending, to be sent again.
     pub(crate) fn batch(&self) -> Batch {
-        let pending = self.pending();
+        let pending = self.pending.lock();
         Batch {
             stamps: pending.lines.stamps().cloned().collect(),
             tenants: pending.lines.tenants().cloned().collect(),
@@ -162,16 +162,12 @@ impl Journal {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Pending) -> T) -> T {
-        let mut pending = self.pending();
+        let mut pending = self.pending.lock();
         let outcome = change(&mut pending);
         pending.lines.bound(self.limit);
         pending.acknowledged.bound(self.limit);
         self.len.store(pending.lines.len(), Ordering::SeqCst);
         outcome
-    }
-
-    fn pending(&self) -> MutexGuard<'_, Pending> {
-        self.pending.lock()
     }
 }
 

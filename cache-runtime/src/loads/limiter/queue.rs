@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::{
     loads::{Awaited, Load, Sightings},
     sync::{
-        Arc, Mutex, MutexGuard, Notify,
+        Arc, Mutex, Notify,
         atomic::{AtomicU8, AtomicU64, Ordering},
     },
     task::TaskPerRuntime,
@@ -93,7 +93,7 @@ impl Queue {
 
     /// A place, if one is free and nobody waits.
     pub(crate) fn try_take(self: &Arc<Self>, load: &Arc<Load>) -> Option<Place> {
-        let mut places = self.places();
+        let mut places = self.places.lock();
         if places.holders.len() >= self.limit || !places.waiting.is_empty() {
             return None;
         }
@@ -104,7 +104,7 @@ impl Queue {
 
     /// The place of another load, which has stalled; `None` if it has none.
     pub(crate) fn take_over(self: &Arc<Self>, from: &Arc<Load>, load: &Arc<Load>) -> Option<Place> {
-        let mut places = self.places();
+        let mut places = self.places.lock();
         let holder = places
             .holders
             .iter_mut()
@@ -117,14 +117,14 @@ impl Queue {
     /// The end of the queue, where a load waits for a place.
     pub(crate) fn line_up(self: &Arc<Self>, load: &Arc<Load>) -> Place {
         let turn = Turn::new(load, WAITING);
-        self.places().waiting.push_back(Arc::clone(&turn));
+        self.places.lock().waiting.push_back(Arc::clone(&turn));
         self.place(turn)
     }
 
     /// Takes their places from loads that have stalled, if somebody waits for one.
     pub(crate) fn look(&self, sightings: &mut Sightings) {
         let stalled = {
-            let mut places = self.places();
+            let mut places = self.places.lock();
             let stalled = sightings.look(&places.loads());
             places.holders.retain(|holder| {
                 let lost = stalled.iter().any(|load| Arc::ptr_eq(load, &holder.load));
@@ -142,7 +142,7 @@ impl Queue {
 
     /// Lets the next one in, whether or not there is room.
     pub(crate) fn is_overdue(&self) {
-        let mut places = self.places();
+        let mut places = self.places.lock();
         if let Some(turn) = places.waiting.pop_front() {
             self.let_in(&mut places, &turn);
         }
@@ -155,7 +155,7 @@ impl Queue {
 
     /// Whether nobody waits.
     pub(crate) fn is_empty(&self) -> bool {
-        self.places().waiting.is_empty()
+        self.places.lock().waiting.is_empty()
     }
 
     /// Waits until nobody waits.
@@ -171,7 +171,7 @@ impl Queue {
 
     /// Gives free places to those who wait.
     fn grant(&self) {
-        let mut places = self.places();
+        let mut places = self.places.lock();
         while places.holders.len() < self.limit {
             let Some(turn) = places.waiting.pop_front() else {
                 break;
@@ -196,10 +196,6 @@ impl Queue {
             queue: Arc::clone(self),
             turn,
         }
-    }
-
-    fn places(&self) -> MutexGuard<'_, Places> {
-        self.places.lock()
     }
 }
 
@@ -227,7 +223,7 @@ impl Place {
             // Made before the look, so that a grant in between is not missed.
             let granted = turn.granted.notified();
             {
-                let mut places = queue.places();
+                let mut places = queue.places.lock();
                 match turn.stand() {
                     HOLDING => break,
                     WAITING => {}
@@ -255,7 +251,7 @@ struct InLine {
 
 impl Awaited for InLine {
     fn loads(&self) -> Vec<Arc<Load>> {
-        let places = self.queue.places();
+        let places = self.queue.places.lock();
         if self.turn.stand() == WAITING {
             places.loads()
         } else {
@@ -267,7 +263,7 @@ impl Awaited for InLine {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.queue.places().leave(&self.turn);
+        self.queue.places.lock().leave(&self.turn);
         self.queue.grant();
     }
 }

@@ -1,6 +1,6 @@
 //! Stays of guests at places, each until a time of its own: those of writers in holds, and of holders of leases.
 
-use std::{collections::HashMap, sync::MutexGuard, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use tokio::time::Instant;
 
@@ -22,12 +22,12 @@ struct Places {
 impl Stays {
     /// Lets a guest stay from now for `lasting`; with zero it leaves.
     pub(super) fn stay(&self, place: &str, guest: u64, lasting: Duration) {
-        self.places().stay(place, guest, lasting);
+        self.0.lock().stay(place, guest, lasting);
     }
 
     /// As [`stay`](Self::stay), unless another guest is there. Returns whether the guest stays.
     pub(super) fn stay_alone(&self, place: &str, guest: u64, lasting: Duration) -> bool {
-        let mut places = self.places();
+        let mut places = self.0.lock();
         let alone = places
             .at(place)
             .is_none_or(|guests| guests.keys().all(|other| *other == guest));
@@ -39,7 +39,7 @@ impl Stays {
 
     /// As [`stay`](Self::stay), if the guest is there.
     pub(super) fn stay_longer(&self, place: &str, guest: u64, lasting: Duration) {
-        let mut places = self.places();
+        let mut places = self.0.lock();
         if places.at(place).is_some_and(|guests| guests.contains_key(&guest)) {
             places.stay(place, guest, lasting);
         }
@@ -47,15 +47,11 @@ impl Stays {
 
     /// All guests leave.
     pub(super) fn end(&self, place: &str) {
-        self.places().guests.remove(place);
+        self.0.lock().guests.remove(place);
     }
 
     pub(super) fn anyone(&self, place: &str) -> bool {
-        self.places().at(place).is_some()
-    }
-
-    fn places(&self) -> MutexGuard<'_, Places> {
-        self.0.lock()
+        self.0.lock().at(place).is_some()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The watchers who are told of changes of stamps.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use crate::{
     store::{Coherent, StampWatcher},
@@ -14,7 +14,7 @@ pub(super) struct Watchers(Mutex<Vec<Arc<dyn StampWatcher>>>);
 impl Watchers {
     /// Lets somebody watch until what is returned is dropped.
     pub(super) fn register(&self, watcher: Arc<dyn StampWatcher>) -> Registration<'_> {
-        let mut watchers = self.watchers();
+        let mut watchers = self.0.lock();
         watchers.push(Arc::clone(&watcher));
         // Under the lock: no change is reported before.
         watcher.began();
@@ -28,19 +28,15 @@ impl Watchers {
     }
 
     pub(super) fn changed(&self, stamp: &str) {
-        for watcher in &*self.watchers() {
+        for watcher in &*self.0.lock() {
             watcher.changed(stamp);
         }
     }
 
     pub(super) fn all_changed(&self) {
-        for watcher in &*self.watchers() {
+        for watcher in &*self.0.lock() {
             watcher.all_changed();
         }
-    }
-
-    fn watchers(&self) -> MutexGuard<'_, Vec<Arc<dyn StampWatcher>>> {
-        self.0.lock()
     }
 }
 
@@ -54,7 +50,8 @@ pub(super) struct Registration<'a> {
 impl Drop for Registration<'_> {
     fn drop(&mut self) {
         self.watchers
-            .watchers()
+            .0
+            .lock()
             .retain(|watcher| !Arc::ptr_eq(watcher, &self.watcher));
     }
 }

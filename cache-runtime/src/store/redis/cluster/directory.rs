@@ -1,6 +1,6 @@
 //! The directory of a cluster: who has which keys, asked for in the background, and kept until somebody finds it to be wrong.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use redis::ConnectionAddr;
@@ -53,7 +53,7 @@ impl Directory {
     pub(super) fn topology(self: &Arc<Self>) -> Result<Arc<Topology>, StoreError> {
         self.topology.load_full().ok_or_else(|| {
             self.refresh();
-            self.unknown().clone()
+            self.unknown.lock().clone()
         })
     }
 
@@ -81,7 +81,7 @@ impl Directory {
             }
             match answer {
                 Ok(shards) => return self.adopt(shards),
-                Err(cause) => *self.unknown() = cause,
+                Err(cause) => *self.unknown.lock() = cause,
             }
             // Nobody but this task has the directory any more: the store is gone.
             if Arc::strong_count(self) == 1 {
@@ -145,10 +145,6 @@ impl Directory {
             self.generations.advance();
         }
         self.topology.store(Some(Arc::new(topology)));
-    }
-
-    fn unknown(&self) -> MutexGuard<'_, StoreError> {
-        self.unknown.lock()
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     mem,
     sync::{
-        Arc, MutexGuard,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -126,7 +126,7 @@ impl ReadBatcher {
     /// Whether a read that comes now would wait for long: as many wait as go out together, or the wire has been taken for so long
     /// that what is on it must be large, or lost.
     pub(in super::super) fn is_busy(&self) -> bool {
-        let queue = self.queue();
+        let queue = self.queue.lock();
         queue.reads.len() >= BATCH || queue.wire.is_some_and(|wire| wire.since.elapsed() >= LONG)
     }
 
@@ -137,7 +137,7 @@ impl ReadBatcher {
         keys: KeySet,
     ) -> Result<KeyReplies, StoreError> {
         let taken = {
-            let mut queue = self.queue();
+            let mut queue = self.queue.lock();
             queue.take_wire().map_err(|ahead| {
                 let (sender, receiver) = oneshot::channel();
                 queue.reads.push(QueuedRead {
@@ -220,10 +220,6 @@ impl ReadBatcher {
             sender,
         }
     }
-
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock()
-    }
 }
 
 /// The right to send, handed on when dropped: to the reads that have gathered, else to the next one that comes.
@@ -235,7 +231,7 @@ struct Wire {
 impl Drop for Wire {
     fn drop(&mut self) {
         let batch = {
-            let mut queue = self.batcher.queue();
+            let mut queue = self.batcher.queue.lock();
             // Somebody else has it by now.
             if queue.wire.is_none_or(|wire| wire.by != self.sender) {
                 return;
@@ -254,7 +250,7 @@ impl Drop for Wire {
         if let Ok(runtime) = handle_for(Needs::Timers) {
             runtime.spawn(send_gathered(self.batcher.wire(Sender::Task), batch));
         } else {
-            let mut queue = self.batcher.queue();
+            let mut queue = self.batcher.queue.lock();
             queue.wire = None;
             let stranded = mem::take(&mut queue.reads);
             drop(queue);
@@ -273,7 +269,7 @@ async fn send_gathered(wire: Wire, mut batch: Vec<QueuedRead>) {
             Ok(Err(error)) => refuse(batch, &error),
             Err(_) => refuse(batch, &StoreError::timeout("a batch of reads", BATCH_DEADLINE)),
         }
-        let mut queue = batcher.queue();
+        let mut queue = batcher.queue.lock();
         batch = batcher.next_batch(&mut queue);
         queue.put(Sender::Task);
     }
