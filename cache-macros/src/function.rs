@@ -47,6 +47,8 @@ enum Form {
 /// A name that the parameters bind: the argument of a plain `name: Type`, or one of those in a pattern.
 pub(crate) struct Argument {
     pub(crate) ident: Ident,
+    /// The `mut` before the name where the body sees it.
+    pub(crate) mutability: Option<Token![mut]>,
     /// The `#[cfg]`s of the parameter.
     pub(crate) cfg: Vec<Attribute>,
     /// The whole type, if the parameter is nothing but this name.
@@ -223,9 +225,10 @@ fn arguments(sig: &Signature, form: &Form) -> Vec<Argument> {
         let mut bindings = Bindings(Vec::new());
         bindings.visit_pat(pattern);
         let plain = matches!(pattern, Pat::Ident(pattern) if pattern.subpat.is_none());
-        arguments.extend(bindings.0.into_iter().map(|ident| {
+        arguments.extend(bindings.0.into_iter().map(|binding| {
             Argument {
-                ident,
+                ident: binding.ident.clone(),
+                mutability: binding.mutability,
                 cfg: input
                     .attrs
                     .iter()
@@ -240,16 +243,17 @@ fn arguments(sig: &Signature, form: &Form) -> Vec<Argument> {
 }
 
 /// Collects the names that a pattern binds.
-struct Bindings(Vec<Ident>);
+struct Bindings<'a>(Vec<&'a syn::PatIdent>);
 
-impl<'ast> Visit<'ast> for Bindings {
+impl<'ast> Visit<'ast> for Bindings<'ast> {
     fn visit_pat_ident(&mut self, pattern: &'ast syn::PatIdent) {
         // In a pattern that cannot fail, a bare word in upper case is a unit struct.
         let bare = pattern.by_ref.is_none() && pattern.mutability.is_none() && pattern.subpat.is_none();
         let upper = pattern.ident.to_string().starts_with(char::is_uppercase);
         // The alternatives of an or-pattern bind the same names.
-        if !(self.0.contains(&pattern.ident) || bare && upper) {
-            self.0.push(pattern.ident.clone());
+        let known = self.0.iter().any(|known| known.ident == pattern.ident);
+        if !(known || bare && upper) {
+            self.0.push(pattern);
         }
         syn::visit::visit_pat_ident(self, pattern);
     }

@@ -1,13 +1,16 @@
 //! What makes a read valid: stamps, tickets, and the envelope's checks. [How and why](crate::manual::protocol).
 
+mod many;
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
+pub(crate) use self::many::read_many_sealed;
 pub use crate::entry::{Envelope, Identity, Rejection};
 use crate::{
     entry::{EncodedValue, Meta, Sealing, Stamp, Ticket},
-    key::Address,
+    key::{Address, StampKey},
     store::{Snapshot, Store, StoreError, StoreErrorKind},
 };
 
@@ -73,22 +76,37 @@ async fn read_entry(
         let ticket = complete(store, address, &stamps).await?;
         return Ok(Reading::Miss { ticket, rejected: None });
     }
-    let ticket = Ticket::new(Arc::clone(address), stamps.into_iter().flatten().collect());
-    Ok(
-        match entry.map(|bytes| sealing.open(bytes, address.entry(), identity)) {
-            Some(Ok(envelope)) if envelope.stamps().eq(ticket.stamps().iter().copied()) => {
-                Reading::Hit { envelope, ticket }
-            }
-            Some(Err(cause)) => Reading::Miss {
-                ticket: Some(ticket),
-                rejected: Some(cause),
-            },
-            Some(Ok(_)) | None => Reading::Miss {
-                ticket: Some(ticket),
-                rejected: None,
-            },
+    Ok(reading(
+        address,
+        stamps.into_iter().flatten().collect(),
+        entry,
+        identity,
+        sealing,
+    ))
+}
+
+/// What an entry is worth that was read with these stamps, none of which is missing.
+fn reading(
+    address: &Arc<Address>,
+    stamps: Vec<Stamp>,
+    entry: Option<Bytes>,
+    identity: &Identity,
+    sealing: &Sealing,
+) -> Reading {
+    let ticket = Ticket::new(Arc::clone(address), stamps);
+    match entry.map(|bytes| sealing.open(bytes, address.entry(), identity)) {
+        Some(Ok(envelope)) if envelope.stamps().eq(ticket.stamps().iter().copied()) => {
+            Reading::Hit { envelope, ticket }
+        }
+        Some(Err(cause)) => Reading::Miss {
+            ticket: Some(ticket),
+            rejected: Some(cause),
         },
-    )
+        Some(Ok(_)) | None => Reading::Miss {
+            ticket: Some(ticket),
+            rejected: None,
+        },
+    }
 }
 
 /// Puts an unsigned entry of JSON together that a store may [fill](Store::fill) on this ticket: the ticket's stamps are
@@ -117,24 +135,33 @@ async fn complete(
     address: &Arc<Address>,
     found: &[Option<Stamp>],
 ) -> Result<Option<Ticket>, StoreError> {
-    let mut fresh = Vec::with_capacity(found.len());
-    for (key, stamp) in address.stamps().iter().zip(found) {
-        if stamp.is_none() {
-            let random = Stamp::random().map_err(|cause| {
-                StoreError::new(StoreErrorKind::Other, format!("no random numbers for a stamp: {cause}"))
-            })?;
-            fresh.push((key, random));
-        }
-    }
-    let mut created = match store.create_stamps(&fresh).await {
-        Ok(created) => created.into_iter(),
-        // Reads and invalidations go on without memory; only fills cannot.
-        Err(error) if error.kind() == StoreErrorKind::OutOfMemory => return Ok(None),
-        Err(error) => return Err(error),
+    let missing = address.stamps().iter().zip(found).filter(|(_, stamp)| stamp.is_none());
+    let Some(created) = create(store, missing.map(|(key, _)| key)).await? else {
+        return Ok(None);
     };
+    let mut created = created.into_iter();
     let stamps: Option<Vec<Stamp>> = found
         .iter()
         .map(|stamp| stamp.or_else(|| created.next().flatten()))
         .collect();
     Ok(stamps.map(|stamps| Ticket::new(Arc::clone(address), stamps)))
+}
+
+/// Creates these stamps, unless they are there by now. `None` if the store has no memory for them.
+async fn create<'a>(
+    store: &dyn Store,
+    missing: impl Iterator<Item = &'a StampKey>,
+) -> Result<Option<Vec<Option<Stamp>>>, StoreError> {
+    let random = || {
+        Stamp::random()
+            .map_err(|cause| StoreError::new(StoreErrorKind::Other, format!("no random numbers for a stamp: {cause}")))
+    };
+    let fresh = missing.map(|key| Ok((key, random()?)));
+    let fresh: Vec<(&StampKey, Stamp)> = fresh.collect::<Result<_, StoreError>>()?;
+    match store.create_stamps(&fresh).await {
+        Ok(created) => Ok(Some(created)),
+        // Reads and invalidations go on without memory; only fills cannot.
+        Err(error) if error.kind() == StoreErrorKind::OutOfMemory => Ok(None),
+        Err(error) => Err(error),
+    }
 }

@@ -10,7 +10,7 @@ use syn::{
 };
 
 use super::{
-    Reference,
+    EachArg, Reference,
     options::{Opt, OptionTable, ScopeExpr, Slot, read_all, separated},
 };
 use crate::{
@@ -38,6 +38,7 @@ pub(crate) struct CachedArgs {
     pub(crate) lease: Slot<DurationExpr>,
     pub(crate) codec: Slot<CodecArg>,
     pub(crate) version: Slot<u32>,
+    pub(crate) each: Slot<EachArg>,
     /// Where the runtime is.
     pub(crate) krate: Slot<Path>,
 }
@@ -78,6 +79,7 @@ impl CachedArgs {
         ("version", |args, option| {
             option.assign_with(&mut args.version, "version = 2", version);
         }),
+        ("each", |args, option| option.assign(&mut args.each, "each = ids")),
         ("crate", |args, option| {
             option.assign_with(&mut args.krate, "crate = some::cache_runtime", Path::parse_mod_style);
         }),
@@ -100,6 +102,7 @@ impl CachedArgs {
             lease: Slot::Absent,
             codec: Slot::Absent,
             version: Slot::Absent,
+            each: Slot::Absent,
             krate: Slot::Absent,
         };
         read_all(tokens, errors, |input, errors| {

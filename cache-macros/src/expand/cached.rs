@@ -4,12 +4,12 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{check, future, given, local, nested_split, nobody, optional_cache, quiet_use, scope_type};
+use super::{check, each, future, given, local, nested_split, nobody, optional_cache, quiet_use, scope_type};
 use crate::{
     duration::DurationExpr,
     model::{BinaryCodec, Cached, Handle, KeyPart, KeyPartKind, Near, Tenant, UserArgument},
     paths::{private, private_item, quiet, quiet_item},
-    uses::unraw,
+    uses::{mentions, unraw},
 };
 
 /// The new body of the function, around `block`, its old one.
@@ -55,7 +55,10 @@ pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStr
         if model.near.is_some() { "NearToo" } else { "SharedOnly" },
         model.output.span(),
     );
-    let run = quote_spanned!(model.output.span()=> #run(#call, #split, #unless, #tier, #body).await);
+    let run = match &model.each {
+        None => quote_spanned!(model.output.span()=> #run(#call, #split, #unless, #tier, #body).await),
+        Some(each) => each::run(model, each, &call, block),
+    };
     quote! {
         #site
         let mut #call = #call_type::begin(&__CACHE_SITE, #cache);
@@ -152,7 +155,10 @@ fn key(model: &Cached, call: &Ident) -> TokenStream {
         key: parts,
         ..
     } = model;
-    let mut values = Values::default();
+    let mut values = Values {
+        element: model.each.as_ref().map(|each| unraw(&each.element)),
+        ..Values::default()
+    };
     let tenant = tenant.iter().map(|tenant| {
         let Tenant { cfg, value, span } = tenant;
         let value = values.of(value, *span);
@@ -194,19 +200,30 @@ fn key(model: &Cached, call: &Ident) -> TokenStream {
     });
     let parts: TokenStream = parts.collect();
 
-    let told = quote!(#private::Call::key(&mut #call, |#key| { #tenant #scopes #parts }));
-    let Values { names, values } = values;
-    if values.is_empty() {
-        quote!(#told;)
+    let parts = quote!(#tenant #scopes #parts);
+    let told = match &model.each {
+        None => quote!(#private::Call::key(&mut #call, |#key| { #parts })),
+        Some(each) => each::keys(each, call, &key, &parts),
+    };
+    let Values { names, values, .. } = values;
+    let told = if values.is_empty() {
+        told
     } else {
         // A `match`, and no `let`: so that what the expressions borrow from lives until the key is written.
-        quote!(match (#(#values,)*) { (#(#names,)*) => #told };)
+        quote!(match (#(#values,)*) { (#(#names,)*) => #told })
+    };
+    if model.each.is_some() {
+        quote!(let #call = #told;)
+    } else {
+        quote!(#told;)
     }
 }
 
 /// The expressions that are evaluated once, and the names of their values.
 #[derive(Default)]
 struct Values {
+    /// The name of an element of `each`: what looks at one is evaluated for each of them.
+    element: Option<String>,
     names: Vec<Ident>,
     values: Vec<TokenStream>,
 }
@@ -215,7 +232,7 @@ impl Values {
     /// A reference to the value, for errors on `span`.
     fn of(&mut self, value: &TokenStream, span: Span) -> TokenStream {
         let reference = quote_spanned!(span=> &#value);
-        if is_argument(value) {
+        if is_argument(value) || self.element.as_ref().is_some_and(|element| mentions(value, element)) {
             return reference;
         }
         let name = format_ident!(

@@ -1,0 +1,71 @@
+//! `#[cached(each = …)]`: the key of each element, and one call for all of them.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use super::{async_block, local, split};
+use crate::{
+    model::{Cached, ClonedArgument, Each},
+    paths::{private, private_item},
+};
+
+/// The elements, each with what tells it from others: `parts` writes that of the one that is given.
+pub(super) fn keys(each: &Each, call: &Ident, key: &Ident, parts: &TokenStream) -> TokenStream {
+    let Each {
+        argument,
+        by_reference,
+        element,
+        ..
+    } = each;
+    let private = private();
+    let elements = if *by_reference {
+        quote_spanned!(argument.span()=> &*#argument)
+    } else {
+        quote_spanned!(argument.span()=> &#argument)
+    };
+    quote!(#private::EachCall::of(#call, #elements, |#key, #element| { #parts }))
+}
+
+/// The call for all of them.
+//
+//     cached_each(call, Returns::<R>::new().split(), || EachTerms::of(never), SharedOnly, move |missing| {
+//         let company = Clone::clone(&company);
+//         async move {
+//             let ids = Missing::lend(&missing);
+//             block
+//         }
+//     }).await
+pub(super) fn run(model: &Cached, each: &Each, call: &Ident, block: &TokenStream) -> TokenStream {
+    let private = private();
+    let output = &model.output;
+    let Each {
+        argument,
+        by_reference,
+        mutability,
+        cloned,
+        ..
+    } = each;
+    let missing = local("__cache_missing");
+    let given = if *by_reference {
+        quote!(#private::Missing::lend(&#missing))
+    } else {
+        quote!(#private::Missing::take(#missing))
+    };
+    let clones = cloned.iter().map(|ClonedArgument { ident, mutability, cfg }| {
+        let clone = quote_spanned!(ident.span()=> ::core::clone::Clone::clone(&#ident));
+        quote!(#(#cfg)* let #mutability #ident = #clone;)
+    });
+    let body = async_block(&quote!({ let #mutability #argument = #given; #block }), output);
+    let body = quote! {
+        move |#missing| {
+            #(#clones)*
+            #body
+        }
+    };
+    let unless = model.unless.clone().unwrap_or_else(|| quote!(#private::never));
+    let (at, split) = (output.span(), split(output));
+    let tier = private_item(if model.near.is_some() { "NearToo" } else { "SharedOnly" }, at);
+    let (run, terms) = (private_item("cached_each", at), private_item("EachTerms", at));
+    quote_spanned!(at=> #run(#call, #split, || #terms::of(#unless), #tier, #body).await)
+}
