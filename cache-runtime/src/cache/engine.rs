@@ -32,6 +32,7 @@ use crate::{
     near::{Near, NearWatch},
     protocol::{self, Reading},
     store::{Store, StoreError},
+    task::DetachedTasks,
 };
 
 /// So many entries are read or stored together at most: each such piece has a deadline of its own.
@@ -54,6 +55,7 @@ pub(crate) struct Engine {
     pub(crate) counters: Arc<Counters>,
     rejections: LoggedRejections,
     pub(crate) leases: OptionalOperation,
+    pub(crate) refreshes: DetachedTasks,
     /// Whether the log says which store is used, and why.
     pub(super) introduced: AtomicBool,
 }
@@ -80,6 +82,7 @@ impl Engine {
             tenants: Tenants::default(),
             rejections: LoggedRejections::default(),
             leases: OptionalOperation::default(),
+            refreshes: DetachedTasks::new(settings.max_refreshes),
             introduced: AtomicBool::new(false),
             settings,
             namespace,
@@ -231,7 +234,7 @@ impl Engine {
         let Some(entry) = self.seal(ticket, meta, value) else {
             return false;
         };
-        let filled = self.upstream.fill(store.fill(ticket, entry, meta.ttl)).await.is_ok();
+        let filled = self.upstream.fill(store.fill(ticket, entry, meta.kept())).await.is_ok();
         self.count_fills(1, filled);
         filled
     }
@@ -243,7 +246,7 @@ impl Engine {
         let Some(store) = self.store() else { return filled };
         let sealed = results.iter().enumerate().filter_map(|(i, &(ticket, meta, value))| {
             let entry = self.seal(ticket, meta, value)?;
-            Some((i, (ticket, entry, meta.ttl)))
+            Some((i, (ticket, entry, meta.kept())))
         });
         let (places, entries): (Vec<usize>, Vec<_>) = sealed.unzip();
         for (places, entries) in places.chunks(TOGETHER).zip(entries.chunks(TOGETHER)) {
@@ -259,7 +262,7 @@ impl Engine {
     /// An entry, unless it is not to be stored: that is a fill that has failed.
     fn seal(&self, ticket: &Ticket, meta: Meta, value: &EncodedValue) -> Option<Bytes> {
         let sealing = &self.settings.sealing;
-        let fits = value.len() <= sealing.max_value_size && !meta.ttl.is_zero();
+        let fits = value.len() <= sealing.max_value_size && !meta.kept().is_zero();
         let seal = || sealing.seal(meta, ticket.address().entry(), ticket.stamps(), value);
         let entry = fits.then(seal).flatten();
         if entry.is_none() {

@@ -98,7 +98,7 @@ async fn drop_held(store: &dyn Store, addresses: &[Arc<Address>], readings: &mut
 /// The ticket of what is to be loaded.
 fn ticket(reading: &mut Reading) -> Option<&mut Option<Ticket>> {
     match reading {
-        Reading::Miss { ticket, .. } => Some(ticket),
+        Reading::Miss { ticket, .. } | Reading::Stale { ticket, .. } => Some(ticket),
         Reading::Hit { .. } => None,
     }
 }
