@@ -92,8 +92,8 @@ pub mod __private {
     pub use crate::{
         cache::from_env,
         call::{
-            CacheValue, Call, KeyArg, KeyWriter, Probe, Site, Terms, cached, cached_owned, cached_with, in_key, never,
-            nowhere, skippable,
+            CacheValue, Call, EachCall, EachReturns, EachTerms, Ids, KeyArg, KeyWriter, Missing, Probe, Site, Terms,
+            cached, cached_each, cached_owned, cached_with, in_key, never, nowhere, skippable,
         },
         entry::{Codec, Item, Returns, Split},
         key::{

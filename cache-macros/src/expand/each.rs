@@ -29,7 +29,7 @@ pub(super) fn keys(each: &Each, call: &Ident, key: &Ident, parts: &TokenStream) 
 
 /// The call for all of them.
 //
-//     cached_each(call, Returns::<R>::new().split(), || EachTerms::of(never), SharedOnly, move |missing| {
+//     cached_each(call, EachReturns::<R, _>::of(Returns::<R>::new().split()), |terms| terms.unless(never), SharedOnly, move |missing| {
 //         let company = Clone::clone(&company);
 //         async move {
 //             let ids = Missing::lend(&missing);
@@ -56,6 +56,13 @@ pub(super) fn run(model: &Cached, each: &Each, call: &Ident, block: &TokenStream
         let clone = quote_spanned!(ident.span()=> ::core::clone::Clone::clone(&#ident));
         quote!(#(#cfg)* let #mutability #ident = #clone;)
     });
+    // The variables that are changed are those of the body.
+    let own = cloned
+        .iter()
+        .map(|cloned| (&cloned.ident, cloned.mutability, &cloned.cfg[..]));
+    let changed = own.chain([(argument, *mutability, &[][..])]);
+    let changed =
+        changed.filter_map(|(ident, mutability, cfg)| mutability.map(|_| quote!(#(#cfg)* let _ = &mut #ident;)));
     let body = async_block(&quote!({ let #mutability #argument = #given; #block }), output);
     let body = quote! {
         move |#missing| {
@@ -66,6 +73,9 @@ pub(super) fn run(model: &Cached, each: &Each, call: &Ident, block: &TokenStream
     let unless = model.unless.clone().unwrap_or_else(|| quote!(#private::never));
     let (at, split) = (output.span(), split(output));
     let tier = private_item(if model.near.is_some() { "NearToo" } else { "SharedOnly" }, at);
-    let (run, terms) = (private_item("cached_each", at), private_item("EachTerms", at));
-    quote_spanned!(at=> #run(#call, #split, || #terms::of(#unless), #tier, #body).await)
+    let (run, returns) = (private_item("cached_each", at), private_item("EachReturns", at));
+    let terms = local("__cache_terms");
+    let terms = quote!(|#terms| #private::EachTerms::unless(#terms, #unless));
+    let run = quote_spanned!(at=> #run(#call, #returns::<#output, _>::of(#split), #terms, #tier, #body).await);
+    quote!(#(#changed)* #run)
 }

@@ -20,6 +20,7 @@ use crate::{
     entry::{Envelope, Function, Identity, Negative, Rejection, Split, Ticket, Windows},
     loads::Moment,
     near::{NearLookup, Origin, tier::Tier},
+    protocol::Reading,
     resource::Policies,
 };
 
@@ -95,18 +96,23 @@ impl Lookup {
         if !self.engine().may_read() {
             return Answer::Load(None, Outcome::Bypass);
         }
+        let entry = self.entry_ref();
+        let answer = self.look::<R, T, N>(&entry).await;
+        self.entry = Some(entry);
+        answer
+    }
+
+    /// Where the entry of the call stands, and what it must prove.
+    pub(super) fn entry_ref(&self) -> EntryRef {
         let known = &self.call.known;
-        let entry = EntryRef {
+        EntryRef {
             address: Arc::clone(&known.address),
             identity: Identity {
                 fingerprint: known.fingerprint,
                 shape: self.results.shape,
             },
             replaced: None,
-        };
-        let answer = self.look::<R, T, N>(&entry).await;
-        self.entry = Some(entry);
-        answer
+        }
     }
 
     async fn look<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(&mut self, entry: &EntryRef) -> Answer<R> {
@@ -122,13 +128,24 @@ impl Lookup {
                 }
             }
         }
+        let reading = engine.read(&entry.address, &entry.identity).await;
+        self.answer_of::<R, T, N>(entry, reading)
+    }
+
+    /// What the store has said makes of the call.
+    #[inline]
+    pub(super) fn answer_of<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
+        &self,
+        entry: &EntryRef,
+        reading: Option<Reading>,
+    ) -> Answer<R> {
         let StoreAnswer {
             envelope,
             stale,
             ticket,
             rejected,
             is_known,
-        } = entry.answer(engine.read(&entry.address, &entry.identity).await);
+        } = entry.answer(reading);
         if rejected == Some(Rejection::Function) {
             self.call.site.note_shared_key(entry.address.entry());
         }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use foldhash::fast::RandomState;
 use futures_util::future::try_join_all;
 
-use super::{Reading, create, reading};
+use super::{Reading, reading};
 use crate::{
     entry::{Identity, Sealing, Stamp, Ticket},
     key::{Address, StampKey},
