@@ -22,6 +22,7 @@ mod fill;
 mod lease;
 mod load;
 mod lookup;
+mod mode;
 mod nowhere;
 mod recognition;
 mod results;
@@ -33,6 +34,7 @@ mod value;
 pub use self::{
     arguments::{KeyArg, KeyWriter, in_key},
     cached::{cached, never},
+    mode::{bypass, peek, refresh},
     nowhere::nowhere,
     site::Site,
     skip::{Probe, skippable},

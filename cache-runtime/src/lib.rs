@@ -77,6 +77,7 @@ pub use crate::{
         Cache, CacheBuilder, ConfigError, Invalidated, ObservedCall, OnFailover, Outcome, Outcomes, Stats,
         current_tenant, observe, with_cache, with_tenant,
     },
+    call::{bypass, peek, refresh},
     entry::{Compression, ParseError, SigningKey, SigningKeyError},
     mutation::{Invalidate, InvalidateError, transaction},
     resource::{Group, Registry, Resource, Tenancy},

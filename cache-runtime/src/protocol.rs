@@ -53,12 +53,25 @@ pub(crate) async fn read_sealed(
     // it either removes those of this ticket yet, or is seen here.
     if let Reading::Miss { ticket, .. } = &mut reading
         && ticket.is_some()
-        && address.has_holds()
-        && store.is_held(address.stamps()).await?
+        && is_held(store, address).await?
     {
         *ticket = None;
     }
     Ok(reading)
+}
+
+/// The right to replace whatever stands at an address, which is not looked at: one round trip, and the further ones of a
+/// [`read`] that is a miss. `None` as for that.
+pub(crate) async fn ticket(store: &dyn Store, address: &Arc<Address>) -> Result<Option<Ticket>, StoreError> {
+    let found = store.read_stamps(address).await?;
+    let ticket = complete(store, address, &found).await?;
+    // After the stamps, as for a miss.
+    let usable = ticket.is_some() && !is_held(store, address).await?;
+    Ok(ticket.filter(|_| usable))
+}
+
+async fn is_held(store: &dyn Store, address: &Address) -> Result<bool, StoreError> {
+    Ok(address.has_holds() && store.is_held(address.stamps()).await?)
 }
 
 async fn read_entry(
@@ -111,12 +124,16 @@ pub fn seal(
     Sealing::default().seal(meta, ticket.address().entry(), ticket.stamps(), &value)
 }
 
-/// Creates the missing stamps, before the load that will be stored under them.
+/// Creates the missing stamps, if any are, before the load that will be stored under them.
 async fn complete(
     store: &dyn Store,
     address: &Arc<Address>,
     found: &[Option<Stamp>],
 ) -> Result<Option<Ticket>, StoreError> {
+    let current: Option<Vec<Stamp>> = found.iter().copied().collect();
+    if let Some(current) = current {
+        return Ok(Some(Ticket::new(Arc::clone(address), current)));
+    }
     let mut fresh = Vec::with_capacity(found.len());
     for (key, stamp) in address.stamps().iter().zip(found) {
         if stamp.is_none() {

@@ -13,6 +13,7 @@ mod limits;
 mod liveness;
 mod liveness_circles;
 mod liveness_random;
+mod modes;
 mod near;
 mod spawned;
 #[cfg(feature = "codecs")]

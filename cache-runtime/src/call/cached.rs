@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::{
     load::Turn,
     lookup::{Answer, Lookup},
+    mode::Mode,
     start::Call,
     value::CacheValue,
 };
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// Answers from the cache, or runs `body` and fills.
-pub async fn cached<R, S, U, N, F>(call: Call, _split: S, unless: U, _tier: N, body: Pin<&mut F>) -> R
+pub async fn cached<R, S, U, N, F>(mut call: Call, _split: S, unless: U, _tier: N, body: Pin<&mut F>) -> R
 where
     S: Split<R>,
     S::Value: CacheValue<U>,
@@ -31,6 +32,7 @@ where
         report(call.engine(), resource, None, Outcome::NearHit, None);
         return S::restore(value);
     }
+    let mode = call.take_mode();
     let mut call = match call.into_cacheable() {
         Ok(call) => call,
         Err(cache) => {
@@ -38,7 +40,7 @@ where
                 note_absent();
             }
             let engine = cache.as_ref().map(|cache| &*cache.engine);
-            return uncached(engine, resource, body).await;
+            return uncached(engine, resource, mode.as_ref(), body).await;
         }
     };
     let function = Function::of::<F>(call.site.item());
@@ -46,7 +48,7 @@ where
     let engine = &call.cache.engine;
     let results = call.site.results.get::<S::Value>(function, call.site.version());
     if results.is_given_up() {
-        return uncached(Some(engine), resource, body).await;
+        return uncached(Some(engine), resource, mode.as_ref(), body).await;
     }
     let started = Instant::now();
     let mut lookup = Lookup {
@@ -56,6 +58,7 @@ where
         near,
         entry: None,
         began: engine.flights.now(),
+        anew: matches!(mode, Some(Mode::Refresh)),
     };
     let answer = lookup.answer::<S::Value, N>().await;
     let outcome = match &answer {
@@ -66,6 +69,7 @@ where
         Answer::Hit(value, _) => return S::restore(value),
         Answer::Load(ticket, _) => ticket,
     };
+    Mode::before_load(mode.as_ref()).await;
     let around = load_around();
     let leader = match lookup.join_from(around.as_ref(), ticket.as_ref()).await {
         Role::Leader(leader) => Some(leader),
@@ -96,8 +100,14 @@ where
 }
 
 /// Runs the body of a call that the cache has nothing to do with.
-async fn uncached<R, F: Future<Output = R>>(engine: Option<&Engine>, resource: &'static str, body: Pin<&mut F>) -> R {
+async fn uncached<R, F: Future<Output = R>>(
+    engine: Option<&Engine>,
+    resource: &'static str,
+    mode: Option<&Mode>,
+    body: Pin<&mut F>,
+) -> R {
     report(engine, resource, None, Outcome::Bypass, None);
+    Mode::before_load(mode).await;
     if let Some(engine) = engine {
         engine.counters.loads.add(1);
     }

@@ -55,6 +55,9 @@ impl Lookup<'_> {
             None => LoadKey::unstamped(self.function, &known.address, known.fingerprint),
         };
         let (resource, backstop) = (self.call.site.resource(), engine.settings.load_backstop);
+        if self.anew {
+            return engine.flights.replace(key, resource, caller);
+        }
         loads::join(&engine.flights, key, resource, self.began, caller, backstop).await
     }
 
@@ -86,7 +89,8 @@ impl Lookup<'_> {
         S::Value: Value,
     {
         let slot = self.slot(load, leader.as_ref()).await;
-        if slot.waited || leader.as_ref().is_some_and(Leader::follows) {
+        let may_be_filled = slot.waited || leader.as_ref().is_some_and(Leader::follows);
+        if may_be_filled && !self.anew {
             ticket = self.look_again::<R, S, N>(leader.as_ref(), ticket).await?;
         }
         let mut permit = Permit {
@@ -149,7 +153,11 @@ impl Lookup<'_> {
     async fn lease(&self, load: &Arc<Load>, leader: Option<&Leader>, ticket: Option<Ticket>) -> LeaseOutcome {
         // Who loads because somebody else waits for it, or seems to, does not wait for the lease of that one.
         let may_wait = |leader: &Leader| !matches!(leader.takeover(), Some(Takeover::Circle | Takeover::Overdue));
-        let lasting = self.call.site.lease_lasts().filter(|_| leader.is_some_and(may_wait));
+        let lasting = self
+            .call
+            .site
+            .lease_lasts()
+            .filter(|_| leader.is_some_and(may_wait) && !self.anew);
         match (self.entry.as_ref().zip(lasting), ticket) {
             (Some((entry, lasting)), Some(ticket)) => {
                 lease::acquire(&self.call.cache.engine, entry, ticket, lasting, load).await

@@ -26,6 +26,8 @@ pub(super) struct Lookup<'a> {
     pub(super) entry: Option<EntryRef>,
     /// When the call began, in the order of flights.
     pub(super) began: Moment,
+    /// Whether it loads anew, whatever is stored, and shares no load that began before it.
+    pub(super) anew: bool,
 }
 
 /// What a lookup makes of the call.
@@ -52,9 +54,24 @@ impl Lookup<'_> {
                 shape: self.results.shape,
             },
         };
-        let answer = self.look::<T, N>(&entry).await;
+        let answer = if self.anew {
+            self.look_for_ticket(&entry).await
+        } else {
+            self.look::<T, N>(&entry).await
+        };
         self.entry = Some(entry);
         answer
+    }
+
+    /// What the call may fill on, whatever is there.
+    async fn look_for_ticket<T>(&mut self, entry: &EntryRef) -> Answer<T> {
+        if let Some(near) = &mut self.near {
+            near.mark(&entry.address);
+        }
+        match self.engine().ticket(&entry.address).await {
+            Some(ticket) => Answer::Load(ticket, Outcome::Refreshed),
+            None => Answer::Load(None, Outcome::Bypass),
+        }
     }
 
     async fn look<T: Value, N: Tier<T>>(&mut self, entry: &EntryRef) -> Answer<T> {

@@ -6,6 +6,7 @@ use super::{
     admission::Admission,
     arguments::{Arguments, KeyWriter},
     cacheable::CacheableCall,
+    mode::Mode,
     recognition::{Recogniser, Recognition},
     site::Site,
 };
@@ -22,6 +23,7 @@ pub struct Call {
     cache: CurrentCache,
     /// Whether the cache may answer: nothing is encoded otherwise.
     admission: Admission,
+    mode: Option<Mode>,
     ttl: Option<Duration>,
     recognition: Recognition,
 }
@@ -29,12 +31,13 @@ pub struct Call {
 impl Call {
     /// Starts a call; `cache` is what the attribute's `cache = expr` named.
     pub fn begin(site: &'static Site, cache: Option<&Cache>) -> Self {
-        let (cache, admission) = Admission::of_call(cache, site.resource());
+        let (cache, admission, mode) = Admission::of_call(cache, site.resource());
         let has_store = cache.engine().is_some_and(|engine| engine.store().is_some());
         Self {
             site,
             cache,
             admission: if has_store { admission } else { Admission::Uncached },
+            mode,
             ttl: None,
             recognition: Recognition::Uncacheable,
         }
@@ -71,6 +74,7 @@ impl Call {
             site: self.site,
             function: Function::of::<P>(self.site.item()),
             parts: &parts,
+            anew: matches!(self.mode, Some(Mode::Refresh)),
         };
         match self.admission {
             Admission::Cached => {}
@@ -79,6 +83,11 @@ impl Call {
             Admission::UnlessChanging | Admission::Uncached => return,
         }
         self.recognition = recogniser.recognise();
+    }
+
+    /// The mode of the task that makes the call.
+    pub(super) fn take_mode(&mut self) -> Option<Mode> {
+        self.mode.take()
     }
 
     /// The value in the near cache that answers the call, if there is one.
