@@ -78,7 +78,7 @@ pub use crate::{
         current_tenant, observe, with_cache, with_tenant,
     },
     call::{bypass, peek, refresh},
-    entry::{Compression, ParseError, SigningKey, SigningKeyError},
+    entry::{Compression, Encoded, ParseError, SigningKey, SigningKeyError},
     mutation::{Invalidate, InvalidateError, transaction},
     resource::{Group, Registry, Resource, Tenancy},
     task::{TaskContext, in_current_context, spawn},

@@ -52,4 +52,9 @@ cache_runtime::resources! {
     shelf_fallible { ttl = 60 }
     shelf_above { ttl = 60 }
     shelf_circle { ttl = 60 }
+
+    encoded { ttl = 60 }
+    decoded { ttl = 60 }
+    encoded_near { ttl = 60 }
+    encoded_either { ttl = 60 }
 }

@@ -5,6 +5,7 @@ mod caching;
 #[cfg(feature = "codecs")]
 mod codecs;
 mod costs;
+mod encoded;
 mod faithful;
 mod flights;
 mod identity;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{lookup::Lookup, value::Value};
 use crate::{
-    entry::{EncodeError, EncodedValue, Meta, Split, Ticket},
+    entry::{EncodeError, EncodedValue, Meta, Split, Ticket, is_encoded},
     loads::{Landing, Leader, LoadedValue},
     near::{Origin, tier::Tier},
 };
@@ -62,7 +62,9 @@ impl Lookup<'_> {
         let encoded = engine.encode(value, site.written_in(), limit, fidelity);
         match &encoded {
             Ok(encoded) => {
-                site.note_codec(encoded.codec);
+                if !is_encoded::<T>() {
+                    site.note_codec(encoded.codec);
+                }
                 results.note_faithful();
             }
             Err(EncodeError::Changed) => results.note_unfaithful(site.path(), "what would be stored is another value"),
