@@ -8,6 +8,8 @@ mod envelope;
 mod exact;
 mod fingerprint;
 pub(crate) mod identity;
+mod lifetime;
+mod negative;
 mod returns;
 mod signature;
 mod stamp;
@@ -19,6 +21,7 @@ pub use self::{
     encoded::Encoded,
     envelope::{Envelope, Identity, Rejection},
     identity::Item,
+    lifetime::Lifetime,
     returns::{Returns, Split},
     signature::{SigningKey, SigningKeyError},
     stamp::{Stamp, Ticket},
@@ -31,5 +34,7 @@ pub(crate) use self::{
     exact::{Exact, NotExact},
     fingerprint::{Fidelity, Structure},
     identity::Function,
+    lifetime::Windows,
+    negative::Negative,
     word::words,
 };

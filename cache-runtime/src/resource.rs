@@ -6,6 +6,7 @@ use crate::key::ScopeValue;
 
 pub(crate) use self::{nearest::distance, scope::ScopeType};
 pub use self::{
+    policies::Policies,
     scope::{Optional, OptionalText, Scope},
     selection::Selection,
 };
@@ -13,6 +14,7 @@ pub use self::{
 pub(crate) mod declared;
 mod message;
 mod nearest;
+mod policies;
 mod scope;
 mod selection;
 
@@ -28,6 +30,7 @@ pub struct Resource {
     tenancy: Tenancy,
     crash_safe: Option<CrashSafe>,
     max_loads: Option<u32>,
+    policies: Policies,
 }
 
 /// What `crash_safe` says of a resource.
@@ -63,6 +66,7 @@ impl Resource {
             tenancy,
             crash_safe: None,
             max_loads: None,
+            policies: Policies::new(),
         }
     }
 
@@ -87,6 +91,14 @@ impl Resource {
     #[must_use]
     pub const fn __max_loads(mut self, loads: u32) -> Self {
         self.max_loads = Some(loads);
+        self
+    }
+
+    /// `stale_while_revalidate` and what goes with it.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __policies(mut self, policies: Policies) -> Self {
+        self.policies = policies;
         self
     }
 
@@ -123,6 +135,11 @@ impl Resource {
     /// How many of its loads run at once in one process, if the declaration says.
     pub const fn max_loads(&self) -> Option<u32> {
         self.max_loads
+    }
+
+    /// The declared policies.
+    pub(crate) const fn policies(&self) -> Policies {
+        self.policies
     }
 
     pub(crate) const fn crash_safe(&self) -> Option<CrashSafe> {

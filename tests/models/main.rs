@@ -7,4 +7,6 @@ mod failover;
 mod liveness;
 mod near;
 mod protocol;
+mod soft;
+mod tags;
 mod terms;

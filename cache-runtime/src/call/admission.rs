@@ -33,7 +33,7 @@ impl Admission {
     }
 
     fn of(resource: &str, context: &Context, mode: Option<&Mode>) -> Self {
-        if matches!(mode, Some(Mode::Bypass)) {
+        if mode.is_some_and(Mode::is_bypass) {
             Self::Uncached
         } else if context.get().is_some_and(TransactionLog::is_open) {
             // What is read inside a transaction may be seen by nobody else yet.

@@ -53,7 +53,7 @@ use crate::{
 /// # }
 /// ```
 pub fn refresh<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    scope(future, |context| context.set(Mode::Refresh))
+    scope(future, |context| context.set(Mode::new(Kind::Refresh)))
 }
 
 /// Runs a future in which every call of a `#[cached]` function runs its body: nothing is read, nothing is filled, and no load is shared.
@@ -79,7 +79,7 @@ pub fn refresh<F: Future>(future: F) -> impl Future<Output = F::Output> {
 /// # }
 /// ```
 pub fn bypass<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    scope(future, |context| context.set(Mode::Bypass))
+    scope(future, |context| context.set(Mode::new(Kind::Bypass)))
 }
 
 /// Runs a future as long as the cache answers its calls of `#[cached]` functions, and returns what it returned; `None` as soon as one
@@ -109,40 +109,64 @@ pub fn bypass<F: Future>(future: F) -> impl Future<Output = F::Output> {
 /// # }
 /// ```
 pub fn peek<F: Future>(future: F) -> impl Future<Output = Option<F::Output>> {
-    let look = Arc::new(Look::default());
-    let mode = Mode::Peek(Arc::clone(&look));
+    let mode = Mode::new(Kind::Peek(Look::default()));
+    let look = LookInProgress(mode.clone());
     PeekFuture {
         inner: Some(scope(future, |context| context.set(mode))),
-        look: LookInProgress(look),
+        look,
     }
 }
 
-/// What the calls of a task take from the cache and leave there, where that is not as usual.
+/// What the calls of a task take from the cache and leave there, where that is not as usual. One word, since every call has room for it.
 #[derive(Debug, Clone)]
-pub(super) enum Mode {
+pub(super) struct Mode(Arc<Kind>);
+
+#[derive(Debug)]
+enum Kind {
     Refresh,
     Bypass,
-    Peek(Arc<Look>),
+    Peek(Look),
 }
 
 impl Mode {
+    fn new(kind: Kind) -> Self {
+        Self(Arc::new(kind))
+    }
+
     /// The innermost one that is not over.
     pub(super) fn of(context: &task::Context) -> Option<Self> {
         context.get().filter(|mode: &&Self| !mode.is_over()).cloned()
     }
 
+    pub(super) fn is_refresh(&self) -> bool {
+        matches!(*self.0, Kind::Refresh)
+    }
+
+    pub(super) fn is_bypass(&self) -> bool {
+        matches!(*self.0, Kind::Bypass)
+    }
+
+    pub(super) fn is_peek(&self) -> bool {
+        self.look().is_some()
+    }
+
     /// To be awaited before a call loads, or waits for a load: it does not come back where the task only looks what is there.
     pub(super) async fn before_load(this: Option<&Self>) {
-        if let Some(Self::Peek(look)) = this {
-            look.miss().await;
+        if let Some(look) = this.and_then(Self::look) {
+            // Boxed: every call has room for this.
+            Box::pin(look.miss()).await;
+        }
+    }
+
+    fn look(&self) -> Option<&Look> {
+        match &*self.0 {
+            Kind::Peek(look) => Some(look),
+            Kind::Refresh | Kind::Bypass => None,
         }
     }
 
     fn is_over(&self) -> bool {
-        match self {
-            Self::Refresh | Self::Bypass => false,
-            Self::Peek(look) => look.is_over(),
-        }
+        self.look().is_some_and(Look::is_over)
     }
 }
 
@@ -154,7 +178,7 @@ impl ContextPart for Mode {
 
 /// One [`peek`], as its calls share it with the future around them.
 #[derive(Debug, Default)]
-pub(super) struct Look {
+struct Look {
     /// Whether a call would have had to load.
     missed: AtomicBool,
     /// Wakes the future around: the call may be one of another task.
@@ -165,12 +189,12 @@ pub(super) struct Look {
 
 impl Look {
     /// Whether the future has returned, or was dropped.
-    pub(super) fn is_over(&self) -> bool {
+    fn is_over(&self) -> bool {
         self.over.load(Ordering::SeqCst)
     }
 
     /// Ends the look, for a call that would have to load. Returns, if ever, to a task that the look has left behind.
-    pub(super) async fn miss(&self) {
+    async fn miss(&self) {
         self.missed.store(true, Ordering::SeqCst);
         self.owner.wake();
         loop {
@@ -182,21 +206,25 @@ impl Look {
             ended.await;
         }
     }
+
+    fn end(&self) {
+        self.over.store(true, Ordering::SeqCst);
+        self.ended.notify_waiters();
+    }
 }
 
 /// A look whose future has not been dropped.
-struct LookInProgress(Arc<Look>);
+struct LookInProgress(Mode);
 
 impl LookInProgress {
-    fn end(&self) {
-        self.0.over.store(true, Ordering::SeqCst);
-        self.0.ended.notify_waiters();
+    fn look(&self) -> &Look {
+        self.0.look().expect("it is one of `peek`")
     }
 }
 
 impl Drop for LookInProgress {
     fn drop(&mut self) {
-        self.end();
+        self.look().end();
     }
 }
 
@@ -215,7 +243,7 @@ impl<F: Future> Future for PeekFuture<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let look = &this.look.0;
+        let look = this.look.look();
         look.owner.register(cx.waker());
         let inner = this.inner.as_mut().as_pin_mut();
         let polled = inner.expect("not polled once it has returned").poll(cx);
@@ -226,7 +254,7 @@ impl<F: Future> Future for PeekFuture<F> {
             Poll::Pending => return Poll::Pending,
         };
         this.inner.set(None);
-        this.look.end();
+        look.end();
         Poll::Ready(found)
     }
 }

@@ -74,7 +74,7 @@ impl Call {
             site: self.site,
             function: Function::of::<P>(self.site.item()),
             parts: &parts,
-            anew: matches!(self.mode, Some(Mode::Refresh)),
+            anew: self.mode.as_ref().is_some_and(Mode::is_refresh),
         };
         match self.admission {
             Admission::Cached => {}
@@ -83,11 +83,6 @@ impl Call {
             Admission::UnlessChanging | Admission::Uncached => return,
         }
         self.recognition = recogniser.recognise();
-    }
-
-    /// The mode of the task that makes the call.
-    pub(super) fn take_mode(&mut self) -> Option<Mode> {
-        self.mode.take()
     }
 
     /// The value in the near cache that answers the call, if there is one.
@@ -111,11 +106,12 @@ impl Call {
     }
 
     /// The call, if it is to be cached, and the runtime that it is made in can carry the cache; else the cache alone, if it has
-    /// one.
-    pub(super) fn into_cacheable(self) -> Result<CacheableCall, Option<Cache>> {
+    /// one, and the mode.
+    pub(super) fn into_cacheable(self) -> Result<CacheableCall, (Option<Cache>, Option<Mode>)> {
         let Self {
             site,
             cache,
+            mode,
             ttl,
             recognition,
             ..
@@ -129,8 +125,9 @@ impl Call {
                 site,
                 known,
                 near,
+                mode,
             }),
-            (cache, _) => Err(cache),
+            (cache, _) => Err((cache, mode)),
         }
     }
 }
