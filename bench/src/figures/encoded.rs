@@ -21,12 +21,13 @@ pub(super) const MEASUREMENT: Measurement = Measurement {
 /// One thread works for them.
 const CALLERS: u32 = 64;
 
-#[cached(resource = "invoices")]
+/// Named apart, so that the keys are.
+#[cached(resource = "invoices", key(way = "value"))]
 async fn value(page: u32, page_size: u32) -> Page {
     load(page, page_size)
 }
 
-#[cached(resource = "invoices")]
+#[cached(resource = "invoices", key(way = "encoded"))]
 async fn encoded(page: u32, page_size: u32) -> serde_json::Result<Encoded<Page>> {
     Encoded::new(&load(page, page_size))
 }
