@@ -102,6 +102,8 @@ pub(crate) struct UserArgument {
 pub(crate) struct Invalidates {
     pub(crate) function: String,
     pub(crate) on: OnArg,
+    /// Whether what is cached may be returned until it is replaced.
+    pub(crate) soft: bool,
     /// What has to be able to go on without the caller, if the mutation does.
     pub(crate) detach: Option<Vec<DetachedArgument>>,
     pub(crate) tenant: Option<Tenant>,

@@ -22,6 +22,16 @@ use crate::{
     resource::{Resource, Tenancy, declared},
 };
 
+/// What becomes of the entries that are invalidated.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Strength {
+    /// Nobody is given one of them any more.
+    #[default]
+    Strict,
+    /// They are old: returned only while they are replaced.
+    Soft,
+}
+
 /// Stamps to remove, and the patterns to sweep afterwards.
 #[derive(Debug, Default)]
 pub(crate) struct Invalidation {
@@ -44,8 +54,9 @@ impl Invalidation {
         }
     }
 
-    /// Of everything of a tenant that this program can have stored; of the shared one, of what tenants share.
-    pub(crate) fn of_tenant(namespace: &Namespace, tenant: &str) -> Self {
+    /// Of everything of a tenant that this program can have stored; of the shared one, of what tenants share. What cannot be
+    /// invalidated softly is strictly.
+    pub(crate) fn of_tenant(namespace: &Namespace, strength: Strength, tenant: &str) -> Self {
         let tenancy = if tenant == SHARED_TENANT {
             Tenancy::Shared
         } else {
@@ -53,7 +64,8 @@ impl Invalidation {
         };
         let mut invalidation = Self::new(namespace);
         for resource in declared::resources().filter(|resource| resource.tenancy() == tenancy) {
-            invalidation.add(Some(tenant), resource, &[]);
+            let strength = if resource.is_soft() { strength } else { Strength::Strict };
+            invalidation.add(strength, Some(tenant), resource, &[]);
         }
         if tenancy == Tenancy::PerTenant {
             invalidation.add_by_key(tenant, &[]);
@@ -62,8 +74,8 @@ impl Invalidation {
     }
 
     /// Adds a resource of a tenant (escaped), or only what has these scope values. Without a tenant only a resource that
-    /// tenants share can be meant.
-    pub(crate) fn add(&mut self, tenant: Option<&str>, resource: &Resource, scopes: &[ScopeValue]) {
+    /// tenants share can be meant. Softly only what is declared so.
+    pub(crate) fn add(&mut self, strength: Strength, tenant: Option<&str>, resource: &Resource, scopes: &[ScopeValue]) {
         let tenant = match resource.tenancy() {
             Tenancy::Shared => SHARED_TENANT,
             Tenancy::PerTenant => match tenant {
@@ -87,10 +99,18 @@ impl Invalidation {
         };
         self.resources.insert(resource.name());
         self.tenants.insert(tenant.to_owned());
-        self.stamps
-            .insert(self.namespace.stamp(tenant, resource.name(), stamped));
-        self.patterns
-            .push(self.namespace.entries(tenant, resource.name(), stamped));
+        let stamp = self.namespace.stamp(tenant, resource.name(), stamped);
+        match strength {
+            Strength::Strict => {
+                self.stamps.insert(stamp);
+                self.patterns
+                    .push(self.namespace.entries(tenant, resource.name(), stamped));
+            }
+            // Nothing is to be swept: the entries are of use until they are replaced.
+            Strength::Soft => {
+                self.stamps.insert(stamp.soft());
+            }
+        }
     }
 
     /// Adds what was set by key: under these scope values, or all of it.

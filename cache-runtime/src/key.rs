@@ -90,7 +90,10 @@ pub(crate) type ScopeValue = (&'static str, String);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Address {
     entry: String,
+    /// The strict ones, then the soft ones if there are any.
     stamps: Stamps,
+    /// How many of them are strict.
+    strict: u8,
     has_holds: bool,
     /// How many bytes of the keys are the namespace.
     prefix_len: u8,
@@ -120,10 +123,22 @@ impl Address {
         }
         Self {
             entry,
+            strict: count(&stamps),
             stamps,
             has_holds: false,
             prefix_len: namespace.prefix().len().try_into().unwrap_or(0),
         }
+    }
+
+    /// Whether the resource is `soft`: then there is a soft stamp beside each strict one, after all of these.
+    #[must_use]
+    pub fn with_soft_stamps(mut self, is_soft: bool) -> Self {
+        self.stamps.truncate(self.strict.into());
+        if is_soft {
+            let soft: Stamps = self.stamps.iter().map(StampKey::soft).collect();
+            self.stamps.extend(soft);
+        }
+        self
     }
 
     /// Whether the resource is `crash_safe`: then nothing is stored while a writer is in the hold of one of the stamps.
@@ -143,9 +158,15 @@ impl Address {
         &self.entry
     }
 
-    /// The keys of the stamps that the entry depends on, the resource's own first.
+    /// The keys of the stamps that the entry depends on, the resource's own first, soft ones last.
     pub fn stamps(&self) -> &[StampKey] {
         &self.stamps
+    }
+
+    /// The strict ones of [`stamps`](Self::stamps), the first of them: without each of these there is no entry. Without one of the
+    /// others it is an old one.
+    pub fn strict_stamps(&self) -> &[StampKey] {
+        &self.stamps[..self.strict.into()]
     }
 
     /// The number of keys that one read asks for: the stamps and the entry.
@@ -160,7 +181,7 @@ impl Address {
     }
 
     /// Reads the address back from an entry key that a sweep came across, in whatever namespace. `None` for keys of another
-    /// form.
+    /// form. Its stamps are the strict ones: a sweep leaves alone what is old.
     pub fn parse(entry: &str) -> Option<Self> {
         let prefix = match entry.split_once(':')? {
             (namespace, _) if !ENTRY.starts_with(namespace) => &entry[..=namespace.len()],
@@ -178,11 +199,16 @@ impl Address {
         }
         Some(Self {
             entry: entry.to_owned(),
+            strict: count(&stamps),
             stamps,
             has_holds: false,
             prefix_len: prefix.len().try_into().ok()?,
         })
     }
+}
+
+fn count(stamps: &Stamps) -> u8 {
+    stamps.len().try_into().unwrap_or(u8::MAX)
 }
 
 #[cfg(test)]
@@ -226,6 +252,26 @@ mod tests {
         assert_eq!(Address::parse("session:1"), None);
         assert_eq!(Address::parse("cache:only"), None);
         assert_eq!(Address::parse("billing:session:1:2:3"), None);
+    }
+
+    #[test]
+    fn a_soft_resource_has_a_soft_stamp_beside_each_strict_one_after_all_of_them() {
+        let address = Address::new("t", "r", &[("company", "1")], "h").with_soft_stamps(true);
+        assert_eq!(
+            address.stamps(),
+            [
+                "cachestamp:t:r",
+                "cachestamp:t:r:company-1",
+                "cachestamp:t:r:~soft",
+                "cachestamp:t:r:company-1:~soft"
+            ]
+        );
+        assert_eq!(address.strict_stamps(), &address.stamps()[..2]);
+        for stamp in address.stamps() {
+            assert_eq!(StampKey::parse(stamp).as_ref(), Some(stamp));
+            assert_eq!((stamp.of_resource().as_str(), stamp.tenant()), ("cachestamp:t:r", "t"));
+        }
+        assert_eq!(address.clone().with_soft_stamps(true), address, "once is enough");
     }
 
     fn stamp(key: &str) -> StampKey {

@@ -28,6 +28,7 @@ pub struct Resource {
     tenancy: Tenancy,
     crash_safe: Option<CrashSafe>,
     max_loads: Option<u32>,
+    soft: bool,
 }
 
 /// What `crash_safe` says of a resource.
@@ -63,6 +64,7 @@ impl Resource {
             tenancy,
             crash_safe: None,
             max_loads: None,
+            soft: false,
         }
     }
 
@@ -87,6 +89,14 @@ impl Resource {
     #[must_use]
     pub const fn __max_loads(mut self, loads: u32) -> Self {
         self.max_loads = Some(loads);
+        self
+    }
+
+    /// `soft`.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __soft(mut self) -> Self {
+        self.soft = true;
         self
     }
 
@@ -118,6 +128,11 @@ impl Resource {
     /// Whether nothing old may be served even if a process is killed between a commit and its invalidation.
     pub const fn is_crash_safe(&self) -> bool {
         self.crash_safe.is_some()
+    }
+
+    /// Whether it can be invalidated softly.
+    pub const fn is_soft(&self) -> bool {
+        self.soft
     }
 
     /// How many of its loads run at once in one process, if the declaration says.

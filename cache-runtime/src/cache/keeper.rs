@@ -12,7 +12,7 @@ use tokio::{runtime::Id, sync::Notify, time::timeout};
 
 use super::{OnFailover, removals::Removals, upstream::Upstream};
 use crate::{
-    invalidation::Invalidation,
+    invalidation::{Invalidation, Strength},
     key::Namespace,
     store::{Store, StoreError},
     sync::Mutex,
@@ -221,7 +221,7 @@ impl Keeper {
                 journal.acknowledge(stamps, batch.position);
             }
             for tenant in &batch.tenants {
-                let stamps = Invalidation::of_tenant(&self.namespace, tenant).stamps();
+                let stamps = Invalidation::of_tenant(&self.namespace, Strength::Strict, tenant).stamps();
                 self.upstream.write(WHAT, store.remove_stamps(&stamps)).await?;
             }
         }

@@ -5,10 +5,14 @@ use std::{borrow::Borrow, fmt, ops::Deref};
 /// What stands before the tenant in the key of a stamp, after the namespace if there is one.
 pub(crate) const STAMP: &str = "cachestamp:";
 
+/// What stands after the key of a stamp in that of its soft one. No scope has this name.
+const SOFT: &str = ":~soft";
+
 pub(crate) const HOLD: &str = "cachehold:";
 pub(crate) const WRITER: &str = "cachewriter:";
 
-/// The key of a stamp: `cachestamp:{tenant}:{resource}[:{scope}-{value}]`, in a namespace after `{namespace}:`.
+/// The key of a stamp: `cachestamp:{tenant}:{resource}[:{scope}-{value}]`, in a namespace after `{namespace}:`. That of a soft stamp
+/// ends in `:~soft`.
 ///
 /// A cache hands them to its store, in [`Address::stamps`](crate::store::Address::stamps) and for removal; to a store they are
 /// text.
@@ -33,7 +37,12 @@ impl StampKey {
         &self.0
     }
 
-    /// The stamp of the whole resource.
+    /// The key of the soft stamp beside this one.
+    pub(crate) fn soft(&self) -> Self {
+        Self([&self.0, SOFT].concat())
+    }
+
+    /// The stamp of the whole resource, strict also for a soft one: that covers it, and more.
     pub(crate) fn of_resource(&self) -> Self {
         let (prefix, rest) = self.around();
         let segments = rest.splitn(3, ':').take(2).map(|segment| segment.len() + 1);

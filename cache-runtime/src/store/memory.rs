@@ -79,13 +79,13 @@ impl MemoryStore {
         None
     }
 
-    /// Whether every stamp that `entry` was loaded under is still the current one.
+    /// Whether every strict stamp that `entry` was loaded under is still the current one.
     fn is_alive(&self, key: &str, entry: &StoredEntry) -> bool {
         let Some((address, stamps)) = Address::parse(key).zip(Envelope::stamps_of_head(&entry.bytes)) else {
             return false;
         };
         entry.expires_at > Instant::now()
-            && address.stamps().len() == stamps.len()
+            && address.stamps().len() <= stamps.len()
             && address
                 .stamps()
                 .iter()
