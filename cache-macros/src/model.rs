@@ -162,6 +162,15 @@ pub(crate) struct Registry {
     pub(crate) groups: Vec<Group>,
     /// The types of the scopes, each name once.
     pub(crate) scopes: Vec<ScopeType>,
+    pub(crate) tags: Vec<TagKind>,
+}
+
+/// A kind of tags.
+pub(crate) struct TagKind {
+    pub(crate) docs: Vec<Attribute>,
+    pub(crate) name: Ident,
+    /// What values are borrowed as.
+    pub(crate) ty: Type,
 }
 
 pub(crate) struct Resource {

@@ -98,6 +98,8 @@ pub mod __private {
         },
         mutation::{On, Plan, ScopeValues, detached, invalidating, invalidating_detached},
         near::{Coherence, NearToo, SharedOnly},
-        resource::{Declared, Group, GroupPart, Optional, OptionalText, Registry, Resource, Scope, Selection, Tenancy},
+        resource::{
+            Declared, Group, GroupPart, Optional, OptionalText, Registry, Resource, Scope, Selection, Tag, Tenancy,
+        },
     };
 }

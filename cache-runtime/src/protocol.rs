@@ -7,7 +7,7 @@ use bytes::Bytes;
 pub use crate::entry::{Envelope, Identity, Rejection};
 use crate::{
     entry::{EncodedValue, Meta, Sealing, Stamp, Ticket},
-    key::Address,
+    key::{Address, StampKey},
     store::{Snapshot, Store, StoreError, StoreErrorKind},
 };
 
@@ -89,6 +89,24 @@ async fn read_entry(
             },
         },
     )
+}
+
+/// Removes stamps: epochs of tags first, so that a load that reads a tag's stamp after its removal finds the epoch moved.
+///
+/// # Errors
+///
+/// What the store's `remove_stamps` returned.
+pub(crate) async fn remove(store: &dyn Store, stamps: &[StampKey]) -> Result<(), StoreError> {
+    if !stamps.iter().any(StampKey::is_epoch) {
+        return store.remove_stamps(stamps).await;
+    }
+    let (mut epochs, rest): (Vec<_>, Vec<_>) = stamps.iter().cloned().partition(StampKey::is_epoch);
+    if store.keeps_order() {
+        epochs.extend(rest);
+        return store.remove_stamps(&epochs).await;
+    }
+    store.remove_stamps(&epochs).await?;
+    store.remove_stamps(&rest).await
 }
 
 /// Puts an unsigned entry of JSON together that a store may [fill](Store::fill) on this ticket: the ticket's stamps are

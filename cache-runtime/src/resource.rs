@@ -8,6 +8,7 @@ pub(crate) use self::{nearest::distance, scope::ScopeType};
 pub use self::{
     scope::{Optional, OptionalText, Scope},
     selection::Selection,
+    tag::Tag,
 };
 
 pub(crate) mod declared;
@@ -15,6 +16,7 @@ mod message;
 mod nearest;
 mod scope;
 mod selection;
+mod tag;
 
 /// A named kind of cached result: `dashboard_summary`.
 ///
@@ -295,6 +297,7 @@ pub struct Registry {
     module: &'static str,
     resources: &'static [&'static Resource],
     groups: &'static [&'static Group],
+    tags: &'static [&'static str],
 }
 
 impl Registry {
@@ -308,7 +311,16 @@ impl Registry {
             module,
             resources,
             groups,
+            tags: &[],
         }
+    }
+
+    /// The kinds of tags.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __tags(mut self, tags: &'static [&'static str]) -> Self {
+        self.tags = tags;
+        self
     }
 
     /// The path of the module that declares the registry.
@@ -324,6 +336,11 @@ impl Registry {
     /// The groups, in the order of their declaration.
     pub const fn groups(&self) -> &'static [&'static Group] {
         self.groups
+    }
+
+    /// The names of the kinds of tags, in the order of their declaration.
+    pub const fn tags(&self) -> &'static [&'static str] {
+        self.tags
     }
 }
 

@@ -166,6 +166,15 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         0
     }
 
+    /// Whether [`create_stamps`](Self::create_stamps) and [`remove_stamps`](Self::remove_stamps) get to the stamps in the order in
+    /// which they are given, as one server does that executes one command after the other. Where that is not so, what has to come
+    /// first is sent, and answered, first.
+    ///
+    /// Default: false.
+    fn keeps_order(&self) -> bool {
+        false
+    }
+
     /// Reads the stamps of an address without its entry, in one round trip. As [`read`](Self::read) otherwise.
     ///
     /// Default: by [`read`](Self::read), without the entry.

@@ -99,6 +99,10 @@ impl Store for MemoryStore {
         "the memory of this process".to_owned()
     }
 
+    fn keeps_order(&self) -> bool {
+        true
+    }
+
     fn read<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Snapshot> {
         // The stamps before the entry: an entry found under stamps that were current a moment earlier is one that a read
         // at that moment would have been given.
