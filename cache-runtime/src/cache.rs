@@ -176,6 +176,8 @@ impl Cache {
     /// background work. Returns whether all of them were acknowledged. Calls made afterwards run uncached.
     pub async fn close(&self) -> bool {
         self.engine.near_watch.stop();
+        // Before: what is loaded in the background is not stored any more.
+        self.engine.refreshes.close().await;
         self.engine.keeper.close().await
     }
 }

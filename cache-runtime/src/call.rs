@@ -7,6 +7,7 @@
 //! | the arguments are written, and what is known of such a call is found | `arguments.rs`, `compact.rs`, `recognition.rs` |
 //! | the near cache and the store are asked | `lookup.rs` |
 //! | the load is shared, waits its turn and its lease, and runs the body | `load.rs`, `lease.rs` |
+//! | what was loaded in vain is made up for by an old value; values are loaded again in the background | `refresh.rs` |
 //! | what was loaded is encoded, handed on and stored | `fill.rs` |
 //!
 //! `cached.rs` is all of it on one page.
@@ -24,18 +25,21 @@ mod load;
 mod lookup;
 mod nowhere;
 mod recognition;
+mod refresh;
 mod results;
 mod site;
 mod skip;
 mod start;
+mod terms;
 mod value;
 
 pub use self::{
     arguments::{KeyArg, KeyWriter, in_key},
-    cached::{cached, never},
+    cached::{cached, cached_owned, cached_with, never},
     nowhere::nowhere,
     site::Site,
     skip::{Probe, skippable},
     start::Call,
+    terms::{LoadTimeout, Terms},
     value::CacheValue,
 };

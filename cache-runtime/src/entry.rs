@@ -7,6 +7,8 @@ mod envelope;
 mod exact;
 mod fingerprint;
 pub(crate) mod identity;
+mod lifetime;
+mod negative;
 mod returns;
 mod signature;
 mod stamp;
@@ -17,6 +19,7 @@ pub use self::{
     compression::Compression,
     envelope::{Envelope, Identity, Rejection},
     identity::Item,
+    lifetime::Lifetime,
     returns::{Returns, Split},
     signature::{SigningKey, SigningKeyError},
     stamp::{Stamp, Ticket},
@@ -28,5 +31,7 @@ pub(crate) use self::{
     exact::{Exact, NotExact},
     fingerprint::{Fidelity, Structure},
     identity::Function,
+    lifetime::Windows,
+    negative::Negative,
     word::words,
 };

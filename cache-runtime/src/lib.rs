@@ -77,7 +77,8 @@ pub use crate::{
         Cache, CacheBuilder, ConfigError, Invalidated, ObservedCall, OnFailover, Outcome, Outcomes, Stats,
         current_tenant, observe, with_cache, with_tenant,
     },
-    entry::{Compression, ParseError, SigningKey, SigningKeyError},
+    call::LoadTimeout,
+    entry::{Compression, Lifetime, ParseError, SigningKey, SigningKeyError},
     mutation::{Invalidate, InvalidateError, transaction},
     resource::{Group, Registry, Resource, Tenancy},
     task::{TaskContext, in_current_context, spawn},
@@ -90,7 +91,10 @@ pub mod __private {
 
     pub use crate::{
         cache::from_env,
-        call::{CacheValue, Call, KeyArg, KeyWriter, Probe, Site, cached, in_key, never, nowhere, skippable},
+        call::{
+            CacheValue, Call, KeyArg, KeyWriter, Probe, Site, Terms, cached, cached_owned, cached_with, in_key, never,
+            nowhere, skippable,
+        },
         entry::{Codec, Item, Returns, Split},
         key::{
             canonical::{canonical_json, key_hash},
@@ -99,7 +103,8 @@ pub mod __private {
         mutation::{On, Plan, ScopeValues, detached, invalidating, invalidating_detached},
         near::{Coherence, NearToo, SharedOnly},
         resource::{
-            Declared, Group, GroupPart, Optional, OptionalText, Registry, Resource, Scope, Selection, Tag, Tenancy,
+            Declared, Group, GroupPart, Optional, OptionalText, Policies, Registry, Resource, Scope, Selection, Tag,
+            Tenancy,
         },
     };
 }

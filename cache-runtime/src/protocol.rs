@@ -6,14 +6,14 @@ use bytes::Bytes;
 
 pub use crate::entry::{Envelope, Identity, Rejection};
 use crate::{
-    entry::{EncodedValue, Meta, Sealing, Stamp, Ticket},
+    entry::{EncodedValue, Meta, Sealing, Stamp, Ticket, Windows},
     key::{Address, StampKey},
     store::{Snapshot, Store, StoreError, StoreErrorKind},
 };
 
 /// What a read came to.
 #[derive(Debug, Clone)]
-#[expect(clippy::exhaustive_enums, reason = "there is a valid entry or there is none")]
+#[expect(clippy::exhaustive_enums, reason = "there is a valid entry, an old one or none")]
 pub enum Reading {
     /// A valid entry. The ticket is for the case that its payload does not decode.
     Hit {
@@ -21,6 +21,13 @@ pub enum Reading {
         envelope: Envelope,
         /// The right to replace it.
         ticket: Ticket,
+    },
+    /// An entry whose stamps are all current, and whose time-to-live is over: of use within its stale windows.
+    Stale {
+        /// The entry.
+        envelope: Envelope,
+        /// The right to replace it; `None` as for a miss.
+        ticket: Option<Ticket>,
     },
     /// No valid entry.
     Miss {
@@ -51,7 +58,7 @@ pub(crate) async fn read_sealed(
     let mut reading = read_entry(store, address, identity, sealing).await?;
     // After the stamps were read or created, never before. A writer enters the hold first and removes the stamps second: so
     // it either removes those of this ticket yet, or is seen here.
-    if let Reading::Miss { ticket, .. } = &mut reading
+    if let Reading::Miss { ticket, .. } | Reading::Stale { ticket, .. } = &mut reading
         && ticket.is_some()
         && address.has_holds()
         && store.is_held(address.stamps()).await?
@@ -76,9 +83,13 @@ async fn read_entry(
     let ticket = Ticket::new(Arc::clone(address), stamps.into_iter().flatten().collect());
     Ok(
         match entry.map(|bytes| sealing.open(bytes, address.entry(), identity)) {
-            Some(Ok(envelope)) if envelope.stamps().eq(ticket.stamps().iter().copied()) => {
-                Reading::Hit { envelope, ticket }
-            }
+            Some(Ok(envelope)) if envelope.stamps().eq(ticket.stamps().iter().copied()) => match envelope.past_ttl() {
+                None => Reading::Hit { envelope, ticket },
+                Some(_) => Reading::Stale {
+                    envelope,
+                    ticket: Some(ticket),
+                },
+            },
             Some(Err(cause)) => Reading::Miss {
                 ticket: Some(ticket),
                 rejected: Some(cause),
@@ -123,7 +134,9 @@ pub fn seal(
     let meta = Meta {
         identity: *identity,
         ttl,
+        windows: Windows::default(),
         load_duration,
+        is_negative: false,
     };
     let value = EncodedValue::json(Bytes::copy_from_slice(payload));
     Sealing::default().seal(meta, ticket.address().entry(), ticket.stamps(), &value)

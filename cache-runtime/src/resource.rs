@@ -6,6 +6,7 @@ use crate::key::ScopeValue;
 
 pub(crate) use self::{nearest::distance, scope::ScopeType};
 pub use self::{
+    policies::Policies,
     scope::{Optional, OptionalText, Scope},
     selection::Selection,
     tag::Tag,
@@ -14,6 +15,7 @@ pub use self::{
 pub(crate) mod declared;
 mod message;
 mod nearest;
+mod policies;
 mod scope;
 mod selection;
 mod tag;
@@ -30,7 +32,7 @@ pub struct Resource {
     tenancy: Tenancy,
     crash_safe: Option<CrashSafe>,
     max_loads: Option<u32>,
-    soft: bool,
+    policies: Policies,
 }
 
 /// What `crash_safe` says of a resource.
@@ -66,7 +68,7 @@ impl Resource {
             tenancy,
             crash_safe: None,
             max_loads: None,
-            soft: false,
+            policies: Policies::new(),
         }
     }
 
@@ -94,11 +96,11 @@ impl Resource {
         self
     }
 
-    /// `soft`.
+    /// `stale_while_revalidate` and what goes with it.
     #[doc(hidden)]
     #[must_use]
-    pub const fn __soft(mut self) -> Self {
-        self.soft = true;
+    pub const fn __policies(mut self, policies: Policies) -> Self {
+        self.policies = policies;
         self
     }
 
@@ -134,12 +136,17 @@ impl Resource {
 
     /// Whether it can be invalidated softly.
     pub const fn is_soft(&self) -> bool {
-        self.soft
+        self.policies.is_soft()
     }
 
     /// How many of its loads run at once in one process, if the declaration says.
     pub const fn max_loads(&self) -> Option<u32> {
         self.max_loads
+    }
+
+    /// The declared policies.
+    pub(crate) const fn policies(&self) -> Policies {
+        self.policies
     }
 
     pub(crate) const fn crash_safe(&self) -> Option<CrashSafe> {

@@ -1,9 +1,11 @@
 //! What everything that runs stands on: what a task carries, what its tokio runtime can do, background tasks of which at most
-//! one runs, and the pauses between attempts.
+//! one runs or so many, and the pauses between attempts.
 
 mod background;
 mod backoff;
 mod context;
+mod detached;
+mod gate;
 mod runtime;
 mod transferable;
 
@@ -12,6 +14,8 @@ pub(crate) use self::{
     background::{Claim, RuntimeClaim, SingleTask, TaskPerRuntime},
     backoff::{backoff, full_jitter, jittered},
     context::{Context, ContextPart, look, scope},
+    detached::{DetachedPlace, DetachedTasks},
+    gate::Gate,
     runtime::{Needs, Unfit, handle_for},
     transferable::{TransferableClaim, TransferableTask},
 };

@@ -8,6 +8,8 @@ use crate::{PATIENCE, RedisServer, patient};
 
 /// Runs a test on a fresh cache in memory, so that tests run in parallel and see nothing of each other.
 ///
+/// Entries end when their time-to-live does: without `jitter`, unless the function has its own.
+///
 /// Functions under test need no change: inside the closure the cache is the task's cache, whatever is installed. Tasks
 /// that the test spawns do not inherit it; wrap them in [`with_cache`].
 ///
@@ -25,7 +27,7 @@ use crate::{PATIENCE, RedisServer, patient};
 /// # }
 /// ```
 pub async fn isolated<T>(test: impl AsyncFnOnce(Cache) -> T) -> T {
-    isolated_in(Cache::builder().build(), test).await
+    isolated_in(Cache::builder().jitter(0.0).build(), test).await
 }
 
 /// As [`isolated`], on a real server, whose other data the cache shares with whoever uses it.

@@ -10,12 +10,14 @@ use cache_runtime::{Cache, CacheBuilder};
 /// How long a test waits for something that should have happened long ago: ten seconds.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A builder of caches whose deadlines are [`PATIENCE`], so that a busy machine changes no outcome.
+/// A builder of caches whose deadlines are [`PATIENCE`], so that a busy machine changes no outcome, and whose entries end when their
+/// time-to-live does: without `jitter`.
 pub fn patient() -> CacheBuilder {
     Cache::builder()
         .read_timeout(PATIENCE)
         .fill_timeout(PATIENCE)
         .invalidate_timeout(PATIENCE)
+        .jitter(0.0)
 }
 
 /// Asks until the answer is yes, and lets other tasks have their turn in between: for what nothing tells of.

@@ -217,6 +217,21 @@ impl CacheBuilder {
         self
     }
 
+    /// By how much of itself a TTL is shortened at most, from 0 to 1, where neither the attribute nor the resource says (`jitter`):
+    /// by a random part of that, so that what was stored together does not expire together. Default: 0.05.
+    pub fn jitter(mut self, fraction: f64) -> Self {
+        self.settings.jitter = fraction.clamp(0.0, 1.0);
+        self
+    }
+
+    /// How many loads run in the background at once, at least 1: those of values that are returned meanwhile
+    /// (`stale_while_revalidate`, `refresh_ahead`, the soft `load_timeout`). With more to load, old values are returned a little
+    /// longer. Default: 64.
+    pub fn max_refreshes(mut self, loads: u32) -> Self {
+        self.settings.max_refreshes = loads.max(1);
+        self
+    }
+
     /// How long after a mutation was dropped half-way, or has panicked, its invalidation is made a second time: the database
     /// may commit after the first, when its row lock is free. Zero: it is not. Default: 5 s.
     pub fn repeat_after(mut self, time: Duration) -> Self {

@@ -31,6 +31,7 @@ use crate::{
     near::{Near, NearWatch},
     protocol::{self, Reading},
     store::{Store, StoreError},
+    task::DetachedTasks,
 };
 
 /// What all clones of a cache share.
@@ -50,6 +51,7 @@ pub(crate) struct Engine {
     pub(crate) counters: Arc<Counters>,
     rejections: LoggedRejections,
     pub(crate) leases: OptionalOperation,
+    pub(crate) refreshes: DetachedTasks,
     /// Whether the log says which store is used, and why.
     pub(super) introduced: AtomicBool,
 }
@@ -76,6 +78,7 @@ impl Engine {
             tenants: Tenants::default(),
             rejections: LoggedRejections::default(),
             leases: OptionalOperation::default(),
+            refreshes: DetachedTasks::new(settings.max_refreshes),
             introduced: AtomicBool::new(false),
             settings,
             namespace,
@@ -198,7 +201,7 @@ impl Engine {
             self.counters.failed_fills.add(1);
             return false;
         };
-        let filled = self.upstream.fill(store.fill(ticket, entry, meta.ttl)).await.is_ok();
+        let filled = self.upstream.fill(store.fill(ticket, entry, meta.kept())).await.is_ok();
         let counter = if filled {
             &self.counters.fills
         } else {

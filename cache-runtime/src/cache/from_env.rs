@@ -12,7 +12,7 @@ pub(crate) use self::misspelt::{Misspelt, misspelt};
 use self::{
     draft::Draft,
     error::Secrecy::{self, Open, Secret},
-    value::{Connections, Count, Flag, Pem, Positive, Time},
+    value::{Connections, Count, Flag, Pem, Positive, Share, Time},
 };
 use crate::{
     cache::{CacheBuilder, Origin},
@@ -75,6 +75,8 @@ const VARIABLES: &[Variable] = &[
     Variable("CACHE_NEAR_CAPACITY", Open, &CacheSetting(|builder, Positive(bytes)| builder.near_capacity(bytes))),
     Variable("CACHE_NEAR_MAX_STALENESS", Open, &Text(Draft::set_near_max_staleness)),
     Variable("CACHE_HOLD_TTL", Open, &CacheSetting(|builder, Time(ttl)| builder.hold_ttl(ttl))),
+    Variable("CACHE_JITTER", Open, &CacheSetting(|builder, Share(fraction)| builder.jitter(fraction))),
+    Variable("CACHE_MAX_REFRESHES", Open, &CacheSetting(|builder, Positive(loads)| builder.max_refreshes(loads))),
     Variable("CACHE_REPEAT_AFTER", Open, &CacheSetting(|builder, Time(after)| builder.repeat_after(after))),
     Variable("CACHE_ON_FAILOVER", Open, &CacheSetting(CacheBuilder::on_failover)),
 ];
@@ -266,6 +268,8 @@ mod tests {
             ("CACHE_NEAR_CAPACITY", "2048"),
             ("CACHE_NEAR_MAX_STALENESS", "70ms"),
             ("CACHE_HOLD_TTL", "7s"),
+            ("CACHE_JITTER", "12.5%"),
+            ("CACHE_MAX_REFRESHES", "35"),
             ("CACHE_REPEAT_AFTER", "8s"),
             ("CACHE_ON_FAILOVER", "Flush"),
         ]);
@@ -297,6 +301,8 @@ mod tests {
             "near_capacity: 2048",
             "near_max_staleness: 70ms",
             "hold_ttl: 7s",
+            "jitter: 0.125",
+            "max_refreshes: 35",
             "repeat_after: 8s",
             "on_failover: Flush",
         ] {

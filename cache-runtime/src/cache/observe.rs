@@ -122,6 +122,11 @@ impl ContextPart for Observer {
     fn spawned(self: Arc<Self>) -> Option<Arc<dyn ContextPart>> {
         Some(self)
     }
+
+    /// What happens after the answer is no part of it.
+    fn outlives_caller(&self) -> bool {
+        false
+    }
 }
 
 impl Observer {

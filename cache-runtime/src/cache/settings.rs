@@ -24,6 +24,9 @@ pub(crate) struct Settings {
     pub(crate) near_capacity: u64,
     pub(crate) near_max_staleness: Duration,
     pub(crate) hold_ttl: Duration,
+    /// By how much of itself a TTL is shortened at most.
+    pub(crate) jitter: f64,
+    pub(crate) max_refreshes: u32,
     pub(crate) repeat_after: Duration,
     pub(crate) on_failover: OnFailover,
     pub(crate) origin: Origin,
@@ -81,6 +84,8 @@ impl Default for Settings {
             near_capacity: 32 << 20,
             near_max_staleness: Duration::from_secs(1),
             hold_ttl: Duration::from_secs(5),
+            jitter: 0.05,
+            max_refreshes: 64,
             repeat_after: Duration::from_secs(5),
             on_failover: OnFailover::Replay,
             origin: Origin::Code,

@@ -29,6 +29,12 @@ pub struct Stats {
     pub queued_loads: u64,
     /// Calls that waited for a load and then ran one of their own beside it: because it had stalled, or after the backstop.
     pub taken_over_loads: u64,
+    /// Loads that were begun in the background, of values that were returned meanwhile.
+    pub refreshes: u64,
+    /// Those that have failed: the old values stay.
+    pub failed_refreshes: u64,
+    /// Loads that were not waited for any longer: `load_timeout(hard = …)`.
+    pub timed_out_loads: u64,
     /// Entries stored.
     pub fills: u64,
     /// Entries that could not be stored, or were too large.
@@ -73,7 +79,7 @@ macro_rules! counters {
 
 counters! {
     hits, near_hits, stale_hits, misses, bypasses, rejected, loads, shared_loads, queued_loads,
-    taken_over_loads, fills,
+    taken_over_loads, refreshes, failed_refreshes, timed_out_loads, fills,
     failed_fills, invalidations, swept,
 }
 

@@ -19,6 +19,7 @@ use crate::{
         scope_value,
     },
     resource::Tenancy,
+    task::Gate,
 };
 
 /// Room for the canonical JSON of usual arguments.
@@ -141,6 +142,7 @@ pub(crate) fn known_call(
     let address = arguments.address(site, namespace, own, exact);
     KnownCall {
         has_own_key,
+        refreshes: Gate::default(),
         fingerprint: identity::fingerprint(&address, exact.bytes()),
         address: Arc::new(address),
         tenant: arguments.tenant,

@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     cache::{Cache, Invalidated},
-    entry::{Codec, Fidelity, Identity, Meta, identity},
+    entry::{Codec, Fidelity, Identity, Meta, Windows, identity},
     invalidation::Invalidation,
     key::{Address, BY_KEY, ScopeValue, UNSHOWN, escape},
     protocol::Reading,
@@ -19,7 +19,7 @@ impl Cache {
         let (address, identity) = self.locate::<T>(key)?;
         match self.engine.read(&address, &identity).await? {
             Reading::Hit { envelope, .. } => envelope.decode().ok(),
-            Reading::Miss { .. } => None,
+            Reading::Stale { .. } | Reading::Miss { .. } => None,
         }
     }
 
@@ -45,14 +45,16 @@ impl Cache {
         let (address, identity) = self.locate::<T>(key)?;
         let ticket = match self.engine.read(&address, &identity).await? {
             Reading::Hit { ticket, .. } => ticket,
-            Reading::Miss { ticket, .. } => ticket?,
+            Reading::Stale { ticket, .. } | Reading::Miss { ticket, .. } => ticket?,
         };
         let limit = self.engine.settings.sealing.max_value_size;
         let value = self.engine.encode(value, Codec::Json, limit, Fidelity::Unsure).ok()?;
         let meta = Meta {
             identity,
             ttl,
+            windows: Windows::default(),
             load_duration: Duration::ZERO,
+            is_negative: false,
         };
         Some(self.engine.fill(&ticket, meta, &value).await)
     }

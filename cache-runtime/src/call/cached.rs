@@ -1,24 +1,27 @@
 //! The way of a call: lookup, load, fill.
 
-use std::{pin::Pin, sync::Arc};
+use std::{
+    pin::{Pin, pin},
+    sync::atomic::AtomicBool,
+};
 
 use tokio::time::Instant;
 
 use super::{
-    load::Turn,
+    load::{Fallback, Loaded},
     lookup::{Answer, Lookup},
     start::Call,
+    terms::{LoadTerms, Terms, ValueOf},
     value::CacheValue,
 };
 use crate::{
-    cache::{Engine, Outcome, note_absent, report},
-    entry::{Function, Split},
-    loads::{Load, Role, TendedFuture, load_around},
+    cache::{Cache, Engine, Outcome, note_absent, report},
+    entry::{Function, Split, Ticket},
     near::tier::Tier,
 };
 
 /// Answers from the cache, or runs `body` and fills.
-pub async fn cached<R, S, U, N, F>(call: Call, _split: S, unless: U, _tier: N, body: Pin<&mut F>) -> R
+pub fn cached<R, S, U, N, F>(call: Call, split: S, unless: U, tier: N, body: Pin<&mut F>) -> impl Future<Output = R>
 where
     S: Split<R>,
     S::Value: CacheValue<U>,
@@ -26,10 +29,106 @@ where
     N: Tier<S::Value>,
     F: Future<Output = R>,
 {
+    cached_with(call, Terms::new(split, unless), tier, body)
+}
+
+/// As [`cached`], with more to say of the results than which are not stored.
+pub async fn cached_with<R, T, N, F>(call: Call, terms: T, _tier: N, body: Pin<&mut F>) -> R
+where
+    T: LoadTerms<R>,
+    N: Tier<ValueOf<R, T>>,
+    F: Future<Output = R>,
+{
+    let mut lookup = match begin::<R, T, N, F>(call) {
+        Begun::Answered(answer) => return answer,
+        Begun::Uncached(cache, resource) => return uncached(cache.as_ref(), resource, body).await,
+        Begun::Lookup(lookup) => lookup,
+    };
+    let ticket = match lookup.answer::<R, T, N>().await {
+        Answer::Hit(answer, outcome) => {
+            lookup.report(outcome);
+            return answer;
+        }
+        // There is nobody to load it again but the caller, who need not wait.
+        Answer::Early(answer, _) => {
+            lookup.report(Outcome::Hit);
+            return answer;
+        }
+        Answer::Stale(stale, ticket) => {
+            return Box::pin(lookup.load_or_stale::<R, T, N, F>(terms, ticket, stale, body)).await;
+        }
+        Answer::Load(ticket, outcome) => {
+            lookup.report(outcome);
+            ticket
+        }
+    };
+    lookup.load_alone::<R, T, N, F>(terms, ticket, body).await
+}
+
+/// As [`cached_with`], of a function whose body may run when its caller has gone. `prepare` makes the body, and is called only if it
+/// is to run: what it has of the call is its own.
+pub async fn cached_owned<R, T, N, P, F>(call: Call, _tier: N, prepare: P) -> R
+where
+    R: Send + 'static,
+    T: LoadTerms<R> + Send + 'static,
+    ValueOf<R, T>: Send,
+    N: Tier<ValueOf<R, T>, Held: Send> + 'static,
+    P: FnOnce() -> (T, F),
+    F: Future<Output = R> + Send + 'static,
+{
+    let mut lookup = match begin::<R, T, N, F>(call) {
+        Begun::Answered(answer) => return answer,
+        Begun::Uncached(cache, resource) => {
+            let (_, body) = prepare();
+            return uncached(cache.as_ref(), resource, pin!(body)).await;
+        }
+        Begun::Lookup(lookup) => lookup,
+    };
+    let ticket = match lookup.answer::<R, T, N>().await {
+        Answer::Hit(answer, outcome) => {
+            lookup.report(outcome);
+            return answer;
+        }
+        Answer::Early(answer, ticket) => {
+            lookup.report(Outcome::Hit);
+            lookup.refresh::<R, T, N, F>(Some(ticket), prepare);
+            return answer;
+        }
+        Answer::Stale(stale, ticket) if stale.may_revalidate => {
+            lookup.report(Outcome::StaleHit);
+            lookup.refresh::<R, T, N, F>(ticket, prepare);
+            return stale.value;
+        }
+        Answer::Stale(stale, ticket) => {
+            let (terms, body) = prepare();
+            let loading = lookup.load_within_soft_timeout::<R, T, N, F>(terms, ticket, stale, body);
+            return Box::pin(loading).await;
+        }
+        Answer::Load(ticket, outcome) => {
+            lookup.report(outcome);
+            ticket
+        }
+    };
+    let (terms, body) = prepare();
+    // Boxed: who is answered by the cache has no room for it.
+    let mut body = Box::pin(body);
+    lookup.load_alone::<R, T, N, F>(terms, ticket, body.as_mut()).await
+}
+
+/// How far a call comes without the store.
+enum Begun<R> {
+    /// The near cache answers.
+    Answered(R),
+    /// The cache has nothing to do with it, if there is one.
+    Uncached(Option<Cache>, &'static str),
+    Lookup(Lookup),
+}
+
+fn begin<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>, F>(call: Call) -> Begun<R> {
     let resource = call.resource();
     if let Some(value) = call.near_entry().and_then(|entry| N::restore(entry.value())) {
         report(call.engine(), resource, None, Outcome::NearHit, None);
-        return S::restore(value);
+        return Begun::Answered(T::Split::restore(value));
     }
     let mut call = match call.into_cacheable() {
         Ok(call) => call,
@@ -37,66 +136,46 @@ where
             if cache.is_none() {
                 note_absent();
             }
-            let engine = cache.as_ref().map(|cache| &*cache.engine);
-            return uncached(engine, resource, body).await;
+            return Begun::Uncached(cache, resource);
         }
     };
     let function = Function::of::<F>(call.site.item());
-    let near = call.near.take();
-    let engine = &call.cache.engine;
-    let results = call.site.results.get::<S::Value>(function, call.site.version());
+    let results = call.site.results.get::<ValueOf<R, T>>(function, call.site.version());
     if results.is_given_up() {
-        return uncached(Some(engine), resource, body).await;
+        return Begun::Uncached(Some(call.cache), resource);
     }
-    let started = Instant::now();
-    let mut lookup = Lookup {
-        call: &call,
+    Begun::Lookup(Lookup {
+        near: call.near.take(),
+        began: call.cache.engine.flights.now(),
+        call,
         function,
         results,
-        near,
         entry: None,
-        began: engine.flights.now(),
-    };
-    let answer = lookup.answer::<S::Value, N>().await;
-    let outcome = match &answer {
-        Answer::Hit(_, outcome) | Answer::Load(_, outcome) => *outcome,
-    };
-    report(Some(engine), resource, Some(&call.known.tenant), outcome, Some(started));
-    let ticket = match answer {
-        Answer::Hit(value, _) => return S::restore(value),
-        Answer::Load(ticket, _) => ticket,
-    };
-    let around = load_around();
-    let leader = match lookup.join_from(around.as_ref(), ticket.as_ref()).await {
-        Role::Leader(leader) => Some(leader),
-        Role::Waiter(landed) => match lookup.share::<R, S, N>(landed) {
-            Some(shared) => return shared,
-            None => None,
-        },
-        // What the body returns may be part of a larger result yet, as where a function walks a graph that leads back to where
-        // it began: nobody else is given it.
-        Role::Circle => {
-            engine.counters.loads.add(1);
-            return body.await;
+        started: Instant::now(),
+        leads: AtomicBool::new(false),
+    })
+}
+
+impl Lookup {
+    /// Loads, where there is nothing else to return.
+    async fn load_alone<R, T, N, F>(&self, terms: T, ticket: Option<Ticket>, mut body: Pin<&mut F>) -> R
+    where
+        T: LoadTerms<R>,
+        N: Tier<ValueOf<R, T>>,
+        F: Future<Output = R>,
+    {
+        let loading = self.load::<R, T, N, F>(terms, ticket, Fallback::None, body.as_mut());
+        match loading.await {
+            Loaded::Returned(returned) | Loaded::Failed(returned) => returned,
+            // With nothing to fall back on every call loads for itself.
+            Loaded::OtherFailed => body.await,
         }
-    };
-    let load = match &leader {
-        Some(leader) => Arc::clone(leader.load()),
-        None => Load::new(resource, around),
-    };
-    let loading = async {
-        match lookup.turn::<R, S, N>(&load, leader, ticket).await {
-            Turn::Shared(shared) => shared,
-            Turn::Load(permit) => lookup.load::<R, S, U, N, F>(&load, permit, unless, body).await,
-        }
-    };
-    // Boxed: ten thousand who wait for one load do not each hold room for what that one needs. From here on others may wait for
-    // this call, and look whether it is polled.
-    TendedFuture::new(&load, Box::pin(loading)).await
+    }
 }
 
 /// Runs the body of a call that the cache has nothing to do with.
-async fn uncached<R, F: Future<Output = R>>(engine: Option<&Engine>, resource: &'static str, body: Pin<&mut F>) -> R {
+async fn uncached<R, F: Future<Output = R>>(cache: Option<&Cache>, resource: &'static str, body: Pin<&mut F>) -> R {
+    let engine: Option<&Engine> = cache.map(|cache| &*cache.engine);
     report(engine, resource, None, Outcome::Bypass, None);
     if let Some(engine) = engine {
         engine.counters.loads.add(1);

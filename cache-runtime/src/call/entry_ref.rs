@@ -14,12 +14,16 @@ use crate::{
 pub(super) struct EntryRef {
     pub(super) address: Arc<Address>,
     pub(super) identity: Identity,
+    /// When the entry was stored that is to be replaced although its time is not over: it is none.
+    pub(super) replaced: Option<u64>,
 }
 
 /// What the store has of an entry.
 pub(super) struct StoreAnswer {
     /// The entry, if it is valid.
     pub(super) envelope: Option<Envelope>,
+    /// An entry that is of use only in its stale windows.
+    pub(super) stale: Option<Envelope>,
     /// The right to fill.
     pub(super) ticket: Option<Ticket>,
     /// Why an entry that was there was refused.
@@ -37,20 +41,29 @@ impl EntryRef {
     /// What the store has, as it has answered. Of a hit's way [`read`](Self::read) would be one future more.
     #[inline]
     pub(super) fn answer(&self, reading: Option<Reading>) -> StoreAnswer {
-        let is_known = reading.is_some();
-        let (envelope, ticket, rejected) = match reading {
-            // A hit has not looked at the holds.
-            Some(Reading::Hit { envelope, ticket }) => {
-                (Some(envelope), Some(ticket).filter(|_| !self.address.has_holds()), None)
-            }
-            Some(Reading::Miss { ticket, rejected }) => (None, ticket, rejected),
-            None => (None, None, None),
+        let mut answer = StoreAnswer {
+            envelope: None,
+            stale: None,
+            ticket: None,
+            rejected: None,
+            is_known: reading.is_some(),
         };
-        StoreAnswer {
-            envelope,
-            ticket,
-            rejected,
-            is_known,
+        match reading {
+            Some(Reading::Hit { envelope, ticket }) => {
+                // A hit has not looked at the holds.
+                answer.ticket = Some(ticket).filter(|_| !self.address.has_holds());
+                answer.envelope = Some(envelope).filter(|envelope| !self.is_replaced(envelope));
+            }
+            Some(Reading::Stale { envelope, ticket }) => {
+                (answer.stale, answer.ticket) = (Some(envelope), ticket);
+            }
+            Some(Reading::Miss { ticket, rejected }) => (answer.ticket, answer.rejected) = (ticket, rejected),
+            None => {}
         }
+        answer
+    }
+
+    fn is_replaced(&self, envelope: &Envelope) -> bool {
+        self.replaced.is_some_and(|replaced| replaced == envelope.created_at())
     }
 }

@@ -2,35 +2,53 @@
 
 use std::time::Duration;
 
-use super::{lookup::Lookup, value::Value};
+use super::{
+    lookup::Lookup,
+    terms::{Disposition, LoadTerms, ValueOf},
+    value::Value,
+};
 use crate::{
-    entry::{EncodeError, EncodedValue, Meta, Split, Ticket},
+    entry::{EncodeError, EncodedValue, Lifetime, Meta, Negative, Split, Ticket, Windows},
     loads::{Landing, Leader, LoadedValue},
     near::{Origin, tier::Tier},
+    resource::Policies,
 };
+
+/// What a store can count.
+const SHORTEST_TTL: Duration = Duration::from_millis(1);
 
 /// What a load has returned, as it is stored, kept and given to those who waited for it.
 pub(super) struct LoadResult<N: Tier<T>, T> {
-    encoded: Option<EncodedValue>,
+    /// What is stored, if it is.
+    stored: Option<EncodedValue>,
+    is_negative: bool,
+    lifetime: Option<Lifetime>,
     /// For the near cache.
     held: Option<N::Held>,
     landed: Landing,
 }
 
-impl Lookup<'_> {
+impl Lookup {
     /// What a load has returned, in the forms that are needed. Encodes only if there is somebody to encode for.
-    pub(super) fn prepare<R, S: Split<R>, N: Tier<S::Value>>(
+    pub(super) fn prepare<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
         &self,
         leader: Option<&Leader>,
-        ticket: Option<&Ticket>,
+        may_fill: bool,
         returned: &R,
-    ) -> LoadResult<N, S::Value>
-    where
-        S::Value: Value,
-    {
-        let filling = self.entry.is_some() && ticket.is_some();
+        disposition: Disposition,
+    ) -> LoadResult<N, ValueOf<R, T>> {
         let waited_for = leader.is_some_and(Leader::has_waiters);
-        let (encoded, landed, held) = S::with_value(returned, |value| {
+        let may_fill = may_fill && self.entry.is_some();
+        let (lifetime, filling) = match disposition {
+            Disposition::Store(lifetime) => (lifetime, may_fill),
+            Disposition::Leave => (None, false),
+            Disposition::Absent(depth) => {
+                return self.negative(Negative::Absent(depth), Landing::Absent(depth), may_fill);
+            }
+            Disposition::StoreError(error) => return self.negative(Negative::Error(error), Landing::Failed, may_fill),
+            Disposition::Failed => (None, false),
+        };
+        let prepared = T::Split::with_value(returned, |value| {
             let encoded = (waited_for || filling)
                 .then(|| self.encode(value, waited_for))
                 .flatten();
@@ -39,16 +57,31 @@ impl Lookup<'_> {
             });
             let held = (filling && encoded.is_some() && self.near.is_some()).then(|| N::hold(value));
             (encoded, landed, held.flatten())
-        })
-        .unwrap_or_else(|| {
-            let landed = S::absence(returned).map_or(Landing::Failed, Landing::Absent);
-            (None, landed, None)
         });
-        LoadResult { encoded, held, landed }
+        let (encoded, landed, held) = prepared.unwrap_or((None, Landing::Failed, None));
+        LoadResult {
+            stored: encoded.filter(|_| filling),
+            is_negative: false,
+            lifetime,
+            held,
+            landed,
+        }
+    }
+
+    /// A result that is no value, stored for the function's `negative_ttl`.
+    fn negative<N: Tier<V>, V>(&self, negative: Negative, landed: Landing, may_fill: bool) -> LoadResult<N, V> {
+        let ttl = self.policies().negative_ttl().filter(|_| may_fill);
+        LoadResult {
+            stored: ttl.and_then(|_| negative.encode()),
+            is_negative: true,
+            lifetime: ttl.map(Lifetime::new),
+            held: None,
+            landed,
+        }
     }
 
     /// The value as it is stored; `None` if it cannot be, of which the function takes note.
-    fn encode<T: Value>(&self, value: &T, waited_for: bool) -> Option<EncodedValue> {
+    fn encode<V: Value>(&self, value: &V, waited_for: bool) -> Option<EncodedValue> {
         let site = self.call.site;
         let engine = self.engine();
         // Who waits is given a value of any size.
@@ -72,31 +105,69 @@ impl Lookup<'_> {
     }
 
     /// Tells the waiters and fills, if there is a ticket.
-    pub(super) async fn fill<T, N: Tier<T>>(
+    pub(super) async fn fill<V, N: Tier<V>>(
         &self,
         leader: Option<Leader>,
         ticket: Option<Ticket>,
-        loaded: LoadResult<N, T>,
+        loaded: LoadResult<N, V>,
         load_duration: Duration,
     ) {
-        let LoadResult { encoded, held, landed } = loaded;
+        let LoadResult {
+            stored,
+            is_negative,
+            lifetime,
+            held,
+            landed,
+        } = loaded;
         if let Some(leader) = &leader {
             leader.land(landed);
         }
         let overtaken = leader.as_ref().is_some_and(Leader::is_detached);
         let filling = self.entry.as_ref().zip(ticket);
-        let (Some((entry, ticket)), Some(encoded), false) = (filling, encoded, overtaken) else {
+        let (Some((entry, ticket)), Some(encoded), false) = (filling, stored, overtaken) else {
             return;
         };
+        let lifetime = lifetime.unwrap_or_else(|| Lifetime::new(self.call.ttl));
         let meta = Meta {
             identity: entry.identity,
-            ttl: self.call.ttl,
+            ttl: self.jittered(lifetime.ttl()),
+            windows: self.windows(lifetime, is_negative),
             load_duration,
+            is_negative,
         };
         let filled = self.engine().fill(&ticket, meta, &encoded).await;
         if let (Some(near), Some(held), true) = (&self.near, held, filled) {
             let stamps = ticket.stamps().iter().copied();
-            near.keep::<T, N>(Origin::Loaded, held, stamps, self.call.ttl, encoded.len());
+            let ttl = self.near_ttl(meta.ttl, || load_duration);
+            near.keep::<V, N>(Origin::Loaded, held, stamps, ttl, encoded.len());
         }
+    }
+
+    /// A time-to-live, shortened by a random part of what it may be shortened by.
+    fn jittered(&self, ttl: Duration) -> Duration {
+        let most = self.policies().jitter().unwrap_or(self.engine().settings.jitter);
+        if most > 0.0 {
+            // Not down to nothing.
+            ttl.mul_f64(1.0 - most.min(1.0) * fastrand::f64())
+                .max(SHORTEST_TTL.min(ttl))
+        } else {
+            ttl
+        }
+    }
+
+    /// For how long the entry is of use after its time-to-live. What says that there is nothing is of none.
+    fn windows(&self, lifetime: Lifetime, is_negative: bool) -> Windows {
+        if is_negative {
+            Windows::default()
+        } else {
+            lifetime.windows(windows_of(self.policies()))
+        }
+    }
+}
+
+fn windows_of(policies: &Policies) -> Windows {
+    Windows {
+        revalidate: policies.stale_while_revalidate().unwrap_or_default(),
+        error: policies.stale_if_error().unwrap_or_default(),
     }
 }

@@ -1,31 +1,57 @@
 //! The second stage of a call: it waits for the load of another one, or loads itself, when it is its turn.
 
-use std::{ops::ControlFlow, pin::Pin, sync::Arc};
+use std::{
+    ops::ControlFlow,
+    pin::{Pin, pin},
+    sync::{Arc, atomic::Ordering},
+};
 
-use tokio::{runtime::Handle, time::Instant};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout},
+};
 
 use super::{
     entry_ref::EntryRef,
     lease::{self, Lease, LeaseOutcome},
     lookup::Lookup,
-    value::Value,
+    terms::{Disposition, LoadTerms, LoadTimeout, ValueOf},
 };
 use crate::{
     entry::{Envelope, Split, Ticket},
-    loads::{self, Caller, Landing, Leader, Load, LoadKey, LoadedValue, Role, Slot, Takeover},
+    loads::{
+        self, Caller, Landing, Leader, Load, LoadKey, LoadedValue, Role, Slot, Takeover, TendedFuture, load_around,
+    },
     near::tier::Tier,
 };
 
+/// What a load came to.
+pub(super) enum Loaded<R> {
+    /// What the call returns.
+    Returned(R),
+    /// An error that the call returns, unless there is something better.
+    Failed(R),
+    /// The load of another call, which this one has waited for, has failed; only where there is something better.
+    OtherFailed,
+}
+
+/// Whether a call has something to return if its load fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fallback {
+    None,
+    OldValue,
+}
+
 /// What the turn of a call that has to load makes of it.
 #[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
-pub(super) enum Turn<R> {
+enum Turn<R> {
     Load(Permit),
     /// Another call has loaded.
     Shared(R),
 }
 
 /// What a call loads on.
-pub(super) struct Permit {
+struct Permit {
     ticket: Option<Ticket>,
     /// The flight that others wait for; `None` if the call loads for itself alone.
     leader: Option<Leader>,
@@ -36,10 +62,78 @@ pub(super) struct Permit {
 /// What a call tries to get its turn with, once more.
 type Again = (Option<Leader>, Option<Ticket>);
 
-impl Lookup<'_> {
+impl Lookup {
+    /// Loads, or is given what another call loads; within the hard timeout, if the function has one.
+    pub(super) async fn load<R, T, N, F>(
+        &self,
+        terms: T,
+        ticket: Option<Ticket>,
+        fallback: Fallback,
+        body: Pin<&mut F>,
+    ) -> Loaded<R>
+    where
+        T: LoadTerms<R>,
+        N: Tier<ValueOf<R, T>>,
+        F: Future<Output = R>,
+    {
+        let bound = self.policies().hard_timeout().zip(terms.late());
+        let loading = pin!(self.load_or_share::<R, T, N, F>(terms, ticket, fallback, body));
+        let Some((after, late)) = bound else {
+            return loading.await;
+        };
+        // Boxed: most functions have no such timeout, and all have room for this.
+        Box::pin(timeout(after, loading)).await.unwrap_or_else(|_| {
+            self.engine().counters.timed_out_loads.add(1);
+            Loaded::Failed(late(LoadTimeout::new(self.call.site.resource(), after)))
+        })
+    }
+
+    async fn load_or_share<R, T, N, F>(
+        &self,
+        terms: T,
+        ticket: Option<Ticket>,
+        fallback: Fallback,
+        body: Pin<&mut F>,
+    ) -> Loaded<R>
+    where
+        T: LoadTerms<R>,
+        N: Tier<ValueOf<R, T>>,
+        F: Future<Output = R>,
+    {
+        let around = load_around();
+        let leader = match self.join_from(around.as_ref(), ticket.as_ref()).await {
+            Role::Leader(leader) => Some(leader),
+            Role::Waiter(landed) => match self.share::<R, T, N>(landed) {
+                Some(shared) => return Loaded::Returned(shared),
+                None if fallback == Fallback::OldValue => return Loaded::OtherFailed,
+                None => None,
+            },
+            // What the body returns may be part of a larger result yet, as where a function walks a graph that leads back to where
+            // it began: nobody else is given it.
+            Role::Circle => {
+                self.engine().counters.loads.add(1);
+                return Loaded::Returned(body.await);
+            }
+        };
+        let load = match &leader {
+            Some(leader) => Arc::clone(leader.load()),
+            None => Load::new(self.call.site.resource(), around),
+        };
+        self.leads.store(true, Ordering::Relaxed);
+        let loading = async {
+            match self.turn::<R, T, N>(&load, leader, ticket).await {
+                Turn::Shared(shared) => Loaded::Returned(shared),
+                Turn::Load(permit) => self.run::<R, T, N, F>(&load, permit, terms, body).await,
+            }
+        };
+        // Boxed: ten thousand who wait for one load do not each hold room for what that one needs. From here on others may wait for
+        // this call, and look whether it is polled.
+        TendedFuture::new(&load, Box::pin(loading)).await
+    }
+
     /// Joins the flight of the call: waits for the load of another call in this process, or is the one that loads. `around` is
     /// the load whose body has made the call.
-    pub(super) async fn join_from(&self, around: Option<&Arc<Load>>, ticket: Option<&Ticket>) -> Role {
+    async fn join_from(&self, around: Option<&Arc<Load>>, ticket: Option<&Ticket>) -> Role {
         self.join(around.map_or(Caller::Outside, Caller::Inside), ticket).await
     }
 
@@ -59,35 +153,29 @@ impl Lookup<'_> {
     }
 
     /// Waits for the turn to load in this process and, with `lease`, for the load of another process.
-    pub(super) async fn turn<R, S: Split<R>, N: Tier<S::Value>>(
+    async fn turn<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
         &self,
         load: &Arc<Load>,
         leader: Option<Leader>,
         ticket: Option<Ticket>,
-    ) -> Turn<R>
-    where
-        S::Value: Value,
-    {
+    ) -> Turn<R> {
         let mut again = (leader, ticket);
         loop {
-            match self.try_turn::<R, S, N>(load, again).await {
+            match self.try_turn::<R, T, N>(load, again).await {
                 ControlFlow::Break(turn) => return turn,
                 ControlFlow::Continue(overtaken) => again = overtaken,
             }
         }
     }
 
-    async fn try_turn<R, S: Split<R>, N: Tier<S::Value>>(
+    async fn try_turn<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
         &self,
         load: &Arc<Load>,
         (leader, mut ticket): Again,
-    ) -> ControlFlow<Turn<R>, Again>
-    where
-        S::Value: Value,
-    {
+    ) -> ControlFlow<Turn<R>, Again> {
         let slot = self.slot(load, leader.as_ref()).await;
         if slot.waited || leader.as_ref().is_some_and(Leader::follows) {
-            ticket = self.look_again::<R, S, N>(leader.as_ref(), ticket).await?;
+            ticket = self.look_again::<R, T, N>(leader.as_ref(), ticket).await?;
         }
         let mut permit = Permit {
             ticket: None,
@@ -99,11 +187,11 @@ impl Lookup<'_> {
             LeaseOutcome::Lease(lease, ticket) => (permit.ticket, permit.lease) = (Some(ticket), Some(lease)),
             LeaseOutcome::Nothing(ticket) => permit.ticket = ticket,
             LeaseOutcome::Filled(envelope) => {
-                self.share_entry::<R, S, N>(&envelope, permit.leader.as_ref())?;
+                self.share_entry::<R, T, N>(&envelope, permit.leader.as_ref())?;
             }
             LeaseOutcome::Overtaken(current) => {
                 drop(permit);
-                return self.join_again::<R, S, N>(load, current).await;
+                return self.join_again::<R, T, N>(load, current).await;
             }
         }
         ControlFlow::Break(Turn::Load(permit))
@@ -122,21 +210,18 @@ impl Lookup<'_> {
     }
 
     /// Asks the store once more: another load may have filled since. Returns the ticket to load on.
-    async fn look_again<R, S: Split<R>, N: Tier<S::Value>>(
+    async fn look_again<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
         &self,
         leader: Option<&Leader>,
         ticket: Option<Ticket>,
-    ) -> ControlFlow<Turn<R>, Option<Ticket>>
-    where
-        S::Value: Value,
-    {
+    ) -> ControlFlow<Turn<R>, Option<Ticket>> {
         let Some(entry) = &self.entry else {
             return ControlFlow::Continue(ticket);
         };
         let answer = entry.read(self.engine()).await;
         match answer.envelope {
             Some(envelope) => {
-                self.share_entry::<R, S, N>(&envelope, leader)?;
+                self.share_entry::<R, T, N>(&envelope, leader)?;
                 ControlFlow::Continue(ticket)
             }
             // The load begins after this read, so it may be stored under what was read.
@@ -159,17 +244,14 @@ impl Lookup<'_> {
     }
 
     /// The stamps are others than they were: so is the flight.
-    async fn join_again<R, S: Split<R>, N: Tier<S::Value>>(
+    async fn join_again<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
         &self,
         load: &Arc<Load>,
         current: Ticket,
-    ) -> ControlFlow<Turn<R>, Again>
-    where
-        S::Value: Value,
-    {
+    ) -> ControlFlow<Turn<R>, Again> {
         let leader = match self.join(Caller::Load(load), Some(&current)).await {
             Role::Leader(leader) => Some(leader),
-            Role::Waiter(landed) => match self.share::<R, S, N>(landed) {
+            Role::Waiter(landed) => match self.share::<R, T, N>(landed) {
                 Some(shared) => return ControlFlow::Break(Turn::Shared(shared)),
                 None => None,
             },
@@ -179,12 +261,10 @@ impl Lookup<'_> {
     }
 
     /// Runs the body, and fills.
-    pub(super) async fn load<R, S, U, N, F>(&self, load: &Arc<Load>, permit: Permit, unless: U, body: Pin<&mut F>) -> R
+    async fn run<R, T, N, F>(&self, load: &Arc<Load>, permit: Permit, terms: T, body: Pin<&mut F>) -> Loaded<R>
     where
-        S: Split<R>,
-        S::Value: Value,
-        U: FnOnce(&S::Value) -> bool,
-        N: Tier<S::Value>,
+        T: LoadTerms<R>,
+        N: Tier<ValueOf<R, T>>,
         F: Future<Output = R>,
     {
         let Permit {
@@ -203,25 +283,27 @@ impl Lookup<'_> {
         let load_duration = began.elapsed();
         // The fill is no load.
         drop(slot);
-        let store = S::with_value(&returned, |value| !unless(value)).unwrap_or(false);
-        let ticket = ticket.filter(|_| store);
+        let disposition = terms.judge(&returned);
+        let has_failed = matches!(disposition, Disposition::Failed);
         // All that is needed of what was returned, before the next wait: it need not be `Sync`.
-        let loaded = self.prepare::<R, S, N>(leader.as_ref(), ticket.as_ref(), &returned);
-        self.fill::<S::Value, N>(leader, ticket, loaded, load_duration).await;
+        let result = self.prepare::<R, T, N>(leader.as_ref(), ticket.is_some(), &returned, disposition);
+        self.fill::<ValueOf<R, T>, N>(leader, ticket, result, load_duration)
+            .await;
         if let Some(lease) = lease {
             lease.end().await;
         }
-        returned
+        if has_failed {
+            Loaded::Failed(returned)
+        } else {
+            Loaded::Returned(returned)
+        }
     }
 
     /// What a call returns that waited for the load of another one; `None` if it must load for itself.
-    pub(super) fn share<R, S: Split<R>, N: Tier<S::Value>>(&self, landed: Landing) -> Option<R>
-    where
-        S::Value: Value,
-    {
+    fn share<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(&self, landed: Landing) -> Option<R> {
         let shared = match landed {
-            Landing::Value(loaded) => loaded.value::<S::Value, N>().map(S::restore),
-            Landing::Absent(depth) => S::absent(depth),
+            Landing::Value(loaded) => loaded.value::<ValueOf<R, T>, N>().map(T::Split::restore),
+            Landing::Absent(depth) => T::Split::absent(depth),
             Landing::Failed => None,
         };
         shared.inspect(|_| self.engine().counters.shared_loads.add(1))
@@ -229,22 +311,24 @@ impl Lookup<'_> {
 
     /// What an entry stands for that another one has filled while this call waited; told to those who wait for this call. Goes
     /// on if it cannot be decoded.
-    fn share_entry<R, S: Split<R>, N: Tier<S::Value>>(
+    fn share_entry<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
         &self,
         envelope: &Envelope,
         leader: Option<&Leader>,
-    ) -> ControlFlow<Turn<R>>
-    where
-        S::Value: Value,
-    {
-        let decode = |entry: &EntryRef| self.decode::<S::Value, N>(entry, envelope);
-        let Some(value) = self.entry.as_ref().and_then(decode) else {
+    ) -> ControlFlow<Turn<R>> {
+        let restore = |entry: &EntryRef| self.restore::<R, T, N>(entry, envelope);
+        let Some(shared) = self.entry.as_ref().and_then(restore) else {
             return ControlFlow::Continue(());
         };
         if let Some((leader, encoded)) = leader.zip(envelope.encoded().ok()) {
-            leader.land(Landing::Value(LoadedValue::new::<_, N>(&value, encoded)));
+            let landed = T::Split::with_value(&shared, |value| LoadedValue::new::<_, N>(value, encoded));
+            leader.land(match (landed, T::Split::absence(&shared)) {
+                (Some(loaded), _) => Landing::Value(loaded),
+                (None, Some(depth)) => Landing::Absent(depth),
+                (None, None) => Landing::Failed,
+            });
         }
         self.engine().counters.shared_loads.add(1);
-        ControlFlow::Break(Turn::Shared(S::restore(value)))
+        ControlFlow::Break(Turn::Shared(shared))
     }
 }

@@ -1,23 +1,31 @@
 //! The first stage of a call: the near cache and the store are asked.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use tokio::time::Instant;
 
 use super::{
     cacheable::CacheableCall,
     entry_ref::{EntryRef, StoreAnswer},
+    load::Fallback,
     results::Results,
+    terms::{LoadTerms, ValueOf},
     value::Value,
 };
 use crate::{
-    cache::{Engine, Outcome},
-    entry::{Envelope, Function, Identity, Rejection, Ticket},
+    cache::{Engine, Outcome, report},
+    entry::{Envelope, Function, Identity, Negative, Rejection, Split, Ticket, Windows},
     loads::Moment,
     near::{NearLookup, Origin, tier::Tier},
+    resource::Policies,
 };
 
 /// One call while it is looked up, loaded and filled.
-pub(super) struct Lookup<'a> {
-    pub(super) call: &'a CacheableCall,
+pub(super) struct Lookup {
+    pub(super) call: CacheableCall,
     pub(super) function: Function,
     /// What is known of what the function returns.
     pub(super) results: &'static Results,
@@ -26,21 +34,64 @@ pub(super) struct Lookup<'a> {
     pub(super) entry: Option<EntryRef>,
     /// When the call began, in the order of flights.
     pub(super) began: Moment,
+    /// When the store was asked.
+    pub(super) started: Instant,
+    /// Whether it has come to load, and does not wait for another call that does.
+    pub(super) leads: AtomicBool,
 }
 
 /// What a lookup makes of the call.
-pub(super) enum Answer<T> {
-    Hit(T, Outcome),
+pub(super) enum Answer<R> {
+    /// What is returned.
+    Hit(R, Outcome),
+    /// As a hit, of an entry that is worth loading again before its time is over.
+    Early(R, Ticket),
+    /// An old value, to be loaded anew.
+    Stale(StaleValue<R>, Option<Ticket>),
+    /// Nothing: a load.
     Load(Option<Ticket>, Outcome),
 }
 
-impl Lookup<'_> {
+/// A value whose time is over, and what it may still be used for.
+pub(super) struct StaleValue<R> {
+    pub(super) value: R,
+    /// It may be returned while it is loaded again.
+    pub(super) may_revalidate: bool,
+    /// It may be returned if the load fails.
+    pub(super) may_hide_error: bool,
+}
+
+impl<R> StaleValue<R> {
+    pub(super) fn fallback(&self) -> Fallback {
+        if self.may_hide_error {
+            Fallback::OldValue
+        } else {
+            Fallback::None
+        }
+    }
+}
+
+/// In how many load times of `XFetch` before the end of an entry it is loaded again with a probability of 98 %. The near cache
+/// leaves this time to the store, where the calls of all processes meet.
+const EARLY_TIMES: f64 = 4.0;
+
+impl Lookup {
     pub(super) fn engine(&self) -> &Engine {
         &self.call.cache.engine
     }
 
+    pub(super) fn policies(&self) -> &'static Policies {
+        self.call.site.policy()
+    }
+
+    /// Tells what became of the call.
+    pub(super) fn report(&self, outcome: Outcome) {
+        let (resource, tenant) = (self.call.site.resource(), &self.call.known.tenant);
+        report(Some(self.engine()), resource, Some(tenant), outcome, Some(self.started));
+    }
+
     /// Looks the call up.
-    pub(super) async fn answer<T: Value, N: Tier<T>>(&mut self) -> Answer<T> {
+    pub(super) async fn answer<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(&mut self) -> Answer<R> {
         if !self.engine().may_read() {
             return Answer::Load(None, Outcome::Bypass);
         }
@@ -51,13 +102,14 @@ impl Lookup<'_> {
                 fingerprint: known.fingerprint,
                 shape: self.results.shape,
             },
+            replaced: None,
         };
-        let answer = self.look::<T, N>(&entry).await;
+        let answer = self.look::<R, T, N>(&entry).await;
         self.entry = Some(entry);
         answer
     }
 
-    async fn look<T: Value, N: Tier<T>>(&mut self, entry: &EntryRef) -> Answer<T> {
+    async fn look<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(&mut self, entry: &EntryRef) -> Answer<R> {
         let engine = &self.call.cache.engine;
         if let Some(near) = &mut self.near {
             near.mark(&entry.address);
@@ -65,13 +117,14 @@ impl Lookup<'_> {
                 let Some(stamps) = engine.read_stamps(&entry.address).await else {
                     return Answer::Load(None, Outcome::Bypass);
                 };
-                if let Some(value) = near.checked::<T, N>(&stamps) {
-                    return Answer::Hit(value, Outcome::NearHit);
+                if let Some(value) = near.checked::<ValueOf<R, T>, N>(&stamps) {
+                    return Answer::Hit(T::Split::restore(value), Outcome::NearHit);
                 }
             }
         }
         let StoreAnswer {
             envelope,
+            stale,
             ticket,
             rejected,
             is_known,
@@ -79,29 +132,109 @@ impl Lookup<'_> {
         if rejected == Some(Rejection::Function) {
             self.call.site.note_shared_key(entry.address.entry());
         }
-        match envelope.map(|envelope| self.decode::<T, N>(entry, &envelope)) {
-            Some(Some(value)) => Answer::Hit(value, Outcome::Hit),
-            Some(None) => Answer::Load(ticket, Outcome::Rejected),
-            None if rejected.is_some() => Answer::Load(ticket, Outcome::Rejected),
+        if let Some(envelope) = envelope {
+            return match self.restore::<R, T, N>(entry, &envelope) {
+                Some(value) => match ticket {
+                    Some(ticket) if self.is_early(&envelope) => Answer::Early(value, ticket),
+                    _ => Answer::Hit(value, Outcome::Hit),
+                },
+                None => Answer::Load(ticket, Outcome::Rejected),
+            };
+        }
+        if let Some(stale) = stale.and_then(|envelope| self.stale_value::<R, T>(entry, &envelope)) {
+            return Answer::Stale(stale, ticket);
+        }
+        match rejected {
+            Some(_) => Answer::Load(ticket, Outcome::Rejected),
             None if is_known => Answer::Load(ticket, Outcome::Miss),
             None => Answer::Load(None, Outcome::Bypass),
         }
     }
 
-    /// The value of an entry; it is kept in the process, if the function wants that.
-    pub(super) fn decode<T: Value, N: Tier<T>>(&self, entry: &EntryRef, envelope: &Envelope) -> Option<T> {
+    /// What an entry stands for; a value is kept in the process, if the function wants that.
+    pub(super) fn restore<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
+        &self,
+        entry: &EntryRef,
+        envelope: &Envelope,
+    ) -> Option<R> {
+        if envelope.is_negative() {
+            return self.restore_negative::<R, T>(entry, envelope);
+        }
+        let (value, len) = self.decode::<ValueOf<R, T>>(entry, envelope)?;
+        if let Some((near, held)) = self.near.as_ref().zip(N::hold(&value)) {
+            let ttl = self.near_ttl(envelope.remaining(), || envelope.load_duration());
+            near.keep::<ValueOf<R, T>, N>(Origin::Read, held, envelope.stamps(), ttl, len);
+        }
+        Some(T::Split::restore(value))
+    }
+
+    /// The value of an entry, and how long it is encoded.
+    pub(super) fn decode<V: Value>(&self, entry: &EntryRef, envelope: &Envelope) -> Option<(V, usize)> {
         let encoded = envelope.encoded().ok();
         let decoded = encoded.and_then(|encoded| Some((encoded.decode().ok()?, encoded.len())));
-        let Some((value, len)) = decoded else {
+        if decoded.is_none() {
             self.engine().note_rejection(&entry.address, Rejection::Decode);
             self.results
                 .note_unfaithful(self.call.site.path(), "an entry of it could not be decoded");
-            return None;
-        };
-        self.results.note_faithful();
-        if let Some((near, held)) = self.near.as_ref().zip(N::hold(&value)) {
-            near.keep::<T, N>(Origin::Read, held, envelope.stamps(), envelope.remaining(), len);
+        } else {
+            self.results.note_faithful();
         }
-        Some(value)
+        decoded
+    }
+
+    /// What an entry stands for that is no value.
+    #[cold]
+    fn restore_negative<R, T: LoadTerms<R>>(&self, entry: &EntryRef, envelope: &Envelope) -> Option<R> {
+        let negative = envelope.encoded().ok().and_then(|encoded| Negative::decode(&encoded));
+        let restored = negative.and_then(|negative| match negative {
+            Negative::Absent(depth) => T::Split::absent(depth),
+            Negative::Error(error) => T::restore_error(&error),
+        });
+        if restored.is_none() {
+            self.engine().note_rejection(&entry.address, Rejection::Decode);
+        }
+        restored
+    }
+
+    /// What an entry stands for whose time is over, if it is of use still.
+    #[cold]
+    fn stale_value<R, T: LoadTerms<R>>(&self, entry: &EntryRef, envelope: &Envelope) -> Option<StaleValue<R>> {
+        let policies = self.policies();
+        let past = envelope.past_ttl().unwrap_or_default();
+        let Windows { revalidate, error } = envelope.windows();
+        let may_revalidate = past < revalidate && policies.stale_while_revalidate().is_some();
+        let may_hide_error = past < error && policies.stale_if_error().is_some();
+        if !(may_revalidate || may_hide_error) {
+            return None;
+        }
+        let (value, _) = self.decode(entry, envelope)?;
+        Some(StaleValue {
+            value: T::Split::restore(value),
+            may_revalidate,
+            may_hide_error,
+        })
+    }
+
+    /// Whether a call draws the lot of loading this entry again before its time is over: the likelier, the nearer that is, and the
+    /// longer a load takes (`XFetch`).
+    fn is_early(&self, envelope: &Envelope) -> bool {
+        self.policies().refresh_ahead().is_some_and(|beta| {
+            // Above zero, so that its logarithm is a number.
+            let lot = -(1.0 - fastrand::f64()).ln();
+            let early = envelope.load_duration().as_secs_f64() * beta * lot;
+            envelope.remaining().as_secs_f64() <= early
+        })
+    }
+
+    /// For how long the near cache answers of the time that is left.
+    pub(super) fn near_ttl(&self, remaining: Duration, load_duration: impl FnOnce() -> Duration) -> Duration {
+        match self.policies().refresh_ahead() {
+            None => remaining,
+            Some(beta) => {
+                let early = load_duration().as_secs_f64() * beta * EARLY_TIMES;
+                let early = Duration::try_from_secs_f64(early).unwrap_or(Duration::MAX);
+                remaining.saturating_sub(early)
+            }
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     entry::{Codec, Item},
     loads::Takeover,
     near::Coherence,
-    resource::Resource,
+    resource::{Policies, Resource},
 };
 
 /// How often a function meets entries of another one under its keys before it has keys of its own. Once may be a damaged entry, or one
@@ -27,6 +27,8 @@ pub struct Site {
     coherence: Option<Coherence>,
     lease: Option<Duration>,
     codec: Codec,
+    /// Those of the function over those of its resource.
+    policies: Policies,
     pub(super) results: ResultsBySite,
     warned: AtomicBool,
     warned_of_codec: AtomicBool,
@@ -81,6 +83,10 @@ impl Site {
         self.codec
     }
 
+    pub(crate) const fn policy(&self) -> &Policies {
+        &self.policies
+    }
+
     /// `version` is the attribute's, 0 without.
     pub const fn new(resource: &'static Resource, version: u32, item: Item) -> Self {
         Self {
@@ -90,6 +96,7 @@ impl Site {
             coherence: None,
             lease: None,
             codec: Codec::Json,
+            policies: resource.policies(),
             results: ResultsBySite::new(),
             warned: AtomicBool::new(false),
             warned_of_codec: AtomicBool::new(false),
@@ -125,6 +132,13 @@ impl Site {
     #[must_use]
     pub const fn lease(mut self, lasting: Duration) -> Self {
         self.lease = Some(lasting);
+        self
+    }
+
+    /// The attribute's policies, over the declared ones.
+    #[must_use]
+    pub const fn policies(mut self, own: Policies) -> Self {
+        self.policies = own.over(self.resource.policies());
         self
     }
 

@@ -2,22 +2,26 @@
 
 mod header;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use self::header::{HEADER_LEN, Header, SIGNED};
+use self::header::{HEADER_LEN, Header, KNOWN_FLAGS, NEGATIVE, SIGNED, WINDOWS};
 use super::{
     codec::{Codec, EncodedValue},
     compression::Compression,
     identity::is_same_function,
+    lifetime::Windows,
     signature::{SIGNATURE_LEN, SigningKeys},
     stamp::Stamp,
     word::words,
 };
 
 const STAMP_LEN: usize = size_of::<u64>();
+
+/// Two times in milliseconds.
+const WINDOWS_LEN: usize = 2 * size_of::<u64>();
 
 /// What an entry must prove before its payload is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,6 +85,9 @@ pub struct Envelope {
     codec: Codec,
     compression: Compression,
     stamp_count: usize,
+    /// All zero for an entry that ends with its time-to-live.
+    windows: Windows,
+    is_negative: bool,
     payload_at: usize,
 }
 
@@ -132,24 +139,35 @@ impl Sealing {
             codec: value.codec.number(),
             compression: compression.number(),
             stamp_count: u8::try_from(stamps.len()).ok()?,
-            flags: if self.keys.current.is_some() { SIGNED } else { 0 },
+            flags: self.flags(&meta),
             created_at,
-            ttl: u64::try_from(meta.ttl.as_millis()).unwrap_or(u64::MAX),
+            ttl: millis(meta.ttl),
             load_duration: u32::try_from(meta.load_duration.as_micros()).unwrap_or(u32::MAX),
             payload_len: u32::try_from(payload.len()).ok()?,
             fingerprint: meta.identity.fingerprint,
             shape: meta.identity.shape,
         };
-        let mut bytes = Vec::with_capacity(HEADER_LEN + stamps.len() * STAMP_LEN + SIGNATURE_LEN + payload.len());
+        let head_len = HEADER_LEN + stamps.len() * STAMP_LEN + WINDOWS_LEN;
+        let mut bytes = Vec::with_capacity(head_len + SIGNATURE_LEN + payload.len());
         header.write(&mut bytes);
         for stamp in stamps {
             bytes.extend_from_slice(&stamp.bits().to_le_bytes());
+        }
+        if header.flags & WINDOWS != 0 {
+            write_windows(&mut bytes, &meta.windows);
         }
         if let Some(signature) = self.keys.sign(entry, &bytes, payload) {
             bytes.extend_from_slice(&signature);
         }
         bytes.extend_from_slice(payload);
         Some(bytes.into())
+    }
+
+    fn flags(&self, meta: &Meta) -> u8 {
+        let signed = if self.keys.current.is_some() { SIGNED } else { 0 };
+        let windows = if meta.windows == Windows::default() { 0 } else { WINDOWS };
+        let negative = if meta.is_negative { NEGATIVE } else { 0 };
+        signed | windows | negative
     }
 
     /// `None` if the bytes are to be stored as they are.
@@ -163,11 +181,13 @@ impl Sealing {
     pub(crate) fn open(&self, bytes: Bytes, entry: &str, identity: &Identity) -> Result<Envelope, Rejection> {
         let (header, rest) = Header::split_from(&bytes)?;
         let known = Codec::from_number(header.codec).zip(Compression::from_number(header.compression));
-        let Some((codec, compression)) = known.filter(|_| header.flags & !SIGNED == 0) else {
+        let Some((codec, compression)) = known.filter(|_| header.flags & !KNOWN_FLAGS == 0) else {
             return Err(Rejection::Codec);
         };
         let stamp_count = usize::from(header.stamp_count);
-        let head_len = HEADER_LEN + stamp_count * STAMP_LEN;
+        let stamps_end = HEADER_LEN + stamp_count * STAMP_LEN;
+        let windows_len = if header.flags & WINDOWS == 0 { 0 } else { WINDOWS_LEN };
+        let head_len = stamps_end + windows_len;
         let signature_len = if header.flags & SIGNED == 0 { 0 } else { SIGNATURE_LEN };
         let payload_len = header.payload_len as usize;
         if HEADER_LEN + rest.len() != head_len + signature_len + payload_len {
@@ -199,6 +219,8 @@ impl Sealing {
             codec,
             compression,
             stamp_count,
+            windows: read_windows(&bytes[stamps_end..head_len]),
+            is_negative: header.flags & NEGATIVE != 0,
             payload_at: head_len + signature_len,
             bytes,
         })
@@ -210,7 +232,18 @@ impl Sealing {
 pub(crate) struct Meta {
     pub(crate) identity: Identity,
     pub(crate) ttl: Duration,
+    /// For how long it is of use after that.
+    pub(crate) windows: Windows,
     pub(crate) load_duration: Duration,
+    /// Whether the payload says that there is nothing, or an error.
+    pub(crate) is_negative: bool,
+}
+
+impl Meta {
+    /// How long the store keeps the entry.
+    pub(crate) fn kept(&self) -> Duration {
+        self.ttl.saturating_add(self.windows.longest())
+    }
 }
 
 impl Envelope {
@@ -243,10 +276,48 @@ impl Envelope {
         (rest.len() >= count * STAMP_LEN).then(|| stamps(rest, count).collect())
     }
 
+    /// When it was stored, in milliseconds since the Unix epoch, by the clock of who stored it.
+    pub(crate) fn created_at(&self) -> u64 {
+        self.header().map_or(0, |header| header.created_at)
+    }
+
+    /// How long it took to load.
+    pub(crate) fn load_duration(&self) -> Duration {
+        self.header().map_or(Duration::ZERO, |header| {
+            Duration::from_micros(header.load_duration.into())
+        })
+    }
+
+    /// For how long it is of use after its time-to-live.
+    pub(crate) fn windows(&self) -> Windows {
+        self.windows
+    }
+
+    /// Whether the payload says that there is nothing, or an error.
+    pub(crate) fn is_negative(&self) -> bool {
+        self.is_negative
+    }
+
+    /// For how long its time-to-live has been over, by the clock of the system; `None` if it is not. Of an entry that ends with it
+    /// the store's clock alone decides.
+    pub(crate) fn past_ttl(&self) -> Option<Duration> {
+        if self.windows == Windows::default() {
+            return None;
+        }
+        let header = self.header()?;
+        let age = unix_millis().saturating_sub(header.created_at);
+        age.checked_sub(header.ttl).map(Duration::from_millis)
+    }
+
+    /// What [`open`](Self::open) has read already.
+    fn header(&self) -> Option<Header> {
+        Some(Header::split_from(&self.bytes).ok()?.0)
+    }
+
     /// How much of its time-to-live is left, by the clock of the system: between zero and all of it, whatever the clocks of
     /// the machines say.
     pub(crate) fn remaining(&self) -> Duration {
-        let Ok((header, _)) = Header::split_from(&self.bytes) else {
+        let Some(header) = self.header() else {
             return Duration::ZERO;
         };
         let age = unix_millis().saturating_sub(header.created_at);
@@ -285,9 +356,36 @@ fn stamps(rest: &[u8], count: usize) -> impl ExactSizeIterator<Item = Stamp> + '
         .map(|bytes| Stamp::from_bits(u64::from_le_bytes(*bytes)))
 }
 
+fn write_windows(out: &mut Vec<u8>, windows: &Windows) {
+    out.extend_from_slice(&millis(windows.revalidate).to_le_bytes());
+    out.extend_from_slice(&millis(windows.error).to_le_bytes());
+}
+
+/// None are zero.
+fn read_windows(bytes: &[u8]) -> Windows {
+    match bytes.as_chunks().0 {
+        &[revalidate, error] => Windows {
+            revalidate: Duration::from_millis(u64::from_le_bytes(revalidate)),
+            error: Duration::from_millis(u64::from_le_bytes(error)),
+        },
+        _ => Windows::default(),
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The time in milliseconds since the Unix epoch. Where tokio's clock is paused, in a test, it goes with that.
 fn unix_millis() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    let (time, instant) = (SystemTime::now(), Instant::now());
+    let shown = tokio::time::Instant::now().into_std();
+    let (ahead, behind) = (
+        shown.saturating_duration_since(instant),
+        instant.saturating_duration_since(shown),
+    );
+    let since = (time + ahead - behind).duration_since(UNIX_EPOCH).unwrap_or_default();
+    millis(since)
 }
 
 #[cfg(test)]
@@ -311,6 +409,8 @@ mod tests {
             identity: IDENTITY,
             ttl: Duration::from_mins(1),
             load_duration: Duration::from_millis(12),
+            windows: Windows::default(),
+            is_negative: false,
         };
         let stamps = [Stamp::from_bits(1), Stamp::from_bits(2)];
         let value = EncodedValue::json(Bytes::from_static(b"{\"a\":1}"));
@@ -359,6 +459,8 @@ mod tests {
             identity: IDENTITY,
             ttl: Duration::from_mins(1),
             load_duration: Duration::from_millis(12),
+            windows: Windows::default(),
+            is_negative: false,
         };
         let value = codec
             .encode(&rows(), usize::MAX, crate::entry::fingerprint::Fidelity::Sure)
@@ -505,7 +607,10 @@ mod tests {
 
     #[test]
     fn a_flag_of_another_release_is_refused() {
-        assert_eq!(Envelope::open(altered(7, 2), &IDENTITY).unwrap_err(), Rejection::Codec);
+        assert_eq!(
+            Envelope::open(altered(7, 128), &IDENTITY).unwrap_err(),
+            Rejection::Codec
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! How a return type splits into the value that is stored and the rest, found by the compiler from the type itself,
 //! so that aliases such as `type Answer<T> = Result<T, AppError>` work.
-use std::{marker::PhantomData, ops::Deref};
+use std::{convert::Infallible, marker::PhantomData, ops::Deref};
 
 /// Chooses the [`Split`] of `R`: inherent methods win over the ones reached by `Deref`, so `Result` and `Option` are
 /// recognised and everything else falls through to `Plain`.
@@ -89,6 +89,8 @@ impl Plain {
 pub trait Split<R> {
     /// What is stored.
     type Value;
+    /// The error of the outermost `Result`.
+    type Error;
 
     /// Looks at the value to store, if this return has one. Not given out: what is inside of a `Result` inside of another one
     /// could not be shown to live as long.
@@ -98,6 +100,14 @@ pub trait Split<R> {
     fn succeeded(_returned: &R) -> bool {
         true
     }
+
+    /// The error, if this return is one.
+    fn error(_returned: &R) -> Option<&Self::Error> {
+        None
+    }
+
+    /// The return that is this error.
+    fn fail(error: Self::Error) -> R;
 
     /// The return that a stored value stands for.
     fn restore(value: Self::Value) -> R;
@@ -115,6 +125,15 @@ pub trait Split<R> {
 
 impl<T, E> Split<Result<T, E>> for OfResult<T> {
     type Value = T;
+    type Error = E;
+
+    fn error(returned: &Result<T, E>) -> Option<&E> {
+        returned.as_ref().err()
+    }
+
+    fn fail(error: E) -> Result<T, E> {
+        Err(error)
+    }
 
     fn with_value<U>(returned: &Result<T, E>, look: impl FnOnce(&T) -> U) -> Option<U> {
         returned.as_ref().ok().map(look)
@@ -131,6 +150,11 @@ impl<T, E> Split<Result<T, E>> for OfResult<T> {
 
 impl<T> Split<Option<T>> for OfOption<T> {
     type Value = T;
+    type Error = Infallible;
+
+    fn fail(error: Infallible) -> Option<T> {
+        match error {}
+    }
 
     fn with_value<U>(returned: &Option<T>, look: impl FnOnce(&T) -> U) -> Option<U> {
         returned.as_ref().map(look)
@@ -151,6 +175,11 @@ impl<T> Split<Option<T>> for OfOption<T> {
 
 impl<R> Split<R> for Plain {
     type Value = R;
+    type Error = Infallible;
+
+    fn fail(error: Infallible) -> R {
+        match error {}
+    }
 
     fn with_value<T>(returned: &R, look: impl FnOnce(&R) -> T) -> Option<T> {
         Some(look(returned))
@@ -163,6 +192,15 @@ impl<R> Split<R> for Plain {
 
 impl<R, O: Split<R>, I: Split<O::Value>> Split<R> for Nested<O, I> {
     type Value = I::Value;
+    type Error = O::Error;
+
+    fn error(returned: &R) -> Option<&O::Error> {
+        O::error(returned)
+    }
+
+    fn fail(error: O::Error) -> R {
+        O::fail(error)
+    }
 
     fn with_value<T>(returned: &R, look: impl FnOnce(&I::Value) -> T) -> Option<T> {
         O::with_value(returned, |value| I::with_value(value, look)).flatten()

@@ -9,6 +9,7 @@ use std::{
 use quick_cache::{Weighter, sync::Cache};
 
 use super::Address;
+use crate::task::Gate;
 
 /// How many bytes are kept, roughly: several thousand calls.
 const CAPACITY: u64 = 4 << 20;
@@ -48,6 +49,8 @@ pub(crate) struct KnownCall {
     pub(crate) fingerprint: [u8; 16],
     /// Whether the function had keys of its own.
     pub(crate) has_own_key: bool,
+    /// What loads go through that are not needed at once: there is an old value.
+    pub(crate) refreshes: Gate,
 }
 
 impl KnownCall {

@@ -13,6 +13,10 @@ impl ContextPart for Inside {
     fn spawned(self: Arc<Self>) -> Option<Arc<dyn ContextPart>> {
         Some(self)
     }
+
+    fn outlives_caller(&self) -> bool {
+        false
+    }
 }
 
 /// The load whose body the task runs.

@@ -111,9 +111,10 @@ impl Selection {
 #[cfg(test)]
 mod tests {
     use super::{Registry, Resource, Selection};
-    use crate::resource::{Group, Tenancy};
+    use crate::resource::{Group, Policies, Tenancy};
 
-    static SUMMARY: Resource = Resource::__new("dashboard_summary", None, &["company"], Tenancy::PerTenant).__soft();
+    static SUMMARY: Resource = Resource::__new("dashboard_summary", None, &["company"], Tenancy::PerTenant)
+        .__policies(Policies::new().with_soft());
     static TRENDS: Resource = Resource::__new("dashboard_trends", None, &["company"], Tenancy::PerTenant);
     static RATES: Resource = Resource::__new("exchange_rates", None, &[], Tenancy::Shared);
     static BOTH: Group = Group::__new("both", &[&RATES, &SUMMARY]);

@@ -27,6 +27,11 @@ pub(crate) trait ContextPart: Any + Debug + Send + Sync {
     /// As a task has it that is spawned in this context; `None` where it is left behind. What is over should be: tasks that
     /// spawn one another for ever carry no more and more then.
     fn spawned(self: Arc<Self>) -> Option<Arc<dyn ContextPart>>;
+
+    /// Whether work has it that goes on when its caller has gone, and that nobody waits for.
+    fn outlives_caller(&self) -> bool {
+        true
+    }
 }
 
 /// What a task carries with it. Tasks that it spawns start without, unless it is carried on to them ([`spawn`]).
@@ -199,6 +204,13 @@ impl TaskContext {
     /// What the task carries that calls this function.
     pub fn current() -> Self {
         Self(look(|context| Some(context.spawned())).unwrap_or_default())
+    }
+
+    /// As [`current`](Self::current), for work that goes on when the task has gone.
+    pub(crate) fn outliving() -> Self {
+        let Self(mut context) = Self::current();
+        context.0.retain(|(_, part)| part.outlives_caller());
+        Self(context)
     }
 
     /// Runs a future, wherever it is polled, with what was carried.

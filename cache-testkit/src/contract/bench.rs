@@ -104,10 +104,15 @@ impl Bench {
     pub(super) async fn ticket(&self, address: &Arc<Address>) -> Result<Ticket, Broken> {
         match protocol::read(&*self.store, address, &IDENTITY).await? {
             Reading::Hit { ticket, .. }
+            | Reading::Stale {
+                ticket: Some(ticket), ..
+            }
             | Reading::Miss {
                 ticket: Some(ticket), ..
             } => Ok(ticket),
-            Reading::Miss { ticket: None, .. } => Err(Broken("no stamps could be created".to_owned())),
+            Reading::Stale { ticket: None, .. } | Reading::Miss { ticket: None, .. } => {
+                Err(Broken("no stamps could be created".to_owned()))
+            }
         }
     }
 
@@ -122,7 +127,7 @@ impl Bench {
     pub(super) async fn hit(&self, address: &Arc<Address>) -> Result<Option<Bytes>, Broken> {
         Ok(match protocol::read(&*self.store, address, &IDENTITY).await? {
             Reading::Hit { envelope, .. } => Some(envelope.payload()),
-            Reading::Miss { .. } => None,
+            Reading::Stale { .. } | Reading::Miss { .. } => None,
         })
     }
 }

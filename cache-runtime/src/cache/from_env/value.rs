@@ -34,6 +34,27 @@ impl FromStr for Count {
     }
 }
 
+/// A part of a whole, in per cent: from 0 to 1.
+pub(super) struct Share(pub(super) f64);
+
+impl FromStr for Share {
+    type Err = Accepted;
+
+    fn from_str(text: &str) -> Result<Self, Accepted> {
+        let number = match text.strip_suffix('%') {
+            Some(number) => number
+                .trim_end()
+                .parse()
+                .ok()
+                .filter(|number| (0.0..=100.0).contains(number)),
+            None => (text == "off").then_some(0.0),
+        };
+        number
+            .map(|number: f64| Self(number / 100.0))
+            .ok_or("write a part of 100 %, such as 5%, or off")
+    }
+}
+
 /// A number of connections that somebody can mean.
 pub(super) struct Connections(pub(super) usize);
 

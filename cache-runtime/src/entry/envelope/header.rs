@@ -8,6 +8,15 @@ const VERSION: u8 = 1;
 /// The flag of an entry with a signature after its stamps.
 pub(super) const SIGNED: u8 = 1;
 
+/// The flag of an entry that is of use after its time-to-live, with its windows after its stamps.
+pub(super) const WINDOWS: u8 = 2;
+
+/// The flag of an entry that says that there is nothing, or an error.
+pub(super) const NEGATIVE: u8 = 4;
+
+/// All that this release knows.
+pub(super) const KNOWN_FLAGS: u8 = SIGNED | WINDOWS | NEGATIVE;
+
 /// The bytes before the stamps.
 pub(super) const HEADER_LEN: usize = 56;
 

@@ -1,0 +1,241 @@
+//! What an attribute says of the results of its function, in closures.
+
+use std::{fmt, marker::PhantomData, time::Duration};
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use super::value::{CacheValue, Value};
+use crate::entry::{Lifetime, Negative, Split};
+
+/// That a load has not ended in time: `load_timeout(hard = …)`. The error of a function with that option is made of it, by `From`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadTimeout {
+    resource: &'static str,
+    after: Duration,
+}
+
+impl LoadTimeout {
+    pub(super) const fn new(resource: &'static str, after: Duration) -> Self {
+        Self { resource, after }
+    }
+
+    /// The resource of the result that was waited for.
+    pub const fn resource(&self) -> &'static str {
+        self.resource
+    }
+
+    /// How long it was waited for.
+    pub const fn after(&self) -> Duration {
+        self.after
+    }
+}
+
+impl fmt::Display for LoadTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the load of `{}` has not ended within {:?}",
+            self.resource, self.after
+        )
+    }
+}
+
+impl std::error::Error for LoadTimeout {}
+
+/// What an attribute says of the results of its function: what is not stored, for how long the rest, and which errors are.
+pub struct Terms<R, S, U, L = Declared, C = NoErrors> {
+    unless: U,
+    lifetime: L,
+    errors: C,
+    late: Option<fn(LoadTimeout) -> R>,
+    split: PhantomData<fn() -> (R, S)>,
+}
+
+/// The lifetime is the declared one.
+#[expect(clippy::exhaustive_structs, reason = "it says nothing")]
+pub struct Declared;
+
+/// `ttl = |value| …`.
+pub struct ByValue<L>(L);
+
+/// No error is stored.
+#[expect(clippy::exhaustive_structs, reason = "it says nothing")]
+pub struct NoErrors;
+
+/// `cache_err = |error| …`.
+pub struct ByError<C>(C);
+
+impl<R, S: Split<R, Value: CacheValue<U>>, U: FnOnce(&S::Value) -> bool> Terms<R, S, U> {
+    /// Stores what `unless` returns `false` for.
+    pub fn new(_split: S, unless: U) -> Self {
+        Self {
+            unless,
+            lifetime: Declared,
+            errors: NoErrors,
+            late: None,
+            split: PhantomData,
+        }
+    }
+}
+
+impl<R, S: Split<R>, U, L, C> Terms<R, S, U, L, C> {
+    /// The attribute's `ttl`, as a closure.
+    pub fn lifetime<V, I>(self, lifetime: V) -> Terms<R, S, U, ByValue<V>, C>
+    where
+        V: FnOnce(&S::Value) -> I,
+        I: Into<Lifetime>,
+    {
+        Terms {
+            unless: self.unless,
+            lifetime: ByValue(lifetime),
+            errors: self.errors,
+            late: self.late,
+            split: PhantomData,
+        }
+    }
+
+    /// The attribute's `cache_err`.
+    pub fn cache_err<E>(self, errors: E) -> Terms<R, S, U, L, ByError<E>>
+    where
+        E: FnOnce(&S::Error) -> bool,
+        S::Error: Serialize + DeserializeOwned,
+    {
+        Terms {
+            unless: self.unless,
+            lifetime: self.lifetime,
+            errors: ByError(errors),
+            late: self.late,
+            split: PhantomData,
+        }
+    }
+
+    /// What is returned after the hard `load_timeout`.
+    #[must_use]
+    pub fn on_timeout(mut self, late: fn(LoadTimeout) -> R) -> Self {
+        self.late = Some(late);
+        self
+    }
+}
+
+/// What is to become of what a load has returned.
+#[derive(Debug)]
+pub enum Disposition {
+    /// It is stored, for this long; for the declared time, if that does not say.
+    Store(Option<Lifetime>),
+    /// It is not stored.
+    Leave,
+    /// It says that there is nothing.
+    Absent(u8),
+    /// It is an error that is stored.
+    StoreError(Box<RawValue>),
+    /// It is an error.
+    Failed,
+}
+
+/// What [`Terms`] are to the way of a call.
+pub trait LoadTerms<R> {
+    /// How what is returned splits.
+    type Split: Split<R, Value: Value>;
+
+    /// What is to become of what a load has returned.
+    fn judge(self, returned: &R) -> Disposition;
+
+    /// What is returned after the hard timeout; `None` if the function has none.
+    fn late(&self) -> Option<fn(LoadTimeout) -> R>;
+
+    /// The return that is the stored error; `None` if it is none of the function's.
+    fn restore_error(error: &RawValue) -> Option<R>;
+}
+
+/// What of a return is stored.
+pub(super) type ValueOf<R, T> = <<T as LoadTerms<R>>::Split as Split<R>>::Value;
+
+/// For how long a value is stored.
+pub trait ValueTerms<V> {
+    /// `None` for the declared time.
+    fn lifetime(self, value: &V) -> Option<Lifetime>;
+}
+
+/// Which errors are stored.
+pub trait ErrorTerms<R, S> {
+    /// The error as it is stored.
+    fn store(self, returned: &R) -> Option<Box<RawValue>>;
+
+    /// The return that is the stored error.
+    fn restore(error: &RawValue) -> Option<R>;
+}
+
+impl<V> ValueTerms<V> for Declared {
+    fn lifetime(self, _value: &V) -> Option<Lifetime> {
+        None
+    }
+}
+
+impl<V, L: FnOnce(&V) -> I, I: Into<Lifetime>> ValueTerms<V> for ByValue<L> {
+    fn lifetime(self, value: &V) -> Option<Lifetime> {
+        Some(self.0(value).into())
+    }
+}
+
+impl<R, S> ErrorTerms<R, S> for NoErrors {
+    fn store(self, _returned: &R) -> Option<Box<RawValue>> {
+        None
+    }
+
+    fn restore(_error: &RawValue) -> Option<R> {
+        None
+    }
+}
+
+impl<R, S: Split<R>, C> ErrorTerms<R, S> for ByError<C>
+where
+    C: FnOnce(&S::Error) -> bool,
+    S::Error: Serialize + DeserializeOwned,
+{
+    fn store(self, returned: &R) -> Option<Box<RawValue>> {
+        let error = S::error(returned)?;
+        self.0(error).then(|| Negative::error(error)).flatten()
+    }
+
+    fn restore(error: &RawValue) -> Option<R> {
+        serde_json::from_str(error.get()).ok().map(S::fail)
+    }
+}
+
+impl<R, S, U, L, C> LoadTerms<R> for Terms<R, S, U, L, C>
+where
+    S: Split<R, Value: Value>,
+    U: FnOnce(&S::Value) -> bool,
+    L: ValueTerms<S::Value>,
+    C: ErrorTerms<R, S>,
+{
+    type Split = S;
+
+    fn judge(self, returned: &R) -> Disposition {
+        let Self {
+            unless,
+            lifetime,
+            errors,
+            ..
+        } = self;
+        let stored = S::with_value(returned, |value| (!unless(value)).then(|| lifetime.lifetime(value)));
+        match (stored, S::absence(returned)) {
+            (Some(Some(Some(lifetime))), _) if lifetime.ttl().is_zero() => Disposition::Leave,
+            (Some(Some(lifetime)), _) => Disposition::Store(lifetime),
+            (Some(None), _) => Disposition::Leave,
+            (None, Some(depth)) => Disposition::Absent(depth),
+            (None, None) => errors
+                .store(returned)
+                .map_or(Disposition::Failed, Disposition::StoreError),
+        }
+    }
+
+    fn late(&self) -> Option<fn(LoadTimeout) -> R> {
+        self.late
+    }
+
+    fn restore_error(error: &RawValue) -> Option<R> {
+        C::restore(error)
+    }
+}
