@@ -7,7 +7,7 @@ use bytes::Bytes;
 pub use crate::entry::{Envelope, Identity, Rejection};
 use crate::{
     entry::{EncodedValue, Meta, Sealing, Stamp, Ticket, Windows},
-    key::Address,
+    key::{Address, StampKey},
     store::{Snapshot, Store, StoreError, StoreErrorKind},
 };
 
@@ -22,12 +22,15 @@ pub enum Reading {
         /// The right to replace it.
         ticket: Ticket,
     },
-    /// An entry whose stamps are all current, and whose time-to-live is over: of use within its stale windows.
+    /// An entry whose strict stamps are all current, and that is old: its time-to-live is over, or one of its soft stamps is not
+    /// current. Of use within its stale windows.
     Stale {
         /// The entry.
         envelope: Envelope,
         /// The right to replace it; `None` as for a miss.
         ticket: Option<Ticket>,
+        /// Whether it was invalidated softly: then there is a ticket, and the entry is of use only if it is replaced.
+        is_invalidated: bool,
     },
     /// No valid entry.
     Miss {
@@ -64,7 +67,18 @@ pub(crate) async fn read_sealed(
     {
         *ticket = None;
     }
-    Ok(reading)
+    Ok(match reading {
+        // It could not be replaced.
+        Reading::Stale {
+            ticket: None,
+            is_invalidated: true,
+            ..
+        } => Reading::Miss {
+            ticket: None,
+            rejected: None,
+        },
+        reading => reading,
+    })
 }
 
 /// The right to replace whatever stands at an address, which is not looked at: one round trip, and the further ones of a
@@ -89,9 +103,17 @@ async fn read_entry(
 ) -> Result<Reading, StoreError> {
     let Snapshot { stamps, entry } = store.read(address).await?;
     if stamps.contains(&None) {
-        // A missing stamp is a miss, whatever the entry says.
         let ticket = complete(store, address, &stamps).await?;
-        return Ok(Reading::Miss { ticket, rejected: None });
+        // A missing strict stamp is a miss, whatever the entry says.
+        let old = entry.and_then(|bytes| old(bytes, address, identity, sealing, &stamps));
+        return Ok(match old {
+            Some(envelope) => Reading::Stale {
+                envelope,
+                ticket,
+                is_invalidated: true,
+            },
+            None => Reading::Miss { ticket, rejected: None },
+        });
     }
     let ticket = Ticket::new(Arc::clone(address), stamps.into_iter().flatten().collect());
     Ok(
@@ -101,8 +123,16 @@ async fn read_entry(
                 Some(_) => Reading::Stale {
                     envelope,
                     ticket: Some(ticket),
+                    is_invalidated: false,
                 },
             },
+            Some(Ok(envelope)) if is_old(&envelope, address, ticket.stamps().iter().copied().map(Some)) => {
+                Reading::Stale {
+                    envelope,
+                    ticket: Some(ticket),
+                    is_invalidated: true,
+                }
+            }
             Some(Err(cause)) => Reading::Miss {
                 ticket: Some(ticket),
                 rejected: Some(cause),
@@ -113,6 +143,48 @@ async fn read_entry(
             },
         },
     )
+}
+
+/// The entry, if it is one that was invalidated softly.
+fn old(
+    bytes: Bytes,
+    address: &Address,
+    identity: &Identity,
+    sealing: &Sealing,
+    current: &[Option<Stamp>],
+) -> Option<Envelope> {
+    // Most resources are not soft: what is dead is not opened.
+    if address.strict_stamps().len() == address.stamps().len() {
+        return None;
+    }
+    let envelope = sealing.open(bytes, address.entry(), identity).ok()?;
+    is_old(&envelope, address, current.iter().copied()).then_some(envelope)
+}
+
+/// Whether the strict stamps of the entry are all current, and those that are not are soft.
+fn is_old(envelope: &Envelope, address: &Address, current: impl Iterator<Item = Option<Stamp>>) -> bool {
+    let strict = address.strict_stamps().len();
+    strict < address.stamps().len()
+        && envelope.stamps().len() == address.stamps().len()
+        && envelope.stamps().map(Some).take(strict).eq(current.take(strict))
+}
+
+/// Removes stamps: epochs of tags first, so that a load that reads a tag's stamp after its removal finds the epoch moved.
+///
+/// # Errors
+///
+/// What the store's `remove_stamps` returned.
+pub(crate) async fn remove(store: &dyn Store, stamps: &[StampKey]) -> Result<(), StoreError> {
+    if !stamps.iter().any(StampKey::is_epoch) {
+        return store.remove_stamps(stamps).await;
+    }
+    let (mut epochs, rest): (Vec<_>, Vec<_>) = stamps.iter().cloned().partition(StampKey::is_epoch);
+    if store.keeps_order() {
+        epochs.extend(rest);
+        return store.remove_stamps(&epochs).await;
+    }
+    store.remove_stamps(&epochs).await?;
+    store.remove_stamps(&rest).await
 }
 
 /// Puts an unsigned entry of JSON together that a store may [fill](Store::fill) on this ticket: the ticket's stamps are

@@ -97,12 +97,15 @@ where
             lookup.refresh::<R, T, N, F>(Some(ticket), prepare);
             return answer;
         }
-        Answer::Stale(stale, ticket) if stale.may_revalidate => {
-            lookup.report(Outcome::StaleHit);
-            lookup.refresh::<R, T, N, F>(ticket, prepare);
-            return stale.value;
-        }
         Answer::Stale(stale, ticket) => {
+            let (lookup, ticket, stale, prepare) = if stale.may_revalidate {
+                match lookup.refresh_stale::<R, T, N, P, F>(ticket, stale, prepare) {
+                    Ok(value) => return value,
+                    Err(rest) => rest,
+                }
+            } else {
+                (lookup, ticket, stale, prepare)
+            };
             let (terms, body) = prepare();
             let loading = lookup.load_within_soft_timeout::<R, T, N, F>(terms, ticket, stale, body);
             return Box::pin(loading).await;

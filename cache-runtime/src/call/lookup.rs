@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     cacheable::CacheableCall,
-    entry_ref::{EntryRef, StoreAnswer},
+    entry_ref::{EntryRef, StaleEntry, StoreAnswer},
     load::Fallback,
     mode::Mode,
     results::Results,
@@ -72,6 +72,10 @@ pub(super) struct StaleValue<R> {
     pub(super) may_revalidate: bool,
     /// It may be returned if the load fails.
     pub(super) may_hide_error: bool,
+    /// It was invalidated softly: it may be returned only if it is loaded again.
+    pub(super) is_invalidated: bool,
+    /// What tells loads that may replace it from others.
+    pub(super) ground: u64,
 }
 
 impl<R> StaleValue<R> {
@@ -177,7 +181,7 @@ impl Lookup {
                 None => Answer::Load(ticket, Outcome::Rejected),
             };
         }
-        if let Some(stale) = stale.and_then(|envelope| self.stale_value::<R, T>(entry, &envelope)) {
+        if let Some(stale) = stale.and_then(|stale| self.stale_value::<R, T>(entry, &stale, ticket.as_ref())) {
             return Answer::Stale(stale, ticket);
         }
         match rejected {
@@ -232,9 +236,18 @@ impl Lookup {
         restored
     }
 
-    /// What an entry stands for whose time is over, if it is of use still.
+    /// What an old entry stands for, if it is of use still.
     #[cold]
-    fn stale_value<R, T: LoadTerms<R>>(&self, entry: &EntryRef, envelope: &Envelope) -> Option<StaleValue<R>> {
+    fn stale_value<R, T: LoadTerms<R>>(
+        &self,
+        entry: &EntryRef,
+        stale: &StaleEntry,
+        ticket: Option<&Ticket>,
+    ) -> Option<StaleValue<R>> {
+        let StaleEntry {
+            envelope,
+            is_invalidated,
+        } = stale;
         let policies = self.policies();
         let past = envelope.past_ttl().unwrap_or_default();
         let Windows { revalidate, error } = envelope.windows();
@@ -248,6 +261,8 @@ impl Lookup {
             value: T::Split::restore(value),
             may_revalidate,
             may_hide_error,
+            is_invalidated: *is_invalidated,
+            ground: ticket.map(Ticket::ground).unwrap_or_default(),
         })
     }
 

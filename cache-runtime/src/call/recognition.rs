@@ -73,7 +73,7 @@ impl Recogniser<'_> {
         let arguments = Arguments::of(self.site, &self.engine.settings, self.parts);
         arguments.is_some_and(|arguments| {
             let address = arguments.address(self.site, &self.engine.namespace, None, &Exact::default());
-            Changes::touch(address.stamps())
+            Changes::may_touch(&address)
         })
     }
 
