@@ -13,5 +13,7 @@ pub(crate) use self::{
     invalidates::{InvalidatesArgs, OnArg, TargetArg, WHEN},
     options::{ScopeExpr, Slot},
     reference::{Reference, resource_ident},
-    resources::{Declaration, GroupArgs, Member, MemberName, MemberScope, ResourceArgs, ResourcesArgs, ScopeArg},
+    resources::{
+        Declaration, GroupArgs, Member, MemberName, MemberScope, ResourceArgs, ResourcesArgs, ScopeArg, TagArgs,
+    },
 };

@@ -24,6 +24,7 @@ mod fill;
 mod lease;
 mod load;
 mod lookup;
+mod mode;
 mod nowhere;
 mod recognition;
 mod refresh;
@@ -38,6 +39,7 @@ pub use self::{
     arguments::{KeyArg, KeyWriter, in_key},
     cached::{cached, cached_owned, cached_with, never},
     each::{EachCall, EachReturns, EachTerms, Ids, Missing, cached_each},
+    mode::{bypass, peek, refresh},
     nowhere::nowhere,
     site::Site,
     skip::{Probe, skippable},

@@ -7,8 +7,8 @@ use std::{
 
 use cache_runtime::{
     Cache,
-    Outcome::{Bypass, Hit, Miss, NearHit},
-    cached, invalidates, observe,
+    Outcome::{Bypass, Hit, Miss, NearHit, Refreshed},
+    bypass, cached, invalidates, observe, peek, refresh,
     store::StoreErrorKind,
     with_cache,
 };
@@ -59,7 +59,7 @@ impl Table {
         Ok(rows.map(|(id, row)| (id, format!("{row} of {account}"))).collect())
     }
 
-    #[cached(resource = "each_row", each = id in ids, scope(row = *id))]
+    #[cached(resource = "each_row", each = id in ids, scope(row = id))]
     async fn scoped(&self, ids: &HashSet<u32>) -> HashMap<u32, String> {
         self.rows(ids.iter().copied()).collect()
     }
@@ -463,6 +463,43 @@ async fn with_when_false_the_body_is_given_all_ids() {
         several(&[1, 2]).await;
         expect_outcomes(&[Bypass], several(&[1])).await;
         expect_outcomes(&[Hit, Hit], several(&[1, 2])).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refresh_loads_all_ids_by_one_run_of_the_body_and_fills_them() {
+    isolated(async |cache| {
+        let table = Table::default();
+        table.find(&[1, 2]).await;
+        expect_outcomes(&[Refreshed, Refreshed, Refreshed], refresh(table.find(&[2, 1, 3]))).await;
+        assert_eq!(table.queries(), [vec![1, 2], vec![2, 1, 3]]);
+        assert_eq!(cache.stats().fills, 5);
+        expect_outcomes(&[Hit, Hit, Hit], table.find(&[1, 2, 3])).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn past_the_cache_the_body_is_given_all_ids_and_nothing_is_stored() {
+    isolated(async |cache| {
+        let table = Table::default();
+        table.find(&[1]).await;
+        expect_outcomes(&[Bypass, Bypass], bypass(table.find(&[1, 2]))).await;
+        assert_eq!(table.queries(), [vec![1], vec![1, 2]]);
+        assert_eq!(cache.stats().fills, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_look_at_what_is_there_is_answered_if_all_ids_are() {
+    isolated(async |_| {
+        let table = Table::default();
+        table.find(&[1, 2]).await;
+        assert_eq!(peek(table.find(&[2, 1])).await, Some(rows(&[1, 2])));
+        assert_eq!(peek(table.find(&[2, 3])).await, None);
+        assert_eq!(table.queries().len(), 1);
     })
     .await;
 }

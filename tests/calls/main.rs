@@ -7,6 +7,7 @@ mod caching;
 #[cfg(feature = "codecs")]
 mod codecs;
 mod costs;
+mod encoded;
 mod faithful;
 mod flights;
 mod identity;
@@ -15,6 +16,7 @@ mod limits;
 mod liveness;
 mod liveness_circles;
 mod liveness_random;
+mod modes;
 mod near;
 mod spawned;
 #[cfg(feature = "codecs")]

@@ -11,7 +11,7 @@ use stateright::{Model, Property};
 
 use self::{
     state::{Action, Entry, Reader, State},
-    steps::{begin_read, read_on, write_on},
+    steps::{begin_late_read, begin_read, read_on, write_on},
 };
 use crate::check::{holds, is_violated, never_stale};
 
@@ -24,6 +24,12 @@ enum Variant {
     Stamps,
     /// The protocol in a cluster: the stamps and the entry are read one by one, in any order.
     SplitReads,
+    /// The protocol with entries whose time-to-live is over: one that is read late is returned, and loaded anew.
+    StaleWhileRevalidate,
+    /// As that, and an old entry is returned whatever its stamps are.
+    StaleWhateverTheStamps,
+    /// As that, and the load fails each time: the old value is stored once more, for a while, under the stamps of that moment.
+    OldValueIsStoredAgain,
     /// No stamps: the entry is deleted.
     DeleteOnly,
     /// No stamps: the entry is deleted, and once more at any later time, before the mutation returns.
@@ -46,6 +52,14 @@ struct Protocol {
 }
 
 impl Protocol {
+    /// Whether an entry may be read after its time-to-live.
+    fn has_windows(&self) -> bool {
+        matches!(
+            self.variant,
+            Variant::StaleWhileRevalidate | Variant::StaleWhateverTheStamps | Variant::OldValueIsStoredAgain
+        )
+    }
+
     fn has_stamps(&self) -> bool {
         !matches!(self.variant, Variant::DeleteOnly | Variant::DelayedDoubleDelete)
     }
@@ -62,6 +76,9 @@ impl Model for Protocol {
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
         if state.reads_left > 0 && state.readers.len() < CONCURRENT_READS {
             actions.push(Action::BeginRead);
+            if self.has_windows() && state.entry.is_some() {
+                actions.push(Action::BeginLateRead);
+            }
         }
         for (index, reader) in state.readers.iter().enumerate() {
             steps::of_reader(self, state, index, *reader, actions);
@@ -83,6 +100,7 @@ impl Model for Protocol {
         let mut next = last.clone();
         match action {
             Action::BeginRead => begin_read(self, &mut next),
+            Action::BeginLateRead => begin_late_read(self, &mut next),
             Action::Write(writer) => write_on(self, &mut next, writer),
             Action::DeliverFill(index) => next.entry = Some(next.fills.remove(index)),
             Action::EvictEntry => {
@@ -154,6 +172,25 @@ fn stamps_hold_where_every_key_is_read_on_its_own() {
         evictions: 1,
         ..protocol(variant)
     });
+}
+
+#[test]
+fn stamps_hold_where_old_values_are_returned_while_they_are_loaded_again() {
+    // A late read has one call more under way.
+    holds(Protocol {
+        evictions: 1,
+        ..protocol(Variant::StaleWhileRevalidate)
+    });
+}
+
+#[test]
+fn an_old_value_must_not_be_returned_whatever_its_stamps_are() {
+    is_violated(protocol(Variant::StaleWhateverTheStamps));
+}
+
+#[test]
+fn an_old_value_must_not_be_stored_again_when_its_load_fails() {
+    is_violated(protocol(Variant::OldValueIsStoredAgain));
 }
 
 #[test]

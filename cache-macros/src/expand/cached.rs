@@ -232,6 +232,10 @@ impl Values {
     /// A reference to the value, for errors on `span`.
     fn of(&mut self, value: &TokenStream, span: Span) -> TokenStream {
         let reference = quote_spanned!(span=> &#value);
+        if self.element.as_ref().is_some_and(|element| value.to_string() == *element) {
+            // One of the ids, which is borrowed already.
+            return value.clone();
+        }
         if is_argument(value) || self.element.as_ref().is_some_and(|element| mentions(value, element)) {
             return reference;
         }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::site::Site;
+use super::{mode::Mode, site::Site};
 use crate::{cache::Cache, key::recent::KnownCall, near::NearLookup};
 
 /// What a call that is to be cached has in common with others of its function.
@@ -11,17 +11,19 @@ pub(super) struct CommonCall {
     pub(super) cache: Cache,
     pub(super) site: &'static Site,
     pub(super) ttl: Duration,
+    pub(super) mode: Option<Mode>,
 }
 
 impl CommonCall {
     /// One of the calls.
     pub(super) fn into_call(self, known: Arc<KnownCall>, near: Option<Box<NearLookup>>) -> CacheableCall {
-        let Self { cache, site, ttl } = self;
+        let Self { cache, site, ttl, mode } = self;
         CacheableCall {
             cache,
             site,
             known,
             near,
+            mode,
             ttl,
         }
     }
@@ -35,4 +37,6 @@ pub(super) struct CacheableCall {
     pub(super) known: Arc<KnownCall>,
     pub(super) near: Option<Box<NearLookup>>,
     pub(super) ttl: Duration,
+    /// That of the task.
+    pub(super) mode: Option<Mode>,
 }

@@ -391,7 +391,7 @@ fn unix_millis() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entry::SigningKey;
+    use crate::entry::{Negative, SigningKey};
 
     const IDENTITY: Identity = Identity {
         fingerprint: [7; 16],
@@ -404,17 +404,21 @@ mod tests {
         sealed_by(&Sealing::default())
     }
 
+    const META: Meta = Meta {
+        identity: IDENTITY,
+        ttl: Duration::from_mins(1),
+        load_duration: Duration::from_millis(12),
+        windows: Windows {
+            revalidate: Duration::ZERO,
+            error: Duration::ZERO,
+        },
+        is_negative: false,
+    };
+
     fn sealed_by(sealing: &Sealing) -> Bytes {
-        let meta = Meta {
-            identity: IDENTITY,
-            ttl: Duration::from_mins(1),
-            load_duration: Duration::from_millis(12),
-            windows: Windows::default(),
-            is_negative: false,
-        };
         let stamps = [Stamp::from_bits(1), Stamp::from_bits(2)];
         let value = EncodedValue::json(Bytes::from_static(b"{\"a\":1}"));
-        sealing.seal_at(0, meta, ENTRY, &stamps, &value).unwrap()
+        sealing.seal_at(0, META, ENTRY, &stamps, &value).unwrap()
     }
 
     fn altered(at: usize, value: u8) -> Bytes {
@@ -442,6 +446,64 @@ mod tests {
         assert_eq!(sealed_by(&signing(&["first"])), &signed[..], "{frozen}");
     }
 
+    /// As [`sealed_by`], of an entry that is of use after its time-to-live.
+    fn sealed_with_windows(sealing: &Sealing) -> Bytes {
+        let meta = Meta {
+            windows: Windows {
+                revalidate: Duration::from_secs(30),
+                error: Duration::from_mins(10),
+            },
+            ..META
+        };
+        let stamps = [Stamp::from_bits(1), Stamp::from_bits(2)];
+        let value = EncodedValue::json(Bytes::from_static(b"{\"a\":1}"));
+        sealing.seal_at(0, meta, ENTRY, &stamps, &value).unwrap()
+    }
+
+    fn sealed_negative() -> Bytes {
+        let meta = Meta {
+            is_negative: true,
+            ..META
+        };
+        let absent = Negative::Absent(1).encode().unwrap();
+        Sealing::default()
+            .seal_at(0, meta, ENTRY, &[Stamp::from_bits(1)], &absent)
+            .unwrap()
+    }
+
+    #[test]
+    fn what_is_written_of_windows_and_of_absence_does_not_change() {
+        let windows = include_bytes!("../../tests/golden/envelope-v1-windows.bin");
+        assert_eq!(sealed_with_windows(&Sealing::default()), &windows[..]);
+        let negative = include_bytes!("../../tests/golden/envelope-v1-negative.bin");
+        assert_eq!(sealed_negative(), &negative[..]);
+    }
+
+    #[test]
+    fn an_entry_with_windows_opens_to_what_was_sealed_signed_or_not() {
+        for sealing in [Sealing::default(), signing(&["first"])] {
+            let envelope = sealing.open(sealed_with_windows(&sealing), ENTRY, &IDENTITY).unwrap();
+            assert_eq!(envelope.payload(), "{\"a\":1}");
+            assert_eq!(envelope.stamps().len(), 2);
+            assert_eq!(envelope.windows().revalidate, Duration::from_secs(30));
+            assert_eq!(envelope.windows().error, Duration::from_mins(10));
+            assert!(envelope.past_ttl().is_some(), "it was sealed in 1970");
+        }
+        let ended = Envelope::open(sealed(), &IDENTITY).unwrap();
+        assert_eq!(
+            ended.past_ttl(),
+            None,
+            "of an entry without windows the store alone decides"
+        );
+    }
+
+    #[test]
+    fn an_entry_that_says_that_there_is_nothing_says_so() {
+        let envelope = Envelope::open(sealed_negative(), &IDENTITY).unwrap();
+        assert!(envelope.is_negative());
+        assert_eq!(envelope.payload(), "{\"absent\":1}");
+    }
+
     /// Rows enough to be worth compressing, as JSON or in another codec.
     #[cfg(any(feature = "postcard", feature = "lz4", feature = "zstd"))]
     fn rows() -> Vec<(u32, String)> {
@@ -455,17 +517,10 @@ mod tests {
             compression_above: 0,
             ..Sealing::default()
         };
-        let meta = Meta {
-            identity: IDENTITY,
-            ttl: Duration::from_mins(1),
-            load_duration: Duration::from_millis(12),
-            windows: Windows::default(),
-            is_negative: false,
-        };
         let value = codec
             .encode(&rows(), usize::MAX, crate::entry::fingerprint::Fidelity::Sure)
             .unwrap();
-        sealing.seal_at(0, meta, ENTRY, &[Stamp::from_bits(1)], &value).unwrap()
+        sealing.seal_at(0, META, ENTRY, &[Stamp::from_bits(1)], &value).unwrap()
     }
 
     /// What a method makes of the same bytes may change with its version. What it made of them stays readable.
@@ -591,7 +646,13 @@ mod tests {
     #[test]
     fn no_bit_of_a_signed_envelope_can_be_changed() {
         let sealing = signing(&["first"]);
-        let signed = sealed_by(&sealing);
+        for signed in [sealed_by(&sealing), sealed_with_windows(&sealing)] {
+            no_bit_can_be_changed(&sealing, &signed);
+        }
+    }
+
+    #[track_caller]
+    fn no_bit_can_be_changed(sealing: &Sealing, signed: &Bytes) {
         for (at, bit) in (0..signed.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
             let mut bytes = signed.to_vec();
             bytes[at] ^= 1 << bit;
@@ -622,9 +683,10 @@ mod tests {
 
     #[test]
     fn every_truncation_is_refused() {
-        let bytes = sealed();
-        for len in 0..bytes.len() {
-            assert!(Envelope::open(bytes.slice(..len), &IDENTITY).is_err(), "{len} bytes");
+        for bytes in [sealed(), sealed_with_windows(&Sealing::default()), sealed_negative()] {
+            for len in 0..bytes.len() {
+                assert!(Envelope::open(bytes.slice(..len), &IDENTITY).is_err(), "{len} bytes");
+            }
         }
     }
 

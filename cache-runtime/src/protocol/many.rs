@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use foldhash::fast::RandomState;
 use futures_util::future::try_join_all;
 
-use super::{Reading, reading};
+use super::{Reading, reading, replaceable, unstamped};
 use crate::{
     entry::{Identity, Sealing, Stamp, Ticket},
     key::{Address, StampKey},
@@ -28,9 +28,8 @@ pub(crate) async fn read_many_sealed(
     let mut readings: Vec<Reading> = read
         .map(|((address, identity), Snapshot { stamps, entry })| {
             if stamps.contains(&None) {
-                // A missing stamp is a miss, whatever the entry says.
                 let ticket = completed(address, &stamps, created.as_ref());
-                return Reading::Miss { ticket, rejected: None };
+                return unstamped(address, &stamps, entry, ticket, identity, sealing);
             }
             reading(
                 address,
@@ -42,7 +41,7 @@ pub(crate) async fn read_many_sealed(
         })
         .collect();
     drop_held(store, addresses, &mut readings).await?;
-    Ok(readings)
+    Ok(readings.into_iter().map(replaceable).collect())
 }
 
 type Created<'a> = HashMap<&'a StampKey, Option<Stamp>, RandomState>;

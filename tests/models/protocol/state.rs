@@ -118,6 +118,8 @@ impl Reader {
 pub(super) enum Action {
     /// A call starts. Its `MGET` is executed, unless keys are read one by one.
     BeginRead,
+    /// As that, when the time-to-live of the entry is over and its window is not.
+    BeginLateRead,
     ReadStamp(usize, usize),
     ReadEntry(usize),
     SetNx(usize),

@@ -6,6 +6,9 @@ use super::{
 };
 use crate::terms::{Stamp, Version, insert_sorted, take};
 
+/// Of who stores without one: a number that no stamp has.
+const NO_TICKET: Pair<Stamp> = [63; 2];
+
 impl Protocol {
     /// Whether an entry may be returned by who has read these stamps.
     pub(super) fn is_good(&self, stamps: Pair<Option<Stamp>>, entry: Entry) -> bool {
@@ -66,12 +69,36 @@ pub(super) fn begin_read(model: &Protocol, state: &mut State) {
     }
 }
 
+/// A call that comes after the time-to-live of the entry is given the old value, and a load begins that nobody waits for.
+pub(super) fn begin_late_read(model: &Protocol, state: &mut State) {
+    let Some(entry) = state.entry else { return };
+    if model.variant != Variant::StaleWhateverTheStamps && !model.is_good(state.stamps, entry) {
+        begin_read(model, state);
+        return;
+    }
+    state.reads_left -= 1;
+    let floor = state.floor;
+    state.returned(entry.version, floor);
+    if model.variant == Variant::OldValueIsStoredAgain {
+        let version = entry.version;
+        insert_sorted(
+            &mut state.readers,
+            Reader::Loaded {
+                ticket: NO_TICKET,
+                version,
+            },
+        );
+    } else {
+        create_or_load(state, floor, state.stamps);
+    }
+}
+
 /// Hit or miss, once everything has been read.
 fn decide(model: &Protocol, state: &mut State, floor: Version, found: Pair<Option<Stamp>>, entry: Option<Entry>) {
     match entry.filter(|entry| model.is_good(found, *entry)) {
         Some(entry) => state.returned(entry.version, floor),
         None if !model.has_stamps() || model.variant == Variant::StampsAfterTheLoad => {
-            let ticket = [0; 2];
+            let ticket = NO_TICKET;
             insert_sorted(&mut state.readers, Reader::Loading { floor, ticket });
         }
         None => create_or_load(state, floor, found),
@@ -138,7 +165,7 @@ pub(super) fn read_on(model: &Protocol, state: &mut State, index: usize, action:
         }
         (Reader::Loaded { ticket, version }, Action::Land(_)) => {
             state.readers = others;
-            let stamps = if model.variant == Variant::StampsAfterTheLoad {
+            let stamps = if model.variant == Variant::StampsAfterTheLoad || ticket == NO_TICKET && model.has_stamps() {
                 current_or_created(model, state)
             } else {
                 ticket

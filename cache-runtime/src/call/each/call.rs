@@ -11,6 +11,7 @@ use crate::{
         arguments::KeyWriter,
         cacheable::CommonCall,
         lookup::Lookup,
+        mode::Mode,
         recognition::Recognition,
         results::Results,
         site::Site,
@@ -35,6 +36,7 @@ pub struct EachCall<C: Ids + ?Sized> {
 pub(super) struct Members<V> {
     pub(super) site: &'static Site,
     pub(super) cache: Option<Cache>,
+    pub(super) mode: Option<Mode>,
     pub(super) members: Vec<Member>,
     /// Of each id; `None` as long as it is not answered.
     pub(super) answers: Vec<Option<Option<V>>>,
@@ -91,9 +93,12 @@ impl<C: Ids + ?Sized> EachCall<C> {
             .enumerate()
             .filter(|(place, _)| answers[*place].is_none());
         let (common, _) = call.into_common();
-        let (cache, lookups) = match common {
-            Ok(common) => (Some(common.cache.clone()), Lookups::<V, T>::of(common, function)),
-            Err(cache) => (cache, None),
+        let (cache, mode, lookups) = match common {
+            Ok(common) => {
+                let (cache, mode) = (common.cache.clone(), common.mode.clone());
+                (Some(cache), mode, Lookups::<V, T>::of(common, function))
+            }
+            Err((cache, mode)) => (cache, mode, None),
         };
         let members: Vec<Member> = open
             .map(|(place, recognition)| {
@@ -111,6 +116,7 @@ impl<C: Ids + ?Sized> EachCall<C> {
         let members = Members {
             site,
             cache,
+            mode,
             members,
             answers,
         };

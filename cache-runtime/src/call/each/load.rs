@@ -23,6 +23,7 @@ use crate::{
     call::{
         load::Loaded,
         lookup::StaleValue,
+        mode::Mode,
         site::Site,
         terms::{LoadTerms, ValueOf},
     },
@@ -40,6 +41,7 @@ where
     asked: Asked<C::Id>,
     pub(super) site: &'static Site,
     cache: Option<Cache>,
+    mode: Option<Mode>,
     pub(super) members: Vec<Member>,
     /// Of each id; `None` as long as it is not answered.
     answers: Vec<Option<Option<S::Value>>>,
@@ -99,6 +101,7 @@ where
         let Members {
             site,
             cache,
+            mode,
             members,
             answers,
         } = members;
@@ -106,6 +109,7 @@ where
             asked,
             site,
             cache,
+            mode,
             stale: members.iter().map(|_| None).collect(),
             members,
             answers,
@@ -161,6 +165,7 @@ where
         if missing.is_empty() {
             return Ok(());
         }
+        Mode::before_load(self.mode.as_ref()).await;
         let load = Load::new(self.site.resource(), load_around());
         // Boxed: who is answered by the cache has no room for it. Others may wait for this call, and look whether it is polled.
         TendedFuture::new(&load, Box::pin(self.load_all(&load, missing))).await
@@ -171,7 +176,7 @@ where
         loop {
             let mut others = Vec::new();
             for pending in missing {
-                match self.lead(load, pending) {
+                match self.lead(load, pending).await {
                     Ok(leads) => led.push(leads),
                     Err(pending) => others.push(pending),
                 }
@@ -184,13 +189,26 @@ where
         }
     }
 
-    /// Leads the flight of a member, unless somebody else does.
-    fn lead(&self, load: &Arc<Load>, pending: Pending) -> Result<Led, Pending> {
+    /// Leads the flight of a member, unless somebody else does. Waits for nobody.
+    async fn lead(&self, load: &Arc<Load>, pending: Pending) -> Result<Led, Pending> {
         let lookup = self.members[pending.member].lookup.as_ref();
         // Without tokio nobody waits for others: `Lookup::join`.
         let Some(lookup) = lookup.filter(|_| !pending.is_alone && Handle::try_current().is_ok()) else {
             return Ok(Led { pending, leader: None });
         };
+        if lookup.is_anew() {
+            // In the place of whoever leads it.
+            return Ok(match lookup.join(Caller::Load(load), pending.ticket.as_ref()).await {
+                Role::Leader(leader) => Led {
+                    pending,
+                    leader: Some(leader),
+                },
+                Role::Waiter(_) | Role::Circle => Led {
+                    pending: Pending::alone(pending.member),
+                    leader: None,
+                },
+            });
+        }
         match lookup.lead(load, pending.ticket.as_ref()) {
             Some(leader) => Ok(Led {
                 pending,

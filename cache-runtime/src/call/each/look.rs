@@ -1,12 +1,14 @@
 //! The first stage of a call of several ids: the store is asked for all that the near cache has not answered, at once.
 
+use futures_util::future::join_all;
+
 use super::{
     Ids, Missing, SplitEach,
     load::{EachLoad, Pending},
     returns::EachTerms,
 };
 use crate::{
-    cache::Outcome,
+    cache::{Engine, Outcome},
     call::{
         lookup::{Answer, Lookup},
         terms::{LoadTerms, ValueOf},
@@ -28,20 +30,15 @@ where
 {
     /// Looks all ids up, and returns those that are to be loaded.
     pub(super) async fn look(&mut self) -> Vec<Pending> {
-        let may_read = self.engine().is_some_and(|engine| engine.may_read());
-        let readings = if may_read { self.read().await } else { Vec::new() };
-        let mut readings = readings.into_iter();
+        let mut answers = self.answers().await.into_iter();
         let mut missing = Vec::new();
         for member in 0..self.members.len() {
-            let Some(lookup) = &mut self.members[member].lookup else {
+            let Some(lookup) = &self.members[member].lookup else {
                 missing.push(Pending::alone(member));
                 continue;
             };
-            let answer = match readings.next() {
-                Some(reading) => answer::<Option<S::Value>, T, N>(lookup, reading),
-                None => Answer::Load(None, Outcome::Bypass),
-            };
-            match answer {
+            let answer = answers.next().unwrap_or(Answer::Load(None, Outcome::Bypass));
+            match lookup.as_the_task_may(answer) {
                 Answer::Hit(value, outcome) => {
                     lookup.report(outcome);
                     self.answer(member, value);
@@ -67,22 +64,52 @@ where
         missing
     }
 
-    /// Asks the store for the entries of all that have one.
-    async fn read(&mut self) -> Vec<Option<Reading>> {
-        for lookup in self.members.iter_mut().filter_map(|member| member.lookup.as_mut()) {
-            let entry = lookup.entry_ref();
-            if let Some(near) = &mut lookup.near {
-                near.mark(&entry.address);
-            }
-            lookup.entry = Some(entry);
+    /// What the lookups make of their calls; nothing, if the store is not to be asked.
+    async fn answers(&mut self) -> Vec<Answer<Option<S::Value>>> {
+        if !self.engine().is_some_and(Engine::may_read) {
+            return Vec::new();
         }
-        let lookups = self.members.iter().filter_map(|member| member.lookup.as_ref());
-        let entries = lookups.filter_map(|lookup| lookup.entry.as_ref());
-        let entries: Vec<_> = entries.map(|entry| (&entry.address, entry.identity)).collect();
-        match self.engine() {
-            Some(engine) => engine.read_many(&entries).await,
-            None => Vec::new(),
+        let mut lookups: Vec<&mut Lookup> = self
+            .members
+            .iter_mut()
+            .filter_map(|member| member.lookup.as_mut())
+            .collect();
+        if lookups.first().is_some_and(|lookup| lookup.is_anew()) {
+            return join_all(lookups.into_iter().map(look_for_ticket)).await;
         }
+        for lookup in &mut lookups {
+            locate(lookup);
+        }
+        let readings = read(&lookups).await;
+        let answers = lookups.into_iter().zip(readings);
+        answers
+            .map(|(lookup, reading)| answer::<_, T, N>(lookup, reading))
+            .collect()
+    }
+}
+
+async fn look_for_ticket<R>(lookup: &mut Lookup) -> Answer<R> {
+    let entry = lookup.entry_ref();
+    let answer = lookup.look_for_ticket(&entry).await;
+    lookup.entry = Some(entry);
+    answer
+}
+
+fn locate(lookup: &mut Lookup) {
+    let entry = lookup.entry_ref();
+    if let Some(near) = &mut lookup.near {
+        near.mark(&entry.address);
+    }
+    lookup.entry = Some(entry);
+}
+
+/// Asks the store for the entries of all of these.
+async fn read(lookups: &[&mut Lookup]) -> Vec<Option<Reading>> {
+    let entries = lookups.iter().filter_map(|lookup| lookup.entry.as_ref());
+    let entries: Vec<_> = entries.map(|entry| (&entry.address, entry.identity)).collect();
+    match lookups.first() {
+        Some(lookup) => lookup.engine().read_many(&entries).await,
+        None => Vec::new(),
     }
 }
 

@@ -82,7 +82,8 @@ where
     async fn look_again(&mut self, led: Vec<Led>, waited: bool) -> Vec<Led> {
         let may_be_there = |led: &Led| waited || led.leader.as_ref().is_some_and(Leader::follows);
         let entry = |led: &Led| {
-            let entry = self.members[led.pending.member].lookup.as_ref()?.entry.as_ref()?;
+            let lookup = self.members[led.pending.member].lookup.as_ref()?;
+            let entry = lookup.entry.as_ref().filter(|_| !lookup.is_anew())?;
             may_be_there(led).then_some((&entry.address, entry.identity))
         };
         let entries: Vec<_> = led.iter().filter_map(entry).collect();
