@@ -24,6 +24,7 @@ mod lease;
 mod load;
 mod lookup;
 mod nowhere;
+mod owned;
 mod recognition;
 mod refresh;
 mod results;
@@ -31,15 +32,18 @@ mod site;
 mod skip;
 mod start;
 mod terms;
+mod timeout;
 mod value;
 
 pub use self::{
     arguments::{KeyArg, KeyWriter, in_key},
     cached::{cached, cached_owned, cached_with, never},
     nowhere::nowhere,
+    owned::{ByMove, Ownership},
     site::Site,
     skip::{Probe, skippable},
     start::Call,
     terms::{LoadTimeout, Terms},
+    timeout::{HardTimeout, timed_out},
     value::CacheValue,
 };

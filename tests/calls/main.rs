@@ -14,6 +14,7 @@ mod liveness;
 mod liveness_circles;
 mod liveness_random;
 mod near;
+mod owned;
 mod spawned;
 #[cfg(feature = "codecs")]
 mod third_party;
