@@ -13,5 +13,7 @@ pub(crate) use self::{
     options::{Keyed, ScopeExpr, Slot},
     policies::{Policy, PolicyArgs, PolicySlot, TimeoutArgs},
     reference::{Reference, resource_ident},
-    resources::{Declaration, GroupArgs, Member, MemberName, MemberScope, ResourceArgs, ResourcesArgs, ScopeArg},
+    resources::{
+        Declaration, GroupArgs, Member, MemberName, MemberScope, ResourceArgs, ResourcesArgs, ScopeArg, TagArgs,
+    },
 };

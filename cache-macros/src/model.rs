@@ -205,6 +205,8 @@ pub(crate) struct UserArgument {
 pub(crate) struct Invalidates {
     pub(crate) function: String,
     pub(crate) on: OnArg,
+    /// Whether what is cached may be returned until it is replaced.
+    pub(crate) soft: bool,
     /// What has to be able to go on without the caller, if the mutation does.
     pub(crate) detach: Option<Vec<DetachedArgument>>,
     pub(crate) tenant: Option<Tenant>,
@@ -263,6 +265,15 @@ pub(crate) struct Registry {
     pub(crate) groups: Vec<Group>,
     /// The types of the scopes, each name once.
     pub(crate) scopes: Vec<ScopeType>,
+    pub(crate) tags: Vec<TagKind>,
+}
+
+/// A kind of tags.
+pub(crate) struct TagKind {
+    pub(crate) docs: Vec<Attribute>,
+    pub(crate) name: Ident,
+    /// What values are borrowed as.
+    pub(crate) ty: Type,
 }
 
 pub(crate) struct Resource {

@@ -23,6 +23,7 @@ mod fill;
 mod lease;
 mod load;
 mod lookup;
+mod mode;
 mod nowhere;
 mod owned;
 mod recognition;
@@ -38,6 +39,7 @@ mod value;
 pub use self::{
     arguments::{KeyArg, KeyWriter, in_key},
     cached::{cached, cached_owned, cached_with, never},
+    mode::{bypass, peek, refresh},
     nowhere::nowhere,
     owned::{ByMove, Ownership},
     site::Site,

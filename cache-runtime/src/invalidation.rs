@@ -18,9 +18,19 @@ pub(crate) use self::{
     repeats::Repeats,
 };
 use crate::{
-    key::{BY_KEY, Namespace, SHARED_TENANT, ScopeValue, StampKey, UNSHOWN},
+    key::{Address, BY_KEY, Namespace, SHARED_TENANT, ScopeValue, StampKey, UNSHOWN},
     resource::{Resource, Tenancy, declared},
 };
+
+/// What becomes of the entries that are invalidated.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Strength {
+    /// Nobody is given one of them any more.
+    #[default]
+    Strict,
+    /// They are old: returned only while they are replaced.
+    Soft,
+}
 
 /// Stamps to remove, and the patterns to sweep afterwards.
 #[derive(Debug, Default)]
@@ -30,6 +40,8 @@ pub(crate) struct Invalidation {
     patterns: Vec<String>,
     /// For the log.
     resources: BTreeSet<&'static str>,
+    /// Of tags; for the log.
+    kinds: BTreeSet<&'static str>,
     tenants: BTreeSet<String>,
     /// All stamps of all tenants.
     everything: bool,
@@ -44,8 +56,9 @@ impl Invalidation {
         }
     }
 
-    /// Of everything of a tenant that this program can have stored; of the shared one, of what tenants share.
-    pub(crate) fn of_tenant(namespace: &Namespace, tenant: &str) -> Self {
+    /// Of everything of a tenant that this program can have stored; of the shared one, of what tenants share. What cannot be
+    /// invalidated softly is strictly.
+    pub(crate) fn of_tenant(namespace: &Namespace, strength: Strength, tenant: &str) -> Self {
         let tenancy = if tenant == SHARED_TENANT {
             Tenancy::Shared
         } else {
@@ -53,17 +66,22 @@ impl Invalidation {
         };
         let mut invalidation = Self::new(namespace);
         for resource in declared::resources().filter(|resource| resource.tenancy() == tenancy) {
-            invalidation.add(Some(tenant), resource, &[]);
+            let strength = if resource.is_soft() { strength } else { Strength::Strict };
+            invalidation.add(strength, Some(tenant), resource, &[]);
         }
         if tenancy == Tenancy::PerTenant {
             invalidation.add_by_key(tenant, &[]);
+        }
+        // Other programs may have tagged what this one does not declare.
+        for kind in declared::tags() {
+            invalidation.stamps.insert(namespace.kind(tenant, kind));
         }
         invalidation
     }
 
     /// Adds a resource of a tenant (escaped), or only what has these scope values. Without a tenant only a resource that
-    /// tenants share can be meant.
-    pub(crate) fn add(&mut self, tenant: Option<&str>, resource: &Resource, scopes: &[ScopeValue]) {
+    /// tenants share can be meant. Softly only what is declared so.
+    pub(crate) fn add(&mut self, strength: Strength, tenant: Option<&str>, resource: &Resource, scopes: &[ScopeValue]) {
         let tenant = match resource.tenancy() {
             Tenancy::Shared => SHARED_TENANT,
             Tenancy::PerTenant => match tenant {
@@ -87,10 +105,18 @@ impl Invalidation {
         };
         self.resources.insert(resource.name());
         self.tenants.insert(tenant.to_owned());
-        self.stamps
-            .insert(self.namespace.stamp(tenant, resource.name(), stamped));
-        self.patterns
-            .push(self.namespace.entries(tenant, resource.name(), stamped));
+        let stamp = self.namespace.stamp(tenant, resource.name(), stamped);
+        match strength {
+            Strength::Strict => {
+                self.stamps.insert(stamp);
+                self.patterns
+                    .push(self.namespace.entries(tenant, resource.name(), stamped));
+            }
+            // Nothing is to be swept: the entries are of use until they are replaced.
+            Strength::Soft => {
+                self.stamps.insert(stamp.soft());
+            }
+        }
     }
 
     /// Adds what was set by key: under these scope values, or all of it.
@@ -101,6 +127,29 @@ impl Invalidation {
         self.resources.insert(BY_KEY);
         self.tenants.insert(tenant.to_owned());
         self.stamps.insert(self.namespace.stamp(tenant, BY_KEY, scopes));
+    }
+
+    /// Adds the tags of a kind that have these values (escaped), or all of its tags: those of a tenant (escaped), and those of what
+    /// tenants share, since it is not known what has been tagged. Without a tenant only the latter can be meant.
+    pub(crate) fn add_tags(&mut self, tenant: Option<&str>, kind: &'static str, values: Option<&[String]>) {
+        if tenant == Some(UNSHOWN) {
+            self.widen();
+        }
+        self.kinds.insert(kind);
+        for tenant in tenant.into_iter().chain([SHARED_TENANT]) {
+            let kind = self.namespace.kind(tenant, kind);
+            match values {
+                // Of a value that cannot be told nothing is known but the kind.
+                Some(values) if values.iter().all(|value| value != UNSHOWN) => {
+                    let stamps = values.iter().flat_map(|value| [kind.epoch_of(value), kind.tag(value)]);
+                    self.stamps.extend(stamps);
+                }
+                Some(_) | None => {
+                    self.stamps.insert(kind);
+                }
+            }
+            self.tenants.insert(tenant.to_owned());
+        }
     }
 
     /// It is not known whose: everything of all tenants is meant.
@@ -119,6 +168,7 @@ impl Invalidation {
         self.stamps.extend(other.stamps.iter().cloned());
         self.patterns.extend(other.patterns.iter().cloned());
         self.resources.extend(&other.resources);
+        self.kinds.extend(&other.kinds);
         self.tenants.extend(other.tenants.iter().cloned());
     }
 
@@ -126,14 +176,14 @@ impl Invalidation {
         self.stamps.is_empty() && !self.everything
     }
 
-    /// Whether anything of the resource is named.
-    pub(crate) fn names(&self, resource: &str) -> bool {
-        self.resources.contains(resource)
+    /// Whether anything of the resource is named, or might be: tags of any resource are.
+    pub(crate) fn may_name(&self, resource: &str) -> bool {
+        self.resources.contains(resource) || !self.kinds.is_empty()
     }
 
-    /// Whether one of these stamps is removed.
-    pub(crate) fn touches(&self, stamps: &[StampKey]) -> bool {
-        self.everything || stamps.iter().any(|stamp| self.stamps.contains(stamp))
+    /// Whether the entry at this address depends on one of the stamps that are removed, or might.
+    pub(crate) fn may_touch(&self, address: &Address) -> bool {
+        self.everything || self.stamps.iter().any(|stamp| address.may_depend_on(stamp))
     }
 
     /// The keys of the stamps.
@@ -155,8 +205,11 @@ impl Invalidation {
     pub(crate) fn log(&self, acknowledged: bool, started: Instant) {
         let tenants: Vec<&str> = self.tenants.iter().map(String::as_str).collect();
         let resources: Vec<&str> = self.resources.iter().copied().collect();
+        let kinds: Vec<&str> = self.kinds.iter().copied().collect();
+        let tags = kinds.join(",");
         tracing::info!(
             resource = resources.join(","),
+            tags = (!tags.is_empty()).then_some(&*tags),
             tenant = tenants.join(","),
             stamps = self.stamps.len(),
             acknowledged,

@@ -90,7 +90,14 @@ pub(crate) type ScopeValue = (&'static str, String);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Address {
     entry: String,
+    /// The strict ones, then the soft ones if there are any, then those of tags.
     stamps: Stamps,
+    /// How many of them are strict.
+    strict: u8,
+    /// How many of the strict ones, the last of them, are those of kinds of tags.
+    kinds: u8,
+    /// How many are those of tags.
+    tags: u8,
     has_holds: bool,
     /// How many bytes of the keys are the namespace.
     prefix_len: u8,
@@ -120,10 +127,85 @@ impl Address {
         }
         Self {
             entry,
+            strict: count(&stamps),
+            kinds: 0,
+            tags: 0,
             stamps,
             has_holds: false,
             prefix_len: namespace.prefix().len().try_into().unwrap_or(0),
         }
+    }
+
+    /// With the kinds of the tags that loads find, given as their stamps: an entry depends on each of these as on that of its
+    /// resource. To be given before [soft stamps](Self::with_soft_stamps).
+    pub(crate) fn with_kinds(mut self, kinds: impl IntoIterator<Item = StampKey>) -> Self {
+        let before = self.strict;
+        self.stamps.extend(kinds);
+        self.strict = count(&self.stamps);
+        self.kinds = self.strict - before;
+        self
+    }
+
+    /// Whether the resource is `soft`: then there is a soft stamp for itself and for each of its scope values, after the strict ones.
+    #[must_use]
+    pub fn with_soft_stamps(mut self, is_soft: bool) -> Self {
+        self.stamps.truncate(self.strict.into());
+        if is_soft {
+            let of_scopes = usize::from(self.strict - self.kinds);
+            let soft: Stamps = self.stamps.iter().take(of_scopes).map(StampKey::soft).collect();
+            self.stamps.extend(soft);
+        }
+        self
+    }
+
+    /// The same with tags, given as their stamps, after all others.
+    pub(crate) fn with_tags(&self, tags: impl IntoIterator<Item = StampKey>) -> Self {
+        let mut tagged = self.clone();
+        tagged.stamps.truncate(self.untagged());
+        let before = count(&tagged.stamps);
+        tagged.stamps.extend(tags);
+        tagged.tags = count(&tagged.stamps) - before;
+        tagged
+    }
+
+    /// Where these stamps stand that the entry depends on, and no others.
+    pub(crate) fn of_stamps(&self, stamps: impl IntoIterator<Item = StampKey>) -> Self {
+        let stamps: Stamps = stamps.into_iter().collect();
+        Self {
+            entry: self.entry.clone(),
+            strict: count(&stamps),
+            kinds: 0,
+            tags: 0,
+            stamps,
+            has_holds: false,
+            prefix_len: self.prefix_len,
+        }
+    }
+
+    /// The stamps of the kinds of tags that loads find.
+    pub(crate) fn kinds(&self) -> &[StampKey] {
+        let strict = self.strict_stamps();
+        &strict[strict.len() - usize::from(self.kinds)..]
+    }
+
+    /// The epochs of these kinds.
+    pub(crate) fn epochs(&self) -> impl Iterator<Item = StampKey> + '_ {
+        self.kinds().iter().flat_map(StampKey::epochs)
+    }
+
+    /// The stamps of the tags.
+    pub(crate) fn tags(&self) -> &[StampKey] {
+        &self.stamps[self.untagged()..]
+    }
+
+    /// The number of stamps that are not those of tags.
+    pub(crate) fn untagged(&self) -> usize {
+        self.stamps.len() - usize::from(self.tags)
+    }
+
+    /// Whether the removal of this stamp concerns the entry, or might: that of a tag of a kind that its loads find.
+    pub(crate) fn may_depend_on(&self, stamp: &StampKey) -> bool {
+        self.stamps.contains(stamp) || self.kinds().iter().any(|kind| stamp.is_of_kind(kind))
     }
 
     /// Whether the resource is `crash_safe`: then nothing is stored while a writer is in the hold of one of the stamps.
@@ -143,9 +225,15 @@ impl Address {
         &self.entry
     }
 
-    /// The keys of the stamps that the entry depends on, the resource's own first.
+    /// The keys of the stamps that the entry depends on, the resource's own first, soft ones last.
     pub fn stamps(&self) -> &[StampKey] {
         &self.stamps
+    }
+
+    /// The strict ones of [`stamps`](Self::stamps), the first of them: without each of these there is no entry. Without one of the
+    /// others it is an old one.
+    pub fn strict_stamps(&self) -> &[StampKey] {
+        &self.stamps[..self.strict.into()]
     }
 
     /// The number of keys that one read asks for: the stamps and the entry.
@@ -160,7 +248,7 @@ impl Address {
     }
 
     /// Reads the address back from an entry key that a sweep came across, in whatever namespace. `None` for keys of another
-    /// form.
+    /// form. Its stamps are the strict ones: a sweep leaves alone what is old.
     pub fn parse(entry: &str) -> Option<Self> {
         let prefix = match entry.split_once(':')? {
             (namespace, _) if !ENTRY.starts_with(namespace) => &entry[..=namespace.len()],
@@ -178,11 +266,18 @@ impl Address {
         }
         Some(Self {
             entry: entry.to_owned(),
+            strict: count(&stamps),
+            kinds: 0,
+            tags: 0,
             stamps,
             has_holds: false,
             prefix_len: prefix.len().try_into().ok()?,
         })
     }
+}
+
+fn count(stamps: &Stamps) -> u8 {
+    stamps.len().try_into().unwrap_or(u8::MAX)
 }
 
 #[cfg(test)]
@@ -226,6 +321,72 @@ mod tests {
         assert_eq!(Address::parse("session:1"), None);
         assert_eq!(Address::parse("cache:only"), None);
         assert_eq!(Address::parse("billing:session:1:2:3"), None);
+    }
+
+    #[test]
+    fn a_soft_resource_has_a_soft_stamp_beside_each_strict_one_after_all_of_them() {
+        let address = Address::new("t", "r", &[("company", "1")], "h").with_soft_stamps(true);
+        assert_eq!(
+            address.stamps(),
+            [
+                "cachestamp:t:r",
+                "cachestamp:t:r:company-1",
+                "cachestamp:t:r:~soft",
+                "cachestamp:t:r:company-1:~soft"
+            ]
+        );
+        assert_eq!(address.strict_stamps(), &address.stamps()[..2]);
+        for stamp in address.stamps() {
+            assert_eq!(StampKey::parse(stamp).as_ref(), Some(stamp));
+            assert_eq!((stamp.of_resource().as_str(), stamp.tenant()), ("cachestamp:t:r", "t"));
+        }
+        assert_eq!(address.clone().with_soft_stamps(true), address, "once is enough");
+    }
+
+    #[test]
+    fn the_kinds_of_tags_are_strict_and_have_no_soft_stamps_and_tags_come_last() {
+        let namespace = Namespace::named("billing").unwrap();
+        let kind = namespace.kind("t", "author");
+        let scopes = [("company", "1".to_owned())];
+        let address = Address::from_escaped(&namespace, "t", "r", &scopes, "h")
+            .with_kinds([kind.clone()])
+            .with_soft_stamps(true);
+        let tagged = address.with_tags([kind.tag("7")]);
+        assert_eq!(
+            tagged.stamps(),
+            [
+                "billing:cachestamp:t:r",
+                "billing:cachestamp:t:r:company-1",
+                "billing:cachestamp:t:~author",
+                "billing:cachestamp:t:r:~soft",
+                "billing:cachestamp:t:r:company-1:~soft",
+                "billing:cachestamp:t:~author:7",
+            ]
+        );
+        assert_eq!(
+            (tagged.kinds(), tagged.strict_stamps()),
+            (&tagged.stamps()[2..3], &tagged.stamps()[..3])
+        );
+        assert_eq!((tagged.tags(), tagged.untagged()), (&tagged.stamps()[5..], 5));
+        assert_eq!(tagged.with_tags([]), address);
+    }
+
+    #[test]
+    fn a_tag_widens_to_its_kind_and_an_epoch_is_told_from_a_tag() {
+        let kind = Namespace::default().kind("t", "author");
+        let long = escape(&"x".repeat(200));
+        for value in ["7", "a", "f", NOBODY, &long] {
+            let (tag, epoch) = (kind.tag(value), kind.epoch_of(value));
+            assert!(epoch.is_epoch() && !tag.is_epoch(), "{tag} {epoch}");
+            for key in [tag, epoch] {
+                assert!(key.is_of_kind(&kind) && !key.is_of_kind(&Namespace::default().kind("t", "auth")));
+                assert_eq!((key.of_resource(), key.tenant()), (kind.clone(), "t"));
+                assert_eq!(StampKey::parse(&key).as_ref(), Some(&key));
+            }
+        }
+        let epochs: Vec<_> = kind.epochs().collect();
+        assert_eq!(epochs.len(), 16);
+        assert_eq!(epochs[usize::from(StampKey::bucket("7"))], kind.epoch_of("7"));
     }
 
     fn stamp(key: &str) -> StampKey {

@@ -77,8 +77,8 @@ pub use crate::{
         Cache, CacheBuilder, ConfigError, Invalidated, ObservedCall, OnFailover, Outcome, Outcomes, Stats,
         current_tenant, observe, with_cache, with_tenant,
     },
-    call::LoadTimeout,
-    entry::{Compression, Lifetime, ParseError, SigningKey, SigningKeyError},
+    call::{LoadTimeout, bypass, peek, refresh},
+    entry::{Compression, Encoded, Lifetime, ParseError, SigningKey, SigningKeyError},
     mutation::{Invalidate, InvalidateError, transaction},
     resource::{Group, Registry, Resource, Tenancy},
     task::{TaskContext, in_current_context, spawn},
@@ -103,7 +103,8 @@ pub mod __private {
         mutation::{On, Plan, ScopeValues, detached, invalidating, invalidating_detached},
         near::{Coherence, NearToo, SharedOnly},
         resource::{
-            Declared, Group, GroupPart, Optional, OptionalText, Policies, Registry, Resource, Scope, Selection, Tenancy,
+            Declared, Group, GroupPart, Optional, OptionalText, Policies, Registry, Resource, Scope, Selection, Tag,
+            Tenancy,
         },
     };
 }

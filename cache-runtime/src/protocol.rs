@@ -7,7 +7,7 @@ use bytes::Bytes;
 pub use crate::entry::{Envelope, Identity, Rejection};
 use crate::{
     entry::{EncodedValue, Meta, Sealing, Stamp, Ticket, Windows},
-    key::Address,
+    key::{Address, StampKey},
     store::{Snapshot, Store, StoreError, StoreErrorKind},
 };
 
@@ -22,12 +22,15 @@ pub enum Reading {
         /// The right to replace it.
         ticket: Ticket,
     },
-    /// An entry whose stamps are all current, and whose time-to-live is over: of use within its stale windows.
+    /// An entry whose strict stamps are all current, and that is old: its time-to-live is over, or one of its soft stamps is not
+    /// current. Of use within its stale windows.
     Stale {
         /// The entry.
         envelope: Envelope,
         /// The right to replace it; `None` as for a miss.
         ticket: Option<Ticket>,
+        /// Whether it was invalidated softly: then there is a ticket, and the entry is of use only if it is replaced.
+        is_invalidated: bool,
     },
     /// No valid entry.
     Miss {
@@ -60,12 +63,36 @@ pub(crate) async fn read_sealed(
     // it either removes those of this ticket yet, or is seen here.
     if let Reading::Miss { ticket, .. } | Reading::Stale { ticket, .. } = &mut reading
         && ticket.is_some()
-        && address.has_holds()
-        && store.is_held(address.stamps()).await?
+        && is_held(store, address).await?
     {
         *ticket = None;
     }
-    Ok(reading)
+    Ok(match reading {
+        // It could not be replaced.
+        Reading::Stale {
+            ticket: None,
+            is_invalidated: true,
+            ..
+        } => Reading::Miss {
+            ticket: None,
+            rejected: None,
+        },
+        reading => reading,
+    })
+}
+
+/// The right to replace whatever stands at an address, which is not looked at: one round trip, and the further ones of a
+/// [`read`] that is a miss. `None` as for that.
+pub(crate) async fn ticket(store: &dyn Store, address: &Arc<Address>) -> Result<Option<Ticket>, StoreError> {
+    let found = store.read_stamps(address).await?;
+    let ticket = complete(store, address, &found).await?;
+    // After the stamps, as for a miss.
+    let usable = ticket.is_some() && !is_held(store, address).await?;
+    Ok(ticket.filter(|_| usable))
+}
+
+async fn is_held(store: &dyn Store, address: &Address) -> Result<bool, StoreError> {
+    Ok(address.has_holds() && store.is_held(address.stamps()).await?)
 }
 
 async fn read_entry(
@@ -76,9 +103,17 @@ async fn read_entry(
 ) -> Result<Reading, StoreError> {
     let Snapshot { stamps, entry } = store.read(address).await?;
     if stamps.contains(&None) {
-        // A missing stamp is a miss, whatever the entry says.
         let ticket = complete(store, address, &stamps).await?;
-        return Ok(Reading::Miss { ticket, rejected: None });
+        // A missing strict stamp is a miss, whatever the entry says.
+        let old = entry.and_then(|bytes| old(bytes, address, identity, sealing, &stamps));
+        return Ok(match old {
+            Some(envelope) => Reading::Stale {
+                envelope,
+                ticket,
+                is_invalidated: true,
+            },
+            None => Reading::Miss { ticket, rejected: None },
+        });
     }
     let ticket = Ticket::new(Arc::clone(address), stamps.into_iter().flatten().collect());
     Ok(
@@ -88,8 +123,16 @@ async fn read_entry(
                 Some(_) => Reading::Stale {
                     envelope,
                     ticket: Some(ticket),
+                    is_invalidated: false,
                 },
             },
+            Some(Ok(envelope)) if is_old(&envelope, address, ticket.stamps().iter().copied().map(Some)) => {
+                Reading::Stale {
+                    envelope,
+                    ticket: Some(ticket),
+                    is_invalidated: true,
+                }
+            }
             Some(Err(cause)) => Reading::Miss {
                 ticket: Some(ticket),
                 rejected: Some(cause),
@@ -100,6 +143,48 @@ async fn read_entry(
             },
         },
     )
+}
+
+/// The entry, if it is one that was invalidated softly.
+fn old(
+    bytes: Bytes,
+    address: &Address,
+    identity: &Identity,
+    sealing: &Sealing,
+    current: &[Option<Stamp>],
+) -> Option<Envelope> {
+    // Most resources are not soft: what is dead is not opened.
+    if address.strict_stamps().len() == address.stamps().len() {
+        return None;
+    }
+    let envelope = sealing.open(bytes, address.entry(), identity).ok()?;
+    is_old(&envelope, address, current.iter().copied()).then_some(envelope)
+}
+
+/// Whether the strict stamps of the entry are all current, and those that are not are soft.
+fn is_old(envelope: &Envelope, address: &Address, current: impl Iterator<Item = Option<Stamp>>) -> bool {
+    let strict = address.strict_stamps().len();
+    strict < address.stamps().len()
+        && envelope.stamps().len() == address.stamps().len()
+        && envelope.stamps().map(Some).take(strict).eq(current.take(strict))
+}
+
+/// Removes stamps: epochs of tags first, so that a load that reads a tag's stamp after its removal finds the epoch moved.
+///
+/// # Errors
+///
+/// What the store's `remove_stamps` returned.
+pub(crate) async fn remove(store: &dyn Store, stamps: &[StampKey]) -> Result<(), StoreError> {
+    if !stamps.iter().any(StampKey::is_epoch) {
+        return store.remove_stamps(stamps).await;
+    }
+    let (mut epochs, rest): (Vec<_>, Vec<_>) = stamps.iter().cloned().partition(StampKey::is_epoch);
+    if store.keeps_order() {
+        epochs.extend(rest);
+        return store.remove_stamps(&epochs).await;
+    }
+    store.remove_stamps(&epochs).await?;
+    store.remove_stamps(&rest).await
 }
 
 /// Puts an unsigned entry of JSON together that a store may [fill](Store::fill) on this ticket: the ticket's stamps are
@@ -124,12 +209,16 @@ pub fn seal(
     Sealing::default().seal(meta, ticket.address().entry(), ticket.stamps(), &value)
 }
 
-/// Creates the missing stamps, before the load that will be stored under them.
+/// Creates the missing stamps, if any are, before the load that will be stored under them.
 async fn complete(
     store: &dyn Store,
     address: &Arc<Address>,
     found: &[Option<Stamp>],
 ) -> Result<Option<Ticket>, StoreError> {
+    let current: Option<Vec<Stamp>> = found.iter().copied().collect();
+    if let Some(current) = current {
+        return Ok(Some(Ticket::new(Arc::clone(address), current)));
+    }
     let mut fresh = Vec::with_capacity(found.len());
     for (key, stamp) in address.stamps().iter().zip(found) {
         if stamp.is_none() {

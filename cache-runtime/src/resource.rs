@@ -9,6 +9,7 @@ pub use self::{
     policies::Policies,
     scope::{Optional, OptionalText, Scope},
     selection::Selection,
+    tag::Tag,
 };
 
 pub(crate) mod declared;
@@ -18,6 +19,7 @@ mod nearest;
 mod policies;
 mod scope;
 mod selection;
+mod tag;
 
 /// A named kind of cached result: `dashboard_summary`.
 ///
@@ -131,6 +133,11 @@ impl Resource {
     /// Whether nothing old may be served even if a process is killed between a commit and its invalidation.
     pub const fn is_crash_safe(&self) -> bool {
         self.crash_safe.is_some()
+    }
+
+    /// Whether it can be invalidated softly.
+    pub const fn is_soft(&self) -> bool {
+        self.policies.is_soft()
     }
 
     /// How many of its loads run at once in one process, if the declaration says.
@@ -298,6 +305,7 @@ pub struct Registry {
     module: &'static str,
     resources: &'static [&'static Resource],
     groups: &'static [&'static Group],
+    tags: &'static [&'static str],
 }
 
 impl Registry {
@@ -311,7 +319,16 @@ impl Registry {
             module,
             resources,
             groups,
+            tags: &[],
         }
+    }
+
+    /// The kinds of tags.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __tags(mut self, tags: &'static [&'static str]) -> Self {
+        self.tags = tags;
+        self
     }
 
     /// The path of the module that declares the registry.
@@ -327,6 +344,11 @@ impl Registry {
     /// The groups, in the order of their declaration.
     pub const fn groups(&self) -> &'static [&'static Group] {
         self.groups
+    }
+
+    /// The names of the kinds of tags, in the order of their declaration.
+    pub const fn tags(&self) -> &'static [&'static str] {
+        self.tags
     }
 }
 

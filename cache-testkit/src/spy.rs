@@ -242,6 +242,10 @@ impl Store for SpyStore {
         self.store.generation()
     }
 
+    fn keeps_order(&self) -> bool {
+        self.store.keeps_order()
+    }
+
     fn probe(&self) -> StoreFuture<'_, ()> {
         self.call(OperationKind::Probe, Vec::new(), |store| store.probe())
     }

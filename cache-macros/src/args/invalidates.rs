@@ -24,6 +24,7 @@ pub(crate) struct InvalidatesArgs {
     pub(crate) has_wrong_target: bool,
     pub(crate) on: Slot<OnArg>,
     pub(crate) detach: Slot<()>,
+    pub(crate) soft: Slot<()>,
     pub(crate) tenant: Slot<Expr>,
     pub(crate) cache: Slot<Expr>,
     /// Where the runtime is.
@@ -51,6 +52,7 @@ impl InvalidatesArgs {
             option.assign_with(&mut args.on, "on = \"always\"", on);
         }),
         ("detach", |args, option| option.flag(&mut args.detach)),
+        ("soft", |args, option| option.flag(&mut args.soft)),
         ("tenant", |args, option| {
             option.assign(&mut args.tenant, "tenant = claims.tenant");
         }),
@@ -69,6 +71,7 @@ impl InvalidatesArgs {
             has_wrong_target: false,
             on: Slot::Absent,
             detach: Slot::Absent,
+            soft: Slot::Absent,
             tenant: Slot::Absent,
             cache: Slot::Absent,
             krate: Slot::Absent,

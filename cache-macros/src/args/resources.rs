@@ -21,6 +21,7 @@ pub(crate) struct ResourcesArgs {
     /// Where the runtime is.
     pub(crate) krate: Option<Path>,
     pub(crate) declarations: Vec<Declaration>,
+    pub(crate) tags: Vec<TagArgs>,
 }
 
 pub(crate) enum Declaration {
@@ -47,6 +48,13 @@ pub(crate) struct ResourceArgs {
 
 /// `name: Type` of a scope.
 pub(crate) struct ScopeArg {
+    pub(crate) name: Ident,
+    pub(crate) ty: Type,
+}
+
+/// `tag name: Type;`.
+pub(crate) struct TagArgs {
+    pub(crate) docs: Vec<Attribute>,
     pub(crate) name: Ident,
     pub(crate) ty: Type,
 }
@@ -82,6 +90,7 @@ impl ResourcesArgs {
     /// Reads the declarations. What is wrong goes to `errors`, what is right is kept.
     pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let mut declarations = Vec::new();
+        let mut tags = Vec::new();
         let mut krate = None;
         read_all(tokens, errors, |input, errors| {
             if input.peek(Token![crate]) {
@@ -89,7 +98,8 @@ impl ResourcesArgs {
             }
             while !input.is_empty() {
                 match declaration(input, errors) {
-                    Ok(declaration) => declarations.push(declaration),
+                    Ok(Item::Declaration(declaration)) => declarations.push(declaration),
+                    Ok(Item::Tag(tag)) => tags.push(tag),
                     Err(error) => {
                         errors.push(error);
                         skip_declaration(input);
@@ -97,8 +107,19 @@ impl ResourcesArgs {
                 }
             }
         });
-        Self { krate, declarations }
+        Self {
+            krate,
+            declarations,
+            tags,
+        }
     }
+}
+
+/// What is declared, in whatever order.
+enum Item {
+    Declaration(Declaration),
+    /// With names of its own: a tag may be called like a resource.
+    Tag(TagArgs),
 }
 
 /// Reads `crate = path;`, which stands before the declarations.
@@ -192,14 +213,17 @@ impl Parse for ScopeArg {
     }
 }
 
-fn declaration(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Declaration> {
+fn declaration(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Item> {
     let docs = docs(input, errors)?;
-    let expected = "expected `name { ttl = \"5m\" }` or `group name = member, member;`";
+    let expected = "expected `name { ttl = \"5m\" }`, `group name = member, member;` or `tag name: i64;`";
     let name = input
         .call(Ident::parse_any)
         .map_err(|error| syn::Error::new(error.span(), expected))?;
     if name == "group" && !input.peek(token::Brace) {
-        return group(docs, input).map(Declaration::Group);
+        return group(docs, input).map(Declaration::Group).map(Item::Declaration);
+    }
+    if name == "tag" && !input.peek(token::Brace) {
+        return tag(docs, input).map(Item::Tag);
     }
     if !input.peek(token::Brace) {
         return Err(syn::Error::new(
@@ -235,7 +259,7 @@ fn declaration(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Decla
         ResourceArgs::OPTIONS.read(&mut resource, Opt::parse(input, errors)?);
         Ok(())
     });
-    Ok(Declaration::Resource(Box::new(resource)))
+    Ok(Item::Declaration(Declaration::Resource(Box::new(resource))))
 }
 
 impl ResourceArgs {
@@ -317,6 +341,23 @@ fn group(docs: Vec<Attribute>, input: ParseStream<'_>) -> syn::Result<GroupArgs>
         parameters,
         members,
     })
+}
+
+fn tag(docs: Vec<Attribute>, input: ParseStream<'_>) -> syn::Result<TagArgs> {
+    let name = scope_name(input)?;
+    let refuse = |span| {
+        syn::Error::new(
+            span,
+            format!("a kind of tags has a type, which its values have\nhelp: write `tag {name}: i64;`"),
+        )
+    };
+    input.parse::<Token![:]>().map_err(|_| refuse(name.span()))?;
+    let ty = input.parse().map_err(|error: syn::Error| refuse(error.span()))?;
+    input.parse::<Token![;]>().map_err(|error| {
+        let text = format!("expected `;` after the kind of tags `{name}`");
+        syn::Error::new(error.span(), text)
+    })?;
+    Ok(TagArgs { docs, name, ty })
 }
 
 /// The name of a group's parameter.

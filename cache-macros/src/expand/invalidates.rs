@@ -30,6 +30,7 @@ pub(crate) fn invalidates(model: &Invalidates, block: &TokenStream) -> TokenStre
     let Invalidates {
         function,
         on,
+        soft,
         detach,
         tenant,
         cache,
@@ -48,6 +49,11 @@ pub(crate) fn invalidates(model: &Invalidates, block: &TokenStream) -> TokenStre
     let tenant = tenant.as_ref().map(|tenant| tenant_of(tenant, &plan_type, &plan));
 
     let constants = targets.iter().enumerate().map(|(i, target)| constant(i, target));
+    let soft_checks = targets.iter().enumerate().filter(|_| *soft).map(|(i, target)| {
+        let name = constant_name(i, target.span);
+        check(target.span, &[], &quote_spanned!(target.span=> #name.__require_soft()))
+    });
+    let softly = soft.then(|| quote!(#plan_type::soft(&mut #plan);));
     let mut statements = Vec::new();
     let mut from_result = Vec::new();
     for (i, target) in targets.iter().enumerate() {
@@ -96,7 +102,9 @@ pub(crate) fn invalidates(model: &Invalidates, block: &TokenStream) -> TokenStre
     };
     quote! {
         #(#constants)*
+        #(#soft_checks)*
         let mut #plan = #plan_type::begin(::core::module_path!(), #function, #on, #cache);
+        #softly
         #tenant
         #(#statements)*
         #run

@@ -7,7 +7,7 @@ use syn::{Attribute, Type, spanned::Spanned};
 use super::policies;
 use crate::{
     duration::DurationExpr,
-    model::{CrashSafe, Group, GroupPart, PartScope, Registry, Resource, ScopeType},
+    model::{CrashSafe, Group, GroupPart, PartScope, Registry, Resource, ScopeType, TagKind},
     paths::{private, quiet, quiet_ident, quiet_item},
     uses::unraw,
 };
@@ -19,8 +19,14 @@ pub(crate) fn registry(model: &Registry) -> TokenStream {
         resources,
         groups,
         scopes,
+        tags,
     } = model;
     let scopes = scope_module(scopes);
+    let tag_names = (!tags.is_empty()).then(|| {
+        let names = tags.iter().map(|TagKind { name, .. }| unraw(name));
+        quote!(.__tags(&[#(#names),*]))
+    });
+    let tags = (!tags.is_empty()).then(|| tag_module(tags));
     let resource_items = resources.iter().map(resource);
     let group_items = groups.iter().map(group);
     let resource_names = resources.iter().map(|resource| &resource.name);
@@ -29,13 +35,14 @@ pub(crate) fn registry(model: &Registry) -> TokenStream {
         #(#resource_items)*
         #(#group_items)*
         #scopes
+        #tags
 
         /// The resources and groups of this module.
         pub static REGISTRY: #private::Registry = #private::Registry::__new(
             ::core::module_path!(),
             &[#(&#resource_names),*],
             &[#(&#group_names),*],
-        );
+        )#tag_names;
 
         #private::inventory::submit! {
             #private::Declared(&REGISTRY)
@@ -174,6 +181,40 @@ fn scope_module(scopes: &[ScopeType]) -> TokenStream {
 
         /// The scopes.
         pub mod scopes {
+            #(
+                #exports
+            )*
+        }
+    }
+}
+
+/// The kinds of tags, by name; in a module of their own as the scopes are.
+fn tag_module(tags: &[TagKind]) -> TokenStream {
+    let private = private();
+    let aliases = tags.iter().map(|TagKind { name, ty, .. }| {
+        let alias = format_ident!("__cache_tag_{}", name, span = quiet(name.span()));
+        let check = quiet_item("Resource", ty.span());
+        let check = quote_spanned!(ty.span()=> #check::__scope_type::<#ty>());
+        quote! {
+            #[doc(hidden)]
+            pub type #alias = #private::Tag<#ty>;
+            const _: () = #check;
+        }
+    });
+    let exports = tags.iter().map(|TagKind { docs, name, .. }| {
+        let docs = docs_or(docs, &format!(" Tags of the kind `{name}`."));
+        let alias = format_ident!("__cache_tag_{}", name, span = quiet(name.span()));
+        let name = quiet_ident(name);
+        quote! {
+            #docs
+            pub use super::#alias as #name;
+        }
+    });
+    quote! {
+        #(#aliases)*
+
+        /// The kinds of tags.
+        pub mod tags {
             #(
                 #exports
             )*

@@ -64,6 +64,7 @@ pub(crate) fn invalidates(args: &InvalidatesArgs, function: &Function, errors: &
     Invalidates {
         function: function.name(),
         on: args.on.value().copied().unwrap_or(OnArg::Ok),
+        soft: args.soft.value().is_some(),
         detach: args.detach.value().map(|()| detached::arguments(function, errors)),
         tenant: tenant(&args.tenant, function),
         cache: args.cache.value().map(|cache| function.adapt_operand(cache)),

@@ -8,9 +8,9 @@ use syn::{GenericArgument, PathArguments, Type, spanned::Spanned};
 
 use super::policies::policies;
 use crate::{
-    args::{Declaration, Keyed, Policy, ResourceArgs, ResourcesArgs, ScopeArg, Slot, WHEN, resource_ident},
+    args::{Declaration, Keyed, Policy, ResourceArgs, ResourcesArgs, ScopeArg, Slot, TagArgs, WHEN, resource_ident},
     diag::Errors,
-    model::{CrashSafe, Policies, Registry, Resource, ScopeType},
+    model::{CrashSafe, Policies, Registry, Resource, ScopeType, TagKind},
     uses::{compact, unraw},
 };
 
@@ -48,7 +48,47 @@ pub(crate) fn registry(args: &ResourcesArgs, errors: &mut Errors) -> Registry {
         resources,
         groups: groups::resolve(&declarations, &mut scopes, errors),
         scopes,
+        tags: tags(&args.tags, errors),
     }
+}
+
+/// The kinds of tags, each name once.
+fn tags(declared: &[TagArgs], errors: &mut Errors) -> Vec<TagKind> {
+    let mut kinds: Vec<TagKind> = Vec::new();
+    for TagArgs { docs, name, ty } in declared {
+        if kinds.iter().any(|kind| kind.name == *name) {
+            errors.at(
+                name.span(),
+                format!("a kind of tags named `{name}` is declared above\nhelp: choose another name"),
+            );
+            continue;
+        }
+        if !unraw(name).is_ascii() {
+            errors.at(
+                name.span(),
+                format!("`{name}` cannot name a kind of tags\nhelp: use ASCII letters, digits and `_`"),
+            );
+            continue;
+        }
+        if let Type::Reference(_) = ty {
+            let text =
+                "the type of a tag is owned\nhelp: write it without `&`; a borrowed value is accepted all the same";
+            errors.push(syn::Error::new_spanned(ty, text));
+        } else if let Some(inner) = option_of(ty) {
+            let text = format!(
+                "a tag has a value: where there is none, there is no tag\nhelp: write `{}`; an `Option` of it is accepted all the \
+                 same",
+                compact(inner.to_token_stream()),
+            );
+            errors.push(syn::Error::new_spanned(ty, text));
+        }
+        kinds.push(TagKind {
+            docs: docs.clone(),
+            name: name.clone(),
+            ty: scope_type(option_of(ty).unwrap_or(ty)),
+        });
+    }
+    kinds
 }
 
 fn crash_safe(declared: &ResourceArgs, errors: &mut Errors) -> Option<CrashSafe> {

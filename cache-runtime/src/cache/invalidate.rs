@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::Engine;
-use crate::{invalidation::Invalidation, key::StampKey, store::StoreError};
+use crate::{invalidation::Invalidation, key::StampKey, protocol, store::StoreError};
 
 /// What became of an invalidation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl Engine {
         let removed = match self.upstream.store_even_if_closed() {
             Some(store) if self.upstream.health.is_trusted() && self.upstream.is_carried() => {
                 self.upstream
-                    .write("an invalidation", store.remove_stamps(stamps))
+                    .write("an invalidation", protocol::remove(&**store, stamps))
                     .await
             }
             _ => Err(StoreError::unavailable()),

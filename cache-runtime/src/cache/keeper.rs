@@ -12,8 +12,9 @@ use tokio::{runtime::Id, sync::Notify, time::timeout};
 
 use super::{OnFailover, removals::Removals, upstream::Upstream};
 use crate::{
-    invalidation::Invalidation,
+    invalidation::{Invalidation, Strength},
     key::Namespace,
+    protocol,
     store::{Store, StoreError},
     sync::Mutex,
     task::{Needs, TransferableClaim, TransferableTask, backoff, handle_for},
@@ -208,7 +209,9 @@ impl Keeper {
     async fn send_pending(&self, store: &dyn Store) -> Result<(), StoreError> {
         const WHAT: &str = "delayed invalidations";
         let journal = &self.removals.journal;
-        let batch = journal.batch();
+        let mut batch = journal.batch();
+        // Before all that they have to be removed before.
+        batch.stamps.sort_by_key(|stamp| !stamp.is_epoch());
         if batch.everything {
             let removing = store.remove_all_stamps();
             self.upstream
@@ -216,12 +219,12 @@ impl Keeper {
                 .await?;
         } else {
             for stamps in batch.stamps.chunks(SENT_AT_ONCE) {
-                self.upstream.write(WHAT, store.remove_stamps(stamps)).await?;
+                self.upstream.write(WHAT, protocol::remove(store, stamps)).await?;
                 // Each part by itself: what was acknowledged need not be sent again after one that was not.
                 journal.acknowledge(stamps, batch.position);
             }
             for tenant in &batch.tenants {
-                let stamps = Invalidation::of_tenant(&self.namespace, tenant).stamps();
+                let stamps = Invalidation::of_tenant(&self.namespace, Strength::Strict, tenant).stamps();
                 self.upstream.write(WHAT, store.remove_stamps(&stamps)).await?;
             }
         }

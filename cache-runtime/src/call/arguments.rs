@@ -103,6 +103,7 @@ impl Arguments {
             }
         };
         Address::from_escaped(namespace, &self.tenant, resource.name(), &self.scopes, digits(&hash))
+            .with_soft_stamps(resource.is_soft())
             .with_holds(resource.is_crash_safe())
     }
 

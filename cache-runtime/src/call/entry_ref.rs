@@ -23,13 +23,20 @@ pub(super) struct StoreAnswer {
     /// The entry, if it is valid.
     pub(super) envelope: Option<Envelope>,
     /// An entry that is of use only in its stale windows.
-    pub(super) stale: Option<Envelope>,
+    pub(super) stale: Option<StaleEntry>,
     /// The right to fill.
     pub(super) ticket: Option<Ticket>,
     /// Why an entry that was there was refused.
     pub(super) rejected: Option<Rejection>,
     /// `false` if the store was not to be asked, or has not answered in time.
     pub(super) is_known: bool,
+}
+
+/// An old entry.
+pub(super) struct StaleEntry {
+    pub(super) envelope: Envelope,
+    /// Whether it was invalidated softly: then it is of use only if it is replaced.
+    pub(super) is_invalidated: bool,
 }
 
 impl EntryRef {
@@ -54,8 +61,16 @@ impl EntryRef {
                 answer.ticket = Some(ticket).filter(|_| !self.address.has_holds());
                 answer.envelope = Some(envelope).filter(|envelope| !self.is_replaced(envelope));
             }
-            Some(Reading::Stale { envelope, ticket }) => {
-                (answer.stale, answer.ticket) = (Some(envelope), ticket);
+            Some(Reading::Stale {
+                envelope,
+                ticket,
+                is_invalidated,
+            }) => {
+                let stale = StaleEntry {
+                    envelope,
+                    is_invalidated,
+                };
+                (answer.stale, answer.ticket) = (Some(stale), ticket);
             }
             Some(Reading::Miss { ticket, rejected }) => (answer.ticket, answer.rejected) = (ticket, rejected),
             None => {}

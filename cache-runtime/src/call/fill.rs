@@ -8,7 +8,7 @@ use super::{
     value::Value,
 };
 use crate::{
-    entry::{EncodeError, EncodedValue, Lifetime, Meta, Negative, Split, Ticket, Windows},
+    entry::{EncodeError, EncodedValue, Lifetime, Meta, Negative, Split, Ticket, Windows, is_encoded},
     loads::{Landing, Leader, LoadedValue},
     near::{Origin, tier::Tier},
     resource::Policies,
@@ -95,7 +95,9 @@ impl Lookup {
         let encoded = engine.encode(value, site.written_in(), limit, fidelity);
         match &encoded {
             Ok(encoded) => {
-                site.note_codec(encoded.codec);
+                if !is_encoded::<V>() {
+                    site.note_codec(encoded.codec);
+                }
                 results.note_faithful();
             }
             Err(EncodeError::Changed) => results.note_unfaithful(site.path(), "what would be stored is another value"),

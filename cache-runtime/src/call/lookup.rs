@@ -9,8 +9,9 @@ use tokio::time::Instant;
 
 use super::{
     cacheable::CacheableCall,
-    entry_ref::{EntryRef, StoreAnswer},
+    entry_ref::{EntryRef, StaleEntry, StoreAnswer},
     load::Fallback,
+    mode::Mode,
     results::Results,
     terms::{LoadTerms, ValueOf},
     value::Value,
@@ -52,6 +53,18 @@ pub(super) enum Answer<R> {
     Load(Option<Ticket>, Outcome),
 }
 
+impl<R> Answer<R> {
+    /// The same, for a call that must not have anything loaded, neither by itself nor in the background.
+    fn without_load(self) -> Self {
+        match self {
+            Self::Early(answer, _) => Self::Hit(answer, Outcome::Hit),
+            Self::Stale(stale, _) if stale.may_revalidate => Self::Hit(stale.value, Outcome::StaleHit),
+            Self::Stale(_, ticket) => Self::Load(ticket, Outcome::Miss),
+            Self::Hit(..) | Self::Load(..) => self,
+        }
+    }
+}
+
 /// A value whose time is over, and what it may still be used for.
 pub(super) struct StaleValue<R> {
     pub(super) value: R,
@@ -59,6 +72,10 @@ pub(super) struct StaleValue<R> {
     pub(super) may_revalidate: bool,
     /// It may be returned if the load fails.
     pub(super) may_hide_error: bool,
+    /// It was invalidated softly: it may be returned only if it is loaded again.
+    pub(super) is_invalidated: bool,
+    /// What tells loads that may replace it from others.
+    pub(super) ground: u64,
 }
 
 impl<R> StaleValue<R> {
@@ -104,9 +121,32 @@ impl Lookup {
             },
             replaced: None,
         };
-        let answer = self.look::<R, T, N>(&entry).await;
+        let answer = if self.is_anew() {
+            self.look_for_ticket(&entry).await
+        } else {
+            self.look::<R, T, N>(&entry).await
+        };
         self.entry = Some(entry);
+        if self.call.mode.as_ref().is_some_and(Mode::is_peek) {
+            return answer.without_load();
+        }
         answer
+    }
+
+    /// Whether the call loads anew, whatever is there, and shares no load that began before it.
+    pub(super) fn is_anew(&self) -> bool {
+        self.call.mode.as_ref().is_some_and(Mode::is_refresh)
+    }
+
+    /// What the call may fill on, whatever is there.
+    async fn look_for_ticket<R>(&mut self, entry: &EntryRef) -> Answer<R> {
+        if let Some(near) = &mut self.near {
+            near.mark(&entry.address);
+        }
+        match self.engine().ticket(&entry.address).await {
+            Some(ticket) => Answer::Load(ticket, Outcome::Refreshed),
+            None => Answer::Load(None, Outcome::Bypass),
+        }
     }
 
     async fn look<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(&mut self, entry: &EntryRef) -> Answer<R> {
@@ -141,7 +181,7 @@ impl Lookup {
                 None => Answer::Load(ticket, Outcome::Rejected),
             };
         }
-        if let Some(stale) = stale.and_then(|envelope| self.stale_value::<R, T>(entry, &envelope)) {
+        if let Some(stale) = stale.and_then(|stale| self.stale_value::<R, T>(entry, &stale, ticket.as_ref())) {
             return Answer::Stale(stale, ticket);
         }
         match rejected {
@@ -196,9 +236,18 @@ impl Lookup {
         restored
     }
 
-    /// What an entry stands for whose time is over, if it is of use still.
+    /// What an old entry stands for, if it is of use still.
     #[cold]
-    fn stale_value<R, T: LoadTerms<R>>(&self, entry: &EntryRef, envelope: &Envelope) -> Option<StaleValue<R>> {
+    fn stale_value<R, T: LoadTerms<R>>(
+        &self,
+        entry: &EntryRef,
+        stale: &StaleEntry,
+        ticket: Option<&Ticket>,
+    ) -> Option<StaleValue<R>> {
+        let StaleEntry {
+            envelope,
+            is_invalidated,
+        } = stale;
         let policies = self.policies();
         let past = envelope.past_ttl().unwrap_or_default();
         let Windows { revalidate, error } = envelope.windows();
@@ -212,6 +261,8 @@ impl Lookup {
             value: T::Split::restore(value),
             may_revalidate,
             may_hide_error,
+            is_invalidated: *is_invalidated,
+            ground: ticket.map(Ticket::ground).unwrap_or_default(),
         })
     }
 

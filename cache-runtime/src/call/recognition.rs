@@ -41,6 +41,8 @@ pub(super) struct Recogniser<'a> {
     pub(super) function: Function,
     /// Writes what tells the call from others of the function.
     pub(super) parts: &'a dyn Fn(&mut KeyWriter<'_>),
+    /// Whether the call loads anew, whatever is kept.
+    pub(super) anew: bool,
 }
 
 /// What tells a call from others, at length.
@@ -71,7 +73,7 @@ impl Recogniser<'_> {
         let arguments = Arguments::of(self.site, &self.engine.settings, self.parts);
         arguments.is_some_and(|arguments| {
             let address = arguments.address(self.site, &self.engine.namespace, None, &Exact::default());
-            Changes::touch(address.stamps())
+            Changes::may_touch(&address)
         })
     }
 
@@ -105,6 +107,9 @@ impl Recogniser<'_> {
     fn look_near(&self, coherence: Coherence, form: &[u8]) -> NearAnswer {
         if coherence == Coherence::Tracked {
             self.engine.ensure_watch();
+        }
+        if self.anew {
+            return NearAnswer::Lookup(NearLookup::to_replace(&self.engine.near, coherence, form));
         }
         NearLookup::look(&self.engine.near, coherence, form)
     }

@@ -19,18 +19,20 @@ use crate::{cache::Outcome, entry::Ticket, key::recent::KnownCall, near::tier::T
 /// For how long after a load has failed old values are returned without another one.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// The right to load in the background, of one at a time for each call. When it is dropped and the load has not succeeded, nobody
-/// has it for a while.
+/// The right to load in the background, of one at a time for each call and the stamps that it has read: a load from before an
+/// invalidation is no reason not to load after it. When it is dropped and the load has not succeeded, nobody has it for a while.
 struct RefreshPass {
     known: Arc<KnownCall>,
+    ground: u64,
     succeeded: bool,
 }
 
 impl RefreshPass {
     /// `None` if another one has it, or a load has just failed.
-    fn enter(known: &Arc<KnownCall>) -> Option<Self> {
-        known.refreshes.enter().then(|| Self {
+    fn enter(known: &Arc<KnownCall>, ground: u64) -> Option<Self> {
+        known.refreshes.enter(ground).then(|| Self {
             known: Arc::clone(known),
+            ground,
             succeeded: false,
         })
     }
@@ -39,14 +41,52 @@ impl RefreshPass {
 impl Drop for RefreshPass {
     fn drop(&mut self) {
         if self.succeeded {
-            self.known.refreshes.leave();
+            self.known.refreshes.leave(self.ground);
         } else {
-            self.known.refreshes.shut(RETRY_AFTER);
+            self.known.refreshes.shut(self.ground, RETRY_AFTER);
         }
     }
 }
 
+/// Whether old values are being replaced.
+enum Replacement {
+    /// Not yet: with this they can be.
+    Due(RefreshPass, DetachedPlace),
+    /// They are, or that has just been tried in vain.
+    UnderWay,
+    /// There are as many loads in the background as may be, or what is loaded could not be stored.
+    Impossible,
+}
+
 impl Lookup {
+    /// Returns the old value, and loads in the background in its place, unless that is done already, or was done in vain just now. Where
+    /// it cannot be, a value that was invalidated softly is given back, to be loaded by the caller.
+    pub(super) fn refresh_stale<R, T, N, P, F>(
+        self,
+        ticket: Option<Ticket>,
+        stale: StaleValue<R>,
+        prepare: P,
+    ) -> Result<R, (Self, Option<Ticket>, StaleValue<R>, P)>
+    where
+        R: Send + 'static,
+        T: LoadTerms<R> + Send + 'static,
+        ValueOf<R, T>: Send,
+        N: Tier<ValueOf<R, T>, Held: Send> + 'static,
+        P: FnOnce() -> (T, F),
+        F: Future<Output = R> + Send + 'static,
+    {
+        match self.replacement(ticket.as_ref()) {
+            Replacement::Impossible if stale.is_invalidated => return Err((self, ticket, stale, prepare)),
+            replacement => {
+                self.report(Outcome::StaleHit);
+                if let Replacement::Due(pass, place) = replacement {
+                    self.load_in_background::<R, T, N, F>(pass, place, ticket, prepare());
+                }
+            }
+        }
+        Ok(stale.value)
+    }
+
     /// Loads in the background, in the place of an entry that is returned meanwhile. Not if that is done already, was done in vain
     /// just now, or could not be stored.
     pub(super) fn refresh<R, T, N, F>(self, ticket: Option<Ticket>, prepare: impl FnOnce() -> (T, F))
@@ -57,13 +97,24 @@ impl Lookup {
         N: Tier<ValueOf<R, T>, Held: Send> + 'static,
         F: Future<Output = R> + Send + 'static,
     {
-        if ticket.is_none() {
-            return;
+        if let Replacement::Due(pass, place) = self.replacement(ticket.as_ref()) {
+            self.load_in_background::<R, T, N, F>(pass, place, ticket, prepare());
         }
-        let Some((pass, place)) = self.background() else {
-            return;
-        };
-        let (terms, body) = prepare();
+    }
+
+    fn load_in_background<R, T, N, F>(
+        self,
+        pass: RefreshPass,
+        place: DetachedPlace,
+        ticket: Option<Ticket>,
+        (terms, body): (T, F),
+    ) where
+        R: Send + 'static,
+        T: LoadTerms<R> + Send + 'static,
+        ValueOf<R, T>: Send,
+        N: Tier<ValueOf<R, T>, Held: Send> + 'static,
+        F: Future<Output = R> + Send + 'static,
+    {
         let resource = self.call.site.resource();
         let span = tracing::info_span!("refresh", resource);
         span.follows_from(tracing::Span::current());
@@ -77,13 +128,32 @@ impl Lookup {
         );
     }
 
-    /// What a load in the background needs; `None` if there is one, one has just failed, or there are as many as may be.
-    fn background(&self) -> Option<(RefreshPass, DetachedPlace)> {
+    fn replacement(&self, ticket: Option<&Ticket>) -> Replacement {
+        let Some(ground) = ticket.map(Ticket::ground) else {
+            return Replacement::Impossible;
+        };
+        // Many come while it is under way: they ask for no place.
+        if self.call.known.refreshes.is_closed(ground) {
+            return Replacement::UnderWay;
+        }
+        let Some(place) = self.place_in_background() else {
+            return Replacement::Impossible;
+        };
+        match self.pass(ground) {
+            Some(pass) => Replacement::Due(pass, place),
+            None => Replacement::UnderWay,
+        }
+    }
+
+    fn place_in_background(&self) -> Option<DetachedPlace> {
         let engine = self.engine();
-        let place = engine.refreshes.place(engine.upstream.runtime().ok()?)?;
-        let pass = RefreshPass::enter(&self.call.known)?;
-        engine.counters.refreshes.add(1);
-        Some((pass, place))
+        engine.refreshes.place(engine.upstream.runtime().ok()?)
+    }
+
+    fn pass(&self, ground: u64) -> Option<RefreshPass> {
+        let pass = RefreshPass::enter(&self.call.known, ground)?;
+        self.engine().counters.refreshes.add(1);
+        Some(pass)
     }
 
     fn end_refresh<R>(&self, mut pass: RefreshPass, loaded: &Loaded<R>) {
@@ -130,7 +200,8 @@ impl Lookup {
         }
         // Who waits for another call's load leaves it to that one.
         if lookup.leads.load(Ordering::Relaxed) {
-            let Some((pass, place)) = lookup.background() else {
+            let place = lookup.place_in_background();
+            let Some((place, pass)) = place.and_then(|place| Some((place, lookup.pass(stale.ground)?))) else {
                 // There is nobody who would go on with it.
                 return lookup.settle(loading.await, stale);
             };
@@ -165,7 +236,7 @@ impl Lookup {
 
     /// The old value, if a load has just failed, or one runs in the background.
     fn stale_at_once<R>(&self, stale: StaleValue<R>) -> Result<R, StaleValue<R>> {
-        if stale.may_hide_error && self.call.known.refreshes.is_closed() {
+        if stale.may_hide_error && self.call.known.refreshes.is_closed(stale.ground) {
             self.report(Outcome::StaleHit);
             Ok(stale.value)
         } else {
@@ -185,7 +256,7 @@ impl Lookup {
                 returned
             }
             Loaded::Failed(_) | Loaded::OtherFailed => {
-                self.call.known.refreshes.shut(RETRY_AFTER);
+                self.call.known.refreshes.shut(stale.ground, RETRY_AFTER);
                 let (resource, key) = (self.call.site.resource(), self.call.known.address.entry());
                 tracing::info!(resource, key, "a load has failed: an old value is returned");
                 self.report(Outcome::StaleHit);

@@ -102,6 +102,12 @@ impl Ticket {
         self.address.lease_key(&stamps[..16])
     }
 
+    /// A number that tells loads under these stamps from those under others.
+    pub(crate) fn ground(&self) -> u64 {
+        let mix = |ground: u64, stamp: &Stamp| ground.rotate_left(5) ^ stamp.bits();
+        self.stamps.iter().fold(0, mix)
+    }
+
     /// The stamps, in the order of [`Address::stamps`].
     pub fn stamps(&self) -> &[Stamp] {
         &self.stamps

@@ -8,7 +8,7 @@ use std::sync::{
 
 use super::Invalidation;
 use crate::{
-    key::StampKey,
+    key::Address,
     task::{ContextPart, look, scope},
 };
 
@@ -62,12 +62,12 @@ impl Changes {
     /// Whether any of the resource is being changed: a cheap first look.
     pub(crate) fn name(&self, resource: &str) -> bool {
         let mut changes = self.0.iter();
-        changes.any(|change| change.invalidation.names(resource) && !change.is_over())
+        changes.any(|change| change.invalidation.may_name(resource) && !change.is_over())
     }
 
-    /// Whether the task is changing what depends on these stamps.
-    pub(crate) fn touch(stamps: &[StampKey]) -> bool {
-        let touches = |change: &Arc<PendingChange>| change.invalidation.touches(stamps) && !change.is_over();
+    /// Whether the task is changing what the entry at this address depends on, or might be.
+    pub(crate) fn may_touch(address: &Address) -> bool {
+        let touches = |change: &Arc<PendingChange>| change.invalidation.may_touch(address) && !change.is_over();
         let any = |changes: &Self| changes.0.iter().any(touches);
         look(|context| context.get().map(any)).unwrap_or(false)
     }

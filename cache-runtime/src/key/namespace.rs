@@ -4,7 +4,7 @@ use std::{fmt::Write as _, sync::Arc};
 
 use super::{
     ENTRY, ScopeValue,
-    stamp_key::{HOLD, STAMP, StampKey, WRITER},
+    stamp_key::{HOLD, STAMP, StampKey, TAG, WRITER},
 };
 
 /// A namespace is no longer than this.
@@ -78,6 +78,11 @@ impl Namespace {
     /// The key of the stamp of a resource, or of some scope values of it.
     pub(crate) fn stamp(&self, tenant: &str, resource: &str, scopes: &[ScopeValue]) -> StampKey {
         StampKey::new(self.key(STAMP, tenant, resource, scopes, 0))
+    }
+
+    /// The key of the stamp of all tags of a kind.
+    pub(crate) fn kind(&self, tenant: &str, kind: &str) -> StampKey {
+        StampKey::new([self.prefix(), STAMP, tenant, ":", &TAG.to_string(), kind].concat())
     }
 
     /// What all stamps begin with.

@@ -5,10 +5,23 @@ use std::{borrow::Borrow, fmt, ops::Deref};
 /// What stands before the tenant in the key of a stamp, after the namespace if there is one.
 pub(crate) const STAMP: &str = "cachestamp:";
 
+/// What stands after the key of a stamp in that of its soft one. No scope has this name.
+const SOFT: &str = ":~soft";
+
+/// What the segment of a kind of tags begins with, where that of a resource would stand, and the last segment of an epoch. Neither a
+/// resource nor an escaped value of a tag does.
+pub(super) const TAG: char = '~';
+
+/// How many epochs a kind of tags has in a tenant. With more of them fewer loads are overtaken by invalidations of other tags, and a
+/// miss reads more.
+const EPOCHS: u8 = 16;
+
 pub(crate) const HOLD: &str = "cachehold:";
 pub(crate) const WRITER: &str = "cachewriter:";
 
-/// The key of a stamp: `cachestamp:{tenant}:{resource}[:{scope}-{value}]`, in a namespace after `{namespace}:`.
+/// The key of a stamp: `cachestamp:{tenant}:{resource}[:{scope}-{value}]`, in a namespace after `{namespace}:`. That of a soft stamp
+/// ends in `:~soft`. For tags there are `cachestamp:{tenant}:~{kind}`, of all tags of the kind, `cachestamp:{tenant}:~{kind}:{value}`,
+/// of one, and `cachestamp:{tenant}:~{kind}:~{bucket}`, the epoch of some of them.
 ///
 /// A cache hands them to its store, in [`Address::stamps`](crate::store::Address::stamps) and for removal; to a store they are
 /// text.
@@ -33,7 +46,51 @@ impl StampKey {
         &self.0
     }
 
-    /// The stamp of the whole resource.
+    /// The key of the soft stamp beside this one.
+    pub(crate) fn soft(&self) -> Self {
+        Self([&self.0, SOFT].concat())
+    }
+
+    /// The stamp of one tag of the kind that this is the stamp of.
+    pub(crate) fn tag(&self, value: &str) -> Self {
+        Self([&self.0, ":", value].concat())
+    }
+
+    /// The epochs of the kind of tags that this is the stamp of.
+    pub(crate) fn epochs(&self) -> impl Iterator<Item = Self> + '_ {
+        (0..EPOCHS).map(|bucket| self.epoch(bucket))
+    }
+
+    /// The epoch of the bucket that a tag of the kind is in.
+    pub(crate) fn epoch_of(&self, value: &str) -> Self {
+        self.epoch(Self::bucket(value))
+    }
+
+    /// The bucket that a tag of this value is in: the position of its epoch among those of the kind.
+    pub(crate) fn bucket(value: &str) -> u8 {
+        blake3::hash(value.as_bytes()).as_bytes()[0] % EPOCHS
+    }
+
+    fn epoch(&self, bucket: u8) -> Self {
+        Self(format!("{}:{TAG}{bucket:x}", self.0))
+    }
+
+    /// Whether it is that of an epoch.
+    pub(crate) fn is_epoch(&self) -> bool {
+        let mut segments = self.around().1.rsplitn(3, ':');
+        let (last, kind) = (segments.next(), segments.next());
+        let is_digit = |bucket: &str| bucket.len() == 1 && bucket.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let is_bucket = |last: &str| last.strip_prefix(TAG).is_some_and(is_digit);
+        last.is_some_and(is_bucket) && kind.is_some_and(|kind| kind.starts_with(TAG))
+    }
+
+    /// Whether it is that of a tag, or an epoch, of the kind that `kind` is the stamp of.
+    pub(crate) fn is_of_kind(&self, kind: &Self) -> bool {
+        let below = self.0.strip_prefix(&kind.0);
+        below.is_some_and(|below| below.starts_with(':'))
+    }
+
+    /// The stamp of the whole resource, or of all tags of the kind; strict also for a soft one: that covers it, and more.
     pub(crate) fn of_resource(&self) -> Self {
         let (prefix, rest) = self.around();
         let segments = rest.splitn(3, ':').take(2).map(|segment| segment.len() + 1);

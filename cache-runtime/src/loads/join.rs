@@ -91,7 +91,7 @@ impl FlightKey for LoadKey {
 
     fn depends_on(&self, stamps: &[StampKey]) -> bool {
         let (Self::Stamped { address, .. } | Self::Unstamped { address, .. }) = self;
-        address.stamps().iter().any(|stamp| stamps.contains(stamp))
+        stamps.iter().any(|stamp| address.may_depend_on(stamp))
     }
 }
 

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, pin::Pin};
 use super::InvalidateError;
 use crate::{
     cache::{Cache, Invalidated},
-    invalidation::Invalidation,
+    invalidation::{Invalidation, Strength},
     key::{DEFAULT_TENANT, NOBODY, ScopeValue, escape},
     resource::{Resource, Selection, Tenancy, declared},
 };
@@ -39,6 +39,7 @@ impl Cache {
 pub struct Invalidate {
     cache: Cache,
     what: What,
+    strength: Strength,
     tenant: Option<String>,
     scopes: Vec<(String, String)>,
 }
@@ -54,6 +55,7 @@ impl Invalidate {
         Self {
             cache: cache.clone(),
             what: What::Pattern(pattern),
+            strength: Strength::Strict,
             tenant: None,
             scopes: Vec::new(),
         }
@@ -63,6 +65,7 @@ impl Invalidate {
         Self {
             cache: cache.clone(),
             what: What::Tenant,
+            strength: Strength::Strict,
             tenant: Some(escape(tenant)),
             scopes: Vec::new(),
         }
@@ -88,11 +91,18 @@ impl Invalidate {
         self
     }
 
+    /// Softly: what was cached may be returned while one caller loads it again, until the `stale_while_revalidate` of the function
+    /// is over. Every resource that is meant must be declared `soft`. Of a tenant what is not goes at once, as without this.
+    pub fn soft(mut self) -> Self {
+        self.strength = Strength::Soft;
+        self
+    }
+
     fn resolve(&self) -> Result<Invalidation, InvalidateError> {
         let engine = &self.cache.engine;
         let What::Pattern(pattern) = &self.what else {
             let tenant = self.tenant.as_deref().unwrap_or(DEFAULT_TENANT);
-            return Ok(Invalidation::of_tenant(&engine.namespace, tenant));
+            return Ok(Invalidation::of_tenant(&engine.namespace, self.strength, tenant));
         };
         let mut targets = Vec::new();
         let selections = declared::find(pattern).ok_or_else(|| unknown(pattern))?;
@@ -110,7 +120,12 @@ impl Invalidate {
         let mut invalidation = Invalidation::new(&engine.namespace);
         for (resource, scopes) in targets {
             check_nobody(resource, &scopes)?;
-            invalidation.add(Some(tenant), resource, &scopes);
+            if self.strength == Strength::Soft && !resource.is_soft() {
+                return Err(InvalidateError::NotSoft {
+                    resource: resource.name(),
+                });
+            }
+            invalidation.add(self.strength, Some(tenant), resource, &scopes);
         }
         Ok(invalidation)
     }

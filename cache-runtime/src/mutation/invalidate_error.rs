@@ -57,6 +57,13 @@ pub enum InvalidateError {
         /// The scope's name.
         scope: &'static str,
     },
+    /// [`soft`](crate::Invalidate::soft) of a resource that is not declared so.
+    #[error("the resource `{resource}` is not declared `soft`: it can only be invalidated strictly")]
+    #[non_exhaustive]
+    NotSoft {
+        /// The resource's name.
+        resource: &'static str,
+    },
 }
 
 impl fmt::Debug for InvalidateError {

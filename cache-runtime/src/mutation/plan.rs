@@ -9,7 +9,7 @@ use super::{
 use crate::{
     cache::{Cache, current_cache, note_absent},
     entry::Split,
-    invalidation::{Change, Invalidation},
+    invalidation::{Change, Invalidation, Strength},
     key::{ScopeValue, escape},
     resource::{Resource, Selection, Tenancy},
 };
@@ -38,6 +38,7 @@ pub struct Plan {
     /// For the log.
     function: &'static str,
     on: On,
+    strength: Strength,
     tenant: Option<Cow<'static, str>>,
     targets: Vec<Target>,
     /// `None` without an enabled cache, and once the plan is done.
@@ -87,6 +88,7 @@ impl Plan {
         Self {
             function,
             on,
+            strength: Strength::Strict,
             tenant: None,
             targets: Vec::new(),
             cache,
@@ -101,6 +103,11 @@ impl Plan {
         if self.cache.is_some() {
             self.tenant = Some(escape(tenant).into());
         }
+    }
+
+    /// The attribute's `soft`.
+    pub fn soft(&mut self) {
+        self.strength = Strength::Soft;
     }
 
     /// A target whose scope values are known on entry.
@@ -166,7 +173,7 @@ impl Plan {
         for target in self.targets.iter().filter(|target| target.meant) {
             for (resource, scopes) in target.selection.targets(target.scopes.on_entry()) {
                 if wanted(resource) {
-                    invalidation.add(self.tenant.as_deref(), resource, &scopes);
+                    invalidation.add(self.strength, self.tenant.as_deref(), resource, &scopes);
                 }
             }
         }
@@ -200,7 +207,7 @@ impl Plan {
                 continue;
             };
             for (resource, scopes) in target.selection.targets(&scopes) {
-                invalidation.add(self.tenant.as_deref(), resource, &scopes);
+                invalidation.add(self.strength, self.tenant.as_deref(), resource, &scopes);
             }
         }
         Some((cache, invalidation))

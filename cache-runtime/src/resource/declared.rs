@@ -8,6 +8,11 @@ pub(crate) fn resources() -> impl Iterator<Item = &'static Resource> {
     inventory::iter::<Declared>().flat_map(|declared| declared.0.resources().iter().copied())
 }
 
+/// Every kind of tags of every registry that is linked into the program.
+pub(crate) fn tags() -> impl Iterator<Item = &'static str> {
+    inventory::iter::<Declared>().flat_map(|declared| declared.0.tags().iter().copied())
+}
+
 fn groups() -> impl Iterator<Item = &'static Group> {
     inventory::iter::<Declared>().flat_map(|declared| declared.0.groups().iter().copied())
 }
@@ -20,6 +25,12 @@ pub(crate) fn find(pattern: &str) -> Option<Vec<Selection>> {
         .collect();
     found.extend(groups().filter(|group| group.name() == pattern).map(Group::__selection));
     (!found.is_empty()).then_some(found)
+}
+
+/// The kind of tags of this name; without one, the declared kind that is most like it.
+pub(crate) fn find_tag(name: &str) -> Result<&'static str, Option<&'static str>> {
+    let found = tags().find(|kind| *kind == name);
+    found.ok_or_else(|| tags().min_by_key(|kind| (distance(name, kind), kind.len(), *kind)))
 }
 
 /// The declared name that is most like this one, however unlike that may be.

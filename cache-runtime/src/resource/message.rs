@@ -99,6 +99,16 @@ pub(super) const fn errors_not_kept(resource: &str) -> ! {
     panic!("{}", text.as_str())
 }
 
+/// Ends the compilation: `resource` is invalidated softly, and not declared so.
+#[track_caller]
+pub(super) const fn not_soft(resource: &Resource) -> ! {
+    let text = Text::new("the resource `")
+        .push(resource.name)
+        .push("` is not declared `soft`: its entries could not be told from those that nothing may be done with\nhelp: add `soft` \
+               where it is declared, or leave `soft` out here");
+    panic!("{}", text.as_str())
+}
+
 /// Ends the compilation: `group` has no parameter `name`.
 #[track_caller]
 pub(super) const fn parameter_not_declared(group: &Group, name: &str) -> ! {

@@ -61,19 +61,42 @@ impl Selection {
     /// Compiles only if every selected resource declares the scope `name`, or the selected group the parameter.
     #[track_caller]
     pub const fn __require_scope(self, name: &str) {
-        let candidates = match self {
-            Self::One(resource) => &[resource],
-            Self::Many(members) => members,
-            Self::Parts(group) if message::contains(group.parameters, name) => return,
-            Self::Parts(group) => message::parameter_not_declared(group, name),
-            Self::Pattern(registry, _) => registry.resources,
-        };
+        if let Self::Parts(group) = self {
+            if message::contains(group.parameters, name) {
+                return;
+            }
+            message::parameter_not_declared(group, name);
+        }
+        let candidates = self.candidates();
         let mut i = 0;
         while i < candidates.len() {
             if self.takes(candidates[i]) && !message::contains(candidates[i].scopes, name) {
                 message::scope_not_declared(candidates[i], name);
             }
             i += 1;
+        }
+    }
+
+    /// Compiles only if every selected resource is declared `soft`.
+    #[track_caller]
+    pub const fn __require_soft(self) {
+        let candidates = self.candidates();
+        let mut i = 0;
+        while i < candidates.len() {
+            if self.takes(candidates[i]) && !candidates[i].is_soft() {
+                message::not_soft(candidates[i]);
+            }
+            i += 1;
+        }
+    }
+
+    /// Those that are selected, and with a pattern others, too.
+    const fn candidates(&self) -> &[&'static Resource] {
+        match self {
+            Self::One(resource) => std::slice::from_ref(resource),
+            Self::Many(members) => members,
+            Self::Parts(group) => group.members,
+            Self::Pattern(registry, _) => registry.resources,
         }
     }
 
@@ -88,9 +111,10 @@ impl Selection {
 #[cfg(test)]
 mod tests {
     use super::{Registry, Resource, Selection};
-    use crate::resource::{Group, Tenancy};
+    use crate::resource::{Group, Policies, Tenancy};
 
-    static SUMMARY: Resource = Resource::__new("dashboard_summary", None, &["company"], Tenancy::PerTenant);
+    static SUMMARY: Resource = Resource::__new("dashboard_summary", None, &["company"], Tenancy::PerTenant)
+        .__policies(Policies::new().with_soft());
     static TRENDS: Resource = Resource::__new("dashboard_trends", None, &["company"], Tenancy::PerTenant);
     static RATES: Resource = Resource::__new("exchange_rates", None, &[], Tenancy::Shared);
     static BOTH: Group = Group::__new("both", &[&RATES, &SUMMARY]);
@@ -137,6 +161,18 @@ mod tests {
     #[should_panic(expected = "has no scope `compny`; it declares `company`\nhelp: did you mean `company`?")]
     fn a_misspelt_scope_is_refused_with_a_suggestion() {
         SUMMARY.__require_scope("compny");
+    }
+
+    #[test]
+    fn a_soft_invalidation_of_what_is_declared_so_is_accepted() {
+        SUMMARY.__selection().__require_soft();
+        Selection::pattern(&REGISTRY, "*_summary").__require_soft();
+    }
+
+    #[test]
+    #[should_panic(expected = "the resource `exchange_rates` is not declared `soft`")]
+    fn a_soft_invalidation_of_a_group_with_one_that_is_not_declared_so_is_refused() {
+        BOTH.__selection().__require_soft();
     }
 
     #[test]

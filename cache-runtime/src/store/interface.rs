@@ -166,6 +166,15 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         0
     }
 
+    /// Whether [`create_stamps`](Self::create_stamps) and [`remove_stamps`](Self::remove_stamps) get to the stamps in the order in
+    /// which they are given, as one server does that executes one command after the other. Where that is not so, what has to come
+    /// first is sent, and answered, first.
+    ///
+    /// Default: false.
+    fn keeps_order(&self) -> bool {
+        false
+    }
+
     /// Reads the stamps of an address without its entry, in one round trip. As [`read`](Self::read) otherwise.
     ///
     /// Default: by [`read`](Self::read), without the entry.
@@ -238,7 +247,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Gives memory back: removes the entries that match `pattern` and whose stamps are no longer the current ones.
     ///
     /// `*` in the pattern matches any run of characters; no other character is special. A store that holds keys and bytes
-    /// alone finds the stamps of an entry with [`Address::parse`] and [`Envelope::stamps_of_head`].
+    /// alone finds the stamps of an entry with [`Address::parse`] and [`Envelope::stamps_of_head`]. An entry may have as many soft
+    /// stamps after those that its address names: these are of no concern to a sweep.
     ///
     /// Default: an error of the kind [`Unsupported`](StoreErrorKind::Unsupported).
     ///

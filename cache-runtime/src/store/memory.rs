@@ -79,13 +79,13 @@ impl MemoryStore {
         None
     }
 
-    /// Whether every stamp that `entry` was loaded under is still the current one.
+    /// Whether every strict stamp that `entry` was loaded under is still the current one.
     fn is_alive(&self, key: &str, entry: &StoredEntry) -> bool {
         let Some((address, stamps)) = Address::parse(key).zip(Envelope::stamps_of_head(&entry.bytes)) else {
             return false;
         };
         entry.expires_at > Instant::now()
-            && address.stamps().len() == stamps.len()
+            && address.stamps().len() <= stamps.len()
             && address
                 .stamps()
                 .iter()
@@ -97,6 +97,10 @@ impl MemoryStore {
 impl Store for MemoryStore {
     fn description(&self) -> String {
         "the memory of this process".to_owned()
+    }
+
+    fn keeps_order(&self) -> bool {
+        true
     }
 
     fn read<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Snapshot> {

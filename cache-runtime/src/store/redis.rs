@@ -159,6 +159,10 @@ impl Store for RedisStore {
         Box::pin(sweep::sweep(&self.servers, pattern))
     }
 
+    fn keeps_order(&self) -> bool {
+        !self.servers.keys_may_move()
+    }
+
     fn generation(&self) -> u64 {
         self.servers.generation()
     }

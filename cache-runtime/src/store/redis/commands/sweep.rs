@@ -64,7 +64,8 @@ async fn remove_dead(servers: &Servers, entries: &[Address]) -> Result<u64, Stor
     // The stamps after the entries: a stamp that an entry was loaded under and that is another one then is dead.
     let mut look = pipe();
     for entry in entries {
-        let last = Envelope::head_len(entry.stamps().len()) - 1;
+        // As many soft ones may come after the strict ones.
+        let last = Envelope::head_len(entry.stamps().len() * 2) - 1;
         look.cmd("GETRANGE").arg(entry.entry()).arg(0).arg(last);
     }
     let mut keys: Vec<&str> = entries.iter().flat_map(Address::stamps).map(StampKey::as_str).collect();
@@ -91,7 +92,9 @@ async fn remove_dead(servers: &Servers, entries: &[Address]) -> Result<u64, Stor
             .stamps()
             .iter()
             .map(|key| current.get(key.as_str()).copied().flatten());
-        if !loaded.into_iter().map(Some).eq(current) {
+        // What is soft is left alone: the entry may be returned until it is replaced.
+        let strict = loaded.into_iter().take(entry.stamps().len());
+        if !strict.map(Some).eq(current) {
             dead.push(entry.entry());
         }
     }
