@@ -26,6 +26,7 @@ mod load;
 mod lookup;
 mod mode;
 mod nowhere;
+mod owned;
 mod recognition;
 mod refresh;
 mod results;
@@ -33,6 +34,7 @@ mod site;
 mod skip;
 mod start;
 mod terms;
+mod timeout;
 mod value;
 
 pub use self::{
@@ -41,9 +43,11 @@ pub use self::{
     each::{EachCall, EachReturns, EachTerms, Ids, Missing, cached_each},
     mode::{bypass, peek, refresh},
     nowhere::nowhere,
+    owned::{ByMove, Ownership},
     site::Site,
     skip::{Probe, skippable},
     start::Call,
     terms::{LoadTimeout, Terms},
+    timeout::{HardTimeout, timed_out},
     value::CacheValue,
 };

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{async_block, local, split};
+use super::{async_block, local, owned::closure, split};
 use crate::{
     model::{Cached, ClonedArgument, Each},
     paths::{private, private_item},
@@ -36,7 +36,7 @@ pub(super) fn keys(each: &Each, call: &Ident, key: &Ident, parts: &TokenStream) 
 //             block
 //         }
 //     }).await
-pub(super) fn run(model: &Cached, each: &Each, call: &Ident, block: &TokenStream) -> TokenStream {
+pub(super) fn run(model: &Cached, each: &Each, call: &Ident, block: &TokenStream, unless: &TokenStream) -> TokenStream {
     let private = private();
     let output = &model.output;
     let Each {
@@ -63,19 +63,23 @@ pub(super) fn run(model: &Cached, each: &Each, call: &Ident, block: &TokenStream
     let changed = own.chain([(argument, *mutability, &[][..])]);
     let changed =
         changed.filter_map(|(ident, mutability, cfg)| mutability.map(|_| quote!(#(#cfg)* let _ = &mut #ident;)));
-    let body = async_block(&quote!({ let #mutability #argument = #given; #block }), output);
+    let given = quote!(let #mutability #argument = #given;);
+    let body = async_block(Some(&given), block, output);
     let body = quote! {
         move |#missing| {
             #(#clones)*
             #body
         }
     };
-    let unless = model.unless.clone().unwrap_or_else(|| quote!(#private::never));
     let (at, split) = (output.span(), split(output));
     let tier = private_item(if model.near.is_some() { "NearToo" } else { "SharedOnly" }, at);
     let (run, returns) = (private_item("cached_each", at), private_item("EachReturns", at));
     let terms = local("__cache_terms");
-    let terms = quote!(|#terms| #private::EachTerms::unless(#terms, #unless));
+    let lifetime = model.lifetime.as_ref().map(|lifetime| {
+        let lifetime = closure(lifetime, "lifetime");
+        quote!(.lifetime(#lifetime))
+    });
+    let terms = quote!(|#terms| #private::EachTerms::unless(#terms, #unless)#lifetime);
     let run = quote_spanned!(at=> #run(#call, #returns::<#output, _>::of(#split), #terms, #tier, #body).await);
     quote!(#(#changed)* #run)
 }

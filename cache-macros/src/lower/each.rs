@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
 use syn::{FnArg, Receiver, ReceiverKind, Type, spanned::Spanned};
 
-use super::no_argument;
+use super::{no_argument, policies::of_one_load};
 use crate::{
     args::{CachedArgs, EachArg},
     diag::Errors,
@@ -108,6 +108,21 @@ fn check_options(args: &CachedArgs, errors: &mut Errors) {
         errors.at(
             each.argument.span(),
             "one load is of many entries here, and a `lease` is of one\nhelp: leave out `lease`, or `each`",
+        );
+    }
+    if let Some(cache_err) = args.cache_err.value() {
+        errors.at(
+            cache_err.key,
+            "with `each` an error is that of all ids of a call, and is stored for none of them\nhelp: leave out `cache_err`",
+        );
+    }
+    for (option, key) in of_one_load(args) {
+        errors.at(
+            key,
+            format!(
+                "with `each` a load ends with its caller, who waits for it: there is no `{option}`\nhelp: leave it out; where the \
+                 resource declares it, write `{option} = \"off\"`"
+            ),
         );
     }
 }

@@ -147,10 +147,11 @@ impl Lookup {
             held,
             landed,
         } = loaded;
+        // Before it lands: a flight that lands with an error is left at once, whether its error is stored or not.
+        let overtaken = leader.is_some_and(Leader::is_detached);
         if let Some(leader) = leader {
             leader.land(landed);
         }
-        let overtaken = leader.is_some_and(Leader::is_detached);
         let (entry, ticket, value) = match (&self.entry, ticket, stored) {
             (Some(entry), Some(ticket), Some(value)) if !overtaken => (entry, ticket, value),
             _ => return None,
