@@ -2,6 +2,7 @@
 
 mod bulk;
 mod bulk_flights;
+mod bulk_policies;
 mod cache_resources;
 mod caching;
 #[cfg(feature = "codecs")]

@@ -10,7 +10,7 @@ use crate::{
     diag::Errors,
     function::{Argument, Function},
     model::{ClonedArgument, Each},
-    uses::{mentions, unraw},
+    uses::{compact, mentions, unraw},
 };
 
 /// The argument that has an entry for each of its elements, if the attribute names one.
@@ -27,6 +27,7 @@ pub(super) fn each(args: &CachedArgs, function: &Function, errors: &mut Errors) 
         errors.at(argument.span(), text);
         return None;
     };
+    check_collection(argument, ty, errors);
     check_element(element.as_ref(), function, errors);
     check_expressions(args, argument, errors);
     check_left_out(args, argument, errors);
@@ -51,6 +52,30 @@ pub(super) fn each(args: &CachedArgs, function: &Function, errors: &mut Errors) 
 /// What of an argument that is owned has to be cloned.
 fn is_owned(argument: &Argument) -> bool {
     !matches!(argument.ty, Some(Type::Reference(_)))
+}
+
+/// Refuses what is no collection for sure; of the rest the compiler knows what it is.
+fn check_collection(argument: &Ident, ty: &Type, errors: &mut Errors) {
+    let element = match ty {
+        Type::Reference(reference) => &*reference.elem,
+        ty => ty,
+    };
+    let is_single = |ident: &Ident| {
+        ident == "String"
+            || ident
+                .to_string()
+                .starts_with(|letter: char| letter.is_ascii_lowercase())
+    };
+    if let Type::Path(path) = element
+        && path.path.get_ident().is_some_and(is_single)
+    {
+        let text = format!(
+            "`{argument}` is one id, and `each` is of many\nhelp: take a slice, a `Vec`, a `HashSet` or a `BTreeSet`, such as \
+             `&[{}]`",
+            compact(element.to_token_stream())
+        );
+        errors.push(syn::Error::new_spanned(ty, text));
+    }
 }
 
 fn check_element(element: Option<&Ident>, function: &Function, errors: &mut Errors) {
