@@ -40,7 +40,11 @@ impl Table {
     async fn rows(&self, ids: &[u32]) -> Rows {
         let gate = Gate::closed();
         let version = self.0.version.load(Ordering::SeqCst);
-        self.0.made.lock().unwrap().push((ids.to_vec(), gate.clone()));
+        self.0
+            .made
+            .lock()
+            .expect("no panic holds it")
+            .push((ids.to_vec(), gate.clone()));
         gate.pass().await;
         if self.0.fails.load(Ordering::SeqCst) {
             return Err("the table is gone".to_owned());
@@ -60,13 +64,13 @@ impl Table {
 
     /// Waits for so many queries, and returns the ids of each.
     async fn until_made(&self, count: usize) -> Vec<Vec<u32>> {
-        let made = || self.0.made.lock().unwrap();
+        let made = || self.0.made.lock().expect("no panic holds it");
         until("so many queries have been made", async || made().len() >= count).await;
         made().iter().map(|(ids, _)| ids.clone()).collect()
     }
 
     fn let_pass(&self, query: usize) {
-        self.0.made.lock().unwrap()[query].1.open();
+        self.0.made.lock().expect("no panic holds it")[query].1.open();
     }
 }
 
@@ -290,7 +294,7 @@ impl Restless {
 
     async fn load(&self, ids: &[u32]) -> HashMap<u32, u32> {
         for id in ids {
-            *self.0.lock().unwrap().entry(*id).or_default() += 1;
+            *self.0.lock().expect("no panic holds it").entry(*id).or_default() += 1;
         }
         for _ in 0..fastrand::u8(0..6) {
             tokio::task::yield_now().await;
@@ -324,7 +328,7 @@ async fn overlapping_calls_in_any_order_all_return_and_no_id_is_loaded_twice() {
             timeout(PATIENCE, calls.join_all())
                 .await
                 .expect("no call waits for ever");
-            let loads = restless.0.lock().unwrap();
+            let loads = restless.0.lock().expect("no panic holds it");
             assert!(loads.values().all(|loads| *loads == 1), "{loads:?}");
         }
     })

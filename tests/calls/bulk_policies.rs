@@ -58,15 +58,27 @@ async fn that_an_id_has_no_value_is_remembered_for_its_time_and_until_an_invalid
     isolated(async |cache| {
         let table = Table::default();
         let found = Ok(HashMap::from([(2, 20)]));
-        expect_outcomes(&[Miss, Miss], async { assert_eq!(table.find(&[1, 2]).await, found) }).await;
-        expect_outcomes(&[Hit, Hit], async { assert_eq!(table.find(&[1, 2]).await, found) }).await;
+        expect_outcomes(&[Miss, Miss], async {
+            assert_eq!(table.find(&[1, 2]).await, found);
+        })
+        .await;
+        expect_outcomes(&[Hit, Hit], async {
+            assert_eq!(table.find(&[1, 2]).await, found);
+        })
+        .await;
         assert_eq!(cache.stats().fills, 2);
         tokio::time::advance(Duration::from_secs(11)).await;
-        expect_outcomes(&[Miss, Hit], async { assert_eq!(table.find(&[1, 2]).await, found) }).await;
-        expect_outcomes(&[Hit], async { assert_eq!(table.find(&[1]).await, Ok(HashMap::new())) }).await;
+        expect_outcomes(&[Miss, Hit], async {
+            assert_eq!(table.find(&[1, 2]).await, found);
+        })
+        .await;
+        expect_outcomes(&[Hit], async {
+            assert_eq!(table.find(&[1]).await, Ok(HashMap::new()));
+        })
+        .await;
         table.change().await;
         expect_outcomes(&[Miss], async {
-            assert_eq!(table.find(&[1]).await, Ok(HashMap::new()))
+            assert_eq!(table.find(&[1]).await, Ok(HashMap::new()));
         })
         .await;
     })

@@ -236,9 +236,9 @@ fn key(model: &Cached, call: &Ident) -> TokenStream {
         key: parts,
         ..
     } = model;
-    let mut values = Values {
+    let mut values = Evaluations {
         element: model.each.as_ref().map(|each| unraw(&each.element)),
-        ..Values::default()
+        ..Evaluations::default()
     };
     let tenant = tenant.iter().map(|tenant| {
         let Tenant { cfg, value, span } = tenant;
@@ -286,7 +286,7 @@ fn key(model: &Cached, call: &Ident) -> TokenStream {
         None => quote!(#private::Call::key(&mut #call, |#key| { #parts })),
         Some(each) => each::keys(each, call, &key, &parts),
     };
-    let Values { names, values, .. } = values;
+    let Evaluations { names, values, .. } = values;
     let told = if values.is_empty() {
         told
     } else {
@@ -302,14 +302,14 @@ fn key(model: &Cached, call: &Ident) -> TokenStream {
 
 /// The expressions that are evaluated once, and the names of their values.
 #[derive(Default)]
-struct Values {
+struct Evaluations {
     /// The name of an element of `each`: what looks at one is evaluated for each of them.
     element: Option<String>,
     names: Vec<Ident>,
     values: Vec<TokenStream>,
 }
 
-impl Values {
+impl Evaluations {
     /// A reference to the value, for errors on `span`.
     fn of(&mut self, value: &TokenStream, span: Span) -> TokenStream {
         let reference = quote_spanned!(span=> &#value);

@@ -23,8 +23,8 @@ impl CommonCall {
             site,
             known,
             near,
-            mode,
             ttl,
+            mode,
         }
     }
 }

@@ -28,6 +28,9 @@ pub struct Call {
     recognition: Recognition,
 }
 
+/// What a call has that is not to be cached.
+type CacheAndMode = (Option<Cache>, Option<Mode>);
+
 impl Call {
     /// Starts a call; `cache` is what the attribute's `cache = expr` named.
     pub fn begin(site: &'static Site, cache: Option<&Cache>) -> Self {
@@ -124,7 +127,7 @@ impl Call {
 
     /// The call, if it is to be cached, and the runtime that it is made in can carry the cache; else the cache alone, if it has
     /// one, and the mode.
-    pub(super) fn into_cacheable(self) -> Result<CacheableCall, (Option<Cache>, Option<Mode>)> {
+    pub(super) fn into_cacheable(self) -> Result<CacheableCall, CacheAndMode> {
         let (common, recognition) = self.into_common();
         match (common, recognition) {
             (Ok(common), Recognition::Known(known, near)) => Ok(common.into_call(known, near)),
@@ -135,7 +138,7 @@ impl Call {
 
     /// What the call has in common with others of the function, if the runtime that it is made in can carry the cache; else the
     /// cache alone, if it has one, and the mode.
-    pub(super) fn into_common(self) -> (Result<CommonCall, (Option<Cache>, Option<Mode>)>, Recognition) {
+    pub(super) fn into_common(self) -> (Result<CommonCall, CacheAndMode>, Recognition) {
         let Self {
             site,
             cache,

@@ -33,13 +33,30 @@ pub struct EachCall<C: Ids + ?Sized> {
 }
 
 /// The ids of a call that the near cache has not answered, and what it has answered.
-pub(super) struct Members<V> {
+pub(super) struct Begun<V> {
     pub(super) site: &'static Site,
     pub(super) cache: Option<Cache>,
     pub(super) mode: Option<Mode>,
     pub(super) members: Vec<Member>,
-    /// Of each id; `None` as long as it is not answered.
-    pub(super) answers: Vec<Option<Option<V>>>,
+    /// Of each id.
+    pub(super) answers: Vec<IdAnswer<V>>,
+}
+
+/// What a call knows of one id.
+pub(super) enum IdAnswer<V> {
+    Open,
+    /// Its value, or that it has none.
+    Known(Option<V>),
+}
+
+impl<V> IdAnswer<V> {
+    /// The value, if there is one.
+    pub(super) fn into_value(self) -> Option<V> {
+        match self {
+            Self::Known(value) => value,
+            Self::Open => None,
+        }
+    }
 }
 
 /// An id of a call.
@@ -66,7 +83,7 @@ impl<C: Ids + ?Sized> EachCall<C> {
     }
 
     /// Asks the near cache for each id. What became of those that nobody else is asked for is told.
-    pub(super) fn begin<V, T, N>(self) -> (Asked<C::Id>, Members<V>)
+    pub(super) fn begin<V, T, N>(self) -> (Asked<C::Id>, Begun<V>)
     where
         T: LoadTerms<Option<V>>,
         N: Tier<ValueOf<Option<V>, T>>,
@@ -81,17 +98,19 @@ impl<C: Ids + ?Sized> EachCall<C> {
         let resource = site.resource();
         let near = |recognition: &Recognition| {
             let Recognition::Near(entry) = recognition else {
-                return None;
+                return IdAnswer::Open;
             };
-            let value = N::restore(entry.value())?;
+            let Some(value) = N::restore(entry.value()) else {
+                return IdAnswer::Open;
+            };
             report(call.engine(), resource, None, Outcome::NearHit, None);
-            Some(T::Split::restore(value))
+            IdAnswer::Known(T::Split::restore(value))
         };
-        let answers: Vec<Option<Option<V>>> = recognitions.iter().map(near).collect();
+        let answers: Vec<IdAnswer<V>> = recognitions.iter().map(near).collect();
         let open = recognitions
             .into_iter()
             .enumerate()
-            .filter(|(place, _)| answers[*place].is_none());
+            .filter(|(place, _)| matches!(answers[*place], IdAnswer::Open));
         let (common, _) = call.into_common();
         let (cache, mode, lookups) = match common {
             Ok(common) => {
@@ -113,14 +132,14 @@ impl<C: Ids + ?Sized> EachCall<C> {
         for _ in members.iter().filter(|member| member.lookup.is_none()) {
             report(engine, resource, None, Outcome::Bypass, None);
         }
-        let members = Members {
+        let begun = Begun {
             site,
             cache,
             mode,
             members,
             answers,
         };
-        (asked, members)
+        (asked, begun)
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 
 use super::{
     Ids, Missing, SplitEach,
-    call::{Member, Members},
+    call::{Begun, IdAnswer, Member},
     ids::Asked,
     returns::EachTerms,
 };
@@ -43,14 +43,20 @@ where
     cache: Option<Cache>,
     mode: Option<Mode>,
     pub(super) members: Vec<Member>,
-    /// Of each id; `None` as long as it is not answered.
-    answers: Vec<Option<Option<S::Value>>>,
+    /// Of each id.
+    answers: Vec<IdAnswer<S::Value>>,
     /// The old value of each member that has one, until it is answered.
-    pub(super) stale: Vec<Option<StaleValue<Option<S::Value>>>>,
+    pub(super) stale: Vec<Option<OldValue<S::Value>>>,
     pub(super) terms: G,
     pub(super) body: B,
-    of: PhantomData<fn() -> (R, T, N, F)>,
+    of: PhantomData<Types<R, T, N, F>>,
 }
+
+/// The types that a call is made of, and has no value of.
+type Types<R, T, N, F> = fn() -> (R, T, N, F);
+
+/// The old value of an id.
+pub(super) type OldValue<V> = StaleValue<Option<V>>;
 
 /// A member that is to be loaded.
 pub(super) struct Pending {
@@ -97,14 +103,14 @@ where
     B: FnMut(Missing<C>) -> F,
     F: Future<Output = R>,
 {
-    pub(super) fn new(asked: Asked<C::Id>, members: Members<S::Value>, terms: G, body: B) -> Self {
-        let Members {
+    pub(super) fn new(asked: Asked<C::Id>, begun: Begun<S::Value>, terms: G, body: B) -> Self {
+        let Begun {
             site,
             cache,
             mode,
             members,
             answers,
-        } = members;
+        } = begun;
         Self {
             asked,
             site,
@@ -135,25 +141,25 @@ where
         {
             lookup.report(Outcome::Miss);
         }
-        self.answers[self.members[member].place] = Some(value);
+        self.answers[self.members[member].place] = IdAnswer::Known(value);
     }
 
     /// The old value of a member is its answer: its load has failed.
-    pub(super) fn answer_stale(&mut self, member: usize, stale: StaleValue<Option<S::Value>>) {
+    pub(super) fn answer_stale(&mut self, member: usize, stale: OldValue<S::Value>) {
         if let Some(lookup) = &self.members[member].lookup {
             let value = lookup.settle(Loaded::OtherFailed, stale);
-            self.answers[self.members[member].place] = Some(value);
+            self.answers[self.members[member].place] = IdAnswer::Known(value);
         }
     }
 
     /// Takes the old value of a member, if it may be returned in the place of an error.
-    pub(super) fn take_stale(&mut self, member: usize) -> Option<StaleValue<Option<S::Value>>> {
+    pub(super) fn take_stale(&mut self, member: usize) -> Option<OldValue<S::Value>> {
         self.stale[member].take_if(|stale| stale.may_hide_error)
     }
 
     /// What the call returns, when all ids are answered.
     pub(super) fn into_return(self) -> R {
-        S::together(self.asked, self.answers.into_iter().map(Option::flatten).collect())
+        S::together(self.asked, self.answers.into_iter().map(IdAnswer::into_value).collect())
     }
 
     /// Loads these.

@@ -18,7 +18,7 @@ pub trait ByIds<I> {
     type Value;
 
     /// The value of each of the ids that the body was given; `None` if what was returned cannot be told apart by them.
-    fn apart(self, ids: &[I]) -> Option<Vec<Option<Self::Value>>>;
+    fn apart(self, ids: &[I]) -> ValuesOfIds<Self::Value>;
 
     /// What a call returns, given the value of each id.
     fn together(asked: Asked<I>, values: Vec<Option<Self::Value>>) -> Self;
@@ -27,7 +27,7 @@ pub trait ByIds<I> {
 impl<I: Clone + Eq + Hash, V, H: BuildHasher + Default> ByIds<I> for HashMap<I, V, H> {
     type Value = V;
 
-    fn apart(mut self, ids: &[I]) -> Option<Vec<Option<V>>> {
+    fn apart(mut self, ids: &[I]) -> ValuesOfIds<V> {
         Some(ids.iter().map(|id| self.remove(id)).collect())
     }
 
@@ -39,7 +39,7 @@ impl<I: Clone + Eq + Hash, V, H: BuildHasher + Default> ByIds<I> for HashMap<I, 
 impl<I: Clone + Ord + Hash, V> ByIds<I> for BTreeMap<I, V> {
     type Value = V;
 
-    fn apart(mut self, ids: &[I]) -> Option<Vec<Option<V>>> {
+    fn apart(mut self, ids: &[I]) -> ValuesOfIds<V> {
         Some(ids.iter().map(|id| self.remove(id)).collect())
     }
 
@@ -52,7 +52,7 @@ impl<I: Clone + Ord + Hash, V> ByIds<I> for BTreeMap<I, V> {
 impl<I: Clone + Eq + Hash, V: Clone> ByIds<I> for Vec<Option<V>> {
     type Value = V;
 
-    fn apart(self, ids: &[I]) -> Option<Vec<Option<V>>> {
+    fn apart(self, ids: &[I]) -> ValuesOfIds<V> {
         (self.len() == ids.len()).then_some(self)
     }
 
@@ -65,6 +65,9 @@ fn found<I, V>(asked: Asked<I>, values: Vec<Option<V>>) -> impl Iterator<Item = 
     let ids = asked.ids.into_iter().zip(values);
     ids.filter_map(|(id, value)| Some((id, value?)))
 }
+
+/// The value of each of some ids; `None` if nothing tells which is whose.
+type ValuesOfIds<V> = Option<Vec<Option<V>>>;
 
 /// How what a body returns splits into the values of the ids `I` and the rest.
 #[diagnostic::on_unimplemented(
@@ -82,7 +85,7 @@ pub trait SplitEach<R, I> {
     /// # Errors
     ///
     /// The return itself, if it has none: it is an error.
-    fn apart(returned: R, ids: &[I]) -> Result<Option<Vec<Option<Self::Value>>>, R>;
+    fn apart(returned: R, ids: &[I]) -> Result<ValuesOfIds<Self::Value>, R>;
 
     /// The return that has these values.
     fn together(asked: Asked<I>, values: Vec<Option<Self::Value>>) -> R;
@@ -92,7 +95,7 @@ pub trait SplitEach<R, I> {
 impl<T: ByIds<I>, E, I> SplitEach<Result<T, E>, I> for OfResult<T> {
     type Value = T::Value;
 
-    fn apart(returned: Result<T, E>, ids: &[I]) -> Result<Option<Vec<Option<T::Value>>>, Result<T, E>> {
+    fn apart(returned: Result<T, E>, ids: &[I]) -> Result<ValuesOfIds<T::Value>, Result<T, E>> {
         returned.map(|values| values.apart(ids)).map_err(Err)
     }
 
@@ -105,7 +108,7 @@ impl<T: ByIds<I>, E, I> SplitEach<Result<T, E>, I> for OfResult<T> {
 impl<R: ByIds<I>, I> SplitEach<R, I> for Plain {
     type Value = R::Value;
 
-    fn apart(returned: R, ids: &[I]) -> Result<Option<Vec<Option<R::Value>>>, R> {
+    fn apart(returned: R, ids: &[I]) -> Result<ValuesOfIds<R::Value>, R> {
         Ok(returned.apart(ids))
     }
 
@@ -125,7 +128,9 @@ impl<R, S> EachReturns<R, S> {
 }
 
 /// Makes the [`Terms`] of one id, from what the attribute says of a value.
-pub struct EachTerms<R, S, C: ?Sized>(PhantomData<fn(&C) -> (R, S)>);
+pub struct EachTerms<R, S, C: ?Sized>(PhantomData<Types<R, S, C>>);
+
+type Types<R, S, C> = fn(&C) -> (R, S);
 
 impl<R, S, C: Ids + ?Sized> EachTerms<R, S, C>
 where

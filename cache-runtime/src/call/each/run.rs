@@ -65,7 +65,7 @@ where
                 self.leave(led);
                 Ok(())
             }
-            Err(failed) => self.fail(led, failed),
+            Err(failed) => self.fail(&led, failed),
         }
     }
 
@@ -155,9 +155,9 @@ where
     }
 
     /// Answers with the old values, if there is one for each of these: else with the error.
-    fn fail(&mut self, led: Vec<Led>, failed: R) -> Result<(), R> {
+    fn fail(&mut self, led: &[Led], failed: R) -> Result<(), R> {
         let members: Vec<usize> = led.iter().map(|led| led.pending.member).collect();
-        for Led { leader, .. } in &led {
+        for Led { leader, .. } in led {
             if let Some(leader) = leader {
                 leader.land(Landing::Failed);
             }
