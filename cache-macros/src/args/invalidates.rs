@@ -130,8 +130,11 @@ fn target(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<TargetArg>
     };
     let (conditions, scopes): (Vec<_>, Vec<_>) = values.into_iter().partition(|value| value.name == WHEN);
     let mut when = None;
-    for ScopeExpr { name, value } in conditions {
+    for ScopeExpr { name, value, several } in conditions {
         match value {
+            Some(_) if several.is_some() => {
+                errors.at(name.span(), "`when` is one condition\nhelp: write `when = condition`")
+            }
             None => errors.at(
                 name.span(),
                 "`when` is given without a value\nhelp: write `when = condition`",

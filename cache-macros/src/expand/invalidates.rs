@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     args::OnArg,
-    model::{Condition, DetachedArgument, Invalidates, Scope, Target, TargetScope},
+    model::{Condition, DetachedArgument, Invalidates, Scope, Several, Target, TargetScope},
     paths::{private, private_item},
     uses::unraw,
 };
@@ -68,10 +68,23 @@ pub(crate) fn invalidates(model: &Invalidates, block: &TokenStream) -> TokenStre
             statements.push(quote!(#on_entry #plan_type::target_from_result(&mut #plan, #name, #when, #otherwise);));
             from_result.push(values);
         } else {
-            let values = target.scopes.iter().map(|scope| match scope {
-                TargetScope::OnEntry(scope) | TargetScope::FromResult(scope) => pair(scope, &scope_value(i, scope)),
-            });
-            let statement = quote!(#plan_type::target(&mut #plan, #name, ::std::vec![#(#values),*]););
+            let ones = target
+                .scopes
+                .iter()
+                .map(TargetScope::scope)
+                .filter(|scope| scope.several.is_none());
+            let ones = ones.map(|scope| pair(scope, &scope_value(i, scope)));
+            let ones = quote!(::std::vec![#(#ones),*]);
+            let statement = match target.several() {
+                None => quote!(#plan_type::target(&mut #plan, #name, #ones);),
+                Some(scope) => {
+                    let several = several(i, scope, &ones);
+                    let scopes = local("__cache_scopes");
+                    quote!(if let ::core::option::Option::Some(#scopes) = #several {
+                        #plan_type::target(&mut #plan, #name, #scopes);
+                    })
+                }
+            };
             statements.push(match &target.when {
                 None => statement,
                 Some(when) => {
@@ -185,6 +198,7 @@ impl FromResult {
         });
         for scope in &target.scopes {
             match scope {
+                TargetScope::FromResult(scope) if scope.several.is_some() => {}
                 TargetScope::FromResult(scope) => pairs.push(pair(scope, &scope_value(i, scope))),
                 TargetScope::OnEntry(scope) => {
                     let known = format_ident!("__cache_scope_{i}_{}", scope.name, span = Span::mixed_site());
@@ -205,7 +219,10 @@ impl FromResult {
             known_pairs.clear();
         }
         let values = quote!(::std::vec![#(#pairs),*]);
-        let some = quote!(::core::option::Option::Some(#values));
+        let some = match target.several() {
+            None => quote!(::core::option::Option::Some(#values)),
+            Some(scope) => several(i, scope, &values),
+        };
         let none = quote!(::core::option::Option::None);
         let values = match (&target.when, &when_known) {
             (None, _) => some,
@@ -227,6 +244,24 @@ impl FromResult {
 fn pair(scope: &Scope, value: &TokenStream) -> TokenStream {
     let name = unraw(&scope.name);
     quote!((#name, #value))
+}
+
+/// The scope values of a target that has several in one scope, if there are any.
+fn several(i: usize, scope: &Scope, others: &TokenStream) -> TokenStream {
+    let private = private();
+    let Scope { value, span, .. } = scope;
+    let (name, ty) = (unraw(&scope.name), scope_alias(i, scope));
+    let element = Ident::new("__cache_element", span.resolved_at(Span::mixed_site()));
+    let (values, element_value) = match scope.several {
+        Some(Several::Iterator) => {
+            let values = quote_spanned!(*span=> ::core::iter::IntoIterator::into_iter(#value));
+            (values, quote_spanned!(*span=> &#element))
+        }
+        Some(Several::Place) | None => (quote_spanned!(*span=> #value.iter()), quote!(#element)),
+    };
+    let given = given(scope, &ty, &element_value);
+    let values = quote_spanned!(*span=> #values.map(|#element| #private::scope_value(#given)));
+    quote!(#private::several(#others, #name, #values))
 }
 
 fn scope_value(i: usize, scope: &Scope) -> TokenStream {

@@ -12,7 +12,7 @@ use super::{
     scopes, tenant,
 };
 use crate::{
-    args::{CachedArgs, CodecArg, CodecName, KeyExpr, NearArg, Reference, Slot, TtlArg},
+    args::{CachedArgs, CodecArg, CodecName, KeyExpr, NearArg, Reference, ScopeExpr, Slot, TtlArg},
     diag::Errors,
     function::{Argument, Function},
     model::{BinaryCodec, Cached, Closure, Each, Handle, KeyPart, KeyPartKind, Loading, Near, UserArgument},
@@ -28,6 +28,7 @@ pub(crate) fn cached(args: &CachedArgs, function: &Function, errors: &mut Errors
     let each = each(args, function, errors);
     let element = args.each.value().and_then(|each| each.element.as_ref());
     check_scopes(args.scope.values(), function, element, errors);
+    check_several(args.scope.values(), errors);
     check_users(args, function, errors);
     check_skipped(args, function, errors);
     check_result(function, errors);
@@ -252,6 +253,19 @@ fn check_skip(args: &CachedArgs, function: &Function, errors: &mut Errors) {
             continue;
         };
         errors.at(name.span(), text);
+    }
+}
+
+/// An entry has one value of each scope.
+fn check_several(scopes: &[ScopeExpr], errors: &mut Errors) {
+    for scope in scopes {
+        if let Some(several) = scope.several {
+            errors.at(
+                several.span(),
+                "a result has one value of each scope; several are for `#[invalidates]`\nhelp: write `=`; for a result of many ids \
+                 there is `each`",
+            );
+        }
     }
 }
 

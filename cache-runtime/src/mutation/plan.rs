@@ -3,6 +3,7 @@
 use std::{borrow::Cow, fmt::Display, pin::Pin, time::Duration};
 
 use super::{
+    alternatives::alternatives,
     hold::{self, Hold},
     transaction::{self, TransactionLog},
 };
@@ -24,7 +25,7 @@ pub enum On {
     Always,
 }
 
-/// Scope values, escaped.
+/// Scope values, escaped. A scope may stand there several times: then each of its values is meant.
 pub type ScopeValues = Vec<ScopeValue>;
 
 /// The scope values that come from a result, of each target that waits for it; `None` for one that is not meant.
@@ -171,11 +172,15 @@ impl Plan {
             None => return Invalidation::default(),
         };
         for target in self.targets.iter().filter(|target| target.meant) {
-            for (resource, scopes) in target.selection.targets(target.scopes.on_entry()) {
-                if wanted(resource) {
-                    invalidation.add(self.strength, self.tenant.as_deref(), resource, &scopes);
-                }
-            }
+            let tenant = self.tenant.as_deref();
+            add(
+                &mut invalidation,
+                self.strength,
+                tenant,
+                target.selection,
+                target.scopes.on_entry(),
+                &mut wanted,
+            );
         }
         invalidation
     }
@@ -206,9 +211,15 @@ impl Plan {
             let Some(scopes) = scopes.filter(|_| target.meant) else {
                 continue;
             };
-            for (resource, scopes) in target.selection.targets(&scopes) {
-                invalidation.add(self.strength, self.tenant.as_deref(), resource, &scopes);
-            }
+            let tenant = self.tenant.as_deref();
+            add(
+                &mut invalidation,
+                self.strength,
+                tenant,
+                target.selection,
+                &scopes,
+                |_| true,
+            );
         }
         Some((cache, invalidation))
     }
@@ -248,6 +259,24 @@ impl Drop for Plan {
         let mut holds = self.hold.take().into_iter().collect();
         if !self.waits_for_commit(&cache, &invalidation, &mut holds) {
             cache.engine.apply_unfinished(invalidation);
+        }
+    }
+}
+
+/// Adds what a target selects, as far as it is wanted.
+fn add(
+    invalidation: &mut Invalidation,
+    strength: Strength,
+    tenant: Option<&str>,
+    selection: Selection,
+    scopes: &[ScopeValue],
+    mut wanted: impl FnMut(&Resource) -> bool,
+) {
+    for scopes in alternatives(scopes) {
+        for (resource, scopes) in selection.targets(&scopes) {
+            if wanted(resource) {
+                invalidation.add(strength, tenant, resource, &scopes);
+            }
         }
     }
 }
