@@ -53,14 +53,12 @@ pub struct Terms<R, S, U, L = Declared, C = NoErrors> {
 }
 
 /// The lifetime is the declared one.
-#[expect(clippy::exhaustive_structs, reason = "it says nothing")]
 pub struct Declared;
 
 /// `ttl = |value| …`, and what makes a lifetime of what it returns.
 pub struct ByValue<L, I>(L, fn(I) -> Lifetime);
 
 /// No error is stored.
-#[expect(clippy::exhaustive_structs, reason = "it says nothing")]
 pub struct NoErrors;
 
 /// `cache_err = |error| …`.
