@@ -9,7 +9,7 @@ use crate::{
     diag::Errors,
     function::{Function, RENAMED_SELF, bindings},
     model::{Closure, OwnedArgument},
-    uses::{captured, outside_of_items, rename, unraw, uses},
+    uses::{captured, compact, outside_of_items, rename, unraw, uses},
 };
 
 /// The arguments that the body names. Refuses what is seen not to outlive the caller, for the sake of `option`.
@@ -155,7 +155,11 @@ fn refusal(ty: &Type) -> Option<Refusal> {
     };
     let help = match elem {
         // Which cannot be copied, whatever it borrows.
-        Type::TraitObject(object) => Some(format!("take it in an `Arc`: `&Arc<{}>`", object.to_token_stream())),
+        Type::TraitObject(object) => {
+            let spelt = compact(object.to_token_stream());
+            let spelt = spelt.replace('+', " + ").replace("->", " -> ");
+            Some(format!("take it in an `Arc`: `&Arc<{spelt}>`"))
+        }
         Type::Slice(_) | Type::Reference(_) => borrow(elem).map(|_| format!("take it owned: `{}`", owned(elem))),
         _ => borrow(elem).map(|_| Refusal::borrowed(ty).help),
     };

@@ -31,10 +31,6 @@ impl<T> Ownership<T> {
 
 impl<B: ?Sized> Ownership<&B> {
     /// What the argument borrows, owned.
-    #[expect(
-        clippy::unused_self,
-        reason = "called like its namesake on `ByMove`, through `Deref`"
-    )]
     pub fn own<O>(&self, argument: &B) -> Owned<B, O>
     where
         ByCopy: Copies<B, O>,
@@ -53,10 +49,6 @@ impl<B: ?Sized> Ownership<&B> {
 
 impl ByMove {
     /// The argument itself.
-    #[expect(
-        clippy::unused_self,
-        reason = "called like its namesake on `Ownership`, through `Deref`"
-    )]
     pub const fn own<T>(&self, argument: T) -> Moved<T>
     where
         Self: Moves<T>,
@@ -65,10 +57,6 @@ impl ByMove {
     }
 
     /// A copy of an argument that is needed elsewhere, too.
-    #[expect(
-        clippy::unused_self,
-        reason = "called like its namesake on `Ownership`, through `Deref`"
-    )]
     pub fn copy<T>(&self, argument: &T) -> Moved<T>
     where
         Self: Clones<T>,

@@ -21,7 +21,6 @@ pub struct Plain;
 //
 // Can be stored, so that what is said of an option about errors is that there are none.
 #[derive(Debug, Serialize, Deserialize)]
-#[expect(clippy::exhaustive_enums, reason = "there is no value of it")]
 pub enum NoError {}
 /// A `Result` or an `Option` whose value is split again.
 pub struct Nested<O, I>(PhantomData<fn() -> (O, I)>);
