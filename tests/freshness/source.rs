@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Failure {
+pub(crate) enum Failure {
     Database,
     NotFound(u32),
     Late(Duration),
@@ -28,16 +28,16 @@ impl From<LoadTimeout> for Failure {
 
 /// A number that is read from a database.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub(crate) struct Source {
     figure: Arc<AtomicI64>,
     fails: Arc<AtomicBool>,
-    pub loads: LoadCounter,
+    pub(crate) loads: LoadCounter,
     /// What every load passes after it has looked at the number.
-    pub gate: Gate,
+    pub(crate) gate: Gate,
 }
 
 impl Source {
-    pub fn new(figure: i64) -> Self {
+    pub(crate) fn new(figure: i64) -> Self {
         let gate = Gate::closed();
         gate.open();
         Self {
@@ -48,16 +48,16 @@ impl Source {
         }
     }
 
-    pub fn set(&self, figure: i64) {
+    pub(crate) fn set(&self, figure: i64) {
         self.figure.store(figure, Ordering::SeqCst);
     }
 
-    pub fn fail(&self, fails: bool) {
+    pub(crate) fn fail(&self, fails: bool) {
         self.fails.store(fails, Ordering::SeqCst);
     }
 
     /// The number, as a body reads it.
-    pub async fn load(&self) -> Result<i64, Failure> {
+    pub(crate) async fn load(&self) -> Result<i64, Failure> {
         let figure = self.figure.load(Ordering::SeqCst);
         self.loads.record();
         self.gate.pass().await;
