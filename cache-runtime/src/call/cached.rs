@@ -37,33 +37,36 @@ where
     N: Tier<ValueOf<R, T>>,
     F: Future<Output = R>,
 {
-    let mut lookup = match begin::<R, T, N, F>(call) {
-        Begun::Answered(answer) => return answer,
-        Begun::Uncached(call) => {
-            call.before_load().await;
-            return body.await;
-        }
-        Begun::Lookup(lookup) => lookup,
+    // Nothing is awaited inside of these matches: what is matched would have room in every call.
+    let mut lookup = 'lookup: {
+        let uncached = match begin::<R, T, N, F>(call) {
+            Begun::Answered(answer) => return answer,
+            Begun::Lookup(lookup) => break 'lookup lookup,
+            Begun::Uncached(call) => call,
+        };
+        uncached.before_load().await;
+        return body.await;
     };
-    let ticket = match lookup.answer::<R, T, N>().await {
-        Answer::Hit(answer, outcome) => {
-            lookup.report(outcome);
-            return answer;
-        }
-        // There is nobody to load it again but the caller, who need not wait.
-        Answer::Early(answer, _) => {
-            lookup.report(Outcome::Hit);
-            return answer;
-        }
-        Answer::Stale(stale, ticket) => {
-            return Box::pin(lookup.load_or_stale::<R, T, N, F>(terms, ticket, stale, body)).await;
-        }
-        Answer::Load(ticket, outcome) => {
-            lookup.report(outcome);
-            Mode::before_load(lookup.call.mode.as_ref()).await;
-            ticket
-        }
+    let ticket = 'load: {
+        let (stale, ticket) = match lookup.answer::<R, T, N>().await {
+            Answer::Hit(answer, outcome) => {
+                lookup.report(outcome);
+                return answer;
+            }
+            // There is nobody to load it again but the caller, who need not wait.
+            Answer::Early(answer, _) => {
+                lookup.report(Outcome::Hit);
+                return answer;
+            }
+            Answer::Stale(stale, ticket) => (stale, ticket),
+            Answer::Load(ticket, outcome) => {
+                lookup.report(outcome);
+                break 'load ticket;
+            }
+        };
+        return Box::pin(lookup.load_or_stale::<R, T, N, F>(terms, ticket, stale, body)).await;
     };
+    Mode::before_load(lookup.call.mode.as_ref()).await;
     lookup.load_alone::<R, T, N, F>(terms, ticket, body).await
 }
 
