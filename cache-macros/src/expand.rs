@@ -5,6 +5,8 @@
 
 mod cached;
 mod invalidates;
+mod owned;
+mod policies;
 mod registry;
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
@@ -26,7 +28,7 @@ fn local(name: &str) -> Ident {
 /// The user's block as a pinned future of `output`. Pinned where it is made: passed by value it would stand in the caller's
 /// future twice.
 fn future(block: &TokenStream, output: &Type) -> TokenStream {
-    let body = async_block(block, output);
+    let body = async_block(None, block, output);
     // On the user's own span: to those who look for unsafe code it is that of `pin!` then, and not of the macro around it.
     quote_spanned!(output.span()=> ::core::pin::pin!(#body))
 }
@@ -34,8 +36,8 @@ fn future(block: &TokenStream, output: &Type) -> TokenStream {
 /// The user's block as a future of `output`.
 ///
 /// The return that never happens pins the type, so that a mismatch in the body points at the user's code and not at the
-/// call around it.
-fn async_block(block: &TokenStream, output: &Type) -> TokenStream {
+/// call around it. Before the block stand statements that give it what it names.
+fn async_block(given: Option<&TokenStream>, block: &TokenStream, output: &Type) -> TokenStream {
     let span = output.span().resolved_at(Span::mixed_site());
     let returned = Ident::new("__cache_returned", span);
     let pin = quote_spanned! {span=>
@@ -48,6 +50,7 @@ fn async_block(block: &TokenStream, output: &Type) -> TokenStream {
     quote! {
         async move {
             #pin
+            #given
             #block
         }
     }

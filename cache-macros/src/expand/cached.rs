@@ -4,10 +4,14 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{check, future, given, local, nested_split, nobody, optional_cache, quiet_use, scope_type};
+use super::{
+    check, future, given, local, nested_split, nobody, optional_cache,
+    owned::{Luggage, closure},
+    policies, quiet_use, scope_type,
+};
 use crate::{
     duration::DurationExpr,
-    model::{BinaryCodec, Cached, Handle, KeyPart, KeyPartKind, Near, Tenant, UserArgument},
+    model::{BinaryCodec, Cached, Handle, HardTimeout, KeyPart, KeyPartKind, Loading, Near, Tenant, UserArgument},
     paths::{private, private_item, quiet, quiet_item},
     uses::unraw,
 };
@@ -36,10 +40,6 @@ pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStr
     let key = key(model, &call);
 
     let cache = optional_cache(model.cache.as_ref());
-    let unless = model.unless.clone().unwrap_or_else(|| quote!(#private::never));
-    let split = nested_split(&model.output);
-    let run = private_item("cached", model.output.span());
-    let body = future(block, &model.output);
     let handles = model.handles.iter().map(|Handle { ident, cfg }| {
         let at = ident.span();
         let probe = private_item("Probe", at);
@@ -50,12 +50,7 @@ pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStr
         .user_arguments
         .iter()
         .map(|UserArgument { ident, cfg }| quote!(#(#cfg)* let _ = &#ident;));
-    // All of the call on the return type: what the compiler has to say about it is that the result cannot be stored.
-    let tier = private_item(
-        if model.near.is_some() { "NearToo" } else { "SharedOnly" },
-        model.output.span(),
-    );
-    let run = quote_spanned!(model.output.span()=> #run(#call, #split, #unless, #tier, #body).await);
+    let run = run(model, &call, block);
     quote! {
         #site
         let mut #call = #call_type::begin(&__CACHE_SITE, #cache);
@@ -65,6 +60,82 @@ pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStr
         #(#handles)*
         #(#named)*
         #run
+    }
+}
+
+/// The one call.
+//
+// All of it stands on the return type: what the compiler has to say about it is that the result cannot be stored.
+fn run(model: &Cached, call: &Ident, block: &TokenStream) -> TokenStream {
+    let private = private();
+    let output = &model.output;
+    let span = output.span();
+    let tier = private_item(if model.near.is_some() { "NearToo" } else { "SharedOnly" }, span);
+    let unless = model.unless.as_ref().map(|unless| closure(unless, "unless"));
+    let unless = unless.unwrap_or_else(|| quote!(#private::never));
+    let split = nested_split(output);
+    let checks = policies::return_checks(model, &split);
+    let run = match &model.loading {
+        Loading::InTheCall if needs_terms(model) => {
+            let body = future(block, output);
+            let run = private_item("cached_with", span);
+            let terms = terms(model, &split, &unless);
+            quote_spanned!(span=> #run(#call, #terms, #tier, #body).await)
+        }
+        Loading::InTheCall => {
+            let body = future(block, output);
+            let run = private_item("cached", span);
+            quote_spanned!(span=> #run(#call, #split, #unless, #tier, #body).await)
+        }
+        Loading::Outliving(arguments) => {
+            let luggage = Luggage::of(arguments);
+            let Luggage { before, packed, .. } = &luggage;
+            let body = luggage.body(block, output);
+            let terms = terms(model, &split, &unless);
+            let load = quote_spanned! {quiet(span)=>
+                move || {
+                    let __cache_terms = #terms;
+                    #packed
+                    (__cache_terms, #body)
+                }
+            };
+            let run = private_item("cached_owned", span);
+            let run = quote_spanned!(span=> #run(#call, #tier, #load).await);
+            quote!(#before #run)
+        }
+    };
+    quote!(#checks #run)
+}
+
+/// Whether the load is more than a body and an `unless`.
+const fn needs_terms(model: &Cached) -> bool {
+    model.lifetime.is_some() || model.cache_err.is_some() || model.hard_timeout.is_some()
+}
+
+/// What is stored of a load, and for how long.
+fn terms(model: &Cached, split: &TokenStream, unless: &TokenStream) -> TokenStream {
+    let span = model.output.span();
+    let terms = private_item("Terms", span);
+    let output = &model.output;
+    let mut terms = quote_spanned!(span=> #terms::<#output, _, _>::new(#split, #unless));
+    if let Some(lifetime) = &model.lifetime {
+        let lifetime = closure(lifetime, "lifetime");
+        terms.extend(quote!(.lifetime(#lifetime)));
+    }
+    if let Some(cache_err) = &model.cache_err {
+        let cache_err = closure(cache_err, "cache_err");
+        terms.extend(quote!(.cache_err(#cache_err)));
+    }
+    match model.hard_timeout {
+        None => terms,
+        Some(HardTimeout::Given(at)) => {
+            let timed_out = private_item("timed_out", at);
+            quote_spanned!(quiet(at)=> #terms.on_timeout(#timed_out::<#output>))
+        }
+        Some(HardTimeout::AsDeclared(at)) => {
+            let timeout = private_item("HardTimeout", at);
+            quote_spanned!(quiet(at)=> #timeout::<{ __CACHE_RESOURCE.__has_hard_timeout() }>::given(#terms))
+        }
     }
 }
 
@@ -102,6 +173,13 @@ fn site(model: &Cached, text: u64) -> TokenStream {
         let codec = quote_spanned!(span=> #codec::postcard());
         quote!(.codec(#codec))
     });
+    let own = policies::policies(&model.policies);
+    let checks = match &own {
+        Some(_) => policies::checks(model, &quote!(__CACHE_POLICIES)),
+        None => policies::checks(model, &quote!(#private::Policies::new())),
+    };
+    let policies = own.as_ref().map(|_| quote!(.policies(__CACHE_POLICIES)));
+    let own = own.map(|own| quote!(const __CACHE_POLICIES: #private::Policies = #own;));
     let aliases: Vec<Ident> = (0..scopes.len()).map(scope_alias).collect();
     let scope_types = scopes
         .iter()
@@ -125,6 +203,8 @@ fn site(model: &Cached, text: u64) -> TokenStream {
         #(#scope_types)*
         #missing
         #(#surplus)*
+        #own
+        #checks
         struct __CacheItem;
         static __CACHE_SITE: #private::Site = #private::Site::new(
             __CACHE_RESOURCE,
@@ -137,7 +217,7 @@ fn site(model: &Cached, text: u64) -> TokenStream {
                 ::core::concat!(::core::file!(), ":", ::core::line!(), ":", ::core::column!()),
                 #text,
             ),
-        )#near #lease #codec;
+        )#near #lease #codec #policies;
     }
 }
 

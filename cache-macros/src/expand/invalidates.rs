@@ -94,7 +94,7 @@ pub(crate) fn invalidates(model: &Invalidates, block: &TokenStream) -> TokenStre
         }
         Some(arguments) => {
             let arguments = arguments.iter().map(detached);
-            let body = async_block(block, output);
+            let body = async_block(None, block, output);
             let run = private_item("invalidating_detached", output.span());
             let run = quote_spanned!(output.span()=> #run(#plan, #split, #scopes, #body).await);
             quote!(#(#arguments)* #run)
