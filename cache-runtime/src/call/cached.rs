@@ -13,7 +13,7 @@ use super::{
     value::CacheValue,
 };
 use crate::{
-    cache::{Cache, Engine, Outcome, note_absent, report},
+    cache::{Cache, CallRecord, Engine, Freshness, Outcome, note_absent, report},
     entry::{Function, Split, Ticket},
     near::tier::Tier,
 };
@@ -144,7 +144,8 @@ struct UncachedCall {
 impl UncachedCall {
     async fn before_load(self) {
         let engine: Option<&Engine> = self.cache.as_ref().map(|cache| &*cache.engine);
-        report(engine, self.resource, None, Outcome::Bypass, None);
+        let record = CallRecord::begin(self.resource);
+        report(engine, self.resource, None, Outcome::Bypass, None, record.as_ref());
         Mode::before_load(self.mode.as_ref()).await;
         if let Some(engine) = engine {
             engine.counters.loads.add(1);
@@ -155,7 +156,11 @@ impl UncachedCall {
 fn begin<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>, F>(call: Call) -> Begun<R> {
     let resource = call.resource();
     if let Some(value) = call.near_entry().and_then(|entry| N::restore(entry.value())) {
-        report(call.engine(), resource, None, Outcome::NearHit, None);
+        let record = CallRecord::begin(resource);
+        if let Some((record, remaining)) = record.as_ref().zip(call.near_remaining()) {
+            record.is_fresh(Freshness::Fresh(remaining));
+        }
+        report(call.engine(), resource, None, Outcome::NearHit, None, record.as_ref());
         return Begun::Answered(T::Split::restore(value));
     }
     let uncached = |cache, mode| Begun::Uncached(UncachedCall { cache, resource, mode });
@@ -181,6 +186,7 @@ fn begin<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>, F>(call: Call) -> Begun<R> 
         results,
         entry: None,
         started: Instant::now(),
+        record: CallRecord::begin(resource),
         leads: AtomicBool::new(false),
     })
 }
