@@ -8,6 +8,7 @@ mod costs;
 mod encoded;
 mod faithful;
 mod flights;
+mod http;
 mod identity;
 mod leases;
 mod limits;

@@ -138,6 +138,9 @@ impl Lookup {
             is_negative,
         };
         let filled = self.engine().fill(&ticket, meta, &encoded).await;
+        if let (Some(record), true) = (&self.record, filled) {
+            record.is_stored(meta.ttl);
+        }
         if let (Some(near), Some(held), true) = (&self.near, held, filled) {
             let stamps = ticket.stamps().iter().copied();
             let ttl = self.near_ttl(meta.ttl, || load_duration);
