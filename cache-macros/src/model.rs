@@ -103,9 +103,17 @@ pub(crate) enum HardTimeout {
 pub(crate) enum Demand {
     StaleWhileRevalidate(Span),
     LoadTimeout(Span),
-    /// Something old may be served, by whatever option.
-    StaleWindow(Span),
+    /// That something old may be served, by whatever option, if there is a soft timeout.
+    StaleWindow(Span, SoftTimeout),
     NegativeTtl(Span),
+}
+
+/// Where a soft timeout comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SoftTimeout {
+    Given,
+    /// From the declaration, if it says so.
+    AsDeclared,
 }
 
 /// What the attribute asks of the return type, and the place to say so if it is not there.
@@ -140,6 +148,7 @@ pub(crate) struct OwnedArgument {
 
 /// A closure of the attribute, or an expression that is something like one.
 pub(crate) struct Closure {
+    pub(crate) span: Span,
     /// What stands before its body, if it is a closure that owns copies of arguments.
     pub(crate) head: Option<TokenStream>,
     pub(crate) body: TokenStream,
@@ -149,8 +158,9 @@ pub(crate) struct Closure {
 
 impl Closure {
     /// As it is written.
-    pub(crate) const fn plain(tokens: TokenStream) -> Self {
+    pub(crate) const fn plain(tokens: TokenStream, span: Span) -> Self {
         Self {
+            span,
             head: None,
             body: tokens,
             arguments: Vec::new(),

@@ -74,7 +74,7 @@ pub use cache_macros::{cached, invalidates, resources};
 
 pub use crate::{
     cache::{
-        Cache, CacheBuilder, ConfigError, Invalidated, ObservedCall, OnFailover, Outcome, Outcomes, Stats,
+        Cache, CacheBuilder, ConfigError, Freshness, Invalidated, ObservedCall, OnFailover, Outcome, Outcomes, Stats,
         current_tenant, observe, with_cache, with_tenant,
     },
     call::{LoadTimeout, bypass, peek, refresh},

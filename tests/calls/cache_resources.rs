@@ -63,4 +63,13 @@ cache_runtime::resources! {
     decoded { ttl = 60 }
     encoded_near { ttl = 60 }
     encoded_either { ttl = 60 }
+
+    status { ttl = 60 }
+    status_long { ttl = 60 }
+    status_near { ttl = 60 }
+    status_stale { ttl = 5 }
+    status_hidden { ttl = 60 }
+
+    shelf_stale { ttl = 60 }
+    shelf_soft { ttl = 60, soft, stale_while_revalidate = "1m" }
 }

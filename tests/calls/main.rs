@@ -11,6 +11,7 @@ mod costs;
 mod encoded;
 mod faithful;
 mod flights;
+mod http;
 mod identity;
 mod leases;
 mod limits;

@@ -122,13 +122,12 @@ fn terms(model: &Cached, split: &TokenStream, unless: &TokenStream) -> TokenStre
     let terms = private_item("Terms", span);
     let output = &model.output;
     let mut terms = quote_spanned!(span=> #terms::<#output, _, _>::new(#split, #unless));
-    if let Some(lifetime) = &model.lifetime {
-        let lifetime = closure(lifetime, "lifetime");
-        terms.extend(quote!(.lifetime(#lifetime)));
-    }
-    if let Some(cache_err) = &model.cache_err {
-        let cache_err = closure(cache_err, "cache_err");
-        terms.extend(quote!(.cache_err(#cache_err)));
+    for (given, name) in [(&model.lifetime, "lifetime"), (&model.cache_err, "cache_err")] {
+        if let Some(given) = given {
+            let method = Ident::new(name, given.span);
+            let given = closure(given, name);
+            terms.extend(quote!(.#method(#given)));
+        }
     }
     match model.hard_timeout {
         None => terms,
@@ -177,13 +176,8 @@ fn site(model: &Cached, text: u64) -> TokenStream {
         let codec = quote_spanned!(span=> #codec::postcard());
         quote!(.codec(#codec))
     });
-    let own = policies::policies(&model.policies);
-    let checks = match &own {
-        Some(_) => policies::checks(model, &quote!(__CACHE_POLICIES)),
-        None => policies::checks(model, &quote!(#private::Policies::new())),
-    };
-    let policies = own.as_ref().map(|_| quote!(.policies(__CACHE_POLICIES)));
-    let own = own.map(|own| quote!(const __CACHE_POLICIES: #private::Policies = #own;));
+    let policies = policies::policies(&model.policies).map(|policies| quote!(.policies(#policies)));
+    let checks = policies::checks(model);
     let aliases: Vec<Ident> = (0..scopes.len()).map(scope_alias).collect();
     let scope_types = scopes
         .iter()
@@ -207,7 +201,6 @@ fn site(model: &Cached, text: u64) -> TokenStream {
         #(#scope_types)*
         #missing
         #(#surplus)*
-        #own
         #checks
         struct __CacheItem;
         static __CACHE_SITE: #private::Site = #private::Site::new(

@@ -37,7 +37,7 @@ pub(crate) fn cached(args: &CachedArgs, function: &Function, errors: &mut Errors
     let demands = demands(args, errors);
     let loading = loading(args, function, errors);
     let closure = |expr: &Expr| match loading {
-        Loading::InTheCall => Closure::plain(function.adapt(expr)),
+        Loading::InTheCall => Closure::plain(function.adapt(expr), expr.span()),
         Loading::Outliving(_) => owned::closure(expr, function),
     };
     let reference = reference(args, errors)?;

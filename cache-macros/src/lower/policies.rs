@@ -6,7 +6,7 @@ use crate::{
     args::{CachedArgs, Keyed, Policy, PolicyArgs, PolicySlot, Slot, TimeoutArgs},
     diag::Errors,
     duration::DurationExpr,
-    model::{Demand, HardTimeout, Policies, ReturnDemand, Setting, Timeouts},
+    model::{Demand, HardTimeout, Policies, ReturnDemand, Setting, SoftTimeout, Timeouts},
 };
 
 /// What is set.
@@ -147,7 +147,7 @@ pub(super) fn demands(args: &CachedArgs, errors: &mut Errors) -> Vec<Demand> {
     {
         demands.push(Demand::LoadTimeout(*key));
     }
-    demands.extend(demanded_window(args, errors).map(Demand::StaleWindow));
+    demands.extend(demanded_window(args, errors));
     demands.extend(demanded_negative_ttl(args, errors).map(Demand::NegativeTtl));
     demands
 }
@@ -173,29 +173,30 @@ fn key_of_value<T>(slot: &PolicySlot<T>) -> Option<Span> {
 }
 
 /// A soft timeout answers with something old, which has to be allowed.
-fn demanded_window(args: &CachedArgs, errors: &mut Errors) -> Option<Span> {
+fn demanded_window(args: &CachedArgs, errors: &mut Errors) -> Option<Demand> {
     let policies = &args.policies;
-    let key = match policies.load_timeout.value()? {
+    let (key, soft) = match policies.load_timeout.value()? {
         Keyed {
             value: Policy::Value(timeouts),
             ..
-        } => timeouts.soft.as_ref()?.key,
+        } => (timeouts.soft.as_ref()?.key, SoftTimeout::Given),
         Keyed {
             value: Policy::AsDeclared,
             key,
-        } => *key,
+        } => (*key, SoftTimeout::AsDeclared),
         Keyed { value: Policy::Off, .. } => return None,
     };
     if value(&policies.stale_while_revalidate).is_some() || value(&policies.stale_if_error).is_some() {
         return None;
     }
-    if is_off(&policies.stale_while_revalidate) && is_off(&policies.stale_if_error) {
+    let all_off = is_off(&policies.stale_while_revalidate) && is_off(&policies.stale_if_error);
+    if all_off && soft == SoftTimeout::Given {
         let text = "a soft timeout answers with something old, and both `stale_while_revalidate` and `stale_if_error` are off\nhelp: give \
                     one of them a duration, or leave `soft` out";
         errors.at(key, text);
         return None;
     }
-    Some(key)
+    Some(Demand::StaleWindow(key, soft))
 }
 
 /// Errors are kept for as long as `negative_ttl` says.

@@ -16,7 +16,7 @@ use super::{
     Settings,
     health::OptionalOperation,
     keeper::Keeper,
-    observe::{self, Outcome},
+    observe::{CallRecord, Outcome},
     rejections::LoggedRejections,
     removals::Removals,
     stats::{Counters, Stats},
@@ -327,18 +327,21 @@ impl fmt::Debug for Engine {
     }
 }
 
-/// Tells what became of a call; `started` is when the store was asked.
+/// Tells what became of a call, also to who observes it; `started` is when the store was asked.
 pub(crate) fn report(
     engine: Option<&Engine>,
     resource: &'static str,
     tenant: Option<&str>,
     outcome: Outcome,
     started: Option<Instant>,
+    record: Option<&CallRecord>,
 ) {
     if let Some(engine) = engine {
         engine.counters.count(outcome);
     }
-    observe::note(resource, outcome);
+    if let Some(record) = record {
+        record.note(outcome);
+    }
     tracing::debug!(
         resource,
         tenant,

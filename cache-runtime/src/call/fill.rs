@@ -179,6 +179,9 @@ impl Lookup {
             value,
             held,
         } = filling;
+        if let (Some(record), true) = (&self.record, filled) {
+            record.is_stored(meta.ttl);
+        }
         if let (Some(near), Some(held), true) = (&self.near, held, filled) {
             let stamps = ticket.stamps().iter().copied();
             let ttl = self.near_ttl(meta.ttl, || meta.load_duration);

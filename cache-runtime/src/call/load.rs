@@ -321,7 +321,14 @@ impl Lookup {
             Landing::Absent(depth) => T::Split::absent(depth),
             Landing::Failed => None,
         };
-        shared.inspect(|_| self.engine().counters.shared_loads.add(1))
+        shared.inspect(|_| self.note_shared())
+    }
+
+    fn note_shared(&self) {
+        self.engine().counters.shared_loads.add(1);
+        if let Some(record) = &self.record {
+            record.is_shared();
+        }
     }
 
     /// What an entry stands for that another one has filled while this call waited; told to those who wait for this call. Goes
@@ -343,7 +350,7 @@ impl Lookup {
                 (None, None) => Landing::Failed,
             });
         }
-        self.engine().counters.shared_loads.add(1);
+        self.note_shared();
         ControlFlow::Break(Turn::Shared(shared))
     }
 }

@@ -17,7 +17,7 @@ use super::{
     value::Value,
 };
 use crate::{
-    cache::{Engine, Outcome, report},
+    cache::{CallRecord, Engine, Freshness, Outcome, report},
     entry::{Envelope, Function, Identity, Negative, Rejection, Split, Ticket, Windows},
     loads::Moment,
     near::{NearLookup, Origin, tier::Tier},
@@ -38,6 +38,8 @@ pub(super) struct Lookup {
     pub(super) began: Moment,
     /// When the store was asked.
     pub(super) started: Instant,
+    /// For who observes it.
+    pub(super) record: Option<CallRecord>,
     /// Whether it has come to load, and does not wait for another call that does.
     pub(super) leads: AtomicBool,
 }
@@ -59,7 +61,10 @@ impl<R> Answer<R> {
     fn without_load(self) -> Self {
         match self {
             Self::Early(answer, _) => Self::Hit(answer, Outcome::Hit),
-            Self::Stale(stale, _) if stale.may_revalidate => Self::Hit(stale.value, Outcome::StaleHit),
+            // What was invalidated softly is given only to whom it is loaded again for.
+            Self::Stale(stale, _) if stale.may_revalidate && !stale.is_invalidated => {
+                Self::Hit(stale.value, Outcome::StaleHit)
+            }
             Self::Stale(_, ticket) => Self::Load(ticket, Outcome::Miss),
             Self::Hit(..) | Self::Load(..) => self,
         }
@@ -105,7 +110,15 @@ impl Lookup {
     /// Tells what became of the call.
     pub(super) fn report(&self, outcome: Outcome) {
         let (resource, tenant) = (self.call.site.resource(), &self.call.known.tenant);
-        report(Some(self.engine()), resource, Some(tenant), outcome, Some(self.started));
+        let started = Some(self.started);
+        report(
+            Some(self.engine()),
+            resource,
+            Some(tenant),
+            outcome,
+            started,
+            self.record.as_ref(),
+        );
     }
 
     /// Looks the call up.
@@ -169,6 +182,9 @@ impl Lookup {
                     return Answer::Load(None, Outcome::Bypass);
                 };
                 if let Some(value) = near.checked::<ValueOf<R, T>, N>(&stamps) {
+                    if let Some((record, remaining)) = self.record.as_ref().zip(near.remaining()) {
+                        record.is_fresh(Freshness::Fresh(remaining));
+                    }
                     return Answer::Hit(T::Split::restore(value), Outcome::NearHit);
                 }
             }
@@ -219,6 +235,9 @@ impl Lookup {
         entry: &EntryRef,
         envelope: &Envelope,
     ) -> Option<R> {
+        if let Some(record) = &self.record {
+            record.is_fresh(Freshness::Fresh(envelope.remaining()));
+        }
         if envelope.is_negative() {
             return self.restore_negative::<R, T>(entry, envelope);
         }
@@ -279,6 +298,9 @@ impl Lookup {
             return None;
         }
         let (value, _) = self.decode(entry, envelope)?;
+        if let Some(record) = &self.record {
+            record.is_fresh(Freshness::Stale(past));
+        }
         Some(StaleValue {
             value: T::Split::restore(value),
             may_revalidate,

@@ -113,6 +113,11 @@ impl Call {
         }
     }
 
+    /// For how long that answers yet.
+    pub(super) fn near_remaining(&self) -> Option<Duration> {
+        Some(self.near_entry()?.remaining(&self.engine()?.near))
+    }
+
     /// The key of the entry, if the call has one; for benchmarks and tools outside of this crate.
     pub fn into_entry_key(self) -> Option<String> {
         let call = self.into_cacheable().ok()?;

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::ids::{Asked, Ids};
 use crate::{
-    cache::{Cache, Outcome, note_absent, report},
+    cache::{Cache, CallRecord, Freshness, Outcome, note_absent, report},
     call::{
         arguments::KeyWriter,
         cacheable::CommonCall,
@@ -103,7 +103,11 @@ impl<C: Ids + ?Sized> EachCall<C> {
             let Some(value) = N::restore(entry.value()) else {
                 return IdAnswer::Open;
             };
-            report(call.engine(), resource, None, Outcome::NearHit, None);
+            let record = CallRecord::begin(resource);
+            if let Some((record, engine)) = record.as_ref().zip(call.engine()) {
+                record.is_fresh(Freshness::Fresh(entry.remaining(&engine.near)));
+            }
+            report(call.engine(), resource, None, Outcome::NearHit, None, record.as_ref());
             IdAnswer::Known(T::Split::restore(value))
         };
         let answers: Vec<IdAnswer<V>> = recognitions.iter().map(near).collect();
@@ -130,7 +134,8 @@ impl<C: Ids + ?Sized> EachCall<C> {
         }
         let engine = cache.as_ref().map(|cache| &*cache.engine);
         for _ in members.iter().filter(|member| member.lookup.is_none()) {
-            report(engine, resource, None, Outcome::Bypass, None);
+            let record = CallRecord::begin(resource);
+            report(engine, resource, None, Outcome::Bypass, None, record.as_ref());
         }
         let begun = Begun {
             site,
@@ -182,6 +187,7 @@ impl<V, T: LoadTerms<Option<V>>> Lookups<V, T> {
             entry: None,
             started: self.started,
             leads: AtomicBool::new(false),
+            record: CallRecord::begin(self.common.site.resource()),
         })
     }
 }
