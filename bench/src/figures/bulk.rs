@@ -25,7 +25,8 @@ pub(super) const MEASUREMENT: Measurement = Measurement {
 /// So many entries at once.
 const MANY: u32 = 100;
 
-#[cached(resource = "invoices", each = page in pages)]
+/// Named apart, so that the keys are.
+#[cached(resource = "invoices", each = page in pages, key(way = "bulk"))]
 async fn pages_of(company: i64, year: i32, filter: &Filter, pages: &[u32], page_size: u32) -> HashMap<u32, Page> {
     let _ = (company, year, filter);
     pages.iter().map(|page| (*page, load(*page, page_size))).collect()
