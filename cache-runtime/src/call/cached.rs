@@ -152,7 +152,10 @@ fn near_answer<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(call: &Call) -> Optio
     let value = N::restore(call.near_entry()?.value())?;
     let resource = call.resource();
     let record = CallRecord::begin(resource);
-    if let Some((record, remaining)) = record.as_ref().zip(call.near_remaining()) {
+    // The clock is looked at for who asks.
+    if let Some(record) = &record
+        && let Some(remaining) = call.near_remaining()
+    {
         record.is_fresh(Freshness::Fresh(remaining));
     }
     report(call.engine(), resource, None, Outcome::NearHit, None, record.as_ref());
