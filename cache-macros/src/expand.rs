@@ -14,6 +14,7 @@ use syn::{Type, spanned::Spanned};
 use crate::{
     model::Scope,
     paths::{private, private_item, quiet},
+    uses::unraw,
 };
 
 pub(crate) use self::{cached::cached, invalidates::invalidates, registry::registry};
@@ -100,6 +101,15 @@ fn nobody(scope: &Scope, ty: &Ident) -> TokenStream {
     let mut ty = ty.clone();
     ty.set_span(Span::call_site().located_at(scope.span));
     quote_spanned!(scope.span=> #ty::nobody())
+}
+
+/// The values of tags of this kind, given to its type.
+fn tag_values(tag: &Scope, ty: &Ident) -> TokenStream {
+    let private = private();
+    let (kind, value) = (unraw(&tag.name), &tag.value);
+    let given = Ident::new("given", quiet(tag.span));
+    let given = quote_spanned!(tag.span=> #ty::#given(&#value));
+    quote!(#private::tag_values(#kind, #given))
 }
 
 /// A name for the type of a scope, on the user's span.

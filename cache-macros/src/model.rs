@@ -121,6 +121,8 @@ pub(crate) struct Target {
     pub(crate) span: Span,
     pub(crate) when: Option<Condition>,
     pub(crate) scopes: Vec<TargetScope>,
+    /// Whether it is a tag, of which the one scope has the values.
+    pub(crate) is_tag: bool,
 }
 
 /// Whether a target is meant.

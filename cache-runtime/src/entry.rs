@@ -12,6 +12,7 @@ mod negative;
 mod returns;
 mod signature;
 mod stamp;
+mod tags;
 mod word;
 
 pub use self::{
@@ -33,5 +34,6 @@ pub(crate) use self::{
     identity::Function,
     lifetime::Windows,
     negative::Negative,
+    tags::{EntryTag, FoundTags, MOST_TAGS},
     word::words,
 };

@@ -79,7 +79,7 @@ pub use crate::{
     },
     call::LoadTimeout,
     entry::{Compression, Lifetime, ParseError, SigningKey, SigningKeyError},
-    mutation::{Invalidate, InvalidateError, transaction},
+    mutation::{Invalidate, InvalidateError, InvalidateTag, transaction},
     resource::{Group, Registry, Resource, Tenancy},
     task::{TaskContext, in_current_context, spawn},
 };
@@ -100,7 +100,7 @@ pub mod __private {
             canonical::{canonical_json, key_hash},
             scope_value,
         },
-        mutation::{On, Plan, ScopeValues, detached, invalidating, invalidating_detached},
+        mutation::{On, Plan, ScopeValues, detached, invalidating, invalidating_detached, tag_values},
         near::{Coherence, NearToo, SharedOnly},
         resource::{
             Declared, Group, GroupPart, Optional, OptionalText, Policies, Registry, Resource, Scope, Selection, Tag,

@@ -1,9 +1,12 @@
 //! What makes a read valid: stamps, tickets, and the envelope's checks. [How and why](crate::manual::protocol).
 
+mod tags;
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
+pub(crate) use self::tags::{stamps_of_tags, with_tags};
 pub use crate::entry::{Envelope, Identity, Rejection};
 use crate::{
     entry::{EncodedValue, Meta, Sealing, Stamp, Ticket, Windows},
@@ -48,17 +51,25 @@ pub enum Reading {
 ///
 /// What the store's `read`, `create_stamps` or `is_held` returned.
 pub async fn read(store: &dyn Store, address: &Arc<Address>, identity: &Identity) -> Result<Reading, StoreError> {
-    read_sealed(store, address, identity, &Sealing::default()).await
+    read_sealed(store, address, None, identity, &Sealing::default()).await
 }
 
-/// As [`read`], of a cache that takes from entries what `sealing` says.
+/// As [`read`], of a cache that takes from entries what `sealing` says. `tagged` is the address with the tags that the entry is
+/// likely to have, if that is known.
 pub(crate) async fn read_sealed(
     store: &dyn Store,
     address: &Arc<Address>,
+    tagged: Option<&Arc<Address>>,
     identity: &Identity,
     sealing: &Sealing,
 ) -> Result<Reading, StoreError> {
-    let mut reading = read_entry(store, address, identity, sealing).await?;
+    let mut reading = if address.kinds().is_empty() {
+        let snapshot = store.read(address).await?;
+        read_entry(store, address, snapshot, identity, sealing).await?
+    } else {
+        // Boxed: most functions have no tags, and all have room for this.
+        Box::pin(tags::read_entry(store, address, tagged, identity, sealing)).await?
+    };
     // After the stamps were read or created, never before. A writer enters the hold first and removes the stamps second: so
     // it either removes those of this ticket yet, or is seen here.
     if let Reading::Miss { ticket, .. } | Reading::Stale { ticket, .. } = &mut reading
@@ -85,12 +96,13 @@ pub(crate) async fn read_sealed(
 async fn read_entry(
     store: &dyn Store,
     address: &Arc<Address>,
+    Snapshot { stamps, entry }: Snapshot,
     identity: &Identity,
     sealing: &Sealing,
 ) -> Result<Reading, StoreError> {
-    let Snapshot { stamps, entry } = store.read(address).await?;
     if stamps.contains(&None) {
-        let ticket = complete(store, address, &stamps).await?;
+        let ticket = complete(store, address.stamps(), &stamps).await?;
+        let ticket = ticket.map(|stamps| Ticket::new(Arc::clone(address), stamps));
         // A missing strict stamp is a miss, whatever the entry says.
         let old = entry.and_then(|bytes| old(bytes, address, identity, sealing, &stamps));
         return Ok(match old {
@@ -196,14 +208,14 @@ pub fn seal(
     Sealing::default().seal(meta, ticket.address().entry(), ticket.stamps(), &value)
 }
 
-/// Creates the missing stamps, before the load that will be stored under them.
+/// Creates the missing stamps, before the load that will be stored under them. `None` if one could not be had.
 async fn complete(
     store: &dyn Store,
-    address: &Arc<Address>,
+    keys: &[StampKey],
     found: &[Option<Stamp>],
-) -> Result<Option<Ticket>, StoreError> {
+) -> Result<Option<Vec<Stamp>>, StoreError> {
     let mut fresh = Vec::with_capacity(found.len());
-    for (key, stamp) in address.stamps().iter().zip(found) {
+    for (key, stamp) in keys.iter().zip(found) {
         if stamp.is_none() {
             let random = Stamp::random().map_err(|cause| {
                 StoreError::new(StoreErrorKind::Other, format!("no random numbers for a stamp: {cause}"))
@@ -217,9 +229,6 @@ async fn complete(
         Err(error) if error.kind() == StoreErrorKind::OutOfMemory => return Ok(None),
         Err(error) => return Err(error),
     };
-    let stamps: Option<Vec<Stamp>> = found
-        .iter()
-        .map(|stamp| stamp.or_else(|| created.next().flatten()))
-        .collect();
-    Ok(stamps.map(|stamps| Ticket::new(Arc::clone(address), stamps)))
+    let stamps = found.iter().map(|stamp| stamp.or_else(|| created.next().flatten()));
+    Ok(stamps.collect())
 }

@@ -6,14 +6,14 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{Expr, spanned::Spanned};
 
-use super::{check_scopes, scopes, tenant};
+use super::{check_scopes, scopes, tags, tenant};
 use crate::{
     args::{InvalidatesArgs, OnArg, Reference, ScopeExpr, TargetArg},
     diag::Errors,
     function::Function,
     model::{Condition, Invalidates, Scope, Target, TargetScope},
     paths::private_item,
-    uses::{compact, mentions, uses},
+    uses::{compact, mentions, unraw, uses},
 };
 
 /// The word for the value after success.
@@ -33,7 +33,7 @@ pub(crate) fn invalidates(args: &InvalidatesArgs, function: &Function, errors: &
     let mut targets = Vec::new();
     for target in &args.targets {
         check_scopes(&target.scopes, function, errors);
-        let Some(selection) = errors.keep(selection(&target.reference)) else {
+        let Some(selection) = errors.keep(selection(target)) else {
             continue;
         };
         let mut known = Known {
@@ -42,7 +42,8 @@ pub(crate) fn invalidates(args: &InvalidatesArgs, function: &Function, errors: &
             errors,
         };
         let when = target.when.as_ref().and_then(|when| known.condition(when));
-        let scopes: Vec<TargetScope> = scopes(&target.scopes, &target.reference, function)
+        let of = if target.is_tag { tags } else { scopes };
+        let scopes: Vec<TargetScope> = of(&target.scopes, &target.reference, function)
             .into_iter()
             .filter_map(|scope| known.scope(scope))
             .collect();
@@ -59,6 +60,7 @@ pub(crate) fn invalidates(args: &InvalidatesArgs, function: &Function, errors: &
             span: target.reference.span(),
             when,
             scopes,
+            is_tag: target.is_tag,
         });
     }
     Invalidates {
@@ -74,9 +76,14 @@ pub(crate) fn invalidates(args: &InvalidatesArgs, function: &Function, errors: &
     }
 }
 
-fn selection(reference: &Reference) -> syn::Result<TokenStream> {
+fn selection(target: &TargetArg) -> syn::Result<TokenStream> {
+    let reference = &target.reference;
     let span = reference.span();
     let selection = private_item("Selection", span);
+    if let (Reference::Word(kind), true) = (reference, target.is_tag) {
+        let kind = unraw(kind);
+        return Ok(quote_spanned!(span=> #selection::Tags(#kind)));
+    }
     if let Some(pattern) = reference.pattern() {
         let text = pattern.value();
         if text

@@ -8,9 +8,10 @@ use super::{
     value::Value,
 };
 use crate::{
-    entry::{EncodeError, EncodedValue, Lifetime, Meta, Negative, Split, Ticket, Windows},
+    entry::{EncodeError, EncodedValue, FoundTags, Lifetime, MOST_TAGS, Meta, Negative, Split, Stamp, Ticket, Windows},
+    key::UNSHOWN,
     loads::{Landing, Leader, LoadedValue},
-    near::{Origin, tier::Tier},
+    near::{Kept, Origin, tier::Tier},
     resource::Policies,
 };
 
@@ -23,6 +24,7 @@ pub(super) struct LoadResult<N: Tier<T>, T> {
     stored: Option<EncodedValue>,
     is_negative: bool,
     lifetime: Option<Lifetime>,
+    tags: FoundTags,
     /// For the near cache.
     held: Option<N::Held>,
     landed: Landing,
@@ -39,14 +41,17 @@ impl Lookup {
     ) -> LoadResult<N, ValueOf<R, T>> {
         let waited_for = leader.is_some_and(Leader::has_waiters);
         let may_fill = may_fill && self.entry.is_some();
-        let (lifetime, filling) = match disposition {
-            Disposition::Store(lifetime) => (lifetime, may_fill),
-            Disposition::Leave => (None, false),
+        let (lifetime, tags, filling) = match disposition {
+            Disposition::Store(lifetime, tags) => {
+                let are_good = self.are_good(&tags);
+                (lifetime, tags, may_fill && are_good)
+            }
+            Disposition::Leave => (None, FoundTags::new(), false),
             Disposition::Absent(depth) => {
                 return self.negative(Negative::Absent(depth), Landing::Absent(depth), may_fill);
             }
             Disposition::StoreError(error) => return self.negative(Negative::Error(error), Landing::Failed, may_fill),
-            Disposition::Failed => (None, false),
+            Disposition::Failed => (None, FoundTags::new(), false),
         };
         let prepared = T::Split::with_value(returned, |value| {
             let encoded = (waited_for || filling)
@@ -63,9 +68,23 @@ impl Lookup {
             stored: encoded.filter(|_| filling),
             is_negative: false,
             lifetime,
+            tags,
             held,
             landed,
         }
+    }
+
+    /// Whether a result with these tags can be stored; otherwise that is said once.
+    fn are_good(&self, tags: &FoundTags) -> bool {
+        let site = self.call.site;
+        if tags.len() > MOST_TAGS {
+            site.warn_of_tags("has more than 32 tags");
+        } else if tags.iter().any(|(_, value)| value == UNSHOWN) {
+            site.warn_of_tags("has a tag whose `Display` returned an error");
+        } else {
+            return true;
+        }
+        false
     }
 
     /// A result that is no value, stored for the function's `negative_ttl`.
@@ -75,6 +94,7 @@ impl Lookup {
             stored: ttl.and_then(|_| negative.encode()),
             is_negative: true,
             lifetime: ttl.map(Lifetime::new),
+            tags: FoundTags::new(),
             held: None,
             landed,
         }
@@ -116,6 +136,7 @@ impl Lookup {
             stored,
             is_negative,
             lifetime,
+            tags,
             held,
             landed,
         } = loaded;
@@ -135,12 +156,37 @@ impl Lookup {
             load_duration,
             is_negative,
         };
-        let filled = self.engine().fill(&ticket, meta, &encoded).await;
-        if let (Some(near), Some(held), true) = (&self.near, held, filled) {
-            let stamps = ticket.stamps().iter().copied();
+        let of_tags = if tags.is_empty() {
+            let filled = self.engine().fill(&ticket, meta, &encoded).await;
+            filled.then(Vec::new)
+        } else {
+            // Boxed: most functions have no tags, and all have room for this.
+            Box::pin(self.fill_tagged(&ticket, meta, &encoded, &tags)).await
+        };
+        if let (Some(near), Some(held), Some(of_tags)) = (&self.near, held, of_tags) {
             let ttl = self.near_ttl(meta.ttl, || load_duration);
-            near.keep::<V, N>(Origin::Loaded, held, stamps, ttl, encoded.len());
+            let kept = Kept {
+                origin: Origin::Loaded,
+                ttl,
+                encoded: encoded.len(),
+                marked: ticket.stamps().len(),
+            };
+            let stamps = ticket.stamps().iter().copied().chain(of_tags);
+            near.keep::<V, N>(kept, held, stamps);
         }
+    }
+
+    /// Fills under the stamps of tags, too, and returns these.
+    async fn fill_tagged(
+        &self,
+        ticket: &Ticket,
+        meta: Meta,
+        encoded: &EncodedValue,
+        tags: &FoundTags,
+    ) -> Option<Vec<Stamp>> {
+        let (tagged, stamps) = self.engine().fill_tagged(ticket, meta, encoded, tags).await?;
+        self.call.known.tags.set(tagged);
+        Some(stamps)
     }
 
     /// A time-to-live, shortened by a random part of what it may be shortened by.

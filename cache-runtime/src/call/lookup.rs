@@ -19,7 +19,8 @@ use crate::{
     cache::{Engine, Outcome, report},
     entry::{Envelope, Function, Identity, Negative, Rejection, Split, Ticket, Windows},
     loads::Moment,
-    near::{NearLookup, Origin, tier::Tier},
+    near::{Kept, NearLookup, Origin, tier::Tier},
+    protocol,
     resource::Policies,
 };
 
@@ -102,6 +103,7 @@ impl Lookup {
         let known = &self.call.known;
         let entry = EntryRef {
             address: Arc::clone(&known.address),
+            tagged: known.tagged(),
             identity: Identity {
                 fingerprint: known.fingerprint,
                 shape: self.results.shape,
@@ -116,9 +118,9 @@ impl Lookup {
     async fn look<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(&mut self, entry: &EntryRef) -> Answer<R> {
         let engine = &self.call.cache.engine;
         if let Some(near) = &mut self.near {
-            near.mark(&entry.address);
+            near.mark(entry.asked());
             if near.has_unchecked() {
-                let Some(stamps) = engine.read_stamps(&entry.address).await else {
+                let Some(stamps) = engine.read_stamps(entry.asked()).await else {
                     return Answer::Load(None, Outcome::Bypass);
                 };
                 if let Some(value) = near.checked::<ValueOf<R, T>, N>(&stamps) {
@@ -132,7 +134,11 @@ impl Lookup {
             ticket,
             rejected,
             is_known,
-        } = entry.answer(engine.read(&entry.address, &entry.identity).await);
+        } = entry.answer(
+            engine
+                .read(&entry.address, entry.tagged.as_ref(), &entry.identity)
+                .await,
+        );
         if rejected == Some(Rejection::Function) {
             self.call.site.note_shared_key(entry.address.entry());
         }
@@ -165,11 +171,34 @@ impl Lookup {
             return self.restore_negative::<R, T>(entry, envelope);
         }
         let (value, len) = self.decode::<ValueOf<R, T>>(entry, envelope)?;
+        let marked = if entry.address.kinds().is_empty() {
+            usize::MAX
+        } else {
+            self.note_tags(entry, envelope)
+        };
         if let Some((near, held)) = self.near.as_ref().zip(N::hold(&value)) {
-            let ttl = self.near_ttl(envelope.remaining(), || envelope.load_duration());
-            near.keep::<ValueOf<R, T>, N>(Origin::Read, held, envelope.stamps(), ttl, len);
+            let kept = Kept {
+                origin: Origin::Read,
+                ttl: self.near_ttl(envelope.remaining(), || envelope.load_duration()),
+                encoded: len,
+                marked,
+            };
+            let stamps = envelope.stamps().chain(envelope.tags().map(|tag| tag.stamp));
+            near.keep::<ValueOf<R, T>, N>(kept, held, stamps);
         }
         Some(T::Split::restore(value))
+    }
+
+    /// Takes note of the tags of an entry. Returns of how many of its stamps the near cache may have marks: were others asked for than
+    /// those of its tags, it has those of the others.
+    #[cold]
+    fn note_tags(&self, entry: &EntryRef, envelope: &Envelope) -> usize {
+        let tagged = protocol::with_tags(&entry.address, envelope);
+        if tagged.tags() == entry.asked().tags() {
+            return usize::MAX;
+        }
+        self.call.known.tags.set(Arc::new(tagged));
+        entry.address.stamps().len()
     }
 
     /// The value of an entry, and how long it is encoded.

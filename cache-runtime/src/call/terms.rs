@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::value::{CacheValue, Value};
-use crate::entry::{Lifetime, Negative, Split};
+use crate::entry::{FoundTags, Lifetime, Negative, Split};
 
 /// That a load has not ended in time: `load_timeout(hard = …)`. The error of a function with that option is made of it, by `From`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,11 +43,13 @@ impl fmt::Display for LoadTimeout {
 
 impl std::error::Error for LoadTimeout {}
 
-/// What an attribute says of the results of its function: what is not stored, for how long the rest, and which errors are.
-pub struct Terms<R, S, U, L = Declared, C = NoErrors> {
+/// What an attribute says of the results of its function: what is not stored, for how long the rest, which errors are, and what the rest
+/// depends on.
+pub struct Terms<R, S, U, L = Declared, C = NoErrors, G = NoTags> {
     unless: U,
     lifetime: L,
     errors: C,
+    tags: G,
     late: Option<fn(LoadTimeout) -> R>,
     split: PhantomData<fn() -> (R, S)>,
 }
@@ -66,6 +68,13 @@ pub struct NoErrors;
 /// `cache_err = |error| …`.
 pub struct ByError<C>(C);
 
+/// Results have no tags.
+#[expect(clippy::exhaustive_structs, reason = "it says nothing")]
+pub struct NoTags;
+
+/// `tags(…)`.
+pub struct FromValue<G>(G);
+
 impl<R, S: Split<R, Value: CacheValue<U>>, U: FnOnce(&S::Value) -> bool> Terms<R, S, U> {
     /// Stores what `unless` returns `false` for.
     pub fn new(_split: S, unless: U) -> Self {
@@ -73,15 +82,16 @@ impl<R, S: Split<R, Value: CacheValue<U>>, U: FnOnce(&S::Value) -> bool> Terms<R
             unless,
             lifetime: Declared,
             errors: NoErrors,
+            tags: NoTags,
             late: None,
             split: PhantomData,
         }
     }
 }
 
-impl<R, S: Split<R>, U, L, C> Terms<R, S, U, L, C> {
+impl<R, S: Split<R>, U, L, C, G> Terms<R, S, U, L, C, G> {
     /// The attribute's `ttl`, as a closure.
-    pub fn lifetime<V, I>(self, lifetime: V) -> Terms<R, S, U, ByValue<V>, C>
+    pub fn lifetime<V, I>(self, lifetime: V) -> Terms<R, S, U, ByValue<V>, C, G>
     where
         V: FnOnce(&S::Value) -> I,
         I: Into<Lifetime>,
@@ -90,13 +100,14 @@ impl<R, S: Split<R>, U, L, C> Terms<R, S, U, L, C> {
             unless: self.unless,
             lifetime: ByValue(lifetime),
             errors: self.errors,
+            tags: self.tags,
             late: self.late,
             split: PhantomData,
         }
     }
 
     /// The attribute's `cache_err`.
-    pub fn cache_err<E>(self, errors: E) -> Terms<R, S, U, L, ByError<E>>
+    pub fn cache_err<E>(self, errors: E) -> Terms<R, S, U, L, ByError<E>, G>
     where
         E: FnOnce(&S::Error) -> bool,
         S::Error: Serialize + DeserializeOwned,
@@ -105,6 +116,22 @@ impl<R, S: Split<R>, U, L, C> Terms<R, S, U, L, C> {
             unless: self.unless,
             lifetime: self.lifetime,
             errors: ByError(errors),
+            tags: self.tags,
+            late: self.late,
+            split: PhantomData,
+        }
+    }
+
+    /// The attribute's `tags`: what a result depends on, each kind with its values as they stand in keys.
+    pub fn tags<F>(self, tags: F) -> Terms<R, S, U, L, C, FromValue<F>>
+    where
+        F: FnOnce(&S::Value) -> Vec<(&'static str, Vec<String>)>,
+    {
+        Terms {
+            unless: self.unless,
+            lifetime: self.lifetime,
+            errors: self.errors,
+            tags: FromValue(tags),
             late: self.late,
             split: PhantomData,
         }
@@ -121,8 +148,8 @@ impl<R, S: Split<R>, U, L, C> Terms<R, S, U, L, C> {
 /// What is to become of what a load has returned.
 #[derive(Debug)]
 pub enum Disposition {
-    /// It is stored, for this long; for the declared time, if that does not say.
-    Store(Option<Lifetime>),
+    /// It is stored under these tags, for this long; for the declared time, if that does not say.
+    Store(Option<Lifetime>, FoundTags),
     /// It is not stored.
     Leave,
     /// It says that there is nothing.
@@ -166,6 +193,28 @@ pub trait ErrorTerms<R, S> {
     fn restore(error: &RawValue) -> Option<R>;
 }
 
+/// What a value depends on.
+pub trait TagTerms<V> {
+    /// The tags.
+    fn tags(self, value: &V) -> FoundTags;
+}
+
+impl<V> TagTerms<V> for NoTags {
+    fn tags(self, _value: &V) -> FoundTags {
+        FoundTags::new()
+    }
+}
+
+impl<V, G: FnOnce(&V) -> Vec<(&'static str, Vec<String>)>> TagTerms<V> for FromValue<G> {
+    fn tags(self, value: &V) -> FoundTags {
+        let of_kind = |(kind, values): (&'static str, Vec<String>)| values.into_iter().map(move |value| (kind, value));
+        let mut tags: FoundTags = self.0(value).into_iter().flat_map(of_kind).collect();
+        tags.sort_unstable();
+        tags.dedup();
+        tags
+    }
+}
+
 impl<V> ValueTerms<V> for Declared {
     fn lifetime(self, _value: &V) -> Option<Lifetime> {
         None
@@ -203,12 +252,13 @@ where
     }
 }
 
-impl<R, S, U, L, C> LoadTerms<R> for Terms<R, S, U, L, C>
+impl<R, S, U, L, C, G> LoadTerms<R> for Terms<R, S, U, L, C, G>
 where
     S: Split<R, Value: Value>,
     U: FnOnce(&S::Value) -> bool,
     L: ValueTerms<S::Value>,
     C: ErrorTerms<R, S>,
+    G: TagTerms<S::Value>,
 {
     type Split = S;
 
@@ -217,12 +267,15 @@ where
             unless,
             lifetime,
             errors,
+            tags,
             ..
         } = self;
-        let stored = S::with_value(returned, |value| (!unless(value)).then(|| lifetime.lifetime(value)));
+        let stored = S::with_value(returned, |value| {
+            (!unless(value)).then(|| (lifetime.lifetime(value), tags.tags(value)))
+        });
         match (stored, S::absence(returned)) {
-            (Some(Some(Some(lifetime))), _) if lifetime.ttl().is_zero() => Disposition::Leave,
-            (Some(Some(lifetime)), _) => Disposition::Store(lifetime),
+            (Some(Some((Some(lifetime), _))), _) if lifetime.ttl().is_zero() => Disposition::Leave,
+            (Some(Some((lifetime, tags))), _) => Disposition::Store(lifetime, tags),
             (Some(None), _) => Disposition::Leave,
             (None, Some(depth)) => Disposition::Absent(depth),
             (None, None) => errors

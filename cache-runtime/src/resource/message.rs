@@ -50,6 +50,15 @@ pub(super) const fn not_soft(resource: &Resource) -> ! {
     panic!("{}", text.as_str())
 }
 
+/// Ends the compilation: a tag is invalidated softly.
+#[track_caller]
+pub(super) const fn a_soft_tag(kind: &str) -> ! {
+    let text = Text::new("the tag `")
+        .push(kind)
+        .push("` is invalidated strictly: there are no soft stamps of tags\nhelp: leave `soft` out, or invalidate the tag in a function of its own");
+    panic!("{}", text.as_str())
+}
+
 /// Ends the compilation: `group` has no parameter `name`.
 #[track_caller]
 pub(super) const fn parameter_not_declared(group: &Group, name: &str) -> ! {
