@@ -3,6 +3,7 @@
 mod allocations;
 mod codecs;
 mod cold_key;
+mod encoded;
 mod expansion;
 mod http;
 mod invalidation;
@@ -37,6 +38,7 @@ pub(crate) const ALL: &[Measurement] = &[
     redis_latency::MEASUREMENT,
     redis_throughput::MEASUREMENT,
     codecs::MEASUREMENT,
+    encoded::MEASUREMENT,
     near::MEASUREMENT,
     allocations::MEASUREMENT,
     out_of_use::MEASUREMENT,

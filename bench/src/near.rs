@@ -115,6 +115,32 @@ async fn cached_shared(company: i64, year: i32, filter: &Filter, page: u32, page
     Arc::new(load(page, page_size))
 }
 
+/// `amalgam-cache` under keys that are ready: what a call costs that does not make one.
+pub(crate) struct Amalgam(amalgam::Cache<Arc<Page>>);
+
+impl Amalgam {
+    /// # Errors
+    ///
+    /// What it says of its options.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self(amalgam::Cache::builder().try_build()?))
+    }
+
+    /// # Panics
+    ///
+    /// If it fails, which it has no reason for.
+    pub(crate) async fn shared(&self, (key, query): &(String, Query)) -> Arc<Page> {
+        let (page, page_size) = (query.page, query.page_size);
+        let answer = self
+            .0
+            .get_or_set(key.as_str(), move |_| async move {
+                Ok::<_, std::convert::Infallible>(Arc::new(load(page, page_size)))
+            })
+            .await;
+        answer.expect("nothing can fail in memory")
+    }
+}
+
 /// `moka` under the keys that its users format.
 pub(crate) struct Moka(moka::future::Cache<String, Arc<Page>>);
 

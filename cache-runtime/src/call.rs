@@ -23,6 +23,7 @@ mod fill;
 mod lease;
 mod load;
 mod lookup;
+mod mode;
 mod nowhere;
 mod recognition;
 mod refresh;
@@ -36,6 +37,7 @@ mod value;
 pub use self::{
     arguments::{KeyArg, KeyWriter, in_key},
     cached::{cached, cached_owned, cached_with, never},
+    mode::{bypass, peek, refresh},
     nowhere::nowhere,
     site::Site,
     skip::{Probe, skippable},

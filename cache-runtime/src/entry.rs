@@ -3,6 +3,7 @@
 
 mod codec;
 mod compression;
+mod encoded;
 mod envelope;
 mod exact;
 mod fingerprint;
@@ -18,6 +19,7 @@ mod word;
 pub use self::{
     codec::Codec,
     compression::Compression,
+    encoded::Encoded,
     envelope::{Envelope, Identity, Rejection},
     identity::Item,
     lifetime::Lifetime,
@@ -28,6 +30,7 @@ pub use self::{
 };
 pub(crate) use self::{
     codec::{EncodeError, EncodedValue},
+    encoded::is_encoded,
     envelope::{Meta, Sealing},
     exact::{Exact, NotExact},
     fingerprint::{Fidelity, Structure},

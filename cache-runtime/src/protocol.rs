@@ -74,8 +74,7 @@ pub(crate) async fn read_sealed(
     // it either removes those of this ticket yet, or is seen here.
     if let Reading::Miss { ticket, .. } | Reading::Stale { ticket, .. } = &mut reading
         && ticket.is_some()
-        && address.has_holds()
-        && store.is_held(address.stamps()).await?
+        && is_held(store, address).await?
     {
         *ticket = None;
     }
@@ -91,6 +90,26 @@ pub(crate) async fn read_sealed(
         },
         reading => reading,
     })
+}
+
+/// The right to replace whatever stands at an address, which is not looked at: one round trip, and the further ones of a
+/// [`read`] that is a miss. `None` as for that.
+pub(crate) async fn ticket(store: &dyn Store, address: &Arc<Address>) -> Result<Option<Ticket>, StoreError> {
+    let found = store.read_stamps(address).await?;
+    let stamps = complete(store, address.stamps(), &found).await?;
+    let ticket = stamps.map(|stamps| Ticket::new(Arc::clone(address), stamps));
+    let ticket = if address.kinds().is_empty() {
+        ticket
+    } else {
+        tags::with_epochs(store, ticket).await?
+    };
+    // After the stamps, as for a miss.
+    let usable = ticket.is_some() && !is_held(store, address).await?;
+    Ok(ticket.filter(|_| usable))
+}
+
+async fn is_held(store: &dyn Store, address: &Address) -> Result<bool, StoreError> {
+    Ok(address.has_holds() && store.is_held(address.stamps()).await?)
 }
 
 async fn read_entry(
@@ -208,12 +227,16 @@ pub fn seal(
     Sealing::default().seal(meta, ticket.address().entry(), ticket.stamps(), &value)
 }
 
-/// Creates the missing stamps, before the load that will be stored under them. `None` if one could not be had.
+/// Creates the missing stamps, if any are, before the load that will be stored under them. `None` if one could not be had.
 async fn complete(
     store: &dyn Store,
     keys: &[StampKey],
     found: &[Option<Stamp>],
 ) -> Result<Option<Vec<Stamp>>, StoreError> {
+    let current: Option<Vec<Stamp>> = found.iter().copied().collect();
+    if current.is_some() {
+        return Ok(current);
+    }
     let mut fresh = Vec::with_capacity(found.len());
     for (key, stamp) in keys.iter().zip(found) {
         if stamp.is_none() {

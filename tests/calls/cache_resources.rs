@@ -42,4 +42,19 @@ cache_runtime::resources! {
 
     balance { ttl = 60, scope(account: u32) }
     statement { ttl = 60, scope(account: u32) }
+
+    shelf { ttl = 60 }
+    shelf_near { ttl = 60 }
+    shelf_checked { ttl = 60 }
+    shelf_leased { ttl = 60 }
+    shelf_limited { ttl = 60, max_loads = 1 }
+    shelf_safe { ttl = 60, crash_safe }
+    shelf_fallible { ttl = 60 }
+    shelf_above { ttl = 60 }
+    shelf_circle { ttl = 60 }
+
+    encoded { ttl = 60 }
+    decoded { ttl = 60 }
+    encoded_near { ttl = 60 }
+    encoded_either { ttl = 60 }
 }

@@ -5,6 +5,7 @@ mod caching;
 #[cfg(feature = "codecs")]
 mod codecs;
 mod costs;
+mod encoded;
 mod faithful;
 mod flights;
 mod identity;
@@ -13,6 +14,7 @@ mod limits;
 mod liveness;
 mod liveness_circles;
 mod liveness_random;
+mod modes;
 mod near;
 mod spawned;
 #[cfg(feature = "codecs")]

@@ -8,7 +8,7 @@ use crate::{
     bench::{Bench, one_thread, say},
     figure::{Figure, Must, OURS, Unit},
     measure::{Contender, busy, interleaved},
-    near::{Moka, Tracked, page, page_by_cached, queries, shared, shared_by_cached, shared_by_cached_plainly},
+    near::{Amalgam, Moka, Tracked, page, page_by_cached, queries, shared, shared_by_cached, shared_by_cached_plainly},
     work::{LARGE, Query, SMALL},
 };
 
@@ -31,12 +31,17 @@ fn returning_shared(bench: Bench, runtime: &Runtime) -> Result<Vec<Figure>> {
     let queries = &queries(SMALL);
     let tracked = runtime.block_on(Tracked::start(queries))?;
     let moka = Moka::new();
+    let amalgam = Amalgam::new()?;
+    let keyed: Vec<_> = queries.iter().map(|query| (query.formatted(), query.clone())).collect();
     for query in queries {
         runtime.block_on(async {
             shared_by_cached(query).await;
             shared_by_cached_plainly(query).await;
             moka.shared(query).await;
         });
+    }
+    for keyed in &keyed {
+        runtime.block_on(amalgam.shared(keyed));
     }
     let asked = tracked.asked();
     let window = bench.window();
@@ -64,17 +69,23 @@ fn returning_shared(bench: Bench, runtime: &Runtime) -> Result<Vec<Figure>> {
                     black_box(moka.shared(query).await);
                 }))
             }),
+            Contender::new("amalgam-cache, key at hand", || {
+                Ok(busy(runtime, window, &keyed, async |keyed: &(String, Query)| {
+                    black_box(amalgam.shared(keyed).await);
+                }))
+            }),
         ],
     )?;
     ensure!(tracked.asked() == asked, "not all hits were near hits");
     runtime.block_on(tracked.close());
-    let [ours, cached, plainly, moka] = series.try_into().expect("four contenders");
+    let [ours, cached, plainly, moka, amalgam] = series.try_into().expect("five contenders");
     let figure =
         |peer| Figure::new(MEASUREMENT.name, "returning an Arc", Unit::Nanoseconds, ours.clone()).against(peer);
     Ok(vec![
         figure(cached).must(Must::RatioAtMost(0.65)),
         figure(plainly),
         figure(moka).must(Must::RatioAtMost(0.5)),
+        figure(amalgam).must(Must::RatioAtMost(0.75)),
     ])
 }
 

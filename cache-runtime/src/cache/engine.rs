@@ -143,6 +143,12 @@ impl Engine {
         Some(reading)
     }
 
+    /// The right to replace whatever stands at an address ([`protocol::ticket`]). `None` as for [`read`](Self::read).
+    pub(crate) async fn ticket(&self, address: &Arc<Address>) -> Option<Option<Ticket>> {
+        let store = self.store_for(address)?;
+        self.current(&**store, pin!(protocol::ticket(&**store, address))).await
+    }
+
     /// Asks the store for the stamps of an address alone. `None` as for [`read`](Self::read).
     pub(crate) async fn read_stamps(&self, address: &Arc<Address>) -> Option<Vec<Option<Stamp>>> {
         let store = self.store_for(address)?;

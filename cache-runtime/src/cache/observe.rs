@@ -26,17 +26,20 @@ pub enum Outcome {
     Bypass,
     /// An entry was there and was refused: loaded.
     Rejected,
+    /// Loaded anew, whatever is stored, inside of [`refresh`](crate::refresh).
+    Refreshed,
 }
 
 words! {
     /// The spelling in logs and metrics.
-    Outcome, "write hit, near_hit, stale_hit, miss, bypass or rejected" {
+    Outcome, "write hit, near_hit, stale_hit, miss, bypass, rejected or refreshed" {
         Hit = "hit",
         NearHit = "near_hit",
         StaleHit = "stale_hit",
         Miss = "miss",
         Bypass = "bypass",
         Rejected = "rejected",
+        Refreshed = "refreshed",
     }
 }
 

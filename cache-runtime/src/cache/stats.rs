@@ -21,6 +21,8 @@ pub struct Stats {
     pub bypasses: u64,
     /// Calls that found an entry and refused it.
     pub rejected: u64,
+    /// Calls that loaded anew inside of [`refresh`](crate::refresh).
+    pub refreshed: u64,
     /// Bodies run.
     pub loads: u64,
     /// Calls that were given the value of a load that another call ran.
@@ -56,7 +58,7 @@ impl Stats {
     #[expect(clippy::cast_precision_loss, reason = "a ratio of counts needs no more than 52 bits")]
     pub fn hit_rate(&self) -> f64 {
         let hits = self.hits + self.near_hits + self.stale_hits;
-        let calls = hits + self.misses + self.bypasses + self.rejected;
+        let calls = hits + self.misses + self.bypasses + self.rejected + self.refreshed;
         if calls == 0 { 0.0 } else { hits as f64 / calls as f64 }
     }
 }
@@ -78,7 +80,7 @@ macro_rules! counters {
 }
 
 counters! {
-    hits, near_hits, stale_hits, misses, bypasses, rejected, loads, shared_loads, queued_loads,
+    hits, near_hits, stale_hits, misses, bypasses, rejected, refreshed, loads, shared_loads, queued_loads,
     taken_over_loads, refreshes, failed_refreshes, timed_out_loads, fills,
     failed_fills, invalidations, swept,
 }
@@ -92,6 +94,7 @@ impl Counters {
             Outcome::Miss => &self.misses,
             Outcome::Bypass => &self.bypasses,
             Outcome::Rejected => &self.rejected,
+            Outcome::Refreshed => &self.refreshed,
         }
         .add(1);
     }

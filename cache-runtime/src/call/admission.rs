@@ -1,5 +1,6 @@
 //! Whether a call may be answered from the cache, as far as what its task is inside of says.
 
+use super::mode::Mode;
 use crate::{
     cache::{Cache, CurrentCache},
     invalidation::Changes,
@@ -18,20 +19,23 @@ pub(super) enum Admission {
 }
 
 impl Admission {
-    /// The cache of a call of `resource`: the one that is `named` by its attribute, else the task's, else the installed one; and
-    /// whether that may answer. One look at what the task carries for both.
-    pub(super) fn of_call(named: Option<&Cache>, resource: &str) -> (CurrentCache, Self) {
-        let (mut own, mut admission) = (named.cloned(), Self::Cached);
+    /// The cache of a call of `resource`: the one that is `named` by its attribute, else the task's, else the installed one;
+    /// whether that may answer; and the task's mode. One look at what the task carries for all of it.
+    pub(super) fn of_call(named: Option<&Cache>, resource: &str) -> (CurrentCache, Self, Option<Mode>) {
+        let (mut own, mut admission, mut mode) = (named.cloned(), Self::Cached, None);
         look(|context| {
             own = own.take().or_else(|| context.get().cloned());
-            admission = Self::of(resource, context);
+            mode = Mode::of(context);
+            admission = Self::of(resource, context, mode.as_ref());
             Some(())
         });
-        (CurrentCache::of(own), admission)
+        (CurrentCache::of(own), admission, mode)
     }
 
-    fn of(resource: &str, context: &Context) -> Self {
-        if context.get().is_some_and(TransactionLog::is_open) {
+    fn of(resource: &str, context: &Context, mode: Option<&Mode>) -> Self {
+        if mode.is_some_and(Mode::is_bypass) {
+            Self::Uncached
+        } else if context.get().is_some_and(TransactionLog::is_open) {
             // What is read inside a transaction may be seen by nobody else yet.
             Self::Uncached
         } else if context.get::<Changes>().is_some_and(|changes| changes.name(resource)) {

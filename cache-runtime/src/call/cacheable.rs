@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::site::Site;
+use super::{mode::Mode, site::Site};
 use crate::{cache::Cache, key::recent::KnownCall, near::NearLookup};
 
 /// A call that is to be cached.
@@ -13,4 +13,6 @@ pub(super) struct CacheableCall {
     pub(super) known: Arc<KnownCall>,
     pub(super) near: Option<Box<NearLookup>>,
     pub(super) ttl: Duration,
+    /// That of the task.
+    pub(super) mode: Option<Mode>,
 }

@@ -1,15 +1,13 @@
 //! The way of a call: lookup, load, fill.
 
-use std::{
-    pin::{Pin, pin},
-    sync::atomic::AtomicBool,
-};
+use std::{pin::Pin, sync::atomic::AtomicBool};
 
 use tokio::time::Instant;
 
 use super::{
     load::{Fallback, Loaded},
     lookup::{Answer, Lookup},
+    mode::Mode,
     start::Call,
     terms::{LoadTerms, Terms, ValueOf},
     value::CacheValue,
@@ -41,7 +39,10 @@ where
 {
     let mut lookup = match begin::<R, T, N, F>(call) {
         Begun::Answered(answer) => return answer,
-        Begun::Uncached(cache, resource) => return uncached(cache.as_ref(), resource, body).await,
+        Begun::Uncached(call) => {
+            call.before_load().await;
+            return body.await;
+        }
         Begun::Lookup(lookup) => lookup,
     };
     let ticket = match lookup.answer::<R, T, N>().await {
@@ -59,6 +60,7 @@ where
         }
         Answer::Load(ticket, outcome) => {
             lookup.report(outcome);
+            Mode::before_load(lookup.call.mode.as_ref()).await;
             ticket
         }
     };
@@ -78,9 +80,10 @@ where
 {
     let mut lookup = match begin::<R, T, N, F>(call) {
         Begun::Answered(answer) => return answer,
-        Begun::Uncached(cache, resource) => {
+        Begun::Uncached(call) => {
+            call.before_load().await;
             let (_, body) = prepare();
-            return uncached(cache.as_ref(), resource, pin!(body)).await;
+            return body.await;
         }
         Begun::Lookup(lookup) => lookup,
     };
@@ -109,6 +112,7 @@ where
         }
         Answer::Load(ticket, outcome) => {
             lookup.report(outcome);
+            Mode::before_load(lookup.call.mode.as_ref()).await;
             ticket
         }
     };
@@ -123,8 +127,26 @@ enum Begun<R> {
     /// The near cache answers.
     Answered(R),
     /// The cache has nothing to do with it, if there is one.
-    Uncached(Option<Cache>, &'static str),
+    Uncached(UncachedCall),
     Lookup(Lookup),
+}
+
+/// A call whose body runs, unless the task only looks what is there.
+struct UncachedCall {
+    cache: Option<Cache>,
+    resource: &'static str,
+    mode: Option<Mode>,
+}
+
+impl UncachedCall {
+    async fn before_load(self) {
+        let engine: Option<&Engine> = self.cache.as_ref().map(|cache| &*cache.engine);
+        report(engine, self.resource, None, Outcome::Bypass, None);
+        Mode::before_load(self.mode.as_ref()).await;
+        if let Some(engine) = engine {
+            engine.counters.loads.add(1);
+        }
+    }
 }
 
 fn begin<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>, F>(call: Call) -> Begun<R> {
@@ -133,19 +155,20 @@ fn begin<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>, F>(call: Call) -> Begun<R> 
         report(call.engine(), resource, None, Outcome::NearHit, None);
         return Begun::Answered(T::Split::restore(value));
     }
+    let uncached = |cache, mode| Begun::Uncached(UncachedCall { cache, resource, mode });
     let mut call = match call.into_cacheable() {
         Ok(call) => call,
-        Err(cache) => {
+        Err((cache, mode)) => {
             if cache.is_none() {
                 note_absent();
             }
-            return Begun::Uncached(cache, resource);
+            return uncached(cache, mode);
         }
     };
     let function = Function::of::<F>(call.site.item());
     let results = call.site.results.get::<ValueOf<R, T>>(function, call.site.version());
     if results.is_given_up() {
-        return Begun::Uncached(Some(call.cache), resource);
+        return uncached(Some(call.cache), call.mode);
     }
     Begun::Lookup(Lookup {
         near: call.near.take(),
@@ -174,16 +197,6 @@ impl Lookup {
             Loaded::OtherFailed => body.await,
         }
     }
-}
-
-/// Runs the body of a call that the cache has nothing to do with.
-async fn uncached<R, F: Future<Output = R>>(cache: Option<&Cache>, resource: &'static str, body: Pin<&mut F>) -> R {
-    let engine: Option<&Engine> = cache.map(|cache| &*cache.engine);
-    report(engine, resource, None, Outcome::Bypass, None);
-    if let Some(engine) = engine {
-        engine.counters.loads.add(1);
-    }
-    body.await
 }
 
 /// The `unless` of an attribute without one.

@@ -8,7 +8,10 @@ use super::{
     value::Value,
 };
 use crate::{
-    entry::{EncodeError, EncodedValue, FoundTags, Lifetime, MOST_TAGS, Meta, Negative, Split, Stamp, Ticket, Windows},
+    entry::{
+        EncodeError, EncodedValue, FoundTags, Lifetime, MOST_TAGS, Meta, Negative, Split, Stamp, Ticket, Windows,
+        is_encoded,
+    },
     key::UNSHOWN,
     loads::{Landing, Leader, LoadedValue},
     near::{Kept, Origin, tier::Tier},
@@ -115,7 +118,9 @@ impl Lookup {
         let encoded = engine.encode(value, site.written_in(), limit, fidelity);
         match &encoded {
             Ok(encoded) => {
-                site.note_codec(encoded.codec);
+                if !is_encoded::<V>() {
+                    site.note_codec(encoded.codec);
+                }
                 results.note_faithful();
             }
             Err(EncodeError::Changed) => results.note_unfaithful(site.path(), "what would be stored is another value"),

@@ -149,6 +149,9 @@ impl Lookup {
             None => LoadKey::unstamped(self.function, &known.address, known.fingerprint),
         };
         let (resource, backstop) = (self.call.site.resource(), engine.settings.load_backstop);
+        if self.is_anew() {
+            return engine.flights.replace(key, resource, caller);
+        }
         loads::join(&engine.flights, key, resource, self.began, caller, backstop).await
     }
 
@@ -174,7 +177,8 @@ impl Lookup {
         (leader, mut ticket): Again,
     ) -> ControlFlow<Turn<R>, Again> {
         let slot = self.slot(load, leader.as_ref()).await;
-        if slot.waited || leader.as_ref().is_some_and(Leader::follows) {
+        let may_be_filled = slot.waited || leader.as_ref().is_some_and(Leader::follows);
+        if may_be_filled && !self.is_anew() {
             ticket = self.look_again::<R, T, N>(leader.as_ref(), ticket).await?;
         }
         let mut permit = Permit {
@@ -232,8 +236,11 @@ impl Lookup {
 
     /// The lease of the load, if the function wants one and there is a ticket to fill with.
     async fn lease(&self, load: &Arc<Load>, leader: Option<&Leader>, ticket: Option<Ticket>) -> LeaseOutcome {
-        // Who loads because somebody else waits for it, or seems to, does not wait for the lease of that one.
-        let may_wait = |leader: &Leader| !matches!(leader.takeover(), Some(Takeover::Circle | Takeover::Overdue));
+        // Who loads because somebody else waits for it, or seems to, does not wait for the lease of that one; nor who shares no load that
+        // began before.
+        let may_wait = |leader: &Leader| {
+            !self.is_anew() && !matches!(leader.takeover(), Some(Takeover::Circle | Takeover::Overdue))
+        };
         let lasting = self.call.site.lease_lasts().filter(|_| leader.is_some_and(may_wait));
         match (self.entry.as_ref().zip(lasting), ticket) {
             (Some((entry, lasting)), Some(ticket)) => {

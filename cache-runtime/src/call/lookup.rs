@@ -11,6 +11,7 @@ use super::{
     cacheable::CacheableCall,
     entry_ref::{EntryRef, StaleEntry, StoreAnswer},
     load::Fallback,
+    mode::Mode,
     results::Results,
     terms::{LoadTerms, ValueOf},
     value::Value,
@@ -51,6 +52,18 @@ pub(super) enum Answer<R> {
     Stale(StaleValue<R>, Option<Ticket>),
     /// Nothing: a load.
     Load(Option<Ticket>, Outcome),
+}
+
+impl<R> Answer<R> {
+    /// The same, for a call that must not have anything loaded, neither by itself nor in the background.
+    fn without_load(self) -> Self {
+        match self {
+            Self::Early(answer, _) => Self::Hit(answer, Outcome::Hit),
+            Self::Stale(stale, _) if stale.may_revalidate => Self::Hit(stale.value, Outcome::StaleHit),
+            Self::Stale(_, ticket) => Self::Load(ticket, Outcome::Miss),
+            Self::Hit(..) | Self::Load(..) => self,
+        }
+    }
 }
 
 /// A value whose time is over, and what it may still be used for.
@@ -110,9 +123,32 @@ impl Lookup {
             },
             replaced: None,
         };
-        let answer = self.look::<R, T, N>(&entry).await;
+        let answer = if self.is_anew() {
+            self.look_for_ticket(&entry).await
+        } else {
+            self.look::<R, T, N>(&entry).await
+        };
         self.entry = Some(entry);
+        if self.call.mode.as_ref().is_some_and(Mode::is_peek) {
+            return answer.without_load();
+        }
         answer
+    }
+
+    /// Whether the call loads anew, whatever is there, and shares no load that began before it.
+    pub(super) fn is_anew(&self) -> bool {
+        self.call.mode.as_ref().is_some_and(Mode::is_refresh)
+    }
+
+    /// What the call may fill on, whatever is there.
+    async fn look_for_ticket<R>(&mut self, entry: &EntryRef) -> Answer<R> {
+        if let Some(near) = &mut self.near {
+            near.mark(&entry.address);
+        }
+        match self.engine().ticket(&entry.address).await {
+            Some(ticket) => Answer::Load(ticket, Outcome::Refreshed),
+            None => Answer::Load(None, Outcome::Bypass),
+        }
     }
 
     async fn look<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(&mut self, entry: &EntryRef) -> Answer<R> {

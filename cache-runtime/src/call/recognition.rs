@@ -41,6 +41,8 @@ pub(super) struct Recogniser<'a> {
     pub(super) function: Function,
     /// Writes what tells the call from others of the function.
     pub(super) parts: &'a dyn Fn(&mut KeyWriter<'_>),
+    /// Whether the call loads anew, whatever is kept.
+    pub(super) anew: bool,
 }
 
 /// What tells a call from others, at length.
@@ -105,6 +107,9 @@ impl Recogniser<'_> {
     fn look_near(&self, coherence: Coherence, form: &[u8]) -> NearAnswer {
         if coherence == Coherence::Tracked {
             self.engine.ensure_watch();
+        }
+        if self.anew {
+            return NearAnswer::Lookup(NearLookup::to_replace(&self.engine.near, coherence, form));
         }
         NearLookup::look(&self.engine.near, coherence, form)
     }

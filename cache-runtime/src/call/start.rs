@@ -6,6 +6,7 @@ use super::{
     admission::Admission,
     arguments::{Arguments, KeyWriter},
     cacheable::CacheableCall,
+    mode::Mode,
     recognition::{Recogniser, Recognition},
     site::Site,
 };
@@ -22,6 +23,7 @@ pub struct Call {
     cache: CurrentCache,
     /// Whether the cache may answer: nothing is encoded otherwise.
     admission: Admission,
+    mode: Option<Mode>,
     ttl: Option<Duration>,
     recognition: Recognition,
 }
@@ -29,12 +31,13 @@ pub struct Call {
 impl Call {
     /// Starts a call; `cache` is what the attribute's `cache = expr` named.
     pub fn begin(site: &'static Site, cache: Option<&Cache>) -> Self {
-        let (cache, admission) = Admission::of_call(cache, site.resource());
+        let (cache, admission, mode) = Admission::of_call(cache, site.resource());
         let has_store = cache.engine().is_some_and(|engine| engine.store().is_some());
         Self {
             site,
             cache,
             admission: if has_store { admission } else { Admission::Uncached },
+            mode,
             ttl: None,
             recognition: Recognition::Uncacheable,
         }
@@ -71,6 +74,7 @@ impl Call {
             site: self.site,
             function: Function::of::<P>(self.site.item()),
             parts: &parts,
+            anew: self.mode.as_ref().is_some_and(Mode::is_refresh),
         };
         match self.admission {
             Admission::Cached => {}
@@ -102,11 +106,12 @@ impl Call {
     }
 
     /// The call, if it is to be cached, and the runtime that it is made in can carry the cache; else the cache alone, if it has
-    /// one.
-    pub(super) fn into_cacheable(self) -> Result<CacheableCall, Option<Cache>> {
+    /// one, and the mode.
+    pub(super) fn into_cacheable(self) -> Result<CacheableCall, (Option<Cache>, Option<Mode>)> {
         let Self {
             site,
             cache,
+            mode,
             ttl,
             recognition,
             ..
@@ -120,8 +125,9 @@ impl Call {
                 site,
                 known,
                 near,
+                mode,
             }),
-            (cache, _) => Err(cache),
+            (cache, _) => Err((cache, mode)),
         }
     }
 }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::limited::LimitedWriter;
-use super::{exact::Exact, fingerprint::Fidelity};
+use super::{encoded, exact::Exact, fingerprint::Fidelity};
 
 /// What an entry's payload is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,13 +95,17 @@ impl Codec {
     /// Encodes a value, if that takes no more than `limit` bytes; of a longer one no more than that is ever held.
     ///
     /// What would not come back the same from this codec is JSON; what would not come back from JSON, either, is not encoded.
-    /// `fidelity` says what has to be looked at for that.
+    /// `fidelity` says what has to be looked at for that. The bytes of an [`Encoded`](super::Encoded) are what they are.
     pub(crate) fn encode<T: Serialize + DeserializeOwned>(
         self,
         value: &T,
         limit: usize,
         fidelity: Fidelity,
     ) -> Result<EncodedValue, EncodeError> {
+        if let Some(json) = encoded::json_of(value) {
+            let fits = json.len() <= limit;
+            return fits.then_some(EncodedValue::json(json)).ok_or(EncodeError::TooLarge);
+        }
         match self {
             Self::Json => faithful_json(value, limit, fidelity),
             #[cfg(feature = "postcard")]
@@ -129,7 +133,7 @@ impl EncodedValue {
     /// `T`'s own `Deserialize` does.
     pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         match self.codec {
-            Codec::Json => from_json(&self.bytes),
+            Codec::Json => encoded::with_json(&self.bytes).map_or_else(|| from_json(&self.bytes), Ok),
             #[cfg(feature = "postcard")]
             Codec::Postcard => postcard::decode(&self.bytes),
         }

@@ -75,6 +75,9 @@ mod tests {
             assert_eq!(error.to_string(), "write replay or flush");
         }
         let outcome = "stale".parse::<Outcome>().unwrap_err().to_string();
-        assert_eq!(outcome, "write hit, near_hit, stale_hit, miss, bypass or rejected");
+        assert_eq!(
+            outcome,
+            "write hit, near_hit, stale_hit, miss, bypass, rejected or refreshed"
+        );
     }
 }

@@ -105,6 +105,14 @@ impl<V: Clone> Flight<V> {
         }
     }
 
+    /// Whether one that leads it has made this load, by its body or by that of a load inside of it.
+    pub(super) fn is_led_around(&self, load: &Load) -> bool {
+        match &*self.state() {
+            State::Flying(crew) => crew.leaders.iter().any(|leader| load.is_within(leader)),
+            State::Landed(..) | State::Abandoned => false,
+        }
+    }
+
     /// Waits until the flight is over, however.
     pub(crate) async fn ended(&self) {
         loop {

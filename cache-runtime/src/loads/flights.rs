@@ -180,6 +180,29 @@ impl<K: FlightKey> Flights<K> {
         }
     }
 
+    /// Starts a flight in the place of the one under way, if there is one: nobody joins that any more, and it does not fill. Never
+    /// [`Role::Waiter`].
+    pub(crate) fn replace(self: &Arc<Self>, key: K, resource: &'static str, caller: Caller<'_>) -> Role<K> {
+        let load = caller.load(resource);
+        let mut table = self.table.lock();
+        let replaced = table.flying.get(&key);
+        if let (Some(replaced), Some(waiting)) = (replaced, caller.waiting())
+            && replaced.is_led_around(waiting)
+        {
+            return Role::Circle;
+        }
+        let flight = Arc::new(Flight::new(self.next(), Arc::clone(&load)));
+        table.flying.insert(key.clone(), Arc::clone(&flight));
+        Role::Leader(Leader {
+            flights: Arc::clone(self),
+            follows: false,
+            key,
+            flight,
+            load,
+            takeover: None,
+        })
+    }
+
     /// Takes the flights that depend on one of these stamps out of the table: who is aboard stays, nobody joins.
     pub(crate) fn detach(&self, stamps: &[StampKey]) {
         self.table.lock().flying.retain(|key, _| !key.depends_on(stamps));

@@ -71,12 +71,20 @@ impl NearLookup {
             }
         }
         NearAnswer::Lookup(Self {
+            unchecked,
+            ..Self::to_replace(near, coherence, form)
+        })
+    }
+
+    /// For a call that replaces what is kept.
+    pub(crate) fn to_replace(near: &Arc<Near>, coherence: Coherence, form: &[u8]) -> Self {
+        Self {
             near: Arc::clone(near),
             coherence,
             key: CallKey::new(form),
-            unchecked,
+            unchecked: None,
             marks: Marks::default(),
-        })
+        }
     }
 
     /// To be called before the store is asked: what is read from here on can be kept.

@@ -102,7 +102,7 @@ fn key(address: &Address, kind: &str, value: &str) -> Option<StampKey> {
 }
 
 /// The ticket with the epochs of the kinds of tags that the load may find, read or created now; `None` if they could not be had.
-async fn with_epochs(store: &dyn Store, ticket: Option<Ticket>) -> Result<Option<Ticket>, StoreError> {
+pub(super) async fn with_epochs(store: &dyn Store, ticket: Option<Ticket>) -> Result<Option<Ticket>, StoreError> {
     let Some(ticket) = ticket else { return Ok(None) };
     let of_epochs = Arc::new(ticket.address().of_stamps(ticket.address().epochs()));
     let found = store.read_stamps(&of_epochs).await?;
