@@ -2,6 +2,7 @@
 
 mod cached;
 mod invalidates;
+mod known;
 mod registry;
 
 use proc_macro2::{Ident, TokenStream};
