@@ -3,13 +3,15 @@
 mod cached;
 mod invalidates;
 mod options;
+mod policies;
 mod reference;
 mod resources;
 
 pub(crate) use self::{
-    cached::{CachedArgs, CodecArg, CodecName, KeyExpr, NearArg},
+    cached::{CachedArgs, CodecArg, CodecName, KeyExpr, NearArg, TtlArg},
     invalidates::{InvalidatesArgs, OnArg, TargetArg, WHEN},
-    options::{ScopeExpr, Slot},
+    options::{Keyed, ScopeExpr, Slot},
+    policies::{Policy, PolicyArgs, PolicySlot, TimeoutArgs},
     reference::{Reference, resource_ident},
     resources::{
         Declaration, GroupArgs, Member, MemberName, MemberScope, ResourceArgs, ResourcesArgs, ScopeArg, TagArgs,

@@ -5,6 +5,8 @@
 
 mod cached;
 mod invalidates;
+mod owned;
+mod policies;
 mod registry;
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
@@ -14,7 +16,6 @@ use syn::{Type, spanned::Spanned};
 use crate::{
     model::Scope,
     paths::{private, private_item, quiet},
-    uses::unraw,
 };
 
 pub(crate) use self::{cached::cached, invalidates::invalidates, registry::registry};
@@ -27,7 +28,7 @@ fn local(name: &str) -> Ident {
 /// The user's block as a pinned future of `output`. Pinned where it is made: passed by value it would stand in the caller's
 /// future twice.
 fn future(block: &TokenStream, output: &Type) -> TokenStream {
-    let body = async_block(block, output);
+    let body = async_block(None, block, output);
     // On the user's own span: to those who look for unsafe code it is that of `pin!` then, and not of the macro around it.
     quote_spanned!(output.span()=> ::core::pin::pin!(#body))
 }
@@ -35,8 +36,8 @@ fn future(block: &TokenStream, output: &Type) -> TokenStream {
 /// The user's block as a future of `output`.
 ///
 /// The return that never happens pins the type, so that a mismatch in the body points at the user's code and not at the
-/// call around it.
-fn async_block(block: &TokenStream, output: &Type) -> TokenStream {
+/// call around it. Before the block stand statements that give it what it names.
+fn async_block(given: Option<&TokenStream>, block: &TokenStream, output: &Type) -> TokenStream {
     let span = output.span().resolved_at(Span::mixed_site());
     let returned = Ident::new("__cache_returned", span);
     let pin = quote_spanned! {span=>
@@ -49,6 +50,7 @@ fn async_block(block: &TokenStream, output: &Type) -> TokenStream {
     quote! {
         async move {
             #pin
+            #given
             #block
         }
     }
@@ -104,12 +106,10 @@ fn nobody(scope: &Scope, ty: &Ident) -> TokenStream {
 }
 
 /// The values of tags of this kind, given to its type.
-fn tag_values(tag: &Scope, ty: &Ident) -> TokenStream {
-    let private = private();
-    let (kind, value) = (unraw(&tag.name), &tag.value);
+fn given_tags(tag: &Scope, ty: &Ident) -> TokenStream {
+    let value = &tag.value;
     let given = Ident::new("given", quiet(tag.span));
-    let given = quote_spanned!(tag.span=> #ty::#given(&#value));
-    quote!(#private::tag_values(#kind, #given))
+    quote_spanned!(tag.span=> #ty::#given(&#value))
 }
 
 /// A name for the type of a scope, on the user's span.

@@ -6,7 +6,7 @@ mod output;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{
-    Attribute, Expr, FnArg, Pat, Signature, Token, Type, Visibility,
+    Attribute, Expr, FnArg, Pat, PatIdent, Signature, Token, Type, Visibility,
     parse::{Parse, ParseStream},
     spanned::Spanned,
     token::Brace,
@@ -15,6 +15,9 @@ use syn::{
 
 use self::boxed::Boxed;
 use crate::{diag::Errors, uses::rename};
+
+/// What `self` is called where it is a variable like others, as `#[async_trait]` calls it.
+pub(crate) const RENAMED_SELF: &str = "__self";
 
 /// A function as it is written, its body unparsed.
 pub(crate) struct FunctionItem {
@@ -47,10 +50,30 @@ enum Form {
 /// A name that the parameters bind: the argument of a plain `name: Type`, or one of those in a pattern.
 pub(crate) struct Argument {
     pub(crate) ident: Ident,
+    /// The `mut` before the name where the body sees it.
+    pub(crate) mutability: Option<Token![mut]>,
     /// The `#[cfg]`s of the parameter.
     pub(crate) cfg: Vec<Attribute>,
     /// The whole type, if the parameter is nothing but this name.
     pub(crate) ty: Option<Type>,
+}
+
+/// The receiver of a method.
+pub(crate) struct Receiver<'a> {
+    pub(crate) written: &'a syn::Receiver,
+    /// What it is called in the body: `self`, or `__self` if `#[async_trait]` has moved it there.
+    pub(crate) ident: Ident,
+    pub(crate) mutability: Option<Token![mut]>,
+}
+
+impl Form {
+    /// The pattern that the user wrote for a parameter; `None` if it binds nothing.
+    fn pattern<'a>(&'a self, parameter: &'a Pat) -> Option<&'a Pat> {
+        match self {
+            Self::Boxed(boxed) => boxed.pattern_behind(parameter),
+            Self::Async => Some(parameter),
+        }
+    }
 }
 
 impl Parse for FunctionItem {
@@ -117,6 +140,35 @@ impl Function {
         self.item.sig.inputs.iter()
     }
 
+    /// The pattern that the user wrote for each parameter which binds something, and its type.
+    pub(crate) fn patterns(&self) -> impl Iterator<Item = (&Pat, &Type)> {
+        self.inputs().filter_map(|input| match input {
+            FnArg::Receiver(_) => None,
+            FnArg::Typed(input) => Some((self.form.pattern(&input.pat)?, &*input.ty)),
+        })
+    }
+
+    /// The receiver, if there is one.
+    pub(crate) fn receiver(&self) -> Option<Receiver<'_>> {
+        let written = self.item.sig.receiver()?;
+        let moved = match &self.form {
+            Form::Boxed(boxed) if boxed.by_async_trait => boxed.moved(&Ident::new(RENAMED_SELF, Span::call_site())),
+            _ => None,
+        };
+        Some(match moved {
+            Some(Pat::Ident(moved)) => Receiver {
+                written,
+                ident: moved.ident.clone(),
+                mutability: moved.mutability,
+            },
+            _ => Receiver {
+                written,
+                ident: written.self_token.into(),
+                mutability: written.mutability,
+            },
+        })
+    }
+
     pub(crate) fn argument(&self, name: &Ident) -> Option<&Argument> {
         self.arguments.iter().find(|argument| argument.ident == *name)
     }
@@ -131,7 +183,7 @@ impl Function {
     pub(crate) fn adapt(&self, expr: impl ToTokens) -> TokenStream {
         let tokens = expr.into_token_stream();
         match &self.form {
-            Form::Boxed(boxed) if boxed.by_async_trait => rename(tokens, "self", "__self"),
+            Form::Boxed(boxed) if boxed.by_async_trait => rename(tokens, "self", RENAMED_SELF),
             _ => tokens,
         }
     }
@@ -168,6 +220,14 @@ impl Function {
         match &self.form {
             Form::Boxed(boxed) if boxed.by_async_trait => &boxed.user_code,
             _ => &self.item.body,
+        }
+    }
+
+    /// What is wrapped: the code that runs when the call is not answered from the cache.
+    pub(crate) fn body(&self) -> &TokenStream {
+        match &self.form {
+            Form::Boxed(boxed) => &boxed.user_code,
+            Form::Async => &self.item.body,
         }
     }
 
@@ -215,17 +275,14 @@ fn arguments(sig: &Signature, form: &Form) -> Vec<Argument> {
     let mut arguments: Vec<Argument> = Vec::new();
     for input in &sig.inputs {
         let FnArg::Typed(input) = input else { continue };
-        let pattern = match form {
-            Form::Boxed(boxed) => boxed.pattern_behind(&input.pat),
-            Form::Async => Some(&*input.pat),
+        let Some(pattern) = form.pattern(&input.pat) else {
+            continue;
         };
-        let Some(pattern) = pattern else { continue };
-        let mut bindings = Bindings(Vec::new());
-        bindings.visit_pat(pattern);
         let plain = matches!(pattern, Pat::Ident(pattern) if pattern.subpat.is_none());
-        arguments.extend(bindings.0.into_iter().map(|ident| {
+        arguments.extend(bindings(pattern).into_iter().map(|binding| {
             Argument {
-                ident,
+                ident: binding.ident.clone(),
+                mutability: binding.mutability,
                 cfg: input
                     .attrs
                     .iter()
@@ -239,17 +296,24 @@ fn arguments(sig: &Signature, form: &Form) -> Vec<Argument> {
     arguments
 }
 
-/// Collects the names that a pattern binds.
-struct Bindings(Vec<Ident>);
+/// The names that a pattern binds, each once.
+pub(crate) fn bindings(pattern: &Pat) -> Vec<&PatIdent> {
+    let mut bindings = Bindings(Vec::new());
+    bindings.visit_pat(pattern);
+    bindings.0
+}
 
-impl<'ast> Visit<'ast> for Bindings {
-    fn visit_pat_ident(&mut self, pattern: &'ast syn::PatIdent) {
+struct Bindings<'a>(Vec<&'a PatIdent>);
+
+impl<'ast> Visit<'ast> for Bindings<'ast> {
+    fn visit_pat_ident(&mut self, pattern: &'ast PatIdent) {
         // In a pattern that cannot fail, a bare word in upper case is a unit struct.
         let bare = pattern.by_ref.is_none() && pattern.mutability.is_none() && pattern.subpat.is_none();
         let upper = pattern.ident.to_string().starts_with(char::is_uppercase);
         // The alternatives of an or-pattern bind the same names.
-        if !(self.0.contains(&pattern.ident) || bare && upper) {
-            self.0.push(pattern.ident.clone());
+        let known = self.0.iter().any(|known| known.ident == pattern.ident);
+        if !(known || bare && upper) {
+            self.0.push(pattern);
         }
         syn::visit::visit_pat_ident(self, pattern);
     }

@@ -57,6 +57,13 @@ mod tests;
 /// | `max_loads` | a whole number above 0 | the `max_loads` of the cache, which is any number | so many loads of the resource run at once in one process; further ones wait their turn |
 /// | `crash_safe` | none | an invalidation is lost if its process is killed before it was sent | nothing is stored while a mutation runs, nor for the time-to-live of its hold after its process was killed |
 /// | `settle` | a duration | stored again at once | with `crash_safe`: nothing is stored for so long after a mutation, for loads from a database replica that lags |
+/// | `stale_while_revalidate` | a duration, `"off"` | nothing is used after its TTL | for so long after its TTL a value is returned at once while one caller's load replaces it; its functions name the option |
+/// | `stale_if_error` | a duration, `"off"` | an error is the caller's | for so long after its TTL a value is returned if the load fails |
+/// | `load_timeout` | `(soft = DURATION, hard = DURATION)`, either alone, `"off"` | a load takes as long as it takes | after `soft`, what is stale is returned and the load goes on; after `hard`, an error made of `LoadTimeout`; its functions name the option |
+/// | `refresh_ahead` | none, which is 1.0, or a number above 0, `"off"` | a value is loaded again when its TTL is over | some caller loads it before, the earlier the longer the load takes (`XFetch`), and nobody waits; its functions name the option |
+/// | `jitter` | `"10%"`, `"off"` | the `jitter` of the cache, 5 % | TTLs are shortened by up to this part of them, so that what is stored at once does not end at once |
+/// | `negative_ttl` | a duration, `"off"` | `None` is not stored | `None` is kept for so long, also in a `Result`, and the errors that `cache_err` chooses |
+/// | `soft` | none | an invalidation makes entries unusable | entries can be invalidated softly, too: stale for as long as `stale_while_revalidate` says |
 ///
 /// Before the first declaration may stand `crate = some::path;`:
 ///
@@ -72,7 +79,8 @@ mod tests;
 /// # Errors
 ///
 /// Two declarations of one name, an unknown or empty group, a pattern that matches nothing, a group that contains
-/// itself, a TTL of zero, `settle` without `crash_safe`, and a scope name with two types do not compile.
+/// itself, a TTL of zero, `settle` without `crash_safe`, `soft` without `stale_while_revalidate`, a soft timeout that is not shorter than
+/// the hard one, and a scope name with two types do not compile.
 #[proc_macro]
 pub fn resources(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     entry::resources(input.into()).into()
@@ -102,7 +110,7 @@ pub fn resources(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// | option | value | default | what it does |
 /// |---|---|---|---|
 /// | `resource` | `"name"`, or a path such as `some::module::name` | required | says what the result is: as declared by [`resources!`](macro@resources) in `crate::cache_resources`, or elsewhere by its path. The compiler "cannot find `cache_resources` in `crate`": there is no such module at the root of this crate; a binary beside a library says `use my_library::cache_resources;` |
-/// | `ttl` | a duration | the TTL of the resource | this entry lives so long |
+/// | `ttl` | a duration, or `\|value\| EXPR` | the TTL of the resource | this entry lives so long; a closure is given the value and returns a [`Duration`](core::time::Duration) or a `Lifetime`, zero for a value that is not stored |
 /// | `skip` | `(db, ctx)` | every argument is part of the key | leaves handles among the arguments out of the key |
 /// | `independent` | `(user)` | nothing is | leaves out of the key what the result does not depend on, although the body looks at it |
 /// | `key` | `(filter.page, zone = self.zone)` | the arguments alone | adds expressions to the key; one without a name is named by its tokens |
@@ -113,6 +121,13 @@ pub fn resources(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// | `unless` | `\|value\| EXPR` | every value is stored | does not store a value for which it is true; may use arguments that are `Copy` |
 /// | `near` | `"tracked"`, `"checked"`, `"off"` | `"off"`: in the store alone | keeps decoded values in the process, too: used without a round trip as long as the store reports no change of their stamps, or after asking for the stamps alone; the value is `Clone + Send + Sync + 'static` |
 /// | `lease` | none, which is 2 seconds, or a constant duration | one load for each process | one load of a cold key for all processes; after this long without a sign of life of the one that loads, another takes over |
+/// | `stale_while_revalidate` | none, a duration, `"off"` | the resource has none | for so long after its TTL a value is returned at once while one caller's load replaces it; alone: as the resource declares |
+/// | `stale_if_error` | a duration, `"off"` | the resource's | for so long after its TTL a value is returned if the load fails |
+/// | `load_timeout` | none, `(soft = DURATION, hard = DURATION)`, either alone, `"off"` | the resource has none | after `soft`, what is stale is returned and the load goes on; after `hard`, an error made of `LoadTimeout`; alone: as the resource declares |
+/// | `refresh_ahead` | none, a number above 0, `"off"` | the resource has none | some caller loads before the TTL is over, the earlier the longer the load takes (`XFetch`), and nobody waits; alone: as the resource declares, else 1.0 |
+/// | `jitter` | `"10%"`, `"off"` | the resource's, else 5 % | the TTL is shortened by up to this part of it, so that what is stored at once does not end at once |
+/// | `negative_ttl` | a duration, `"off"` | the resource's | keeps `None` for so long, also in a `Result`, and the errors that `cache_err` chooses |
+/// | `cache_err` | `\|error\| EXPR` | no error is stored | keeps an error for which it is true for `negative_ttl`; the error is `Serialize + DeserializeOwned` |
 /// | `codec` | `"json"`, `"postcard"` | `"json"` | says what results are stored in; `"postcard"`, with the feature of that name, is smaller and decoded faster |
 /// | `version` | a whole number | 0 | another number refuses what was stored before |
 /// | `crate` | a path | the name that Cargo.toml gives the runtime | says where the runtime is |
@@ -137,6 +152,14 @@ pub fn resources(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// The value in `Ok` of a `Result`, the value in `Some` of an `Option`, any other value as it is. Never `Err`, never `None`; the
 /// same holds for `Result`s and `Option`s inside of one another, up to four of them.
 ///
+/// # Loads that outlive their callers
+///
+/// With `stale_while_revalidate`, `refresh_ahead` or a soft `load_timeout` the body may run when its caller has gone. So it owns what it
+/// looks at: an argument by value is moved to it, and is `Send + 'static`; what is borrowed by `&`, `self` included, is copied if the body
+/// runs, and is `Clone + Send + Sync + 'static` (`str`, `[T]`, `Path`: what can be made owned). It sees the types that it always does. A
+/// call that the cache answers copies nothing. What the body does not look at may be anything. An attribute has to name the options of
+/// these that the resource declares, because it is told nothing of them: alone, with a value, or `"off"`.
+///
 /// # Where it works
 ///
 /// Free functions, methods with any receiver, implementations and provided methods of async traits, methods of
@@ -149,7 +172,8 @@ pub fn resources(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// All mistakes of one attribute are reported at once, each where it was made: unknown names, missing or surplus
 /// scopes, scope values of the wrong type, arguments and results that serde cannot handle, results that `near` cannot keep,
 /// functions that are not async,
-/// `impl Trait` and borrowed results, `&mut` arguments in the key.
+/// `impl Trait` and borrowed results, `&mut` arguments in the key, arguments that cannot outlive the caller where the load may, and
+/// options that contradict each other or what is returned.
 #[proc_macro_attribute]
 pub fn cached(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     entry::cached(args.into(), item.into()).into()

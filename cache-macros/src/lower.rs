@@ -1,8 +1,11 @@
 //! From what the user wrote to what it means: every check that needs no more than the macro's own input.
 
+mod borrows;
 mod cached;
 mod invalidates;
 mod known;
+mod owned;
+mod policies;
 mod registry;
 
 use proc_macro2::{Ident, TokenStream};

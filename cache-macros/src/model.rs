@@ -4,7 +4,7 @@
 use std::num::NonZeroU32;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use syn::{Attribute, Type};
+use syn::{Attribute, Token, Type};
 
 use crate::{args::OnArg, duration::DurationExpr};
 
@@ -17,7 +17,17 @@ pub(crate) struct Cached {
     pub(crate) version: u32,
     pub(crate) ttl: Option<TokenStream>,
     pub(crate) when: Option<TokenStream>,
-    pub(crate) unless: Option<TokenStream>,
+    pub(crate) unless: Option<Closure>,
+    /// The `ttl` that looks at the value.
+    pub(crate) lifetime: Option<Closure>,
+    pub(crate) cache_err: Option<Closure>,
+    pub(crate) policies: Policies,
+    pub(crate) hard_timeout: Option<HardTimeout>,
+    /// The options named by the attribute that it has to name if the resource declares them.
+    pub(crate) named: Vec<&'static str>,
+    pub(crate) demands: Vec<Demand>,
+    pub(crate) return_demands: Vec<ReturnDemand>,
+    pub(crate) loading: Loading,
     pub(crate) near: Option<Near>,
     pub(crate) lease: Option<DurationExpr>,
     /// The binary codec, and where it is named.
@@ -33,6 +43,99 @@ pub(crate) struct Cached {
     /// The user arguments, which nothing else may name.
     pub(crate) user_arguments: Vec<UserArgument>,
     pub(crate) output: Type,
+}
+
+/// How fresh results are, as far as a declaration or an attribute says.
+pub(crate) struct Policies {
+    pub(crate) stale_while_revalidate: Option<Setting<DurationExpr>>,
+    pub(crate) stale_if_error: Option<Setting<DurationExpr>>,
+    pub(crate) load_timeout: Option<Setting<Timeouts>>,
+    pub(crate) refresh_ahead: Option<Setting<f64>>,
+    pub(crate) jitter: Option<Setting<f64>>,
+    pub(crate) negative_ttl: Option<Setting<DurationExpr>>,
+    /// Entries of the resource can be invalidated softly.
+    pub(crate) soft: bool,
+}
+
+/// What a policy is set to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Setting<T> {
+    Off,
+    /// As the declaration says.
+    AsDeclared,
+    Value(T),
+}
+
+/// What `load_timeout` is set to; what it leaves out is off.
+pub(crate) struct Timeouts {
+    pub(crate) soft: Option<DurationExpr>,
+    pub(crate) hard: Option<DurationExpr>,
+}
+
+/// That a load may end with an error because it takes too long, and the place that says so.
+pub(crate) enum HardTimeout {
+    Given(Span),
+    /// If the declaration says so.
+    AsDeclared(Span),
+}
+
+/// What the attribute asks of the declaration, and the place to say so if it is not there.
+pub(crate) enum Demand {
+    StaleWhileRevalidate(Span),
+    LoadTimeout(Span),
+    /// Something old may be served, by whatever option.
+    StaleWindow(Span),
+    NegativeTtl(Span),
+}
+
+/// What the attribute asks of the return type, and the place to say so if it is not there.
+pub(crate) enum ReturnDemand {
+    /// That it can say that there is nothing.
+    Absence(Span),
+    /// That it can say that the load has failed.
+    Failure(Span),
+    /// That it is a `Result`.
+    Error(Span),
+}
+
+/// What the body is given.
+pub(crate) enum Loading {
+    /// The arguments of the caller, who waits for it.
+    InTheCall,
+    /// Arguments of its own, these: it may go on when its caller is gone.
+    Outliving(Vec<OwnedArgument>),
+}
+
+/// An argument that the body of a load owns.
+pub(crate) struct OwnedArgument {
+    pub(crate) cfg: Vec<Attribute>,
+    /// As the function names it: `self`, for one.
+    pub(crate) named: Ident,
+    /// As the body of the load names it.
+    pub(crate) ident: Ident,
+    pub(crate) mutability: Option<Token![mut]>,
+    /// Borrowed from nobody, although it is a reference.
+    pub(crate) is_static: bool,
+}
+
+/// A closure of the attribute, or an expression that is something like one.
+pub(crate) struct Closure {
+    /// What stands before its body, if it is a closure that owns copies of arguments.
+    pub(crate) head: Option<TokenStream>,
+    pub(crate) body: TokenStream,
+    /// The arguments that it owns copies of.
+    pub(crate) arguments: Vec<OwnedArgument>,
+}
+
+impl Closure {
+    /// As it is written.
+    pub(crate) const fn plain(tokens: TokenStream) -> Self {
+        Self {
+            head: None,
+            body: tokens,
+            arguments: Vec::new(),
+        }
+    }
 }
 
 /// How values in the process are known to be valid.
@@ -200,6 +303,7 @@ pub(crate) struct Resource {
     pub(crate) shared: bool,
     pub(crate) max_loads: Option<NonZeroU32>,
     pub(crate) crash_safe: Option<CrashSafe>,
+    pub(crate) policies: Policies,
 }
 
 /// That a resource is `crash_safe`.

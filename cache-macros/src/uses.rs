@@ -1,10 +1,14 @@
 //! Where unparsed tokens name a local variable, and where they read a field.
 
 mod fields;
+mod rename;
 
 use proc_macro2::{Delimiter, Ident, Literal, Spacing, Span, TokenStream, TokenTree};
 
-pub(crate) use self::fields::fields;
+pub(crate) use self::{
+    fields::fields,
+    rename::{captured, outside_of_items, rename},
+};
 
 /// The places where `tokens` name the local variable `name`: as an identifier, or inside a format string.
 ///
@@ -28,22 +32,6 @@ pub(crate) fn has_ident(tokens: &TokenStream, name: &str) -> bool {
 /// Whether `tokens` name the local variable `name`.
 pub(crate) fn mentions(tokens: &TokenStream, name: &str) -> bool {
     !uses(tokens, name).is_empty()
-}
-
-/// `tokens` with every `from` that names the local variable replaced.
-pub(crate) fn rename(tokens: TokenStream, from: &str, to: &str) -> TokenStream {
-    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-    (0..tokens.len())
-        .map(|i| match &tokens[i] {
-            TokenTree::Ident(ident) if is_use(&tokens, i, ident, from) => Ident::new(to, ident.span()).into(),
-            TokenTree::Group(group) => {
-                let mut renamed = proc_macro2::Group::new(group.delimiter(), rename(group.stream(), from, to));
-                renamed.set_span(group.span());
-                renamed.into()
-            }
-            other => other.clone(),
-        })
-        .collect()
 }
 
 fn scan(tokens: TokenStream, name: &str, found: &mut Vec<Span>) {
@@ -143,7 +131,7 @@ pub(crate) fn compact(tokens: TokenStream) -> String {
 mod tests {
     use proc_macro2::TokenStream;
 
-    use super::{compact, mentions, rename};
+    use super::{compact, mentions};
 
     fn tokens(code: &str) -> TokenStream {
         code.parse().unwrap()
@@ -190,12 +178,6 @@ mod tests {
         ] {
             assert!(!mentions(&tokens(code), "username"), "{code}");
         }
-    }
-
-    #[test]
-    fn self_is_renamed_but_not_a_module_path() {
-        let renamed = rename(tokens("f(self.region, self::LIMIT, vec![self.x])"), "self", "__self");
-        assert_eq!(compact(renamed), "f(__self.region,self::LIMIT,vec![__self.x])");
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod load;
 mod lookup;
 mod mode;
 mod nowhere;
+mod owned;
 mod recognition;
 mod refresh;
 mod results;
@@ -32,6 +33,7 @@ mod site;
 mod skip;
 mod start;
 mod terms;
+mod timeout;
 mod value;
 
 pub use self::{
@@ -39,9 +41,11 @@ pub use self::{
     cached::{cached, cached_owned, cached_with, never},
     mode::{bypass, peek, refresh},
     nowhere::nowhere,
+    owned::{ByMove, Ownership},
     site::Site,
     skip::{Probe, skippable},
     start::Call,
     terms::{LoadTimeout, Terms},
+    timeout::{HardTimeout, timed_out},
     value::CacheValue,
 };

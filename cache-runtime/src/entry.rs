@@ -10,6 +10,7 @@ mod fingerprint;
 pub(crate) mod identity;
 mod lifetime;
 mod negative;
+mod outcomes;
 mod returns;
 mod signature;
 mod stamp;
@@ -23,6 +24,7 @@ pub use self::{
     envelope::{Envelope, Identity, Rejection},
     identity::Item,
     lifetime::Lifetime,
+    outcomes::{has_error, may_be_absent, may_fail},
     returns::{Returns, Split},
     signature::{SigningKey, SigningKeyError},
     stamp::{Stamp, Ticket},

@@ -92,10 +92,10 @@ pub mod __private {
     pub use crate::{
         cache::from_env,
         call::{
-            CacheValue, Call, KeyArg, KeyWriter, Probe, Site, Terms, cached, cached_owned, cached_with, in_key, never,
-            nowhere, skippable,
+            ByMove, CacheValue, Call, HardTimeout, KeyArg, KeyWriter, Ownership, Probe, Site, Terms, cached,
+            cached_owned, cached_with, in_key, never, nowhere, skippable, timed_out,
         },
-        entry::{Codec, Item, Returns, Split},
+        entry::{Codec, Item, Returns, Split, has_error, may_be_absent, may_fail},
         key::{
             canonical::{canonical_json, key_hash},
             scope_value,

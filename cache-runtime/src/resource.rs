@@ -13,6 +13,7 @@ pub use self::{
 };
 
 pub(crate) mod declared;
+mod demands;
 mod message;
 mod nearest;
 mod policies;

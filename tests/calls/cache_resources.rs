@@ -5,6 +5,7 @@ cache_runtime::resources! {
     rates { ttl = "1h", tenant = shared }
     briefly { ttl = "50ms" }
     by_default {}
+    momentary { ttl = "1ms" }
 
     values { ttl = 60 }
     others { ttl = 60 }

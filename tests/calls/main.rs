@@ -16,6 +16,7 @@ mod liveness_circles;
 mod liveness_random;
 mod modes;
 mod near;
+mod owned;
 mod spawned;
 #[cfg(feature = "codecs")]
 mod third_party;

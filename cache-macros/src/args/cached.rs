@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::{
-    Expr, LitInt, LitStr, Path, Token,
+    Expr, ExprClosure, LitInt, LitStr, Path, Token,
     ext::IdentExt,
     parse::{Parse, ParseStream},
 };
 
 use super::{
     Reference,
-    options::{Opt, OptionTable, ScopeExpr, Slot, read_all, separated},
+    options::{Keyed, Opt, OptionTable, ScopeExpr, Slot, read_all, separated},
+    policies::{Place, PolicyArgs},
 };
 use crate::{
     diag::{Errors, did_you_mean},
@@ -24,7 +25,7 @@ const LEASE: Duration = Duration::from_secs(2);
 /// What stands in `#[cached(...)]`.
 pub(crate) struct CachedArgs {
     pub(crate) resource: Slot<Reference>,
-    pub(crate) ttl: Slot<DurationExpr>,
+    pub(crate) ttl: Slot<TtlArg>,
     pub(crate) skip: Slot<Vec<Ident>>,
     /// As `skip`, of what the result does not depend on although the body looks at it.
     pub(crate) independent: Slot<Vec<Ident>>,
@@ -38,6 +39,8 @@ pub(crate) struct CachedArgs {
     pub(crate) near: Slot<NearArg>,
     pub(crate) lease: Slot<DurationExpr>,
     pub(crate) codec: Slot<CodecArg>,
+    pub(crate) policies: PolicyArgs,
+    pub(crate) cache_err: Slot<Keyed<Expr>>,
     pub(crate) version: Slot<u32>,
     /// Where the runtime is.
     pub(crate) krate: Slot<Path>,
@@ -68,7 +71,14 @@ impl CachedArgs {
         }),
         ("when", |args, option| option.assign(&mut args.when, "when = page < 10")),
         ("unless", |args, option| {
-            option.assign_with(&mut args.unless, "unless = |value| value.is_empty()", closure);
+            let example = "unless = |value| value.is_empty()";
+            option.assign_with(&mut args.unless, example, |input| {
+                closure(
+                    input,
+                    "`unless` takes a closure or a function that looks at the value",
+                    example,
+                )
+            });
         }),
         ("near", |args, option| {
             option.assign(&mut args.near, "near = \"tracked\"");
@@ -78,6 +88,29 @@ impl CachedArgs {
         }),
         ("codec", |args, option| {
             option.assign(&mut args.codec, "codec = \"postcard\"");
+        }),
+        ("stale_while_revalidate", |args, option| {
+            args.policies.read_stale_while_revalidate(option, Place::Attribute);
+        }),
+        ("stale_if_error", |args, option| {
+            args.policies.read_stale_if_error(option);
+        }),
+        ("load_timeout", |args, option| {
+            args.policies.read_load_timeout(option, Place::Attribute);
+        }),
+        ("refresh_ahead", |args, option| {
+            args.policies.read_refresh_ahead(option, Place::Attribute);
+        }),
+        ("jitter", |args, option| args.policies.read_jitter(option)),
+        ("negative_ttl", |args, option| args.policies.read_negative_ttl(option)),
+        ("cache_err", |args, option| {
+            let example = "cache_err = |error| error.is_not_found()";
+            let key = option.key.span();
+            option.assign_with(&mut args.cache_err, example, |input| {
+                let text = "`cache_err` takes a closure or a function that looks at the error";
+                let value = closure(input, text, example)?;
+                Ok(Keyed { key, value })
+            });
         }),
         ("version", |args, option| {
             option.assign_with(&mut args.version, "version = 2", version);
@@ -104,6 +137,8 @@ impl CachedArgs {
             near: Slot::Absent,
             lease: Slot::Absent,
             codec: Slot::Absent,
+            policies: PolicyArgs::default(),
+            cache_err: Slot::Absent,
             version: Slot::Absent,
             krate: Slot::Absent,
         };
@@ -114,6 +149,29 @@ impl CachedArgs {
             });
         });
         args
+    }
+}
+
+/// The value of `ttl`.
+pub(crate) enum TtlArg {
+    Duration(DurationExpr),
+    /// A closure: from the value.
+    OfValue(Box<Expr>),
+}
+
+impl Parse for TtlArg {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let is_closure = input.peek(Token![|]) || input.peek(Token![||]) || input.peek(Token![move]);
+        if !is_closure {
+            return input.parse().map(Self::Duration);
+        }
+        let closure: ExprClosure = input.parse()?;
+        if closure.inputs.len() == 1 {
+            Ok(Self::OfValue(Box::new(Expr::Closure(closure))))
+        } else {
+            let text = "the closure of `ttl` is given the value that is stored\nhelp: write `ttl = |value| ...`";
+            Err(syn::Error::new_spanned(closure, text))
+        }
     }
 }
 
@@ -213,13 +271,14 @@ fn argument(input: ParseStream<'_>) -> syn::Result<Ident> {
     input.call(Ident::parse_any)
 }
 
-fn closure(input: ParseStream<'_>) -> syn::Result<Expr> {
+/// A closure, or an expression that is something like one.
+fn closure(input: ParseStream<'_>, expected: &str, example: &str) -> syn::Result<Expr> {
     let expr: Expr = input.parse()?;
     match expr {
-        Expr::Lit(_) => Err(syn::Error::new_spanned(
-            expr,
-            "`unless` takes a closure or a function that looks at the value\nhelp: write `unless = |value| value.is_empty()`",
-        )),
+        Expr::Lit(_) => {
+            let text = format!("{expected}\nhelp: write `{example}`");
+            Err(syn::Error::new_spanned(expr, text))
+        }
         expr => Ok(expr),
     }
 }

@@ -1,10 +1,10 @@
 //! The grammar that all options share: `name = value` and `name(values)`, separated by commas.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use syn::{
     Expr, Token,
     ext::IdentExt,
-    parse::{End, Parse, ParseStream, Parser},
+    parse::{End, Parse, ParseStream, Parser, Peek},
     punctuated::Punctuated,
     token,
 };
@@ -12,7 +12,9 @@ use syn::{
 use crate::diag::{Errors, did_you_mean, list};
 
 /// An option.
+#[derive(Default)]
 pub(crate) enum Slot<T> {
+    #[default]
     Absent,
     /// Given, and the value is wrong, which has been said.
     Wrong,
@@ -26,6 +28,12 @@ impl<T> Slot<T> {
             Self::Absent | Self::Wrong => None,
         }
     }
+}
+
+/// What an option is given, and where its name stands.
+pub(crate) struct Keyed<T> {
+    pub(crate) key: Span,
+    pub(crate) value: T,
 }
 
 impl<T> Slot<Vec<T>> {
@@ -96,12 +104,23 @@ impl<'a, 'b> Opt<'a, 'b> {
 
     /// Reads nothing more: the option is its name.
     pub(crate) fn flag(self, slot: &mut Slot<()>) {
-        let value = if self.is_alone() {
+        let value = self.nothing();
+        self.fill(slot, value);
+    }
+
+    /// The same, where it matters where the name stands.
+    pub(super) fn keyed_flag(self, slot: &mut Slot<Keyed<()>>) {
+        let key = self.key.span();
+        let value = self.nothing().map(|value| Keyed { key, value });
+        self.fill(slot, value);
+    }
+
+    fn nothing(&self) -> syn::Result<()> {
+        if self.is_alone() {
             Ok(())
         } else {
             Err(self.mistake("takes no value", &self.key.to_string()))
-        };
-        self.fill(slot, value);
+        }
     }
 
     /// Reads `= value`, or nothing more, which means `default`.
@@ -113,8 +132,18 @@ impl<'a, 'b> Opt<'a, 'b> {
         }
     }
 
-    fn is_alone(&self) -> bool {
+    pub(super) fn is_alone(&self) -> bool {
         self.input.is_empty() || self.input.peek(Token![,])
+    }
+
+    pub(super) fn is_followed_by(&self, token: impl Peek) -> bool {
+        self.input.peek(token)
+    }
+
+    /// Reads nothing more, which means `value`.
+    pub(super) fn keyed<T>(self, slot: &mut Slot<Keyed<T>>, value: T) {
+        let key = self.key.span();
+        self.fill(slot, Ok(Keyed { key, value }));
     }
 
     /// Reads `(value, value, ...)`.
@@ -129,12 +158,23 @@ impl<'a, 'b> Opt<'a, 'b> {
         example: &str,
         parse: fn(ParseStream<'_>) -> syn::Result<T>,
     ) {
+        self.list_as(slot, example, parse, Ok);
+    }
+
+    /// The same, the values made one by `build`.
+    pub(super) fn list_as<T, V>(
+        self,
+        slot: &mut Slot<V>,
+        example: &str,
+        parse: fn(ParseStream<'_>) -> syn::Result<T>,
+        build: impl FnOnce(Vec<T>) -> syn::Result<V>,
+    ) {
         let value = if self.input.peek(token::Paren) {
             in_parentheses(self.input, parse).and_then(|values| {
                 if values.is_empty() {
                     Err(self.mistake("is given without a value", example))
                 } else {
-                    Ok(values)
+                    build(values)
                 }
             })
         } else {

@@ -10,7 +10,10 @@ use syn::{
     token,
 };
 
-use super::options::{Opt, OptionTable, Slot, in_parentheses, read_all, scope_name, separated};
+use super::{
+    options::{Keyed, Opt, OptionTable, Slot, in_parentheses, read_all, scope_name, separated},
+    policies::{Place, PolicyArgs},
+};
 use crate::{diag::Errors, duration::DurationExpr};
 
 /// What stands in `resources! { ... }`.
@@ -39,6 +42,8 @@ pub(crate) struct ResourceArgs {
     pub(crate) settle: Slot<DurationExpr>,
     /// Where the name of `settle` stands.
     pub(crate) settle_span: Option<Span>,
+    pub(crate) policies: PolicyArgs,
+    pub(crate) soft: Slot<Keyed<()>>,
 }
 
 /// `name: Type` of a scope.
@@ -247,6 +252,8 @@ fn declaration(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Item>
         crash_safe: Slot::Absent,
         settle: Slot::Absent,
         settle_span: None,
+        policies: PolicyArgs::default(),
+        soft: Slot::Absent,
     };
     separated(&content, errors, |input, errors| {
         ResourceArgs::OPTIONS.read(&mut resource, Opt::parse(input, errors)?);
@@ -274,6 +281,25 @@ impl ResourceArgs {
             resource.settle_span = Some(option.key.span());
             option.assign(&mut resource.settle, "settle = \"500ms\"");
         }),
+        ("stale_while_revalidate", |resource, option| {
+            resource
+                .policies
+                .read_stale_while_revalidate(option, Place::Declaration);
+        }),
+        ("stale_if_error", |resource, option| {
+            resource.policies.read_stale_if_error(option);
+        }),
+        ("load_timeout", |resource, option| {
+            resource.policies.read_load_timeout(option, Place::Declaration);
+        }),
+        ("refresh_ahead", |resource, option| {
+            resource.policies.read_refresh_ahead(option, Place::Declaration);
+        }),
+        ("jitter", |resource, option| resource.policies.read_jitter(option)),
+        ("negative_ttl", |resource, option| {
+            resource.policies.read_negative_ttl(option);
+        }),
+        ("soft", |resource, option| option.keyed_flag(&mut resource.soft)),
     ]);
 }
 

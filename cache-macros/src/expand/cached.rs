@@ -4,10 +4,17 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{check, future, given, local, nested_split, nobody, optional_cache, quiet_use, scope_type};
+use super::{
+    check, future, given, given_tags, local, nested_split, nobody, optional_cache,
+    owned::{Luggage, closure},
+    policies, quiet_use, scope_type,
+};
 use crate::{
     duration::DurationExpr,
-    model::{BinaryCodec, Cached, Handle, KeyPart, KeyPartKind, Near, Tenant, UserArgument},
+    model::{
+        BinaryCodec, Cached, Handle, HardTimeout, KeyPart, KeyPartKind, Loading, Near, TagValues, Tags, Tenant,
+        UserArgument,
+    },
     paths::{private, private_item, quiet, quiet_item},
     uses::unraw,
 };
@@ -36,10 +43,6 @@ pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStr
     let key = key(model, &call);
 
     let cache = optional_cache(model.cache.as_ref());
-    let unless = model.unless.clone().unwrap_or_else(|| quote!(#private::never));
-    let split = nested_split(&model.output);
-    let run = private_item("cached", model.output.span());
-    let body = future(block, &model.output);
     let handles = model.handles.iter().map(|Handle { ident, cfg }| {
         let at = ident.span();
         let probe = private_item("Probe", at);
@@ -50,12 +53,7 @@ pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStr
         .user_arguments
         .iter()
         .map(|UserArgument { ident, cfg }| quote!(#(#cfg)* let _ = &#ident;));
-    // All of the call on the return type: what the compiler has to say about it is that the result cannot be stored.
-    let tier = private_item(
-        if model.near.is_some() { "NearToo" } else { "SharedOnly" },
-        model.output.span(),
-    );
-    let run = quote_spanned!(model.output.span()=> #run(#call, #split, #unless, #tier, #body).await);
+    let run = run(model, &call, block);
     quote! {
         #site
         let mut #call = #call_type::begin(&__CACHE_SITE, #cache);
@@ -66,6 +64,107 @@ pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStr
         #(#named)*
         #run
     }
+}
+
+/// The one call.
+//
+// All of it stands on the return type: what the compiler has to say about it is that the result cannot be stored.
+fn run(model: &Cached, call: &Ident, block: &TokenStream) -> TokenStream {
+    let private = private();
+    let output = &model.output;
+    let span = output.span();
+    let tier = private_item(if model.near.is_some() { "NearToo" } else { "SharedOnly" }, span);
+    let unless = model.unless.as_ref().map(|unless| closure(unless, "unless"));
+    let unless = unless.unwrap_or_else(|| quote!(#private::never));
+    let split = nested_split(output);
+    let checks = policies::return_checks(model, &split);
+    let run = match &model.loading {
+        Loading::InTheCall if needs_terms(model) => {
+            let body = future(block, output);
+            let run = private_item("cached_with", span);
+            let terms = terms(model, &split, &unless);
+            quote_spanned!(span=> #run(#call, #terms, #tier, #body).await)
+        }
+        Loading::InTheCall => {
+            let body = future(block, output);
+            let run = private_item("cached", span);
+            quote_spanned!(span=> #run(#call, #split, #unless, #tier, #body).await)
+        }
+        Loading::Outliving(arguments) => {
+            let luggage = Luggage::of(arguments);
+            let Luggage { before, packed, .. } = &luggage;
+            let body = luggage.body(block, output);
+            let terms = terms(model, &split, &unless);
+            let load = quote_spanned! {quiet(span)=>
+                move || {
+                    let __cache_terms = #terms;
+                    #packed
+                    (__cache_terms, #body)
+                }
+            };
+            let run = private_item("cached_owned", span);
+            let run = quote_spanned!(span=> #run(#call, #tier, #load).await);
+            quote!(#before #run)
+        }
+    };
+    quote!(#checks #run)
+}
+
+/// Whether the load is more than a body and an `unless`.
+const fn needs_terms(model: &Cached) -> bool {
+    model.lifetime.is_some() || model.cache_err.is_some() || model.hard_timeout.is_some() || model.tags.is_some()
+}
+
+/// What is stored of a load, and for how long.
+fn terms(model: &Cached, split: &TokenStream, unless: &TokenStream) -> TokenStream {
+    let span = model.output.span();
+    let terms = private_item("Terms", span);
+    let output = &model.output;
+    let mut terms = quote_spanned!(span=> #terms::<#output, _, _>::new(#split, #unless));
+    if let Some(lifetime) = &model.lifetime {
+        let lifetime = closure(lifetime, "lifetime");
+        terms.extend(quote!(.lifetime(#lifetime)));
+    }
+    if let Some(cache_err) = &model.cache_err {
+        let cache_err = closure(cache_err, "cache_err");
+        terms.extend(quote!(.cache_err(#cache_err)));
+    }
+    if let Some(tags) = &model.tags {
+        let tags = tags_of_result(tags);
+        terms.extend(quote!(.tags(#tags)));
+    }
+    match model.hard_timeout {
+        None => terms,
+        Some(HardTimeout::Given(at)) => {
+            let timed_out = private_item("timed_out", at);
+            quote_spanned!(quiet(at)=> #terms.on_timeout(#timed_out::<#output>))
+        }
+        Some(HardTimeout::AsDeclared(at)) => {
+            let timeout = private_item("HardTimeout", at);
+            quote_spanned!(quiet(at)=> #timeout::<{ __CACHE_RESOURCE.__has_hard_timeout() }>::given(#terms))
+        }
+    }
+}
+
+/// A closure that gives each kind of tags with its values. What is of the arguments is known before the body takes them.
+fn tags_of_result(Tags { given, result }: &Tags) -> TokenStream {
+    let mut known = TokenStream::new();
+    let values: Vec<TokenStream> = (0..)
+        .zip(given)
+        .map(|(i, values)| {
+            let (TagValues::OnEntry(tag) | TagValues::FromResult(tag)) = values;
+            let kind = unraw(&tag.name);
+            let given = given_tags(tag, &tag_alias(i));
+            if let TagValues::FromResult(_) = values {
+                return quote!((#kind, #given));
+            }
+            let name = format_ident!("__cache_tags_{i}", span = Span::mixed_site());
+            known.extend(quote!(let #name = #given;));
+            quote!((#kind, #name))
+        })
+        .collect();
+    let result = result.as_ref().map_or_else(|| quote!(_), ToTokens::to_token_stream);
+    quote!({ #known move |#result| ::std::vec![#(#values),*] })
 }
 
 /// The constants of the function, and the checks of what only the declaration knows.
@@ -80,8 +179,17 @@ fn site(model: &Cached, text: u64) -> TokenStream {
         near,
         lease,
         codec,
+        tags,
         ..
     } = model;
+    let tags = tags.iter().flat_map(|tags| &tags.given);
+    let (tag_types, kinds): (Vec<_>, Vec<_>) = (0..)
+        .zip(tags)
+        .map(|(i, TagValues::OnEntry(tag) | TagValues::FromResult(tag))| {
+            (scope_type(tag, &tag_alias(i)), unraw(&tag.name))
+        })
+        .unzip();
+    let tags = (!kinds.is_empty()).then(|| quote!(.tags(&[#(#kinds),*])));
     let near = near.map(|near| {
         let coherence = match near {
             Near::Tracked => quote!(Tracked),
@@ -102,6 +210,13 @@ fn site(model: &Cached, text: u64) -> TokenStream {
         let codec = quote_spanned!(span=> #codec::postcard());
         quote!(.codec(#codec))
     });
+    let own = policies::policies(&model.policies);
+    let checks = match &own {
+        Some(_) => policies::checks(model, &quote!(__CACHE_POLICIES)),
+        None => policies::checks(model, &quote!(#private::Policies::new())),
+    };
+    let policies = own.as_ref().map(|_| quote!(.policies(__CACHE_POLICIES)));
+    let own = own.map(|own| quote!(const __CACHE_POLICIES: #private::Policies = #own;));
     let aliases: Vec<Ident> = (0..scopes.len()).map(scope_alias).collect();
     let scope_types = scopes
         .iter()
@@ -123,8 +238,11 @@ fn site(model: &Cached, text: u64) -> TokenStream {
     quote! {
         const __CACHE_RESOURCE: &#resource_type = #resource;
         #(#scope_types)*
+        #(#tag_types)*
         #missing
         #(#surplus)*
+        #own
+        #checks
         struct __CacheItem;
         static __CACHE_SITE: #private::Site = #private::Site::new(
             __CACHE_RESOURCE,
@@ -137,7 +255,7 @@ fn site(model: &Cached, text: u64) -> TokenStream {
                 ::core::concat!(::core::file!(), ":", ::core::line!(), ":", ::core::column!()),
                 #text,
             ),
-        )#near #lease #codec;
+        )#near #lease #codec #policies #tags;
     }
 }
 
@@ -243,6 +361,10 @@ pub(super) fn tenant_of(tenant: &Tenant, on: &TokenStream, local: &Ident) -> Tok
     let Tenant { cfg, value, span } = tenant;
     let value = quote_spanned!(*span=> &#value);
     quote!(#(#cfg)* #on::tenant(&mut #local, #value);)
+}
+
+fn tag_alias(i: usize) -> Ident {
+    format_ident!("__CacheTag{i}")
 }
 
 fn scope_alias(i: usize) -> Ident {

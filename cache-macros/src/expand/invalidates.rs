@@ -5,8 +5,8 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{
-    async_block, cached::tenant_of, check, future, given, local, nobody, optional_cache, quiet_use, scope_type, split,
-    tag_values,
+    async_block, cached::tenant_of, check, future, given, given_tags, local, nobody, optional_cache, quiet_use,
+    scope_type, split,
 };
 use crate::{
     args::OnArg,
@@ -98,7 +98,7 @@ pub(crate) fn invalidates(model: &Invalidates, block: &TokenStream) -> TokenStre
         }
         Some(arguments) => {
             let arguments = arguments.iter().map(detached);
-            let body = async_block(block, output);
+            let body = async_block(None, block, output);
             let run = private_item("invalidating_detached", output.span());
             let run = quote_spanned!(output.span()=> #run(#plan, #split, #scopes, #body).await);
             quote!(#(#arguments)* #run)
@@ -251,7 +251,9 @@ fn part(target: &Target, scope: &Scope, value: &TokenStream) -> TokenStream {
 
 fn value(i: usize, target: &Target, scope: &Scope) -> TokenStream {
     if target.is_tag {
-        tag_values(scope, &scope_alias(i, scope))
+        let private = private();
+        let (kind, given) = (unraw(&scope.name), given_tags(scope, &scope_alias(i, scope)));
+        quote!(#private::tag_values(#kind, #given))
     } else {
         scope_value(i, scope)
     }

@@ -4,6 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::{Attribute, Type, spanned::Spanned};
 
+use super::policies;
 use crate::{
     duration::DurationExpr,
     model::{CrashSafe, Group, GroupPart, PartScope, Registry, Resource, ScopeType, TagKind},
@@ -60,6 +61,7 @@ fn resource(model: &Resource) -> TokenStream {
         shared,
         max_loads,
         crash_safe,
+        policies,
     } = model;
     let docs = docs_or(docs, &format!(" The resource `{name}`."));
     let text = name.to_string();
@@ -92,6 +94,7 @@ fn resource(model: &Resource) -> TokenStream {
         let loads = loads.get();
         quote!(.__max_loads(#loads))
     });
+    let policies = policies::policies(policies).map(|policies| quote!(.__policies(#policies)));
     let tenancy = if *shared { quote!(Shared) } else { quote!(PerTenant) };
     quote! {
         #docs
@@ -100,7 +103,7 @@ fn resource(model: &Resource) -> TokenStream {
             #ttl,
             &[#(#scopes),*],
             #private::Tenancy::#tenancy,
-        )#optional_scopes #crash_safe #max_loads;
+        )#optional_scopes #crash_safe #max_loads #policies;
     }
 }
 

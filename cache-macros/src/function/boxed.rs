@@ -20,7 +20,7 @@
 //! An attribute that expanded before this one, such as `#[instrument]`, may have put the second form inside further
 //! async blocks.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::{
     Block, Expr, ExprAsync, GenericParam, Local, Pat, Signature, Stmt, Type,
@@ -69,8 +69,19 @@ impl Boxed {
             Pat::Ident(ident) if self.by_async_trait && ident.ident.to_string().starts_with("__arg") => {
                 self.prologue.iter().find_map(|statement| rebinds(statement, ident))
             }
+            Pat::Ident(ident) if self.by_async_trait => Some(self.moved(&ident.ident).unwrap_or(parameter)),
             _ => Some(parameter),
         }
+    }
+
+    /// The variable of this name that `#[async_trait]` moves a parameter into.
+    pub(super) fn moved(&self, name: &Ident) -> Option<&Pat> {
+        self.prologue.iter().find_map(|statement| match statement {
+            Stmt::Local(Local { pat, .. }) if matches!(pat, Pat::Ident(variable) if variable.ident == *name) => {
+                Some(pat)
+            }
+            _ => None,
+        })
     }
 
     /// The statements, with `wrap` applied to the body.

@@ -4,12 +4,18 @@ use proc_macro2::{Ident, Span};
 use quote::ToTokens;
 use syn::{Expr, Type, spanned::Spanned};
 
-use super::{TENANT_ARGUMENT, adapted, check_scopes, known::Known, no_argument, scopes, tenant};
+use super::{
+    TENANT_ARGUMENT, adapted, check_scopes,
+    known::Known,
+    no_argument, owned,
+    policies::{demands, hard_timeout, named, outliving, policies, return_demands},
+    scopes, tenant,
+};
 use crate::{
-    args::{CachedArgs, CodecArg, CodecName, KeyExpr, NearArg, Reference, ScopeExpr, Slot},
+    args::{CachedArgs, CodecArg, CodecName, KeyExpr, NearArg, Reference, ScopeExpr, Slot, TtlArg},
     diag::Errors,
     function::{Argument, Function},
-    model::{BinaryCodec, Cached, Handle, KeyPart, KeyPartKind, Near, TagValues, Tags, UserArgument},
+    model::{BinaryCodec, Cached, Closure, Handle, KeyPart, KeyPartKind, Loading, Near, TagValues, Tags, UserArgument},
     uses::{compact, fields, has_ident, mentions, unraw, uses},
 };
 
@@ -27,6 +33,13 @@ pub(crate) fn cached(args: &CachedArgs, function: &Function, errors: &mut Errors
     check_skipped(args, function, errors);
     check_result(function, errors);
     let key = key(args, function, errors);
+    let policies = policies(&args.policies, errors);
+    let demands = demands(args, errors);
+    let loading = loading(args, function, errors);
+    let closure = |expr: &Expr| match loading {
+        Loading::InTheCall => Closure::plain(function.adapt(expr)),
+        Loading::Outliving(_) => owned::closure(expr, function),
+    };
     let reference = reference(args, errors)?;
     let resource = errors.keep(reference.item())?;
     Some(Cached {
@@ -34,9 +47,23 @@ pub(crate) fn cached(args: &CachedArgs, function: &Function, errors: &mut Errors
         resource_span: reference.span(),
         function: function.name(),
         version: args.version.value().copied().unwrap_or(0),
-        ttl: args.ttl.value().map(|ttl| function.adapt(ttl)),
+        ttl: match args.ttl.value() {
+            Some(TtlArg::Duration(ttl)) => Some(function.adapt(ttl)),
+            Some(TtlArg::OfValue(_)) | None => None,
+        },
         when: adapted(&args.when, function),
-        unless: adapted(&args.unless, function),
+        unless: args.unless.value().map(closure),
+        lifetime: match args.ttl.value() {
+            Some(TtlArg::OfValue(lifetime)) => Some(closure(lifetime)),
+            Some(TtlArg::Duration(_)) | None => None,
+        },
+        cache_err: args.cache_err.value().map(|cache_err| closure(&cache_err.value)),
+        policies,
+        hard_timeout: hard_timeout(&args.policies),
+        named: named(&args.policies),
+        demands,
+        return_demands: return_demands(args),
+        loading,
         near: match args.near.value() {
             Some(NearArg::Tracked) => Some(Near::Tracked),
             Some(NearArg::Checked) => Some(Near::Checked),
@@ -109,6 +136,13 @@ fn tags(args: &CachedArgs, reference: &Reference, function: &Function, errors: &
         })
         .collect();
     Some(Tags { given, result })
+}
+
+fn loading(args: &CachedArgs, function: &Function, errors: &mut Errors) -> Loading {
+    match outliving(&args.policies) {
+        None => Loading::InTheCall,
+        Some(option) => Loading::Outliving(owned::arguments(option, function, errors)),
+    }
 }
 
 fn reference<'a>(args: &'a CachedArgs, errors: &mut Errors) -> Option<&'a Reference> {

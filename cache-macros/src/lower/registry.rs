@@ -6,10 +6,11 @@ use proc_macro2::Ident;
 use quote::ToTokens;
 use syn::{GenericArgument, PathArguments, Type, spanned::Spanned};
 
+use super::policies::policies;
 use crate::{
-    args::{Declaration, ResourceArgs, ResourcesArgs, ScopeArg, Slot, TagArgs, WHEN, resource_ident},
+    args::{Declaration, Keyed, Policy, ResourceArgs, ResourcesArgs, ScopeArg, Slot, TagArgs, WHEN, resource_ident},
     diag::Errors,
-    model::{CrashSafe, Registry, Resource, ScopeType, TagKind},
+    model::{CrashSafe, Policies, Registry, Resource, ScopeType, TagKind},
     uses::{compact, unraw},
 };
 
@@ -36,6 +37,10 @@ pub(crate) fn registry(args: &ResourcesArgs, errors: &mut Errors) -> Registry {
                 shared: declared.shared.value().is_some(),
                 max_loads: declared.max_loads.value().copied(),
                 crash_safe: crash_safe(declared, errors),
+                policies: Policies {
+                    soft: is_soft(declared, errors),
+                    ..policies(&declared.policies, errors)
+                },
             });
         }
     }
@@ -96,6 +101,20 @@ fn crash_safe(declared: &ResourceArgs, errors: &mut Errors) -> Option<CrashSafe>
     declared.crash_safe.value().map(|()| CrashSafe {
         settle: declared.settle.value().cloned(),
     })
+}
+
+/// Whether the resource is invalidated softly, too: then something old is served for a while.
+fn is_soft(declared: &ResourceArgs, errors: &mut Errors) -> bool {
+    let Some(Keyed { key, .. }) = declared.soft.value() else {
+        return false;
+    };
+    let window = declared.policies.stale_while_revalidate.value();
+    if matches!(window, None | Some(Keyed { value: Policy::Off, .. })) {
+        let text = "after a soft invalidation the old value is served for as long as `stale_while_revalidate` says, which is not \
+                    declared\nhelp: add `stale_while_revalidate = \"30s\"`";
+        errors.at(*key, text);
+    }
+    true
 }
 
 /// The declarations whose names can be declared, each name once.

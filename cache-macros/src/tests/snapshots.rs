@@ -57,6 +57,51 @@ fn a_cached_method_with_every_option() {
 }
 
 #[test]
+fn a_cached_method_whose_loads_outlive_their_callers() {
+    assert_snapshot!(cached(
+        r#"
+            resource = "news",
+            stale_while_revalidate = "30s",
+            stale_if_error = GRACE,
+            load_timeout(soft = "200ms", hard = LIMIT),
+            refresh_ahead,
+            jitter = "10%",
+            negative_ttl = "off",
+            unless = |page| page.items.len() > filter.limit,
+        "#,
+        "async fn page(&self, filter: &Filter, (mut a, b): (u8, u8), label: &'static str, #[cfg(unix)] path: PathBuf, n: u8)
+            -> Result<Page, AppError>
+        {
+            fn own(&self) {}
+            a += b;
+            self.db.page(filter, a, label, path).await
+        }"
+    ));
+}
+
+#[test]
+fn an_async_trait_method_whose_loads_outlive_their_callers() {
+    assert_snapshot!(cached(
+        r#"resource = "exchange_rates", stale_while_revalidate, load_timeout"#,
+        BY_ASYNC_TRAIT
+    ));
+}
+
+#[test]
+fn a_cached_function_with_closures_about_its_results() {
+    assert_snapshot!(cached(
+        r#"
+            resource = "tokens",
+            ttl = |token| token.expires_in / 2,
+            cache_err = AppError::is_not_found,
+            negative_ttl = "10s",
+            load_timeout(hard = "5s"),
+        "#,
+        "async fn token(client: u32) -> Result<Token, AppError> { fetch(client).await }"
+    ));
+}
+
+#[test]
 fn arguments_with_patterns_and_attributes() {
     assert_snapshot!(cached(
         r#"resource = "companies_list""#,
@@ -185,6 +230,15 @@ fn declarations() {
         exchange_rates { tenant = shared, crash_safe }
         treasury { crash_safe, settle = "500ms", max_loads = 2 }
         feed { scope(viewer: Option<i64>, region: String, locale: Option<String>) }
+        news {
+            stale_while_revalidate = "30s",
+            stale_if_error = GRACE,
+            load_timeout(soft = SOFT, hard = "5s"),
+            refresh_ahead = 2.0,
+            jitter = "off",
+            negative_ttl = "10s",
+            soft,
+        }
 
         /// Everything.
         group all = figures, exchange_rates, "dash*";

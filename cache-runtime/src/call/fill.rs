@@ -145,10 +145,11 @@ impl Lookup {
             held,
             landed,
         } = loaded;
+        // Before it lands: a flight that lands with an error is left at once, whether its error is stored or not.
+        let overtaken = leader.as_ref().is_some_and(Leader::is_detached);
         if let Some(leader) = &leader {
             leader.land(landed);
         }
-        let overtaken = leader.as_ref().is_some_and(Leader::is_detached);
         let filling = self.entry.as_ref().zip(ticket);
         let (Some((entry, ticket)), Some(encoded), false) = (filling, stored, overtaken) else {
             return;

@@ -59,6 +59,65 @@ pub(super) const fn a_soft_tag(kind: &str) -> ! {
     panic!("{}", text.as_str())
 }
 
+/// Ends the compilation: `resource` declares `option`, for the sake of which a load goes on when its caller is gone, and the attribute
+/// of a function does not name it.
+#[track_caller]
+pub(super) const fn option_not_named(resource: &str, option: &str) -> ! {
+    let text = Text::new("the resource `")
+        .push(resource)
+        .push("` declares `")
+        .push(option)
+        .push("`, so loads of this function may go on when their callers are gone: it has to own its arguments\nhelp: say so and add `")
+        .push(option)
+        .push("` to this attribute, or keep its loads with their callers: `")
+        .push(option)
+        .push(" = \"off\"`");
+    panic!("{}", text.as_str())
+}
+
+/// Ends the compilation: `resource` declares a hard timeout, and the attribute of a function does not name it.
+#[track_caller]
+pub(super) const fn timeout_not_named(resource: &str) -> ! {
+    let text = Text::new("the resource `")
+        .push(resource)
+        .push("` declares `load_timeout(hard = ...)`, so calls of this function may end with an error that is made of `LoadTimeout`\nhelp: \
+               say so and add `load_timeout` to this attribute, or wait as long as it takes: `load_timeout = \"off\"`");
+    panic!("{}", text.as_str())
+}
+
+/// Ends the compilation: an attribute names `option` alone, and `resource` does not declare it.
+#[track_caller]
+pub(super) const fn option_without_value(resource: &str, option: &str, example: &str) -> ! {
+    let text = Text::new("`")
+        .push(option)
+        .push("` alone means what the resource declares, and `")
+        .push(resource)
+        .push("` declares none\nhelp: give a value here or there: `")
+        .push(example)
+        .push("`");
+    panic!("{}", text.as_str())
+}
+
+/// Ends the compilation: a soft timeout, and no value is ever returned after its TTL.
+#[track_caller]
+pub(super) const fn nothing_stale(resource: &str) -> ! {
+    let text = Text::new("a soft timeout answers with something old, and results of `")
+        .push(resource)
+        .push("` are never returned after their TTL here\nhelp: add `stale_if_error = \"10m\"` or `stale_while_revalidate = \"30s\"`");
+    panic!("{}", text.as_str())
+}
+
+/// Ends the compilation: `cache_err`, and nothing says for how long.
+#[track_caller]
+pub(super) const fn errors_not_kept(resource: &str) -> ! {
+    let text = Text::new(
+        "the errors that `cache_err` chooses are kept for `negative_ttl`, which neither this attribute nor `",
+    )
+    .push(resource)
+    .push("` sets\nhelp: add `negative_ttl = \"10s\"`");
+    panic!("{}", text.as_str())
+}
+
 /// Ends the compilation: `group` has no parameter `name`.
 #[track_caller]
 pub(super) const fn parameter_not_declared(group: &Group, name: &str) -> ! {

@@ -13,6 +13,16 @@ pub(crate) struct Row {
     pub(crate) id: i64,
 }
 
+/// That a load took too long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Late(pub(crate) String);
+
+impl From<cache_runtime::LoadTimeout> for Late {
+    fn from(timeout: cache_runtime::LoadTimeout) -> Self {
+        Self(timeout.to_string())
+    }
+}
+
 mod forbidding {
     #![forbid(
         dead_code,
@@ -45,10 +55,12 @@ mod forbidding {
 
     use cache_runtime::{cached, invalidates};
 
-    use super::Row;
+    use super::{Late, Row};
 
     pub(super) mod registry {
         type Slug = String;
+
+        const WAIT: core::time::Duration = core::time::Duration::from_secs(5);
 
         pub(in super::super) struct Shelf(pub(in super::super) u8);
 
@@ -65,6 +77,16 @@ mod forbidding {
             strict_shelves { scope(shelf: Shelf, slug: Slug, row: Option<i64>) }
             /// Rows of everybody.
             strict_rates { tenant = shared }
+            /// Rows that may be old for a while.
+            strict_news {
+                stale_while_revalidate = "30s",
+                stale_if_error = "10m",
+                load_timeout(soft = "1s", hard = WAIT),
+                refresh_ahead,
+                jitter = "10%",
+                negative_ttl = "10s",
+                soft,
+            }
             /// Both.
             group strict_both = strict_rows, strict_rates;
             /// By a name.
@@ -82,6 +104,55 @@ mod forbidding {
         pub(super) async fn change(&mut self, company: i64) -> Result<i64, String> {
             self.id += company;
             Ok(self.id)
+        }
+    }
+
+    impl Row {
+        #[cached(
+            resource = registry::strict_news,
+            stale_while_revalidate,
+            load_timeout,
+            refresh_ahead = 2.0,
+            unless = |row| row.id > self.id + *limit + i64::from(zone),
+            ttl = |row| core::time::Duration::from_secs(row.id.unsigned_abs()),
+            cache_err = |late| late.0.contains(name),
+        )]
+        pub(super) async fn news(
+            &self,
+            mut zone: u8,
+            name: &str,
+            (limit, _x): (&i64, u8),
+            _y: u8,
+        ) -> Result<Self, Late> {
+            zone += 1;
+            if name.is_empty() {
+                return Err(Late(name.to_owned()));
+            }
+            Ok(Self {
+                id: self.id + i64::from(zone) + limit,
+            })
+        }
+
+        #[cached(resource = registry::strict_news, stale_while_revalidate = "1s", load_timeout(hard = "1s"), refresh_ahead = "off", skip(_log))]
+        pub(super) async fn unread_news(
+            mut self,
+            _zone: u32,
+            _set: &HashSet<u8>,
+            _log: &mut Vec<u8>,
+        ) -> Result<i64, Late> {
+            self.id += 1;
+            Ok(self.id)
+        }
+
+        #[cached(
+            resource = registry::strict_news,
+            stale_while_revalidate = "off",
+            load_timeout = "off",
+            refresh_ahead = "off",
+            ttl = |_| core::time::Duration::from_secs(1),
+        )]
+        pub(super) async fn old_news(&self, zone: u8) -> i64 {
+            self.id + i64::from(zone)
         }
     }
 
@@ -133,6 +204,12 @@ async fn a_module_that_forbids_what_it_can_may_annotate_its_functions() {
     let mut row = Row { id: 1 };
     assert_eq!(row.load(1, None).await, Ok(Row { id: 2 }));
     assert_eq!(row.change(1).await, Ok(2));
+    assert_eq!(row.news(1, "n", (&1, 2), 3).await, Ok(Row { id: 5 }));
+    assert_eq!(
+        row.clone().unread_news(1, &HashSet::new(), &mut Vec::new()).await,
+        Ok(3)
+    );
+    assert_eq!(row.old_news(1).await, 3);
     assert_eq!((rate(1).await, always_early(3).await), (1, Ok(1)));
     assert_eq!(
         (

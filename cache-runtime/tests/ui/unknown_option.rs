@@ -8,7 +8,7 @@ async fn misspelt() -> i64 {
     1
 }
 
-#[cached(resource = "companies_list", stale_while_revalidate = "5m", colour(red))]
+#[cached(resource = "companies_list", stale_for = "5m", colour(red))]
 async fn several() -> i64 {
     1
 }

@@ -1,0 +1,64 @@
+//! `load_timeout(hard = …)`: the result of a load that takes too long.
+
+use super::terms::{LoadTimeout, Terms};
+use crate::entry::Split;
+
+/// The result of a load that has not ended in time.
+pub fn timed_out<R: TimeoutResult>(timeout: LoadTimeout) -> R {
+    R::timed_out(timeout)
+}
+
+/// Whether a resource declares the hard timeout that a function takes from it.
+#[expect(clippy::exhaustive_structs, reason = "a type is all that it is")]
+pub struct HardTimeout<const IS_DECLARED: bool>;
+
+impl HardTimeout<true> {
+    /// Says what is returned after the timeout.
+    pub fn given<R: TimeoutResult, S: Split<R>, U, L, C>(terms: Terms<R, S, U, L, C>) -> Terms<R, S, U, L, C> {
+        terms.on_timeout(timed_out)
+    }
+}
+
+impl HardTimeout<false> {
+    /// Says nothing.
+    pub const fn given<T>(terms: T) -> T {
+        terms
+    }
+}
+
+/// A return type that can say that a load has taken too long.
+#[diagnostic::on_unimplemented(
+    message = "after a hard `load_timeout` the function returns an error, and `{Self}` is no `Result`",
+    label = "no `Result`",
+    note = "return a `Result` whose error implements `From<LoadTimeout>`",
+    note = "or leave `hard` out; where the resource declares it, write `load_timeout = \"off\"`, or the `soft` one alone"
+)]
+pub trait TimeoutResult {
+    /// The error.
+    fn timed_out(timeout: LoadTimeout) -> Self;
+}
+
+impl<T, E: TimeoutError> TimeoutResult for Result<T, E> {
+    fn timed_out(timeout: LoadTimeout) -> Self {
+        Err(E::timed_out(timeout))
+    }
+}
+
+/// An error that can say that a load has taken too long.
+#[diagnostic::on_unimplemented(
+    message = "after a hard `load_timeout` the function returns an error, and a `{Self}` cannot be made of `LoadTimeout`",
+    label = "does not implement `From<LoadTimeout>`",
+    note = "write `impl From<cache_runtime::LoadTimeout> for {Self}`; with thiserror, a variant with `#[from] LoadTimeout`",
+    note = "or leave `hard` out; where the resource declares it, write `load_timeout = \"off\"`, or the `soft` one alone"
+)]
+pub trait TimeoutError {
+    /// The error.
+    fn timed_out(timeout: LoadTimeout) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: From<LoadTimeout>> TimeoutError for E {
+    fn timed_out(timeout: LoadTimeout) -> Self {
+        timeout.into()
+    }
+}
