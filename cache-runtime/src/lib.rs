@@ -92,7 +92,7 @@ pub mod __private {
     pub use crate::{
         cache::from_env,
         call::{
-            ByMove, CacheValue, Call, HardTimeout, KeyArg, KeyWriter, Ownership, Probe, Site, Terms, cached,
+            ByMove, CacheValue, Call, GivenTags, HardTimeout, KeyArg, KeyWriter, Ownership, Probe, Site, Terms, cached,
             cached_owned, cached_with, in_key, never, nowhere, skippable, timed_out,
         },
         entry::{Codec, Item, Returns, Split, has_error, may_be_absent, may_fail},

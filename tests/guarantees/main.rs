@@ -14,4 +14,5 @@ mod protocol;
 mod reads_in_mutations;
 mod several_caches;
 mod soft;
+mod tags;
 mod transactions;

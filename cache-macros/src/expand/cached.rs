@@ -156,15 +156,16 @@ fn tags_of_result(Tags { given, result }: &Tags) -> TokenStream {
             let kind = unraw(&tag.name);
             let given = given_tags(tag, &tag_alias(i));
             if let TagValues::FromResult(_) = values {
-                return quote!((#kind, #given));
+                return quote!(.of(#kind, #given));
             }
             let name = format_ident!("__cache_tags_{i}", span = Span::mixed_site());
             known.extend(quote!(let #name = #given;));
-            quote!((#kind, #name))
+            quote!(.of(#kind, #name))
         })
         .collect();
     let result = result.as_ref().map_or_else(|| quote!(_), ToTokens::to_token_stream);
-    quote!({ #known move |#result| ::std::vec![#(#values),*] })
+    let private = private();
+    quote!({ #known move |#result| <#private::GivenTags as ::core::default::Default>::default()#(#values)* })
 }
 
 /// The constants of the function, and the checks of what only the declaration knows.

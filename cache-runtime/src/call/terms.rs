@@ -122,10 +122,10 @@ impl<R, S: Split<R>, U, L, C, G> Terms<R, S, U, L, C, G> {
         }
     }
 
-    /// The attribute's `tags`: what a result depends on, each kind with its values as they stand in keys.
+    /// The attribute's `tags`: what a result depends on.
     pub fn tags<F>(self, tags: F) -> Terms<R, S, U, L, C, FromValue<F>>
     where
-        F: FnOnce(&S::Value) -> Vec<(&'static str, Vec<String>)>,
+        F: FnOnce(&S::Value) -> GivenTags,
     {
         Terms {
             unless: self.unless,
@@ -141,6 +141,21 @@ impl<R, S: Split<R>, U, L, C, G> Terms<R, S, U, L, C, G> {
     #[must_use]
     pub fn on_timeout(mut self, late: fn(LoadTimeout) -> R) -> Self {
         self.late = Some(late);
+        self
+    }
+}
+
+/// Tags that are given in an attribute.
+///
+/// A type without a lifetime: the compiler cannot tell that a closure that returns one is `Send` inside of a future otherwise.
+#[derive(Debug, Default)]
+pub struct GivenTags(FoundTags);
+
+impl GivenTags {
+    /// With tags of one kind more, their values as they stand in keys.
+    #[must_use]
+    pub fn of(mut self, kind: &'static str, values: Vec<String>) -> Self {
+        self.0.extend(values.into_iter().map(|value| (kind, value)));
         self
     }
 }
@@ -205,10 +220,9 @@ impl<V> TagTerms<V> for NoTags {
     }
 }
 
-impl<V, G: FnOnce(&V) -> Vec<(&'static str, Vec<String>)>> TagTerms<V> for FromValue<G> {
+impl<V, G: FnOnce(&V) -> GivenTags> TagTerms<V> for FromValue<G> {
     fn tags(self, value: &V) -> FoundTags {
-        let of_kind = |(kind, values): (&'static str, Vec<String>)| values.into_iter().map(move |value| (kind, value));
-        let mut tags: FoundTags = self.0(value).into_iter().flat_map(of_kind).collect();
+        let GivenTags(mut tags) = self.0(value);
         tags.sort_unstable();
         tags.dedup();
         tags
