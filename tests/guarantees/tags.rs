@@ -364,6 +364,26 @@ async fn a_value_in_the_near_cache_is_no_near_hit_after_an_invalidation_of_its_t
     .await;
 }
 
+/// The call has asked for the changes of the tag that the value had before, and keeps one that has another.
+#[tokio::test]
+async fn a_value_in_the_near_cache_that_has_another_tag_than_before_is_no_near_hit_after_an_invalidation_of_that() {
+    let store = spy();
+    let (here, elsewhere) = two_caches(&store);
+    let (before, after) = (Library::by(&[1]), Library::by(&[2]));
+    with_cache(here, async {
+        until("changes are reported", async || {
+            support::outcome_of(before.near_page()).await.1 == NearHit
+        })
+        .await;
+        elsewhere.invalidate_tag("author", 1).await.unwrap();
+        expect_outcomes(&[Miss], after.near_page()).await;
+        after.version.store(1, Ordering::SeqCst);
+        elsewhere.invalidate_tag("author", 2).await.unwrap();
+        assert_eq!(expect_outcomes(&[Miss], after.near_page()).await.version, 1);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn while_an_invalidation_is_not_acknowledged_nothing_with_such_tags_is_read() {
     let store = spy();
