@@ -74,7 +74,7 @@ pub(crate) fn invalidates(model: &Invalidates, block: &TokenStream) -> TokenStre
                     part(target, scope, &value(i, target, scope))
                 }
             });
-            let values = all_of(target, values.collect());
+            let values = all_of(target, &values.collect::<Vec<_>>());
             let statement = quote!(#plan_type::target(&mut #plan, #name, #values););
             statements.push(match &target.when {
                 None => statement,
@@ -212,7 +212,7 @@ impl FromResult {
             // Without a result the whole of the resources is meant.
             known_pairs.clear();
         }
-        let values = all_of(target, pairs);
+        let values = all_of(target, &pairs);
         let some = quote!(::core::option::Option::Some(#values));
         let none = quote!(::core::option::Option::None);
         let values = match (&target.when, &when_known) {
@@ -226,17 +226,18 @@ impl FromResult {
         Self {
             on_entry,
             when: when_known.map_or_else(|| quote!(true), |known| quote!(#known)),
-            otherwise: all_of(target, known_pairs),
+            otherwise: all_of(target, &known_pairs),
             values,
         }
     }
 }
 
 /// The values of a target: a list of its parts, or of a tag its one part, which is a list.
-fn all_of(target: &Target, parts: Vec<TokenStream>) -> TokenStream {
-    match (target.is_tag, parts.as_slice()) {
-        (true, [values]) => values.clone(),
-        _ => quote!(::std::vec![#(#parts),*]),
+fn all_of(target: &Target, parts: &[TokenStream]) -> TokenStream {
+    if target.is_tag && !parts.is_empty() {
+        quote!(#(#parts)*)
+    } else {
+        quote!(::std::vec![#(#parts),*])
     }
 }
 

@@ -254,9 +254,10 @@ impl Engine {
             Ok(Some((address, stamps)))
         };
         let fits = value.len() <= sealing.max_value_size && !meta.ttl.is_zero();
-        let filled = match fits {
-            true => self.upstream.fill(filling).await.ok().flatten(),
-            false => None,
+        let filled = if fits {
+            self.upstream.fill(filling).await.ok().flatten()
+        } else {
+            None
         };
         let counter = if filled.is_some() {
             &self.counters.fills

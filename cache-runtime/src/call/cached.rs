@@ -1,6 +1,6 @@
 //! The way of a call: lookup, load, fill.
 
-use std::{pin::Pin, sync::atomic::AtomicBool};
+use std::{ops::ControlFlow, pin::Pin, sync::atomic::AtomicBool};
 
 use tokio::time::Instant;
 
@@ -100,8 +100,8 @@ where
         Answer::Stale(stale, ticket) => {
             let (lookup, ticket, stale, prepare) = if stale.may_revalidate {
                 match lookup.refresh_stale::<R, T, N, P, F>(ticket, stale, prepare) {
-                    Ok(value) => return value,
-                    Err(rest) => rest,
+                    ControlFlow::Break(value) => return value,
+                    ControlFlow::Continue(rest) => rest,
                 }
             } else {
                 (lookup, ticket, stale, prepare)

@@ -1,6 +1,7 @@
 //! Loads that nobody waits for, because there is a value to return meanwhile.
 
 use std::{
+    ops::ControlFlow,
     pin::{Pin, pin},
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -66,7 +67,7 @@ impl Lookup {
         ticket: Option<Ticket>,
         stale: StaleValue<R>,
         prepare: P,
-    ) -> Result<R, (Self, Option<Ticket>, StaleValue<R>, P)>
+    ) -> ControlFlow<R, (Self, Option<Ticket>, StaleValue<R>, P)>
     where
         R: Send + 'static,
         T: LoadTerms<R> + Send + 'static,
@@ -76,7 +77,9 @@ impl Lookup {
         F: Future<Output = R> + Send + 'static,
     {
         match self.replacement(ticket.as_ref()) {
-            Replacement::Impossible if stale.is_invalidated => return Err((self, ticket, stale, prepare)),
+            Replacement::Impossible if stale.is_invalidated => {
+                return ControlFlow::Continue((self, ticket, stale, prepare));
+            }
             replacement => {
                 self.report(Outcome::StaleHit);
                 if let Replacement::Due(pass, place) = replacement {
@@ -84,7 +87,7 @@ impl Lookup {
                 }
             }
         }
-        Ok(stale.value)
+        ControlFlow::Break(stale.value)
     }
 
     /// Loads in the background, in the place of an entry that is returned meanwhile. Not if that is done already, was done in vain

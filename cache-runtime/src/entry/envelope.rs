@@ -455,7 +455,7 @@ mod tests {
     fn sealed_by(sealing: &Sealing) -> Bytes {
         let stamps = [Stamp::from_bits(1), Stamp::from_bits(2)];
         let value = EncodedValue::json(Bytes::from_static(b"{\"a\":1}"));
-        sealing.seal_at(0, META, ENTRY, &stamps, &value).unwrap()
+        sealing.seal_at(0, META, ENTRY, &stamps, &[], &value).unwrap()
     }
 
     fn altered(at: usize, value: u8) -> Bytes {
@@ -504,7 +504,7 @@ mod tests {
         };
         let absent = Negative::Absent(1).encode().unwrap();
         Sealing::default()
-            .seal_at(0, meta, ENTRY, &[Stamp::from_bits(1)], &absent)
+            .seal_at(0, meta, ENTRY, &[Stamp::from_bits(1)], &[], &absent)
             .unwrap()
     }
 

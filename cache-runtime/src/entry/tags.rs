@@ -54,9 +54,10 @@ impl<'e> Reader<'e> {
     }
 
     /// Whether all of it can be read.
-    pub(super) fn is_whole(mut self) -> bool {
-        while self.next().is_some() {}
-        self.rest.is_empty()
+    pub(super) fn is_whole(&self) -> bool {
+        let mut reader = self.clone();
+        while reader.next().is_some() {}
+        reader.rest.is_empty()
     }
 
     fn text(rest: &'e [u8]) -> Option<(&'e str, &'e [u8])> {
