@@ -1,6 +1,6 @@
 //! The way of a call: lookup, load, fill.
 
-use std::{ops::ControlFlow, pin::Pin, sync::atomic::AtomicBool};
+use std::{pin::Pin, sync::atomic::AtomicBool};
 
 use tokio::time::Instant;
 
@@ -94,18 +94,16 @@ where
         }
         Answer::Early(answer, ticket) => {
             lookup.report(Outcome::Hit);
-            lookup.refresh::<R, T, N, F>(Some(ticket), prepare);
+            let replacement = lookup.replacement(Some(&ticket));
+            lookup.refresh::<R, T, N, F>(replacement, Some(ticket), prepare);
             return answer;
         }
         Answer::Stale(stale, ticket) => {
-            let (lookup, ticket, stale, prepare) = if stale.may_revalidate {
-                match lookup.refresh_stale::<R, T, N, P, F>(ticket, stale, prepare) {
-                    ControlFlow::Break(value) => return value,
-                    ControlFlow::Continue(rest) => rest,
-                }
-            } else {
-                (lookup, ticket, stale, prepare)
-            };
+            if let Some(replacement) = lookup.replacement_of(&stale, ticket.as_ref()) {
+                lookup.report(Outcome::StaleHit);
+                lookup.refresh::<R, T, N, F>(replacement, ticket, prepare);
+                return stale.value;
+            }
             let (terms, body) = prepare();
             let loading = lookup.load_within_soft_timeout::<R, T, N, F>(terms, ticket, stale, body);
             return Box::pin(loading).await;

@@ -49,12 +49,11 @@ impl Lookup {
                 let are_good = self.are_good(&tags);
                 (lifetime, tags, may_fill && are_good)
             }
-            Disposition::Leave => (None, FoundTags::new(), false),
+            Disposition::Leave | Disposition::Failed => (None, FoundTags::new(), false),
             Disposition::Absent(depth) => {
-                return self.negative(Negative::Absent(depth), Landing::Absent(depth), may_fill);
+                return self.negative(&Negative::Absent(depth), Landing::Absent(depth), may_fill);
             }
-            Disposition::StoreError(error) => return self.negative(Negative::Error(error), Landing::Failed, may_fill),
-            Disposition::Failed => (None, FoundTags::new(), false),
+            Disposition::StoreError(error) => return self.negative(&Negative::Error(error), Landing::Failed, may_fill),
         };
         let prepared = T::Split::with_value(returned, |value| {
             let encoded = (waited_for || filling)
@@ -91,7 +90,7 @@ impl Lookup {
     }
 
     /// A result that is no value, stored for the function's `negative_ttl`.
-    fn negative<N: Tier<V>, V>(&self, negative: Negative, landed: Landing, may_fill: bool) -> LoadResult<N, V> {
+    fn negative<N: Tier<V>, V>(&self, negative: &Negative, landed: Landing, may_fill: bool) -> LoadResult<N, V> {
         let ttl = self.policies().negative_ttl().filter(|_| may_fill);
         LoadResult {
             stored: ttl.and_then(|_| negative.encode()),

@@ -1,7 +1,6 @@
 //! Loads that nobody waits for, because there is a value to return meanwhile.
 
 use std::{
-    ops::ControlFlow,
     pin::{Pin, pin},
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -22,7 +21,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The right to load in the background, of one at a time for each call and the stamps that it has read: a load from before an
 /// invalidation is no reason not to load after it. When it is dropped and the load has not succeeded, nobody has it for a while.
-struct RefreshPass {
+pub(super) struct RefreshPass {
     known: Arc<KnownCall>,
     ground: u64,
     succeeded: bool,
@@ -50,7 +49,7 @@ impl Drop for RefreshPass {
 }
 
 /// Whether old values are being replaced.
-enum Replacement {
+pub(super) enum Replacement {
     /// Not yet: with this they can be.
     Due(RefreshPass, DetachedPlace),
     /// They are, or that has just been tried in vain.
@@ -60,47 +59,28 @@ enum Replacement {
 }
 
 impl Lookup {
-    /// Returns the old value, and loads in the background in its place, unless that is done already, or was done in vain just now. Where
-    /// it cannot be, a value that was invalidated softly is given back, to be loaded by the caller.
-    pub(super) fn refresh_stale<R, T, N, P, F>(
-        self,
-        ticket: Option<Ticket>,
-        stale: StaleValue<R>,
-        prepare: P,
-    ) -> ControlFlow<R, (Self, Option<Ticket>, StaleValue<R>, P)>
-    where
-        R: Send + 'static,
-        T: LoadTerms<R> + Send + 'static,
-        ValueOf<R, T>: Send,
-        N: Tier<ValueOf<R, T>, Held: Send> + 'static,
-        P: FnOnce() -> (T, F),
-        F: Future<Output = R> + Send + 'static,
-    {
-        match self.replacement(ticket.as_ref()) {
-            Replacement::Impossible if stale.is_invalidated => {
-                return ControlFlow::Continue((self, ticket, stale, prepare));
-            }
-            replacement => {
-                self.report(Outcome::StaleHit);
-                if let Replacement::Due(pass, place) = replacement {
-                    self.load_in_background::<R, T, N, F>(pass, place, ticket, prepare());
-                }
-            }
-        }
-        ControlFlow::Break(stale.value)
+    /// How an old value comes to be replaced if it is returned now; `None` if it is not to be: then the caller loads. A value that was
+    /// invalidated softly is returned only if it is replaced.
+    pub(super) fn replacement_of<R>(&self, stale: &StaleValue<R>, ticket: Option<&Ticket>) -> Option<Replacement> {
+        let replacement = stale.may_revalidate.then(|| self.replacement(ticket))?;
+        let is_kept = stale.is_invalidated && matches!(replacement, Replacement::Impossible);
+        (!is_kept).then_some(replacement)
     }
 
-    /// Loads in the background, in the place of an entry that is returned meanwhile. Not if that is done already, was done in vain
-    /// just now, or could not be stored.
-    pub(super) fn refresh<R, T, N, F>(self, ticket: Option<Ticket>, prepare: impl FnOnce() -> (T, F))
-    where
+    /// Loads in the background, if that is due, in the place of an entry that is returned meanwhile.
+    pub(super) fn refresh<R, T, N, F>(
+        self,
+        replacement: Replacement,
+        ticket: Option<Ticket>,
+        prepare: impl FnOnce() -> (T, F),
+    ) where
         R: Send + 'static,
         T: LoadTerms<R> + Send + 'static,
         ValueOf<R, T>: Send,
         N: Tier<ValueOf<R, T>, Held: Send> + 'static,
         F: Future<Output = R> + Send + 'static,
     {
-        if let Replacement::Due(pass, place) = self.replacement(ticket.as_ref()) {
+        if let Replacement::Due(pass, place) = replacement {
             self.load_in_background::<R, T, N, F>(pass, place, ticket, prepare());
         }
     }
@@ -131,7 +111,7 @@ impl Lookup {
         );
     }
 
-    fn replacement(&self, ticket: Option<&Ticket>) -> Replacement {
+    pub(super) fn replacement(&self, ticket: Option<&Ticket>) -> Replacement {
         let Some(ground) = ticket.map(Ticket::ground) else {
             return Replacement::Impossible;
         };

@@ -55,14 +55,12 @@ pub struct Terms<R, S, U, L = Declared, C = NoErrors, G = NoTags> {
 }
 
 /// The lifetime is the declared one.
-#[expect(clippy::exhaustive_structs, reason = "it says nothing")]
 pub struct Declared;
 
 /// `ttl = |value| …`.
 pub struct ByValue<L>(L);
 
 /// No error is stored.
-#[expect(clippy::exhaustive_structs, reason = "it says nothing")]
 pub struct NoErrors;
 
 /// `cache_err = |error| …`.

@@ -541,6 +541,78 @@ mod tests {
         assert_eq!(envelope.payload(), "{\"absent\":1}");
     }
 
+    /// As [`sealed_with_windows`], with tags, too.
+    fn sealed_with_tags(sealing: &Sealing) -> Bytes {
+        let meta = Meta {
+            windows: Windows {
+                revalidate: Duration::from_secs(30),
+                error: Duration::ZERO,
+            },
+            ..META
+        };
+        let stamps = [Stamp::from_bits(1), Stamp::from_bits(2)];
+        let value = EncodedValue::json(Bytes::from_static(b"{\"a\":1}"));
+        sealing.seal_at(0, meta, ENTRY, &stamps, &TAGS, &value).unwrap()
+    }
+
+    const TAGS: [EntryTag<'static>; 2] = [
+        EntryTag {
+            kind: "author",
+            value: "7",
+            stamp: Stamp::from_bits(3),
+        },
+        EntryTag {
+            kind: "series",
+            value: "a%20b",
+            stamp: Stamp::from_bits(4),
+        },
+    ];
+
+    #[test]
+    fn what_is_written_of_tags_does_not_change() {
+        let tagged = include_bytes!("../../tests/golden/envelope-v1-tagged.bin");
+        assert_eq!(sealed_with_tags(&Sealing::default()), &tagged[..]);
+    }
+
+    #[test]
+    fn an_entry_with_tags_opens_to_what_was_sealed_signed_or_not() {
+        for sealing in [Sealing::default(), signing(&["first"])] {
+            let envelope = sealing.open(sealed_with_tags(&sealing), ENTRY, &IDENTITY).unwrap();
+            assert_eq!(envelope.tags().collect::<Vec<_>>(), TAGS);
+            assert_eq!((envelope.stamps().len(), envelope.payload()), (2, "{\"a\":1}".into()));
+            assert_eq!(envelope.windows().revalidate, Duration::from_secs(30));
+        }
+        assert_eq!(Envelope::open(sealed(), &IDENTITY).unwrap().tags().count(), 0);
+    }
+
+    #[test]
+    fn an_entry_whose_tags_are_damaged_is_refused() {
+        let whole = sealed_with_tags(&Sealing::default());
+        let tags_at = HEADER_LEN + 2 * STAMP_LEN + WINDOWS_LEN;
+        // Their length, the length of a kind, a character of a kind.
+        for (at, value) in [
+            (tags_at, 0xff),
+            (tags_at + 1, 0xff),
+            (tags_at + 10, 0xff),
+            (tags_at + 11, 0xff),
+        ] {
+            let mut bytes = whole.to_vec();
+            bytes[at] = value;
+            let opened = Envelope::open(bytes.into(), &IDENTITY);
+            assert_eq!(opened.err(), Some(Rejection::Length), "byte {at}");
+        }
+        assert_eq!(
+            Envelope::open(whole.slice(..tags_at + 1), &IDENTITY).err(),
+            Some(Rejection::Length)
+        );
+        // Signed they cannot be other ones.
+        let sealing = signing(&["first"]);
+        let mut bytes = sealed_with_tags(&sealing).to_vec();
+        bytes[tags_at + 2] ^= 1;
+        let opened = sealing.open(bytes.into(), ENTRY, &IDENTITY);
+        assert_eq!(opened.err(), Some(Rejection::Signature));
+    }
+
     /// Rows enough to be worth compressing, as JSON or in another codec.
     #[cfg(any(feature = "postcard", feature = "lz4", feature = "zstd"))]
     fn rows() -> Vec<(u32, String)> {
@@ -557,7 +629,9 @@ mod tests {
         let value = codec
             .encode(&rows(), usize::MAX, crate::entry::fingerprint::Fidelity::Sure)
             .unwrap();
-        sealing.seal_at(0, META, ENTRY, &[Stamp::from_bits(1)], &value).unwrap()
+        sealing
+            .seal_at(0, META, ENTRY, &[Stamp::from_bits(1)], &[], &value)
+            .unwrap()
     }
 
     /// What a method makes of the same bytes may change with its version. What it made of them stays readable.

@@ -1,26 +1,36 @@
 //! Everything this service caches, by name. A misspelt name anywhere else does not compile.
+//!
+//! What people change shows at once, whatever is said here: that is what `#[invalidates]` is for. The times are for what changes
+//! without them, the day that it is above all. So:
+//!
+//! - The slow dashboards are loaded again in the background (`stale_while_revalidate`): nobody waits for seconds because three
+//!   minutes are over. Which functions do that they say themselves, because their arguments must be their own then.
+//! - When the database fails, all of them go on showing the last figures for an hour (`stale_if_error`): those of a minute ago are
+//!   better than an error page. Not the treasury: what people pay by is shown as it is, or not at all.
+//! - The list of companies is on every page, so it is loaded again before its time is over (`refresh_ahead`).
+//! - A search that the database does not answer within ten seconds is given up (`load_timeout`): people have typed on.
 
 cache_runtime::resources! {
     /// Totals, unpaid and overdue amounts of a company.
-    dashboard_summary { ttl = "5m", scope(company: i64) }
+    dashboard_summary { ttl = "5m", scope(company: i64), stale_while_revalidate = "10m", stale_if_error = "1h" }
     /// Invoiced and collected amounts by month.
-    dashboard_trends { ttl = "3m", scope(company: i64) }
+    dashboard_trends { ttl = "3m", scope(company: i64), stale_while_revalidate = "10m", stale_if_error = "1h" }
     /// The searchable invoice table of the dashboard.
-    dashboard_detailed_data { ttl = "1m", scope(company: i64) }
+    dashboard_detailed_data { ttl = "1m", scope(company: i64), load_timeout(hard = "10s") }
     /// Growth, payment morale and days of sales outstanding.
-    dashboard_performance { ttl = "3m", scope(company: i64) }
+    dashboard_performance { ttl = "3m", scope(company: i64), stale_while_revalidate = "10m", stale_if_error = "1h" }
     /// Money in and out by month, and what is expected.
-    dashboard_cashflow { ttl = "3m", scope(company: i64) }
+    dashboard_cashflow { ttl = "3m", scope(company: i64), stale_while_revalidate = "10m", stale_if_error = "1h" }
     /// Unpaid amounts by age.
-    dashboard_maturity { ttl = "3m", scope(company: i64) }
+    dashboard_maturity { ttl = "3m", scope(company: i64), stale_while_revalidate = "10m", stale_if_error = "1h" }
 
     /// Pages of the invoice list.
-    invoices_list { ttl = "1m", scope(company: i64) }
+    invoices_list { ttl = "1m", scope(company: i64), stale_if_error = "1h" }
     /// Totals by year of the invoice list.
-    invoices_summary { ttl = "3m", scope(company: i64) }
+    invoices_summary { ttl = "3m", scope(company: i64), stale_if_error = "1h" }
 
     /// The companies of a tenant.
-    companies_list { ttl = "10m" }
+    companies_list { ttl = "10m", stale_if_error = "1h", refresh_ahead }
 
     /// Balance, months and last movements of a company's treasury.
     ///

@@ -12,6 +12,8 @@ pub enum Seen {
     Near,
     /// Answered from the store.
     Hit,
+    /// Answered from the store, with figures that are being loaded again.
+    Stale,
     /// Asked, and loaded.
     Miss,
     /// Not asked, and loaded.
@@ -24,6 +26,7 @@ impl Seen {
         match self {
             Self::Near => "near_hit",
             Self::Hit => "hit",
+            Self::Stale => "stale_hit",
             Self::Miss => "miss",
             Self::Bypass => "bypass",
         }
@@ -40,7 +43,8 @@ impl From<Outcome> for Seen {
     fn from(outcome: Outcome) -> Self {
         match outcome {
             Outcome::NearHit => Self::Near,
-            Outcome::Hit | Outcome::StaleHit => Self::Hit,
+            Outcome::Hit => Self::Hit,
+            Outcome::StaleHit => Self::Stale,
             Outcome::Bypass => Self::Bypass,
             // A refused entry is loaded like a missing one.
             _ => Self::Miss,

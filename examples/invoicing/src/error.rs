@@ -42,6 +42,9 @@ pub enum AppError {
         /// Who may not do what.
         problem: String,
     },
+    /// The database does not answer in time.
+    #[error("this takes too long at the moment, try again: {0}")]
+    Late(#[from] cache_runtime::LoadTimeout),
     /// The database failed.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),

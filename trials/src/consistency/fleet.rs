@@ -133,6 +133,7 @@ impl Fleet {
             .args(["--redis", &seat.way.address().to_string()])
             .args(["--protocol", &name_of(&self.options.protocol)])
             .args(["--near", &name_of(&self.options.near)])
+            .args(self.options.policies.then_some("--policies"))
             .args(self.options.faults.contain(Fault::Takeover).then_some("--cluster"))
             .args(self.options.faults.go_unreported().then_some("--apart"))
             // Its end is the sign to stop, and it ends with this process, however that ends.

@@ -67,6 +67,9 @@ pub(crate) struct NodeOptions {
     /// The server is one of a cluster.
     #[arg(long)]
     pub(super) cluster: bool,
+    /// Old values are returned as the policies allow.
+    #[arg(long)]
+    pub(super) policies: bool,
     /// Items that this node writes it does not read.
     #[arg(long)]
     pub(super) apart: bool,
@@ -92,7 +95,8 @@ async fn serve(options: &NodeOptions) -> Result<()> {
             let config = RedisConfig::new(&url).map_err(anyhow::Error::msg)?;
             let cache = Cache::builder().redis(config).build();
             cache.install();
-            work(options, random, Stamps::new(cache.clone(), source, options.near)).await?;
+            let service = Stamps::new(cache.clone(), source, options.near, options.policies);
+            work(options, random, service).await?;
             cache.close().await;
             Ok(())
         }

@@ -45,6 +45,11 @@ pub(crate) struct Options {
     /// Which near cache the nodes have.
     #[arg(long, value_enum, default_value_t = Near::Off)]
     pub(super) near: Near,
+
+    /// The functions return old values for a while: `stale_while_revalidate`, `stale_if_error`, a soft `load_timeout`, `refresh_ahead`.
+    /// None of them may be older than an invalidation allows.
+    #[arg(long)]
+    pub(super) policies: bool,
 }
 
 /// How results are cached.

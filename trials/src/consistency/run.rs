@@ -25,6 +25,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         "--near {} needs --protocol stamps: the others have no near cache",
         name_of(&options.near)
     );
+    ensure!(
+        !options.policies || options.protocol == Protocol::Stamps,
+        "--policies needs --protocol stamps: the others have none"
+    );
     let of_cluster = options.faults.contain(Fault::Takeover);
     ensure!(
         !of_cluster || options.protocol == Protocol::Stamps && !options.faults.need_one_server(),

@@ -37,6 +37,14 @@ fn nothing_is_served_from_tracked_values_for_longer_than_the_bound() {
     run.assert_succeeded();
 }
 
+/// Nothing that an invalidation forbids, however many values are past their time-to-live.
+#[test]
+fn nothing_old_is_served_under_policies_that_return_old_values() {
+    let run = consistency("--seconds 4 --seed 5 --faults all --policies");
+    assert_eq!(run.figure("stale"), 0, "{run}");
+    run.assert_succeeded();
+}
+
 /// What Redis does not report to near caches.
 #[test]
 fn nothing_is_served_for_longer_than_the_bound_when_the_database_is_swapped() {

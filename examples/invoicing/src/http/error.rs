@@ -40,6 +40,7 @@ impl IntoResponse for AppError {
                 let body = body("unauthenticated", Some("authorization".to_owned()), message, None);
                 return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")], body).into_response();
             }
+            Self::Late(_) => (StatusCode::SERVICE_UNAVAILABLE, "late", None, None),
             Self::Database(error) => {
                 // What the database says is for the log; callers can do nothing with it.
                 tracing::error!(%error, "a query failed");

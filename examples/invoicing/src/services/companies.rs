@@ -44,7 +44,7 @@ impl CompanyService {
         Ok(paging.of(companies.into_iter().skip(skip).take(take).collect(), total))
     }
 
-    #[cached(resource = "companies_list", near = "tracked")]
+    #[cached(resource = "companies_list", near = "tracked", refresh_ahead)]
     async fn of_tenant(&self, tenant_id: &str) -> Result<Vec<Company>, AppError> {
         let sql = "SELECT id, name, tax_number, currency FROM companies WHERE tenant_id = $1 ORDER BY id";
         Ok(self.books.db.all(query(sql).bind(tenant_id)).await?)

@@ -1,5 +1,5 @@
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -14,8 +14,17 @@ impl Pace {
         Self(Mutex::new(random))
     }
 
+    /// Whether this is one of so many, on the average.
+    pub(super) fn one_in(&self, many: u32) -> bool {
+        self.random().u32(0..many) == 0
+    }
+
+    fn random(&self) -> MutexGuard<'_, Rng> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) async fn pause(&self) {
-        let pause = draw(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let pause = draw(&mut self.random());
         match pause {
             Some(pause) => tokio::time::sleep(pause).await,
             None => tokio::task::yield_now().await,

@@ -43,6 +43,8 @@ pub(crate) enum Hit {
     Shared,
     /// The process's own.
     Near,
+    /// Redis, and the value was past its time-to-live.
+    Stale,
 }
 
 /// How a write invalidates. Protocols that know one way only do it that way.

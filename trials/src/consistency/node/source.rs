@@ -1,4 +1,6 @@
-use anyhow::Result;
+use std::fmt;
+
+use anyhow::{Result, bail};
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +15,18 @@ pub(super) struct Value {
     pub(super) view: u32,
     pub(super) version: u64,
 }
+
+/// A load was made to fail.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LoadFailed;
+
+impl fmt::Display for LoadFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this load was made to fail")
+    }
+}
+
+impl std::error::Error for LoadFailed {}
 
 /// What the bodies of the service do: the same under every protocol.
 #[derive(Debug)]
@@ -39,6 +53,15 @@ impl Source {
             view,
             version,
         })
+    }
+
+    /// As [`item`](Self::item), of which one in eight fails.
+    pub(super) async fn item_if_it_succeeds(&self, item: u32, view: u32) -> Result<Value> {
+        let value = self.item(item, view).await?;
+        if self.pace.one_in(8) {
+            bail!(LoadFailed);
+        }
+        Ok(value)
     }
 
     pub(super) async fn total(&self) -> Result<Value> {

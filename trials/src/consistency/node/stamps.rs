@@ -1,6 +1,6 @@
 //! The framework itself: what its users write.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context as _, Result};
 use cache_runtime::{Cache, Invalidated, Outcome, invalidates, observe};
@@ -9,7 +9,7 @@ use cache_testkit::oracle::Reach;
 use super::{
     TTL,
     service::{Found, Hit, How, Service},
-    source::{Source, Value},
+    source::{LoadFailed, Source, Value},
     workload::is_crash_safe,
 };
 use crate::{
@@ -56,18 +56,70 @@ reads!(off, "off");
 reads!(tracked, "tracked");
 reads!(checked, "checked");
 
+/// The same under every policy that returns old values: of entries that are past their time-to-live most of the time, with loads
+/// that fail.
+macro_rules! reads_with_policies {
+    ($module:ident, $near:literal) => {
+        mod $module {
+            use std::sync::Arc;
+
+            use anyhow::Result;
+            use cache_runtime::cached;
+
+            use super::{Source, Value, resources};
+
+            #[cached(
+                resource = resources::item, scope(item), skip(source), near = $near, ttl = "100ms",
+                stale_while_revalidate = "300ms", stale_if_error = "4s", refresh_ahead, load_timeout(soft = "2ms"),
+            )]
+            pub(super) async fn item(source: Arc<Source>, item: u32, view: u32) -> Result<Value> {
+                source.item_if_it_succeeds(item, view).await
+            }
+
+            #[cached(
+                resource = resources::crash_safe_item, scope(item), skip(source), near = $near, ttl = "100ms",
+                stale_while_revalidate = "300ms", stale_if_error = "4s", refresh_ahead, load_timeout(soft = "2ms"),
+            )]
+            pub(super) async fn crash_safe_item(source: Arc<Source>, item: u32, view: u32) -> Result<Value> {
+                source.item_if_it_succeeds(item, view).await
+            }
+
+            #[cached(
+                resource = resources::total, skip(source), near = $near, lease = "500ms", ttl = "100ms",
+                stale_while_revalidate = "4s",
+            )]
+            pub(super) async fn total(source: Arc<Source>) -> Result<Value> {
+                source.total().await
+            }
+        }
+    };
+}
+
+reads_with_policies!(policies_off, "off");
+reads_with_policies!(policies_tracked, "tracked");
+reads_with_policies!(policies_checked, "checked");
+
 pub(super) struct Stamps {
     cache: Cache,
-    source: Source,
+    source: Arc<Source>,
     near: Near,
+    policies: bool,
 }
 
 impl Stamps {
-    pub(super) fn new(cache: Cache, source: Source, near: Near) -> Self {
-        Self { cache, source, near }
+    pub(super) fn new(cache: Cache, source: Source, near: Near, policies: bool) -> Self {
+        Self {
+            cache,
+            source: Arc::new(source),
+            near,
+            policies,
+        }
     }
 
     async fn cached_item(&self, item: u32, view: u32) -> Result<Value> {
+        if self.policies {
+            return self.item_with_policies(item, view).await;
+        }
         let source = &self.source;
         match (self.near, is_crash_safe(item)) {
             (Near::Off, false) => off::item(source, item, view).await,
@@ -79,7 +131,27 @@ impl Stamps {
         }
     }
 
+    async fn item_with_policies(&self, item: u32, view: u32) -> Result<Value> {
+        let source = Arc::clone(&self.source);
+        match (self.near, is_crash_safe(item)) {
+            (Near::Off, false) => policies_off::item(source, item, view).await,
+            (Near::Off, true) => policies_off::crash_safe_item(source, item, view).await,
+            (Near::Tracked, false) => policies_tracked::item(source, item, view).await,
+            (Near::Tracked, true) => policies_tracked::crash_safe_item(source, item, view).await,
+            (Near::Checked, false) => policies_checked::item(source, item, view).await,
+            (Near::Checked, true) => policies_checked::crash_safe_item(source, item, view).await,
+        }
+    }
+
     async fn cached_total(&self) -> Result<Value> {
+        if self.policies {
+            let source = Arc::clone(&self.source);
+            return match self.near {
+                Near::Off => policies_off::total(source).await,
+                Near::Tracked => policies_tracked::total(source).await,
+                Near::Checked => policies_checked::total(source).await,
+            };
+        }
         match self.near {
             Near::Off => off::total(&self.source).await,
             Near::Tracked => tracked::total(&self.source).await,
@@ -122,7 +194,14 @@ impl Stamps {
 
 impl Service for Stamps {
     async fn item(&self, item: u32, view: u32) -> Result<Found> {
-        found(self.cached_item(item, view)).await
+        loop {
+            let found = found(self.cached_item(item, view)).await;
+            match found {
+                // There was no old value to return.
+                Err(error) if error.is::<LoadFailed>() => {}
+                found => return found,
+            }
+        }
     }
 
     async fn total(&self) -> Result<Found> {
@@ -149,6 +228,7 @@ async fn found(call: impl Future<Output = Result<Value>>) -> Result<Found> {
     let hit = outcomes.iter().find_map(|call| match call.outcome {
         Outcome::Hit => Some(Hit::Shared),
         Outcome::NearHit => Some(Hit::Near),
+        Outcome::StaleHit => Some(Hit::Stale),
         _ => None,
     });
     Ok(Found { value: value?, hit })

@@ -40,7 +40,7 @@ impl DashboardService {
     ///
     /// # Errors
     /// When there is no such company, or the database fails.
-    #[cached(resource = "dashboard_cashflow", scope(company), lease)]
+    #[cached(resource = "dashboard_cashflow", scope(company), lease, stale_while_revalidate)]
     pub async fn cashflow(&self, tenant_id: &str, company: i64) -> Result<Cashflow, AppError> {
         let db = &self.books.db;
         require_company(db, tenant_id, company).await?;

@@ -62,7 +62,7 @@ impl DashboardService {
     ///
     /// # Errors
     /// When there is no such company, or the database fails.
-    #[cached(resource = "dashboard_detailed_data", scope(company))]
+    #[cached(resource = "dashboard_detailed_data", scope(company), load_timeout)]
     pub async fn detailed(
         &self,
         tenant_id: &str,

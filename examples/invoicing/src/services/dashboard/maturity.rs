@@ -51,7 +51,7 @@ impl DashboardService {
     ///
     /// # Errors
     /// When there is no such company, or the database fails.
-    #[cached(resource = "dashboard_maturity", scope(company), lease)]
+    #[cached(resource = "dashboard_maturity", scope(company), lease, stale_while_revalidate)]
     pub async fn maturity(&self, tenant_id: &str, company: i64) -> Result<Maturity, AppError> {
         let db = &self.books.db;
         require_company(db, tenant_id, company).await?;

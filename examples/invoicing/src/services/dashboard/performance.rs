@@ -58,7 +58,7 @@ impl DashboardService {
     ///
     /// # Errors
     /// When there is no such company, or the database fails.
-    #[cached(resource = "dashboard_performance", scope(company), lease)]
+    #[cached(resource = "dashboard_performance", scope(company), lease, stale_while_revalidate)]
     pub async fn performance(&self, tenant_id: &str, company: i64) -> Result<Performance, AppError> {
         let db = &self.books.db;
         require_company(db, tenant_id, company).await?;

@@ -65,7 +65,7 @@ impl DashboardService {
     ///
     /// # Errors
     /// When there is no such company, or the database fails.
-    #[cached(resource = "dashboard_summary", scope(company))]
+    #[cached(resource = "dashboard_summary", scope(company), stale_while_revalidate)]
     pub async fn summary(&self, tenant_id: &str, company: i64) -> Result<Summary, AppError> {
         let db = &self.books.db;
         require_company(db, tenant_id, company).await?;

@@ -87,7 +87,7 @@ impl DashboardService {
     ///
     /// # Errors
     /// When there is no such company, or the database fails.
-    #[cached(resource = "dashboard_trends", scope(company), lease)]
+    #[cached(resource = "dashboard_trends", scope(company), lease, stale_while_revalidate)]
     pub async fn trends(
         &self,
         tenant_id: &str,
