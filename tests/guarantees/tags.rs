@@ -91,6 +91,11 @@ impl Library {
         self.load().await
     }
 
+    #[cached(resource = "ahead_page", refresh_ahead = 1000000000000.0, tags(author = result.authors))]
+    async fn ahead_page(&self) -> Page {
+        self.load().await
+    }
+
     #[cached(resource = "shared_page", tags(author = result.authors))]
     async fn shared_page(&self) -> Page {
         self.load().await
@@ -190,6 +195,31 @@ async fn the_tags_of_a_mutation_can_be_those_of_its_result_and_without_one_all_a
         }
         until("all authors are invalidated", async || {
             support::outcome_of(library.page(1)).await.1 == Miss
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_loaded_ahead_of_its_time_is_stored_under_its_tags_and_not_if_one_was_invalidated_meanwhile() {
+    let store = spy();
+    let (here, elsewhere) = two_caches(&store);
+    let library = Library::by(&[1]);
+    with_cache(here, async {
+        library.ahead_page().await;
+        library.version.store(1, Ordering::SeqCst);
+        assert_eq!(expect_outcomes(&[Hit], library.ahead_page()).await.version, 0);
+        until("it is loaded again", async || library.ahead_page().await.version == 1).await;
+        library.answer.close();
+        let loads = library.loads.count();
+        library.ahead_page().await;
+        library.loads.until(loads + 1).await;
+        library.version.store(2, Ordering::SeqCst);
+        elsewhere.invalidate_tag("author", 1).await.unwrap();
+        library.answer.open();
+        until("the load that was overtaken is over", async || {
+            library.ahead_page().await.version == 2
         })
         .await;
     })

@@ -116,7 +116,6 @@ impl ResourcesArgs {
 }
 
 /// What is declared, in whatever order.
-#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 enum Item {
     Declaration(Declaration),
     /// With names of its own: a tag may be called like a resource.

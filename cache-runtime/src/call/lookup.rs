@@ -180,10 +180,18 @@ impl Lookup {
         }
         if let Some(envelope) = envelope {
             return match self.restore::<R, T, N>(entry, &envelope) {
-                Some(value) => match ticket {
-                    Some(ticket) if self.is_early(&envelope) => Answer::Early(value, ticket),
-                    _ => Answer::Hit(value, Outcome::Hit),
-                },
+                Some(value) if self.is_early(&envelope) => {
+                    let ticket = match ticket {
+                        // Of a hit nobody has looked at holds and epochs. Boxed: most hits have no room for this.
+                        None => Box::pin(engine.ticket(&entry.address)).await.flatten(),
+                        ticket => ticket,
+                    };
+                    match ticket {
+                        Some(ticket) => Answer::Early(value, ticket),
+                        None => Answer::Hit(value, Outcome::Hit),
+                    }
+                }
+                Some(value) => Answer::Hit(value, Outcome::Hit),
                 None => Answer::Load(ticket, Outcome::Rejected),
             };
         }
