@@ -585,7 +585,7 @@ async fn too_many_pending_invalidations_of_tags_become_one_of_their_kind() {
 /// been acknowledged when the call began.
 async fn race(reads: impl AsyncFn(&Library) -> Page + Send + Sync + Copy + 'static) {
     const ROUNDS: u64 = 80;
-    let server = RedisServer::start().unwrap();
+    let server = RedisServer::start().expect("a server");
     let here = reaching(&server, patient()).await;
     let elsewhere = reaching(&server, patient()).await;
     let library = Library::by(&[1, 2, 3]);
@@ -594,7 +594,8 @@ async fn race(reads: impl AsyncFn(&Library) -> Page + Send + Sync + Copy + 'stat
     let write = async |cache: &Cache| {
         for round in 0..ROUNDS {
             let version = library.version.fetch_add(1, Ordering::SeqCst) + 1;
-            cache.invalidate_tag("author", round % 3 + 1).await.unwrap();
+            let invalidated = cache.invalidate_tag("author", round % 3 + 1).await;
+            invalidated.expect("the kind is declared");
             floor.fetch_max(version, Ordering::SeqCst);
             if round % 16 == 0 {
                 // The race is about hits, too.
@@ -619,7 +620,10 @@ async fn race(reads: impl AsyncFn(&Library) -> Page + Send + Sync + Copy + 'stat
         tokio::join!(write(&here), write(&elsewhere));
         done.store(true, Ordering::SeqCst);
     };
-    tokio::join!(writes, read(&here), read(&here), read(&elsewhere), read(&elsewhere));
+    tokio::join!(
+        writes,
+        futures_util::future::join_all([&here, &here, &elsewhere, &elsewhere].map(read))
+    );
 }
 
 #[tokio::test]

@@ -67,7 +67,6 @@ pub struct NoErrors;
 pub struct ByError<C>(C);
 
 /// Results have no tags.
-#[expect(clippy::exhaustive_structs, reason = "it says nothing")]
 pub struct NoTags;
 
 /// `tags(…)`.

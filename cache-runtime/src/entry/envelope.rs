@@ -602,7 +602,7 @@ mod tests {
             assert_eq!(opened.err(), Some(Rejection::Length), "byte {at}");
         }
         assert_eq!(
-            Envelope::open(whole.slice(..tags_at + 1), &IDENTITY).err(),
+            Envelope::open(whole.slice(..=tags_at), &IDENTITY).err(),
             Some(Rejection::Length)
         );
         // Signed they cannot be other ones.
