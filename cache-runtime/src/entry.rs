@@ -39,6 +39,7 @@ pub(crate) use self::{
     identity::Function,
     lifetime::Windows,
     negative::Negative,
+    returns::{OfOption, OfResult, Plain},
     tags::{EntryTag, FoundTags, MOST_TAGS},
     word::words,
 };

@@ -13,7 +13,7 @@ use super::{
     value::CacheValue,
 };
 use crate::{
-    cache::{Cache, Engine, Outcome, note_absent, report},
+    cache::{Cache, CallRecord, Engine, Freshness, Outcome, note_absent, report},
     entry::{Function, Split, Ticket},
     near::tier::Tier,
 };
@@ -37,33 +37,36 @@ where
     N: Tier<ValueOf<R, T>>,
     F: Future<Output = R>,
 {
-    let mut lookup = match begin::<R, T, N, F>(call) {
-        Begun::Answered(answer) => return answer,
-        Begun::Uncached(call) => {
-            call.before_load().await;
-            return body.await;
-        }
-        Begun::Lookup(lookup) => lookup,
+    // Nothing is awaited inside of these matches: what is matched would have room in every call.
+    let mut lookup = 'lookup: {
+        let uncached = match begin::<R, T, N, F>(call) {
+            Begun::Answered(answer) => return answer,
+            Begun::Lookup(lookup) => break 'lookup lookup,
+            Begun::Uncached(call) => call,
+        };
+        uncached.before_load().await;
+        return body.await;
     };
-    let ticket = match lookup.answer::<R, T, N>().await {
-        Answer::Hit(answer, outcome) => {
-            lookup.report(outcome);
-            return answer;
-        }
-        // There is nobody to load it again but the caller, who need not wait.
-        Answer::Early(answer, _) => {
-            lookup.report(Outcome::Hit);
-            return answer;
-        }
-        Answer::Stale(stale, ticket) => {
-            return Box::pin(lookup.load_or_stale::<R, T, N, F>(terms, ticket, stale, body)).await;
-        }
-        Answer::Load(ticket, outcome) => {
-            lookup.report(outcome);
-            Mode::before_load(lookup.call.mode.as_ref()).await;
-            ticket
-        }
+    let ticket = 'load: {
+        let (stale, ticket) = match lookup.answer::<R, T, N>().await {
+            Answer::Hit(answer, outcome) => {
+                lookup.report(outcome);
+                return answer;
+            }
+            // There is nobody to load it again but the caller, who need not wait.
+            Answer::Early(answer, _) => {
+                lookup.report(Outcome::Hit);
+                return answer;
+            }
+            Answer::Stale(stale, ticket) => (stale, ticket),
+            Answer::Load(ticket, outcome) => {
+                lookup.report(outcome);
+                break 'load ticket;
+            }
+        };
+        return Box::pin(lookup.load_or_stale::<R, T, N, F>(terms, ticket, stale, body)).await;
     };
+    Mode::before_load(lookup.call.mode.as_ref()).await;
     lookup.load_alone::<R, T, N, F>(terms, ticket, body).await
 }
 
@@ -94,8 +97,10 @@ where
         }
         Answer::Early(answer, ticket) => {
             lookup.report(Outcome::Hit);
-            let replacement = lookup.replacement(Some(&ticket));
-            lookup.refresh::<R, T, N, F>(replacement, Some(ticket), prepare);
+            // Boxed: most hits have no room for this.
+            let ticket = Box::pin(lookup.ticket_of_hit(ticket)).await;
+            let replacement = lookup.replacement(ticket.as_ref());
+            lookup.refresh::<R, T, N, F>(replacement, ticket, prepare);
             return answer;
         }
         Answer::Stale(stale, ticket) => {
@@ -139,7 +144,8 @@ struct UncachedCall {
 impl UncachedCall {
     async fn before_load(self) {
         let engine: Option<&Engine> = self.cache.as_ref().map(|cache| &*cache.engine);
-        report(engine, self.resource, None, Outcome::Bypass, None);
+        let record = CallRecord::begin(self.resource);
+        report(engine, self.resource, None, Outcome::Bypass, None, record.as_ref());
         Mode::before_load(self.mode.as_ref()).await;
         if let Some(engine) = engine {
             engine.counters.loads.add(1);
@@ -150,7 +156,11 @@ impl UncachedCall {
 fn begin<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>, F>(call: Call) -> Begun<R> {
     let resource = call.resource();
     if let Some(value) = call.near_entry().and_then(|entry| N::restore(entry.value())) {
-        report(call.engine(), resource, None, Outcome::NearHit, None);
+        let record = CallRecord::begin(resource);
+        if let Some((record, remaining)) = record.as_ref().zip(call.near_remaining()) {
+            record.is_fresh(Freshness::Fresh(remaining));
+        }
+        report(call.engine(), resource, None, Outcome::NearHit, None, record.as_ref());
         return Begun::Answered(T::Split::restore(value));
     }
     let uncached = |cache, mode| Begun::Uncached(UncachedCall { cache, resource, mode });
@@ -176,6 +186,7 @@ fn begin<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>, F>(call: Call) -> Begun<R> 
         results,
         entry: None,
         started: Instant::now(),
+        record: CallRecord::begin(resource),
         leads: AtomicBool::new(false),
     })
 }

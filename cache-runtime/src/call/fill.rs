@@ -33,6 +33,16 @@ pub(super) struct LoadResult<N: Tier<T>, T> {
     landed: Landing,
 }
 
+/// An entry that is to be stored.
+pub(super) struct Filling<N: Tier<T>, T> {
+    pub(super) ticket: Ticket,
+    pub(super) meta: Meta,
+    pub(super) value: EncodedValue,
+    tags: FoundTags,
+    /// For the near cache.
+    held: Option<N::Held>,
+}
+
 impl Lookup {
     /// What a load has returned, in the forms that are needed. Encodes only if there is somebody to encode for.
     pub(super) fn prepare<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
@@ -136,6 +146,42 @@ impl Lookup {
         loaded: LoadResult<N, V>,
         load_duration: Duration,
     ) {
+        if let Some(filling) = self.land(leader.as_ref(), ticket, loaded, load_duration) {
+            if !filling.tags.is_empty() {
+                // Boxed: most functions have no tags, and all have room for this.
+                return Box::pin(self.fill_tagged(filling)).await;
+            }
+            let Filling {
+                ticket, meta, value, ..
+            } = &filling;
+            let filled = self.engine().fill(ticket, *meta, value).await;
+            self.end_filling(filling, filled);
+        }
+    }
+
+    /// As [`fill`](Self::fill), under the stamps of tags, too.
+    async fn fill_tagged<V, N: Tier<V>>(&self, filling: Filling<N, V>) {
+        let Filling {
+            ticket,
+            meta,
+            value,
+            tags,
+            ..
+        } = &filling;
+        if let Some((tagged, stamps)) = self.engine().fill_tagged(ticket, *meta, value, tags).await {
+            self.call.known.tags.set(tagged);
+            self.keep(filling, stamps);
+        }
+    }
+
+    /// Tells the waiters. Returns what is to be stored.
+    pub(super) fn land<V, N: Tier<V>>(
+        &self,
+        leader: Option<&Leader>,
+        ticket: Option<Ticket>,
+        loaded: LoadResult<N, V>,
+        load_duration: Duration,
+    ) -> Option<Filling<N, V>> {
         let LoadResult {
             stored,
             is_negative,
@@ -145,13 +191,13 @@ impl Lookup {
             landed,
         } = loaded;
         // Before it lands: a flight that lands with an error is left at once, whether its error is stored or not.
-        let overtaken = leader.as_ref().is_some_and(Leader::is_detached);
-        if let Some(leader) = &leader {
+        let overtaken = leader.is_some_and(Leader::is_detached);
+        if let Some(leader) = leader {
             leader.land(landed);
         }
-        let filling = self.entry.as_ref().zip(ticket);
-        let (Some((entry, ticket)), Some(encoded), false) = (filling, stored, overtaken) else {
-            return;
+        let (entry, ticket, value) = match (&self.entry, ticket, stored) {
+            (Some(entry), Some(ticket), Some(value)) if !overtaken => (entry, ticket, value),
+            _ => return None,
         };
         let lifetime = lifetime.unwrap_or_else(|| Lifetime::new(self.call.ttl));
         let meta = Meta {
@@ -161,37 +207,44 @@ impl Lookup {
             load_duration,
             is_negative,
         };
-        let of_tags = if tags.is_empty() {
-            let filled = self.engine().fill(&ticket, meta, &encoded).await;
-            filled.then(Vec::new)
-        } else {
-            // Boxed: most functions have no tags, and all have room for this.
-            Box::pin(self.fill_tagged(&ticket, meta, &encoded, &tags)).await
-        };
-        if let (Some(near), Some(held), Some(of_tags)) = (&self.near, held, of_tags) {
-            let ttl = self.near_ttl(meta.ttl, || load_duration);
+        Some(Filling {
+            ticket,
+            meta,
+            value,
+            tags,
+            held,
+        })
+    }
+
+    /// Keeps what was stored in the process, too.
+    pub(super) fn end_filling<V, N: Tier<V>>(&self, filling: Filling<N, V>, filled: bool) {
+        if filled {
+            self.keep(filling, Vec::new());
+        }
+    }
+
+    /// What was stored, under these stamps of tags among others, is kept in the process, too.
+    fn keep<V, N: Tier<V>>(&self, filling: Filling<N, V>, of_tags: Vec<Stamp>) {
+        let Filling {
+            ticket,
+            meta,
+            value,
+            held,
+            ..
+        } = filling;
+        if let Some(record) = &self.record {
+            record.is_stored(meta.ttl);
+        }
+        if let (Some(near), Some(held)) = (&self.near, held) {
             let kept = Kept {
                 origin: Origin::Loaded,
-                ttl,
-                encoded: encoded.len(),
+                ttl: self.near_ttl(meta.ttl, || meta.load_duration),
+                encoded: value.len(),
                 marked: ticket.stamps().len(),
             };
             let stamps = ticket.stamps().iter().copied().chain(of_tags);
             near.keep::<V, N>(kept, held, stamps);
         }
-    }
-
-    /// Fills under the stamps of tags, too, and returns these.
-    async fn fill_tagged(
-        &self,
-        ticket: &Ticket,
-        meta: Meta,
-        encoded: &EncodedValue,
-        tags: &FoundTags,
-    ) -> Option<Vec<Stamp>> {
-        let (tagged, stamps) = self.engine().fill_tagged(ticket, meta, encoded, tags).await?;
-        self.call.known.tags.set(tagged);
-        Some(stamps)
     }
 
     /// A time-to-live, shortened by a random part of what it may be shortened by.

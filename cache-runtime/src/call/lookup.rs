@@ -17,11 +17,11 @@ use super::{
     value::Value,
 };
 use crate::{
-    cache::{Engine, Outcome, report},
+    cache::{CallRecord, Engine, Freshness, Outcome, report},
     entry::{Envelope, Function, Identity, Negative, Rejection, Split, Ticket, Windows},
     loads::Moment,
     near::{Kept, NearLookup, Origin, tier::Tier},
-    protocol,
+    protocol::{self, Reading},
     resource::Policies,
 };
 
@@ -38,6 +38,8 @@ pub(super) struct Lookup {
     pub(super) began: Moment,
     /// When the store was asked.
     pub(super) started: Instant,
+    /// For who observes it.
+    pub(super) record: Option<CallRecord>,
     /// Whether it has come to load, and does not wait for another call that does.
     pub(super) leads: AtomicBool,
 }
@@ -47,7 +49,7 @@ pub(super) enum Answer<R> {
     /// What is returned.
     Hit(R, Outcome),
     /// As a hit, of an entry that is worth loading again before its time is over.
-    Early(R, Ticket),
+    Early(R, Option<Ticket>),
     /// An old value, to be loaded anew.
     Stale(StaleValue<R>, Option<Ticket>),
     /// Nothing: a load.
@@ -59,7 +61,10 @@ impl<R> Answer<R> {
     fn without_load(self) -> Self {
         match self {
             Self::Early(answer, _) => Self::Hit(answer, Outcome::Hit),
-            Self::Stale(stale, _) if stale.may_revalidate => Self::Hit(stale.value, Outcome::StaleHit),
+            // What was invalidated softly is given only to whom it is loaded again for.
+            Self::Stale(stale, _) if stale.may_revalidate && !stale.is_invalidated => {
+                Self::Hit(stale.value, Outcome::StaleHit)
+            }
             Self::Stale(_, ticket) => Self::Load(ticket, Outcome::Miss),
             Self::Hit(..) | Self::Load(..) => self,
         }
@@ -105,7 +110,15 @@ impl Lookup {
     /// Tells what became of the call.
     pub(super) fn report(&self, outcome: Outcome) {
         let (resource, tenant) = (self.call.site.resource(), &self.call.known.tenant);
-        report(Some(self.engine()), resource, Some(tenant), outcome, Some(self.started));
+        let started = Some(self.started);
+        report(
+            Some(self.engine()),
+            resource,
+            Some(tenant),
+            outcome,
+            started,
+            self.record.as_ref(),
+        );
     }
 
     /// Looks the call up.
@@ -113,8 +126,28 @@ impl Lookup {
         if !self.engine().may_read() {
             return Answer::Load(None, Outcome::Bypass);
         }
+        let entry = self.entry_ref();
+        let answer = if self.is_anew() {
+            self.look_for_ticket(&entry).await
+        } else {
+            self.look::<R, T, N>(&entry).await
+        };
+        self.entry = Some(entry);
+        self.as_the_task_may(answer)
+    }
+
+    /// The answer, without what it asks to be loaded, if the task only looks what is there.
+    pub(super) fn as_the_task_may<R>(&self, answer: Answer<R>) -> Answer<R> {
+        if self.call.mode.as_ref().is_some_and(Mode::is_peek) {
+            return answer.without_load();
+        }
+        answer
+    }
+
+    /// Where the entry of the call stands, and what it must prove.
+    pub(super) fn entry_ref(&self) -> EntryRef {
         let known = &self.call.known;
-        let entry = EntryRef {
+        EntryRef {
             address: Arc::clone(&known.address),
             tagged: known.tagged(),
             identity: Identity {
@@ -122,17 +155,7 @@ impl Lookup {
                 shape: self.results.shape,
             },
             replaced: None,
-        };
-        let answer = if self.is_anew() {
-            self.look_for_ticket(&entry).await
-        } else {
-            self.look::<R, T, N>(&entry).await
-        };
-        self.entry = Some(entry);
-        if self.call.mode.as_ref().is_some_and(Mode::is_peek) {
-            return answer.without_load();
         }
-        answer
     }
 
     /// Whether the call loads anew, whatever is there, and shares no load that began before it.
@@ -140,8 +163,16 @@ impl Lookup {
         self.call.mode.as_ref().is_some_and(Mode::is_refresh)
     }
 
+    /// What a call that was answered may fill on: of a hit nobody has looked at holds and epochs.
+    pub(super) async fn ticket_of_hit(&self, ticket: Option<Ticket>) -> Option<Ticket> {
+        match ticket {
+            Some(ticket) => Some(ticket),
+            None => self.engine().ticket(&self.call.known.address).await.flatten(),
+        }
+    }
+
     /// What the call may fill on, whatever is there.
-    async fn look_for_ticket<R>(&mut self, entry: &EntryRef) -> Answer<R> {
+    pub(super) async fn look_for_ticket<R>(&mut self, entry: &EntryRef) -> Answer<R> {
         if let Some(near) = &mut self.near {
             near.mark(&entry.address);
         }
@@ -160,37 +191,39 @@ impl Lookup {
                     return Answer::Load(None, Outcome::Bypass);
                 };
                 if let Some(value) = near.checked::<ValueOf<R, T>, N>(&stamps) {
+                    if let Some((record, remaining)) = self.record.as_ref().zip(near.remaining()) {
+                        record.is_fresh(Freshness::Fresh(remaining));
+                    }
                     return Answer::Hit(T::Split::restore(value), Outcome::NearHit);
                 }
             }
         }
+        let reading = engine
+            .read(&entry.address, entry.tagged.as_ref(), &entry.identity)
+            .await;
+        self.answer_of::<R, T, N>(entry, reading)
+    }
+
+    /// What the store has said makes of the call.
+    #[inline]
+    pub(super) fn answer_of<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
+        &self,
+        entry: &EntryRef,
+        reading: Option<Reading>,
+    ) -> Answer<R> {
         let StoreAnswer {
             envelope,
             stale,
             ticket,
             rejected,
             is_known,
-        } = entry.answer(
-            engine
-                .read(&entry.address, entry.tagged.as_ref(), &entry.identity)
-                .await,
-        );
+        } = entry.answer(reading);
         if rejected == Some(Rejection::Function) {
             self.call.site.note_shared_key(entry.address.entry());
         }
         if let Some(envelope) = envelope {
             return match self.restore::<R, T, N>(entry, &envelope) {
-                Some(value) if self.is_early(&envelope) => {
-                    let ticket = match ticket {
-                        // Of a hit nobody has looked at holds and epochs. Boxed: most hits have no room for this.
-                        None => Box::pin(engine.ticket(&entry.address)).await.flatten(),
-                        ticket => ticket,
-                    };
-                    match ticket {
-                        Some(ticket) => Answer::Early(value, ticket),
-                        None => Answer::Hit(value, Outcome::Hit),
-                    }
-                }
+                Some(value) if self.is_early(&envelope) => Answer::Early(value, ticket),
                 Some(value) => Answer::Hit(value, Outcome::Hit),
                 None => Answer::Load(ticket, Outcome::Rejected),
             };
@@ -211,6 +244,9 @@ impl Lookup {
         entry: &EntryRef,
         envelope: &Envelope,
     ) -> Option<R> {
+        if let Some(record) = &self.record {
+            record.is_fresh(Freshness::Fresh(envelope.remaining()));
+        }
         if envelope.is_negative() {
             return self.restore_negative::<R, T>(entry, envelope);
         }
@@ -294,6 +330,9 @@ impl Lookup {
             return None;
         }
         let (value, _) = self.decode(entry, envelope)?;
+        if let Some(record) = &self.record {
+            record.is_fresh(Freshness::Stale(past));
+        }
         Some(StaleValue {
             value: T::Split::restore(value),
             may_revalidate,

@@ -40,6 +40,7 @@ pub struct Site {
     warned_of_circle: AtomicBool,
     warned_of_backstop: AtomicBool,
     warned_of_tags: AtomicBool,
+    warned_of_count: AtomicBool,
 }
 
 impl Site {
@@ -114,6 +115,7 @@ impl Site {
             warned_of_circle: AtomicBool::new(false),
             warned_of_backstop: AtomicBool::new(false),
             warned_of_tags: AtomicBool::new(false),
+            warned_of_count: AtomicBool::new(false),
         }
     }
 
@@ -218,6 +220,17 @@ impl Site {
     pub(crate) fn warn_of_tags(&self, cause: &str) {
         if !self.warned_of_tags.swap(true, Ordering::Relaxed) {
             tracing::warn!("a result of {} {cause}: such results are not stored", self.path());
+        }
+    }
+
+    /// Says once that a body has not returned a value or `None` for each of its ids.
+    pub(crate) fn warn_of_wrong_count(&self) {
+        if !self.warned_of_count.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                "{} has returned another number of results than it was given ids, so that nothing tells which is whose: none of \
+                 them is used",
+                self.path()
+            );
         }
     }
 
