@@ -101,8 +101,10 @@ where
         }
         Answer::Early(answer, ticket) => {
             lookup.report(Outcome::Hit);
-            let replacement = lookup.replacement(Some(&ticket));
-            lookup.refresh::<R, T, N, F>(replacement, Some(ticket), prepare);
+            // Boxed: most hits have no room for this.
+            let ticket = Box::pin(lookup.ticket_of_hit(ticket)).await;
+            let replacement = lookup.replacement(ticket.as_ref());
+            lookup.refresh::<R, T, N, F>(replacement, ticket, prepare);
             return answer;
         }
         Answer::Stale(stale, ticket) => {
