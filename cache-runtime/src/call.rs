@@ -35,6 +35,7 @@ mod start;
 mod terms;
 mod timeout;
 mod value;
+mod verify;
 
 pub use self::{
     arguments::{KeyArg, KeyWriter, in_key},

@@ -34,6 +34,9 @@ use crate::{
     task::DetachedTasks,
 };
 
+/// So many are looked at once: each takes no more than a timer and a read of stamps.
+const MAX_SUSPICIONS: u32 = 64;
+
 /// What all clones of a cache share.
 pub(crate) struct Engine {
     pub(crate) settings: Settings,
@@ -52,6 +55,8 @@ pub(crate) struct Engine {
     rejections: LoggedRejections,
     pub(crate) leases: OptionalOperation,
     pub(crate) refreshes: DetachedTasks,
+    /// Hits that were not what is loaded, and may have been invalidated since.
+    pub(crate) suspicions: DetachedTasks,
     /// Whether the log says which store is used, and why.
     pub(super) introduced: AtomicBool,
 }
@@ -79,6 +84,7 @@ impl Engine {
             rejections: LoggedRejections::default(),
             leases: OptionalOperation::default(),
             refreshes: DetachedTasks::new(settings.max_refreshes),
+            suspicions: DetachedTasks::new(MAX_SUSPICIONS),
             introduced: AtomicBool::new(false),
             settings,
             namespace,

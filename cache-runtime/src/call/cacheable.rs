@@ -15,4 +15,6 @@ pub(super) struct CacheableCall {
     pub(super) ttl: Duration,
     /// That of the task.
     pub(super) mode: Option<Mode>,
+    /// Whether a hit is verified.
+    pub(super) verifies: bool,
 }

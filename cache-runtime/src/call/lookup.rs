@@ -39,6 +39,8 @@ pub(super) struct Lookup {
     pub(super) started: Instant,
     /// For who observes it.
     pub(super) record: Option<CallRecord>,
+    /// Whether it has an answer, and loads to compare.
+    pub(super) verifying: bool,
     /// Whether it has come to load, and does not wait for another call that does.
     pub(super) leads: AtomicBool,
 }
@@ -49,6 +51,8 @@ pub(super) enum Answer<R> {
     Hit(R, Outcome),
     /// As a hit, of an entry that is worth loading again before its time is over.
     Early(R, Ticket),
+    /// As a hit, to be loaded anew and compared.
+    Verify(R, Outcome, Ticket),
     /// An old value, to be loaded anew.
     Stale(StaleValue<R>, Option<Ticket>),
     /// Nothing: a load.
@@ -65,7 +69,7 @@ impl<R> Answer<R> {
                 Self::Hit(stale.value, Outcome::StaleHit)
             }
             Self::Stale(_, ticket) => Self::Load(ticket, Outcome::Miss),
-            Self::Hit(..) | Self::Load(..) => self,
+            Self::Hit(..) | Self::Verify(..) | Self::Load(..) => self,
         }
     }
 }
@@ -136,6 +140,8 @@ impl Lookup {
         };
         let answer = if self.is_anew() {
             self.look_for_ticket(&entry).await
+        } else if self.call.verifies {
+            Box::pin(self.look_to_verify::<R, T, N>(&entry)).await
         } else {
             self.look::<R, T, N>(&entry).await
         };
@@ -148,7 +154,7 @@ impl Lookup {
 
     /// Whether the call loads anew, whatever is there, and shares no load that began before it.
     pub(super) fn is_anew(&self) -> bool {
-        self.call.mode.as_ref().is_some_and(Mode::is_refresh)
+        self.call.mode.as_ref().is_some_and(Mode::is_refresh) || self.verifying
     }
 
     /// What the call may fill on, whatever is there.
@@ -162,7 +168,7 @@ impl Lookup {
         }
     }
 
-    async fn look<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(&mut self, entry: &EntryRef) -> Answer<R> {
+    pub(super) async fn look<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(&mut self, entry: &EntryRef) -> Answer<R> {
         let engine = &self.call.cache.engine;
         if let Some(near) = &mut self.near {
             near.mark(&entry.address);

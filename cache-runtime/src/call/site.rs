@@ -37,6 +37,7 @@ pub struct Site {
     warned_of_stall: AtomicBool,
     warned_of_circle: AtomicBool,
     warned_of_backstop: AtomicBool,
+    warned_of_stale: AtomicBool,
 }
 
 impl Site {
@@ -104,6 +105,7 @@ impl Site {
             warned_of_stall: AtomicBool::new(false),
             warned_of_circle: AtomicBool::new(false),
             warned_of_backstop: AtomicBool::new(false),
+            warned_of_stale: AtomicBool::new(false),
         }
     }
 
@@ -194,6 +196,19 @@ impl Site {
                  it; do functions call each other crosswise? Further ones are only counted"
             ),
             Takeover::Stalled(_) | Takeover::Circle | Takeover::Overdue => {}
+        }
+    }
+
+    /// Says once that a hit was not what is loaded.
+    pub(crate) fn warn_of_stale(&self, key: &str) {
+        if !self.warned_of_stale.swap(true, Ordering::Relaxed) {
+            let function = self.path();
+            tracing::warn!(
+                key,
+                "a hit of {function} was not what its body loads, and nobody has invalidated it: does something write without \
+                 `#[invalidates]`, is an argument missing in the key, or is the result another one each time? Further ones are \
+                 only counted (`stale_detected`)"
+            );
         }
     }
 
