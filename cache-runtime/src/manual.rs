@@ -18,6 +18,7 @@ macro_rules! pages {
 pages! {
     guide: "guide.md";
     options: "options.md";
+    freshness: "freshness.md";
     deployments: "deployments.md";
     keys: "keys.md";
     codecs: "codecs.md";

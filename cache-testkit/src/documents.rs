@@ -18,6 +18,9 @@ struct Guide;
 #[doc = include_str!("../../docs/options.md")]
 struct Options;
 
+#[doc = include_str!("../../docs/freshness.md")]
+struct Freshness;
+
 #[doc = include_str!("../../docs/consistency.md")]
 struct Consistency;
 
