@@ -43,7 +43,28 @@ pub(crate) struct Cached {
     pub(crate) handles: Vec<Handle>,
     /// The user arguments, which nothing else may name.
     pub(crate) user_arguments: Vec<UserArgument>,
+    /// The argument that has an entry for each of its elements.
+    pub(crate) each: Option<Each>,
     pub(crate) output: Type,
+}
+
+/// An argument that has an entry for each of its elements. The body is given those that are not cached.
+pub(crate) struct Each {
+    pub(crate) argument: Ident,
+    /// Whether it is borrowed.
+    pub(crate) by_reference: bool,
+    pub(crate) mutability: Option<Token![mut]>,
+    /// What one of them is called.
+    pub(crate) element: Ident,
+    /// The other arguments that are taken by value: each run of the body is given clones.
+    pub(crate) cloned: Vec<ClonedArgument>,
+}
+
+/// An argument that is cloned for each run of the body.
+pub(crate) struct ClonedArgument {
+    pub(crate) ident: Ident,
+    pub(crate) mutability: Option<Token![mut]>,
+    pub(crate) cfg: Vec<Attribute>,
 }
 
 /// How fresh results are, as far as a declaration or an attribute says.
@@ -84,9 +105,17 @@ pub(crate) enum HardTimeout {
 pub(crate) enum Demand {
     StaleWhileRevalidate(Span),
     LoadTimeout(Span),
-    /// Something old may be served, by whatever option.
-    StaleWindow(Span),
+    /// That something old may be served, by whatever option, if there is a soft timeout.
+    StaleWindow(Span, SoftTimeout),
     NegativeTtl(Span),
+}
+
+/// Where a soft timeout comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SoftTimeout {
+    Given,
+    /// From the declaration, if it says so.
+    AsDeclared,
 }
 
 /// What the attribute asks of the return type, and the place to say so if it is not there.
@@ -121,6 +150,7 @@ pub(crate) struct OwnedArgument {
 
 /// A closure of the attribute, or an expression that is something like one.
 pub(crate) struct Closure {
+    pub(crate) span: Span,
     /// What stands before its body, if it is a closure that owns copies of arguments.
     pub(crate) head: Option<TokenStream>,
     pub(crate) body: TokenStream,
@@ -130,8 +160,9 @@ pub(crate) struct Closure {
 
 impl Closure {
     /// As it is written.
-    pub(crate) const fn plain(tokens: TokenStream) -> Self {
+    pub(crate) const fn plain(tokens: TokenStream, span: Span) -> Self {
         Self {
+            span,
             head: None,
             body: tokens,
             arguments: Vec::new(),

@@ -92,8 +92,9 @@ pub mod __private {
     pub use crate::{
         cache::from_env,
         call::{
-            ByMove, CacheValue, Call, HardTimeout, KeyArg, KeyWriter, Ownership, Probe, Site, Terms, cached,
-            cached_owned, cached_with, in_key, never, nowhere, skippable, timed_out,
+            ByMove, CacheValue, Call, EachCall, EachReturns, EachTerms, HardTimeout, Ids, KeyArg, KeyWriter, Missing,
+            Ownership, Probe, Site, Terms, cached, cached_each, cached_owned, cached_with, in_key, never, nowhere,
+            skippable, timed_out,
         },
         entry::{Codec, Item, Returns, Split, has_error, may_be_absent, may_fail},
         key::{

@@ -41,6 +41,11 @@ cache_runtime::resources! {
     item { ttl = 60 }
     other { ttl = 60 }
 
+    rows { ttl = 60 }
+    rows_of { ttl = 60, scope(account: u32) }
+    each_row { ttl = 60, scope(row: u32) }
+    few_at_once { ttl = 60, max_loads = 1 }
+
     balance { ttl = 60, scope(account: u32) }
     statement { ttl = 60, scope(account: u32) }
 

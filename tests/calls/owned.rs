@@ -96,11 +96,9 @@ async fn by_patterns(
     (name, mut count): (&str, u32),
     Pair { left, mut right }: Pair,
     Pair { left: other, .. }: &Pair,
-    [first, ..]: [u8; 3],
-    &factor: &u32,
-    ref whole: String,
+    (&factor, [first, ..]): (&u32, [u8; 3]),
+    (ref whole,): (String,),
     _: Rc<u8>,
-    _unused: u8,
 ) -> String {
     let _: (&str, &u32, &String) = (name, other, whole);
     db.loads.record();
@@ -124,11 +122,9 @@ async fn what_patterns_bind_is_owned_each_for_itself() {
             ("n", 1),
             pair(),
             &pair(),
-            [9, 8, 7],
-            &3,
-            "w".to_owned(),
+            (&3, [9, 8, 7]),
+            ("w".to_owned(),),
             Rc::new(1),
-            0,
         )
         .await
     })
@@ -372,7 +368,7 @@ impl Service {
         negative_ttl = "1h",
         cache_err = |refusal| refusal.0 == name,
         ttl = |length| Lifetime::new(Duration::from_millis(*length)),
-        unless = |length| *length > self.region.len() as u64 + limit.page as u64,
+        unless = |length| *length > self.region.len() as u64 + u64::from(limit.page),
     )]
     async fn with_closures(&self, name: &str, limit: Filter) -> Result<Option<u64>, Refusal> {
         self.db.loads.record();

@@ -205,7 +205,10 @@ impl Parse for TimeoutPart {
             return Err(refuse(name.span(), &format!("`{text}` is given without a value")));
         }
         if is_off(input) {
-            return Err(refuse(input.span(), "a part of `load_timeout` is left out to be off"));
+            return Err(refuse(
+                input.span(),
+                "one part of `load_timeout` is switched off by leaving it out",
+            ));
         }
         Ok(Self {
             name,

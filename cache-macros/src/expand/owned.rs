@@ -62,7 +62,9 @@ impl Luggage {
 
 /// The closure, with copies of the arguments that it names.
 pub(super) fn closure(closure: &Closure, kind: &str) -> TokenStream {
-    let Closure { head, body, arguments } = closure;
+    let Closure {
+        head, body, arguments, ..
+    } = closure;
     if arguments.is_empty() {
         return body.clone();
     }

@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 
 use crate::{
     duration::DurationExpr,
-    model::{Cached, Demand, Policies, ReturnDemand, Setting, Timeouts},
+    model::{Cached, Demand, Policies, ReturnDemand, Setting, SoftTimeout, Timeouts},
     paths::{private, private_item, quiet, quiet_item},
 };
 
@@ -113,27 +113,33 @@ fn beta(setting: &Setting<f64>) -> TokenStream {
     }
 }
 
-/// What is checked of an attribute and its declaration together; `own` are the attribute's policies.
-pub(super) fn checks(model: &Cached, own: &TokenStream) -> TokenStream {
+/// What is checked of an attribute and its declaration together.
+pub(super) fn checks(model: &Cached) -> TokenStream {
     let Cached {
         resource_span,
         named,
         demands,
+        policies,
         ..
     } = model;
     let unnamed = quote_spanned!(*resource_span=> const _: () = __CACHE_RESOURCE.__require_named(&[#(#named),*]););
     let demands = demands.iter().map(|demand| match demand {
-        Demand::StaleWhileRevalidate(span) => check(*span, "__require_stale_while_revalidate", None),
-        Demand::LoadTimeout(span) => check(*span, "__require_load_timeout", None),
-        Demand::StaleWindow(span) => check(*span, "__require_stale_window", Some(own)),
-        Demand::NegativeTtl(span) => check(*span, "__require_negative_ttl", None),
+        Demand::StaleWhileRevalidate(span) => check(*span, "__require_stale_while_revalidate", &[]),
+        Demand::LoadTimeout(span) => check(*span, "__require_load_timeout", &[]),
+        Demand::StaleWindow(span, soft) => {
+            let is_given = *soft == SoftTimeout::Given;
+            let is_off = |window: &Option<Setting<_>>| matches!(window, Some(Setting::Off));
+            let windows = [&policies.stale_while_revalidate, &policies.stale_if_error].map(is_off);
+            check(*span, "__require_stale_window", &[is_given, windows[0], windows[1]])
+        }
+        Demand::NegativeTtl(span) => check(*span, "__require_negative_ttl", &[]),
     });
     quote!(#unnamed #(#demands)*)
 }
 
-fn check(span: Span, method: &str, own: Option<&TokenStream>) -> TokenStream {
+fn check(span: Span, method: &str, arguments: &[bool]) -> TokenStream {
     let method = Ident::new(method, span);
-    quote_spanned!(span=> const _: () = __CACHE_RESOURCE.#method(#own);)
+    quote_spanned!(span=> const _: () = __CACHE_RESOURCE.#method(#(#arguments),*);)
 }
 
 /// What is checked of what the function returns.

@@ -9,7 +9,7 @@ use crate::{
     diag::Errors,
     function::{Function, RENAMED_SELF, bindings},
     model::{Closure, OwnedArgument},
-    uses::{captured, outside_of_items, rename, unraw, uses},
+    uses::{captured, compact, outside_of_items, rename, unraw, uses},
 };
 
 /// The arguments that the body names. Refuses what is seen not to outlive the caller, for the sake of `option`.
@@ -64,7 +64,7 @@ fn check_receiver(option: &str, function: &Function, body: &TokenStream, errors:
     if let Some(refusal) = refusal {
         errors.push(refusal.into_error(option, "self"));
     }
-    if let Some(span) = captured(body, "self") {
+    for span in captured(body, "self") {
         let text = format!(
             "with `{option}` the body has a `self` of its own under another name, which a format string cannot capture as \
              `{{self}}`\nhelp: give it as an argument: `format!(\"{{}}\", self)`"
@@ -149,15 +149,23 @@ fn refusal(ty: &Type) -> Option<Refusal> {
     if reference.mutability.is_some() {
         return Some(Refusal::mutable(ty));
     }
-    borrow(&reference.elem).map(|_| {
-        let borrowed = Refusal::borrowed(ty);
-        match &*reference.elem {
-            elem @ (Type::Slice(_) | Type::Reference(_)) => Refusal {
-                help: format!("take it owned: `{}`", owned(elem)),
-                ..borrowed
-            },
-            _ => borrowed,
+    let elem = match &*reference.elem {
+        Type::Paren(paren) => &*paren.elem,
+        elem => elem,
+    };
+    let help = match elem {
+        // Which cannot be copied, whatever it borrows.
+        Type::TraitObject(object) => {
+            let spelt = compact(object.to_token_stream());
+            let spelt = spelt.replace('+', " + ").replace("->", " -> ");
+            Some(format!("take it in an `Arc`: `&Arc<{spelt}>`"))
         }
+        Type::Slice(_) | Type::Reference(_) => borrow(elem).map(|_| format!("take it owned: `{}`", owned(elem))),
+        _ => borrow(elem).map(|_| Refusal::borrowed(ty).help),
+    };
+    help.map(|help| Refusal {
+        help,
+        ..Refusal::borrowed(ty)
     })
 }
 
@@ -179,16 +187,18 @@ pub(super) fn closure(expr: &Expr, function: &Function) -> Closure {
     };
     let arguments: Vec<OwnedArgument> = all(function).into_iter().filter(is_named).collect();
     if arguments.is_empty() {
-        return Closure::plain(tokens);
+        return Closure::plain(tokens, expr.span());
     }
     let renamed = |part: &dyn ToTokens| rename(part.to_token_stream(), "self", RENAMED_SELF);
     match expr {
         Expr::Closure(closure) => Closure {
+            span: expr.span(),
             head: Some(head(closure)),
             body: renamed(&closure.body),
             arguments,
         },
         _ => Closure {
+            span: expr.span(),
             head: None,
             body: renamed(&expr),
             arguments,

@@ -6,7 +6,7 @@ use crate::{
     args::{CachedArgs, Keyed, Policy, PolicyArgs, PolicySlot, Slot, TimeoutArgs},
     diag::Errors,
     duration::DurationExpr,
-    model::{Demand, HardTimeout, Policies, ReturnDemand, Setting, Timeouts},
+    model::{Demand, HardTimeout, Policies, ReturnDemand, Setting, SoftTimeout, Timeouts},
 };
 
 /// What is set.
@@ -92,6 +92,30 @@ pub(super) fn hard_timeout(args: &PolicyArgs) -> Option<HardTimeout> {
     }
 }
 
+/// What cannot be had of a load of many ids, and where it stands.
+pub(super) fn of_one_load(args: &CachedArgs) -> Vec<(&'static str, Span)> {
+    let PolicyArgs {
+        stale_while_revalidate,
+        load_timeout,
+        refresh_ahead,
+        ..
+    } = &args.policies;
+    let options = [
+        ("stale_while_revalidate", key_if_on(stale_while_revalidate)),
+        ("refresh_ahead", key_if_on(refresh_ahead)),
+        ("load_timeout", key_if_on(load_timeout)),
+    ];
+    options
+        .into_iter()
+        .filter_map(|(name, key)| Some((name, key?)))
+        .collect()
+}
+
+/// Where the name of the option stands, if it may be on.
+fn key_if_on<T>(slot: &PolicySlot<T>) -> Option<Span> {
+    slot.value().filter(|_| may_be_on(slot)).map(|option| option.key)
+}
+
 /// What a function has to name if its resource declares it, and this one does.
 pub(super) fn named(args: &PolicyArgs) -> Vec<&'static str> {
     let options = [
@@ -123,18 +147,18 @@ pub(super) fn demands(args: &CachedArgs, errors: &mut Errors) -> Vec<Demand> {
     {
         demands.push(Demand::LoadTimeout(*key));
     }
-    demands.extend(demanded_window(args, errors).map(Demand::StaleWindow));
+    demands.extend(demanded_window(args, errors));
     demands.extend(demanded_negative_ttl(args, errors).map(Demand::NegativeTtl));
     demands
 }
 
-/// What the return type has to have for the attribute to make sense.
-pub(super) fn return_demands(args: &CachedArgs) -> Vec<ReturnDemand> {
+/// What the return type has to have for the attribute to make sense. One with a value for `each` id can do without one.
+pub(super) fn return_demands(args: &CachedArgs, each: bool) -> Vec<ReturnDemand> {
     let CachedArgs {
         policies, cache_err, ..
     } = args;
     let mut demands = Vec::new();
-    if let (Some(key), Slot::Absent) = (key_of_value(&policies.negative_ttl), cache_err) {
+    if let (Some(key), Slot::Absent, false) = (key_of_value(&policies.negative_ttl), cache_err, each) {
         demands.push(ReturnDemand::Absence(key));
     }
     demands.extend(key_of_value(&policies.stale_if_error).map(ReturnDemand::Failure));
@@ -149,29 +173,30 @@ fn key_of_value<T>(slot: &PolicySlot<T>) -> Option<Span> {
 }
 
 /// A soft timeout answers with something old, which has to be allowed.
-fn demanded_window(args: &CachedArgs, errors: &mut Errors) -> Option<Span> {
+fn demanded_window(args: &CachedArgs, errors: &mut Errors) -> Option<Demand> {
     let policies = &args.policies;
-    let key = match policies.load_timeout.value()? {
+    let (key, soft) = match policies.load_timeout.value()? {
         Keyed {
             value: Policy::Value(timeouts),
             ..
-        } => timeouts.soft.as_ref()?.key,
+        } => (timeouts.soft.as_ref()?.key, SoftTimeout::Given),
         Keyed {
             value: Policy::AsDeclared,
             key,
-        } => *key,
+        } => (*key, SoftTimeout::AsDeclared),
         Keyed { value: Policy::Off, .. } => return None,
     };
     if value(&policies.stale_while_revalidate).is_some() || value(&policies.stale_if_error).is_some() {
         return None;
     }
-    if is_off(&policies.stale_while_revalidate) && is_off(&policies.stale_if_error) {
+    let all_off = is_off(&policies.stale_while_revalidate) && is_off(&policies.stale_if_error);
+    if all_off && soft == SoftTimeout::Given {
         let text = "a soft timeout answers with something old, and both `stale_while_revalidate` and `stale_if_error` are off\nhelp: give \
                     one of them a duration, or leave `soft` out";
         errors.at(key, text);
         return None;
     }
-    Some(key)
+    Some(Demand::StaleWindow(key, soft))
 }
 
 /// Errors are kept for as long as `negative_ttl` says.

@@ -47,25 +47,23 @@ pub(crate) fn outside_of_items(tokens: &TokenStream) -> TokenStream {
     outside
 }
 
-/// The first format string in `tokens` that captures the variable, which [`rename`] cannot change.
-pub(crate) fn captured(tokens: &TokenStream, name: &str) -> Option<Span> {
-    capture(tokens, name, false)
+/// The format strings in `tokens` that capture the variable, which [`rename`] cannot change.
+pub(crate) fn captured(tokens: &TokenStream, name: &str) -> Vec<Span> {
+    let mut found = Vec::new();
+    capture(tokens, name, false, &mut found);
+    found
 }
 
-fn capture(tokens: &TokenStream, name: &str, in_macro: bool) -> Option<Span> {
+fn capture(tokens: &TokenStream, name: &str, in_macro: bool, found: &mut Vec<Span>) {
     let mut after_bang = false;
     for token in tokens.clone() {
-        let found = match &token {
-            TokenTree::Literal(literal) if in_macro && is_formatted(literal, name) => Some(literal.span()),
-            TokenTree::Group(group) => capture(&group.stream(), name, in_macro || after_bang),
-            _ => None,
-        };
-        if found.is_some() {
-            return found;
+        match &token {
+            TokenTree::Literal(literal) if in_macro && is_formatted(literal, name) => found.push(literal.span()),
+            TokenTree::Group(group) => capture(&group.stream(), name, in_macro || after_bang, found),
+            _ => {}
         }
         after_bang = is_punct(Some(&token), '!');
     }
-    None
 }
 
 fn of_group(group: &Group, inner: TokenStream) -> TokenTree {
@@ -139,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_format_string_that_captures_is_found_and_no_other_text() {
-        let is_captured = |code: &str| captured(&code.parse::<TokenStream>().unwrap(), "self").is_some();
+        let is_captured = |code: &str| !captured(&code.parse::<TokenStream>().unwrap(), "self").is_empty();
         for code in ["format!(\"{self}\")", "{ if x { info!(n, \"of {self:?}\") } }"] {
             assert!(is_captured(code), "{code}");
         }

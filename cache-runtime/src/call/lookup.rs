@@ -21,6 +21,7 @@ use crate::{
     entry::{Envelope, Function, Identity, Negative, Rejection, Split, Ticket, Windows},
     loads::Moment,
     near::{NearLookup, Origin, tier::Tier},
+    protocol::Reading,
     resource::Policies,
 };
 
@@ -129,15 +130,7 @@ impl Lookup {
         if !self.engine().may_read() {
             return Answer::Load(None, Outcome::Bypass);
         }
-        let known = &self.call.known;
-        let entry = EntryRef {
-            address: Arc::clone(&known.address),
-            identity: Identity {
-                fingerprint: known.fingerprint,
-                shape: self.results.shape,
-            },
-            replaced: None,
-        };
+        let entry = self.entry_ref();
         let answer = if self.is_anew() {
             self.look_for_ticket(&entry).await
         } else if self.call.verifies {
@@ -146,10 +139,28 @@ impl Lookup {
             self.look::<R, T, N>(&entry).await
         };
         self.entry = Some(entry);
+        self.as_the_task_may(answer)
+    }
+
+    /// The answer, without what it asks to be loaded, if the task only looks what is there.
+    pub(super) fn as_the_task_may<R>(&self, answer: Answer<R>) -> Answer<R> {
         if self.call.mode.as_ref().is_some_and(Mode::is_peek) {
             return answer.without_load();
         }
         answer
+    }
+
+    /// Where the entry of the call stands, and what it must prove.
+    pub(super) fn entry_ref(&self) -> EntryRef {
+        let known = &self.call.known;
+        EntryRef {
+            address: Arc::clone(&known.address),
+            identity: Identity {
+                fingerprint: known.fingerprint,
+                shape: self.results.shape,
+            },
+            replaced: None,
+        }
     }
 
     /// Whether the call loads anew, whatever is there, and shares no load that began before it.
@@ -158,7 +169,7 @@ impl Lookup {
     }
 
     /// What the call may fill on, whatever is there.
-    async fn look_for_ticket<R>(&mut self, entry: &EntryRef) -> Answer<R> {
+    pub(super) async fn look_for_ticket<R>(&mut self, entry: &EntryRef) -> Answer<R> {
         if let Some(near) = &mut self.near {
             near.mark(&entry.address);
         }
@@ -184,13 +195,24 @@ impl Lookup {
                 }
             }
         }
+        let reading = engine.read(&entry.address, &entry.identity).await;
+        self.answer_of::<R, T, N>(entry, reading)
+    }
+
+    /// What the store has said makes of the call.
+    #[inline]
+    pub(super) fn answer_of<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
+        &self,
+        entry: &EntryRef,
+        reading: Option<Reading>,
+    ) -> Answer<R> {
         let StoreAnswer {
             envelope,
             stale,
             ticket,
             rejected,
             is_known,
-        } = entry.answer(engine.read(&entry.address, &entry.identity).await);
+        } = entry.answer(reading);
         if rejected == Some(Rejection::Function) {
             self.call.site.note_shared_key(entry.address.entry());
         }

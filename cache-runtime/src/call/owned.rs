@@ -11,8 +11,13 @@ pub struct Ownership<T>(PhantomData<fn() -> T>, ByMove);
 #[expect(clippy::exhaustive_structs, reason = "the macros write it as a value")]
 pub struct ByMove;
 
-/// What an argument borrowed, owned.
-pub struct Owned<B: ToOwned + ?Sized>(B::Owned);
+/// What is borrowed is copied.
+pub struct ByCopy;
+
+/// What an argument borrowed, owned as an `O`.
+//
+// Nothing is asked of the types here: what cannot be owned is complained about once, where it should be.
+pub struct Owned<B: ?Sized, O: ?Sized>(PhantomData<fn(&B)>, O);
 
 /// An argument that owns what it is.
 pub struct Moved<T>(T);
@@ -26,17 +31,17 @@ impl<T> Ownership<T> {
 
 impl<B: ?Sized> Ownership<&B> {
     /// What the argument borrows, owned.
-    pub fn own(&self, argument: &B) -> Owned<B>
+    pub fn own<O>(&self, argument: &B) -> Owned<B, O>
     where
-        B: BorrowedArgument,
+        ByCopy: Copies<B, O>,
     {
-        Owned(argument.to_owned())
+        Owned(PhantomData, ByCopy::copy(argument))
     }
 
     /// The same, of an argument that is needed elsewhere, too.
-    pub fn copy(&self, argument: &&B) -> Owned<B>
+    pub fn copy<O>(&self, argument: &&B) -> Owned<B, O>
     where
-        B: BorrowedArgument,
+        ByCopy: Copies<B, O>,
     {
         self.own(argument)
     }
@@ -44,13 +49,19 @@ impl<B: ?Sized> Ownership<&B> {
 
 impl ByMove {
     /// The argument itself.
-    pub const fn own<T: OwnedArgument>(&self, argument: T) -> Moved<T> {
+    pub const fn own<T>(&self, argument: T) -> Moved<T>
+    where
+        Self: Moves<T>,
+    {
         Moved(argument)
     }
 
     /// A copy of an argument that is needed elsewhere, too.
-    pub fn copy<T: CopiedArgument>(&self, argument: &T) -> Moved<T> {
-        Moved(argument.clone())
+    pub fn copy<T>(&self, argument: &T) -> Moved<T>
+    where
+        Self: Clones<T>,
+    {
+        Moved(Self::clone(argument))
     }
 }
 
@@ -62,10 +73,13 @@ impl<T> Deref for Ownership<T> {
     }
 }
 
-impl<B: ToOwned + ?Sized> Owned<B> {
+impl<B: ?Sized, O: ?Sized> Owned<B, O> {
     /// What the body is given.
-    pub fn lend(&self) -> &B {
-        self.0.borrow()
+    pub fn lend(&self) -> &B
+    where
+        O: Borrow<B>,
+    {
+        self.1.borrow()
     }
 }
 
@@ -76,37 +90,53 @@ impl<T> Moved<T> {
     }
 }
 
-/// An argument by value that a load can take along.
+/// Moves arguments of type `T` to another task.
+//
+// Of a type of its own, and not of the argument's: the compiler would suggest to borrow the argument.
 #[diagnostic::on_unimplemented(
-    message = "the load may go on when its caller is gone, on a task of its own, and an argument of type `{Self}` cannot be sent to one: it is not `Send`",
-    label = "not `Send`",
-    note = "pass what is `Send`",
+    message = "the load may go on when its caller is gone, on a task of its own, and an argument of type `{T}` cannot be sent to one: it is not `Send + 'static`",
+    label = "not `Send + 'static`",
+    note = "pass what is `Send`; of a type parameter, add the bounds: `Send + 'static`",
     note = "or leave out what lets the load go on: `stale_while_revalidate`, `refresh_ahead`, the `soft` of `load_timeout`; where the resource declares it, write `\"off\"`"
 )]
-pub trait OwnedArgument: Send + 'static {}
+pub trait Moves<T> {}
 
 #[diagnostic::do_not_recommend]
-impl<T: Send + 'static> OwnedArgument for T {}
+impl<T: Send + 'static> Moves<T> for ByMove {}
 
-/// What an argument borrows that a load can have a copy of.
+/// Copies what is borrowed as a `B`, to an `O`.
 #[diagnostic::on_unimplemented(
-    message = "the load may go on when its caller is gone, so it needs a copy of what the argument borrows, and a `{Self}` cannot be copied to another task: it is not `Clone + Send + Sync`",
-    label = "borrowed from the caller, and not `Clone + Send + Sync`",
-    note = "derive `Clone` for it, or share it: `Arc<{Self}>` in place of `&{Self}`",
+    message = "the load may go on when its caller is gone, so it takes a copy of what the argument borrows, and a `{B}` cannot be copied to another task: it is not `Clone + Send + Sync + 'static`",
+    label = "borrowed from the caller, and not `Clone + Send + Sync + 'static`",
+    note = "derive `Clone`, or pass it in an `Arc`; of a type parameter, add the bounds: `Clone + Send + Sync + 'static`",
     note = "or leave out what lets the load go on: `stale_while_revalidate`, `refresh_ahead`, the `soft` of `load_timeout`; where the resource declares it, write `\"off\"`"
 )]
-pub trait BorrowedArgument: ToOwned<Owned: Send + 'static> + Sync + 'static {}
+pub trait Copies<B: ?Sized, O> {
+    /// The copy.
+    fn copy(borrowed: &B) -> O;
+}
 
 #[diagnostic::do_not_recommend]
-impl<B: ToOwned<Owned: Send + 'static> + Sync + 'static + ?Sized> BorrowedArgument for B {}
+impl<B: ToOwned<Owned = O> + Sync + 'static + ?Sized, O: Borrow<B> + Send + 'static> Copies<B, O> for ByCopy {
+    fn copy(borrowed: &B) -> O {
+        borrowed.to_owned()
+    }
+}
 
-/// An argument by value of which a closure of the attribute can have a copy.
+/// Clones arguments of type `T` for a closure of the attribute.
 #[diagnostic::on_unimplemented(
-    message = "a closure of `#[cached]` names an argument of type `{Self}`, which the body takes along: the closure needs a copy, and it is not `Clone + Send`",
-    label = "not `Clone + Send`",
-    note = "look at the value alone, or pass what is `Clone + Send`"
+    message = "a closure of `#[cached]` names an argument of type `{T}` that the body takes along, so it is given a copy, and there is none: the type is not `Clone + Send + 'static`",
+    label = "not `Clone + Send + 'static`",
+    note = "look at the value alone, or derive `Clone`; of a type parameter, add the bounds: `Clone + Send + 'static`"
 )]
-pub trait CopiedArgument: Clone + Send + 'static {}
+pub trait Clones<T> {
+    /// The copy.
+    fn clone(argument: &T) -> T;
+}
 
 #[diagnostic::do_not_recommend]
-impl<T: Clone + Send + 'static> CopiedArgument for T {}
+impl<T: Clone + Send + 'static> Clones<T> for ByMove {
+    fn clone(argument: &T) -> T {
+        argument.clone()
+    }
+}

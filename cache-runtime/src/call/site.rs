@@ -38,6 +38,7 @@ pub struct Site {
     warned_of_circle: AtomicBool,
     warned_of_backstop: AtomicBool,
     warned_of_stale: AtomicBool,
+    warned_of_count: AtomicBool,
 }
 
 impl Site {
@@ -106,6 +107,7 @@ impl Site {
             warned_of_circle: AtomicBool::new(false),
             warned_of_backstop: AtomicBool::new(false),
             warned_of_stale: AtomicBool::new(false),
+            warned_of_count: AtomicBool::new(false),
         }
     }
 
@@ -208,6 +210,17 @@ impl Site {
                 "a hit of {function} was not what its body loads, and nobody has invalidated it: does something write without \
                  `#[invalidates]`, is an argument missing in the key, or is the result another one each time? Further ones are \
                  only counted (`stale_detected`)"
+            );
+        }
+    }
+
+    /// Says once that a body has not returned a value or `None` for each of its ids.
+    pub(crate) fn warn_of_wrong_count(&self) {
+        if !self.warned_of_count.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                "{} has returned another number of results than it was given ids, so that nothing tells which is whose: none of \
+                 them is used",
+                self.path()
             );
         }
     }

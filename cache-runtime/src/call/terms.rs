@@ -55,8 +55,8 @@ pub struct Terms<R, S, U, L = Declared, C = NoErrors> {
 /// The lifetime is the declared one.
 pub struct Declared;
 
-/// `ttl = |value| …`.
-pub struct ByValue<L>(L);
+/// `ttl = |value| …`, and what makes a lifetime of what it returns.
+pub struct ByValue<L, I>(L, fn(I) -> Lifetime);
 
 /// No error is stored.
 pub struct NoErrors;
@@ -79,14 +79,14 @@ impl<R, S: Split<R, Value: CacheValue<U>>, U: FnOnce(&S::Value) -> bool> Terms<R
 
 impl<R, S: Split<R>, U, L, C> Terms<R, S, U, L, C> {
     /// The attribute's `ttl`, as a closure.
-    pub fn lifetime<V, I>(self, lifetime: V) -> Terms<R, S, U, ByValue<V>, C>
+    pub fn lifetime<V, I>(self, lifetime: V) -> Terms<R, S, U, ByValue<V, I>, C>
     where
         V: FnOnce(&S::Value) -> I,
-        I: Into<Lifetime>,
+        I: LifetimeSource,
     {
         Terms {
             unless: self.unless,
-            lifetime: ByValue(lifetime),
+            lifetime: ByValue(lifetime, I::into_lifetime),
             errors: self.errors,
             late: self.late,
             split: PhantomData,
@@ -97,7 +97,6 @@ impl<R, S: Split<R>, U, L, C> Terms<R, S, U, L, C> {
     pub fn cache_err<E>(self, errors: E) -> Terms<R, S, U, L, ByError<E>>
     where
         E: FnOnce(&S::Error) -> bool,
-        S::Error: Serialize + DeserializeOwned,
     {
         Terms {
             unless: self.unless,
@@ -115,6 +114,35 @@ impl<R, S: Split<R>, U, L, C> Terms<R, S, U, L, C> {
         self
     }
 }
+
+/// What the closure of `ttl` returns.
+#[diagnostic::on_unimplemented(
+    message = "the closure of `ttl` returns for how long a value is stored, and `{Self}` does not say",
+    label = "returns `{Self}`, and neither a `Duration` nor a `Lifetime`",
+    note = "return a `Duration`, or a `cache_runtime::Lifetime`, which has stale windows, too"
+)]
+pub trait LifetimeSource {
+    /// For how long the value is stored.
+    fn into_lifetime(self) -> Lifetime;
+}
+
+#[diagnostic::do_not_recommend]
+impl<I: Into<Lifetime>> LifetimeSource for I {
+    fn into_lifetime(self) -> Lifetime {
+        self.into()
+    }
+}
+
+/// An error that `cache_err` may choose.
+#[diagnostic::on_unimplemented(
+    message = "`cache_err` keeps errors of the type `{Self}`, and it does not implement both `serde::Serialize` and `serde::de::DeserializeOwned`",
+    label = "its errors cannot be stored",
+    note = "derive both for `{Self}`, or leave `cache_err` out"
+)]
+pub trait StoredError: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<E: Serialize + DeserializeOwned> StoredError for E {}
 
 /// What is to become of what a load has returned.
 #[derive(Debug)]
@@ -170,9 +198,10 @@ impl<V> ValueTerms<V> for Declared {
     }
 }
 
-impl<V, L: FnOnce(&V) -> I, I: Into<Lifetime>> ValueTerms<V> for ByValue<L> {
+impl<V, L: FnOnce(&V) -> I, I> ValueTerms<V> for ByValue<L, I> {
     fn lifetime(self, value: &V) -> Option<Lifetime> {
-        Some(self.0(value).into())
+        let Self(lifetime, into_lifetime) = self;
+        Some(into_lifetime(lifetime(value)))
     }
 }
 
@@ -189,7 +218,7 @@ impl<R, S> ErrorTerms<R, S> for NoErrors {
 impl<R, S: Split<R>, C> ErrorTerms<R, S> for ByError<C>
 where
     C: FnOnce(&S::Error) -> bool,
-    S::Error: Serialize + DeserializeOwned,
+    S::Error: StoredError,
 {
     fn store(self, returned: &R) -> Option<Box<RawValue>> {
         let error = S::error(returned)?;

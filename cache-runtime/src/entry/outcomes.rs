@@ -10,7 +10,9 @@ use super::returns::{Nested, OfOption, OfResult};
 )]
 pub trait MayBeAbsent {}
 
+#[diagnostic::do_not_recommend]
 impl<T> MayBeAbsent for OfOption<T> {}
+#[diagnostic::do_not_recommend]
 impl<T, I> MayBeAbsent for Nested<OfOption<T>, I> {}
 #[diagnostic::do_not_recommend]
 impl<T, I: MayBeAbsent> MayBeAbsent for Nested<OfResult<T>, I> {}
@@ -23,7 +25,9 @@ impl<T, I: MayBeAbsent> MayBeAbsent for Nested<OfResult<T>, I> {}
 )]
 pub trait MayFail {}
 
+#[diagnostic::do_not_recommend]
 impl<T> MayFail for OfResult<T> {}
+#[diagnostic::do_not_recommend]
 impl<T, I> MayFail for Nested<OfResult<T>, I> {}
 #[diagnostic::do_not_recommend]
 impl<T, I: MayFail> MayFail for Nested<OfOption<T>, I> {}
@@ -36,7 +40,9 @@ impl<T, I: MayFail> MayFail for Nested<OfOption<T>, I> {}
 )]
 pub trait HasError {}
 
+#[diagnostic::do_not_recommend]
 impl<T> HasError for OfResult<T> {}
+#[diagnostic::do_not_recommend]
 impl<T, I> HasError for Nested<OfResult<T>, I> {}
 
 /// Compiles only if there may be nothing.

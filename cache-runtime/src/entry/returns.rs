@@ -1,6 +1,8 @@
 //! How a return type splits into the value that is stored and the rest, found by the compiler from the type itself,
 //! so that aliases such as `type Answer<T> = Result<T, AppError>` work.
-use std::{convert::Infallible, marker::PhantomData, ops::Deref};
+use std::{marker::PhantomData, ops::Deref};
+
+use serde::{Deserialize, Serialize};
 
 /// Chooses the [`Split`] of `R`: inherent methods win over the ones reached by `Deref`, so `Result` and `Option` are
 /// recognised and everything else falls through to `Plain`.
@@ -15,6 +17,11 @@ pub struct OfResult<T>(PhantomData<fn() -> T>);
 pub struct OfOption<T>(PhantomData<fn() -> T>);
 /// Any other type: stored as it is.
 pub struct Plain;
+/// The error of what is no `Result`: there is none.
+//
+// Can be stored, so that what is said of an option about errors is that there are none.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum NoError {}
 /// A `Result` or an `Option` whose value is split again.
 pub struct Nested<O, I>(PhantomData<fn() -> (O, I)>);
 
@@ -69,6 +76,11 @@ impl<T> OfResult<T> {
 }
 
 impl<T> OfOption<T> {
+    /// The split of an `Option<T>`.
+    pub(crate) const fn new() -> Self {
+        Self(PhantomData)
+    }
+
     /// The same, with the value split by what `inner` makes of its probe.
     #[expect(clippy::unused_self, reason = "a type is all that it is")]
     pub fn then<I>(self, inner: impl FnOnce(Returns<T>) -> I) -> Nested<Self, I> {
@@ -150,9 +162,9 @@ impl<T, E> Split<Result<T, E>> for OfResult<T> {
 
 impl<T> Split<Option<T>> for OfOption<T> {
     type Value = T;
-    type Error = Infallible;
+    type Error = NoError;
 
-    fn fail(error: Infallible) -> Option<T> {
+    fn fail(error: NoError) -> Option<T> {
         match error {}
     }
 
@@ -175,9 +187,9 @@ impl<T> Split<Option<T>> for OfOption<T> {
 
 impl<R> Split<R> for Plain {
     type Value = R;
-    type Error = Infallible;
+    type Error = NoError;
 
-    fn fail(error: Infallible) -> R {
+    fn fail(error: NoError) -> R {
         match error {}
     }
 

@@ -20,13 +20,19 @@ impl Resource {
             ("refresh_ahead", policies.refresh_ahead().is_some()),
             ("load_timeout", policies.soft_timeout().is_some()),
         ];
+        let mut missing = [""; 3];
+        let mut count = 0;
         let mut i = 0;
         while i < outliving.len() {
             let (option, is_declared) = outliving[i];
             if is_declared && !message::contains(named, option) {
-                message::option_not_named(self.name, option);
+                missing[count] = option;
+                count += 1;
             }
             i += 1;
+        }
+        if count > 0 {
+            message::options_not_named(self.name, missing.split_at(count).0);
         }
         if policies.hard_timeout().is_some() && !message::contains(named, "load_timeout") {
             message::timeout_not_named(self.name);
@@ -52,13 +58,21 @@ impl Resource {
         }
     }
 
-    /// Compiles only if something old may be returned when a soft timeout is over, of a function with these policies.
+    /// Compiles only if something old may be returned when a soft timeout is over. The timeout may be the declared one; an attribute may
+    /// have switched the windows off.
     #[doc(hidden)]
     #[track_caller]
-    pub const fn __require_stale_window(&'static self, own: Policies) {
-        let policies = own.over(self.policies);
-        let has_window = policies.stale_while_revalidate().is_some() || policies.stale_if_error().is_some();
-        if policies.soft_timeout().is_some() && !has_window {
+    pub const fn __require_stale_window(
+        &'static self,
+        timeout_is_given: bool,
+        revalidate_is_off: bool,
+        error_is_off: bool,
+    ) {
+        let policies = &self.policies;
+        let has_timeout = timeout_is_given || policies.soft_timeout().is_some();
+        let may_revalidate = !revalidate_is_off && policies.stale_while_revalidate().is_some();
+        let may_hide_error = !error_is_off && policies.stale_if_error().is_some();
+        if has_timeout && !may_revalidate && !may_hide_error {
             message::nothing_stale(self.name);
         }
     }

@@ -40,19 +40,25 @@ pub(super) const fn scope_not_declared(resource: &Resource, scope: &str) -> ! {
     panic!("{}", text.as_str())
 }
 
-/// Ends the compilation: `resource` declares `option`, for the sake of which a load goes on when its caller is gone, and the attribute
-/// of a function does not name it.
+/// Ends the compilation: `resource` declares `options`, for the sake of which a load goes on when its caller is gone, and the attribute
+/// of a function does not name them.
 #[track_caller]
-pub(super) const fn option_not_named(resource: &str, option: &str) -> ! {
-    let text = Text::new("the resource `")
+pub(super) const fn options_not_named(resource: &str, options: &[&str]) -> ! {
+    let mut text = Text::new("the resource `")
         .push(resource)
-        .push("` declares `")
-        .push(option)
-        .push("`, so loads of this function may go on when their callers are gone: it has to own its arguments\nhelp: say so and add `")
-        .push(option)
-        .push("` to this attribute, or keep its loads with their callers: `")
-        .push(option)
-        .push(" = \"off\"`");
+        .push("` declares ")
+        .push_list(options)
+        .push(", so loads of this function may go on when their callers are gone: it has to own its arguments\nhelp: say so and add ")
+        .push_list(options)
+        .push(" to this attribute, or keep its loads with their callers: ");
+    let mut i = 0;
+    while i < options.len() {
+        text = text
+            .push(if i > 0 { ", `" } else { "`" })
+            .push(options[i])
+            .push(" = \"off\"`");
+        i += 1;
+    }
     panic!("{}", text.as_str())
 }
 

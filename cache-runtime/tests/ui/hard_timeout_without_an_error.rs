@@ -1,0 +1,34 @@
+mod cache_resources {
+    cache_runtime::resources! {
+        plain {}
+        limited { load_timeout(hard = "5s") }
+        slow { stale_while_revalidate = "30s", load_timeout(soft = "1s") }
+    }
+}
+
+use cache_runtime::cached;
+
+#[derive(Debug)]
+struct AppError;
+
+#[cached(resource = "plain", load_timeout(hard = "5s"))]
+async fn no_result(page: u32) -> Option<u32> {
+    Some(page)
+}
+
+#[cached(resource = "plain", load_timeout(hard = "5s"))]
+async fn no_conversion(page: u32) -> Result<u32, AppError> {
+    Ok(page)
+}
+
+#[cached(resource = "limited", load_timeout)]
+async fn no_conversion_of_a_declared_one(page: u32) -> Result<u32, AppError> {
+    Ok(page)
+}
+
+#[cached(resource = "slow", load_timeout, stale_while_revalidate)]
+async fn fine(page: u32) -> u32 {
+    page
+}
+
+fn main() {}
