@@ -44,7 +44,7 @@ where
                     lookup.report(outcome);
                     self.answer(member, value);
                 }
-                Answer::Early(value, _) => {
+                Answer::Early(value, ..) => {
                     lookup.report(Outcome::Hit);
                     self.answer(member, value);
                 }
