@@ -5,6 +5,7 @@ mod codecs;
 mod cold_key;
 mod encoded;
 mod expansion;
+mod freshness;
 mod http;
 mod invalidation;
 mod key;
@@ -44,6 +45,7 @@ pub(crate) const ALL: &[Measurement] = &[
     out_of_use::MEASUREMENT,
     key::MEASUREMENT,
     cold_key::MEASUREMENT,
+    freshness::MEASUREMENT,
     invalidation::MEASUREMENT,
     sweep::MEASUREMENT,
     near_memory::MEASUREMENT,

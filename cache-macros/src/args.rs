@@ -1,6 +1,7 @@
 //! The first phase: what the user wrote, with its spans, which may still be wrong.
 
 mod cached;
+mod each;
 mod invalidates;
 mod options;
 mod policies;
@@ -9,6 +10,7 @@ mod resources;
 
 pub(crate) use self::{
     cached::{CachedArgs, CodecArg, CodecName, KeyExpr, NearArg, TtlArg},
+    each::EachArg,
     invalidates::{InvalidatesArgs, OnArg, TargetArg, WHEN},
     options::{Keyed, ScopeExpr, Slot},
     policies::{Policy, PolicyArgs, PolicySlot, TimeoutArgs},

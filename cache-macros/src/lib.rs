@@ -130,7 +130,19 @@ pub fn resources(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// | `cache_err` | `\|error\| EXPR` | no error is stored | keeps an error for which it is true for `negative_ttl`; the error is `Serialize + DeserializeOwned` |
 /// | `codec` | `"json"`, `"postcard"` | `"json"` | says what results are stored in; `"postcard"`, with the feature of that name, is smaller and decoded faster |
 /// | `version` | a whole number | 0 | another number refuses what was stored before |
+/// | `each` | `ids`, `id in ids` | one entry for each call | keeps an entry for each element of this argument: what is not cached is loaded by one run of the body |
 /// | `crate` | a path | the name that Cargo.toml gives the runtime | says where the runtime is |
+///
+/// # Many at once
+///
+/// With `each = ids` the argument `ids` is a slice, a `Vec`, a `HashSet` or a `BTreeSet`, by value or by reference, and the result is
+/// a map from ids to values (`HashMap`, `BTreeMap`), or a `Vec<Option<T>>` with an element for each id; plain or inside of a `Result`.
+/// Each id has an entry of its own, with all other arguments in its key. The body is called with those that are not cached, each once
+/// and in the order of the caller; not at all, if there are none. An id that the body leaves out has no value. With
+/// `each = id in ids` the expressions in `scope(...)`, `key(...)` and `tenant = ...` see one of them, by reference, as `id`.
+///
+/// The body may run more than once in a call: for what another call was loading already, and has not. So arguments by value are
+/// `Clone`.
 ///
 /// # The key
 ///

@@ -2,6 +2,7 @@
 
 mod borrows;
 mod cached;
+mod each;
 mod invalidates;
 mod owned;
 mod policies;
@@ -43,13 +44,13 @@ fn tenant(given: &Slot<Expr>, function: &Function) -> Option<Tenant> {
     })
 }
 
-/// Refuses scope values that have no value, or two.
-fn check_scopes(given: &[ScopeExpr], function: &Function, errors: &mut Errors) {
+/// Refuses scope values that have no value, or two. `element` is the name of an element of `each`.
+fn check_scopes(given: &[ScopeExpr], function: &Function, element: Option<&Ident>, errors: &mut Errors) {
     for (i, ScopeExpr { name, value }) in given.iter().enumerate() {
         if given[..i].iter().any(|earlier| earlier.name == *name) {
             let text = format!("the scope `{name}` is given twice\nhelp: keep one of the two");
             errors.at(name.span(), text);
-        } else if value.is_none() && function.argument(name).is_none() {
+        } else if value.is_none() && function.argument(name).is_none() && element != Some(name) {
             let text = no_argument(name, function);
             let text = format!("{text}\nhelp: write `{name} = ...` to take the value from elsewhere");
             errors.at(name.span(), text);

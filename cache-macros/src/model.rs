@@ -41,7 +41,28 @@ pub(crate) struct Cached {
     pub(crate) handles: Vec<Handle>,
     /// The user arguments, which nothing else may name.
     pub(crate) user_arguments: Vec<UserArgument>,
+    /// The argument that has an entry for each of its elements.
+    pub(crate) each: Option<Each>,
     pub(crate) output: Type,
+}
+
+/// An argument that has an entry for each of its elements. The body is given those that are not cached.
+pub(crate) struct Each {
+    pub(crate) argument: Ident,
+    /// Whether it is borrowed.
+    pub(crate) by_reference: bool,
+    pub(crate) mutability: Option<Token![mut]>,
+    /// What one of them is called.
+    pub(crate) element: Ident,
+    /// The other arguments that are taken by value: each run of the body is given clones.
+    pub(crate) cloned: Vec<ClonedArgument>,
+}
+
+/// An argument that is cloned for each run of the body.
+pub(crate) struct ClonedArgument {
+    pub(crate) ident: Ident,
+    pub(crate) mutability: Option<Token![mut]>,
+    pub(crate) cfg: Vec<Attribute>,
 }
 
 /// How fresh results are, as far as a declaration or an attribute says.

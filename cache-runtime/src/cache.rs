@@ -5,6 +5,7 @@ mod current;
 mod engine;
 mod from_env;
 mod health;
+mod http;
 mod invalidate;
 mod keeper;
 mod observe;
@@ -28,7 +29,7 @@ pub use self::{
     current::with_cache,
     from_env::{ConfigError, from_env},
     invalidate::Invalidated,
-    observe::{ObservedCall, Outcome, Outcomes, observe},
+    observe::{Freshness, ObservedCall, Outcome, Outcomes, observe},
     settings::OnFailover,
     stats::Stats,
     tenant::{current_tenant, with_tenant},
@@ -37,6 +38,7 @@ pub(crate) use self::{
     current::{CurrentCache, current_cache, note_absent},
     engine::{Engine, report},
     health::Without,
+    observe::CallRecord,
     settings::{Origin, Settings},
     tenant::{tenant, tenant_or_default},
     upstream::within,

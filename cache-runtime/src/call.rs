@@ -10,7 +10,7 @@
 //! | what was loaded in vain is made up for by an old value; values are loaded again in the background | `refresh.rs` |
 //! | what was loaded is encoded, handed on and stored | `fill.rs` |
 //!
-//! `cached.rs` is all of it on one page.
+//! `cached.rs` is all of it on one page; `each.rs` is the same of several entries at once.
 
 mod admission;
 mod arguments;
@@ -18,6 +18,7 @@ mod by_key;
 mod cacheable;
 mod cached;
 mod compact;
+mod each;
 mod entry_ref;
 mod fill;
 mod lease;
@@ -39,6 +40,7 @@ mod value;
 pub use self::{
     arguments::{KeyArg, KeyWriter, in_key},
     cached::{cached, cached_owned, cached_with, never},
+    each::{EachCall, EachReturns, EachTerms, Ids, Missing, cached_each},
     mode::{bypass, peek, refresh},
     nowhere::nowhere,
     owned::{ByMove, Ownership},

@@ -38,5 +38,6 @@ pub(crate) use self::{
     identity::Function,
     lifetime::Windows,
     negative::Negative,
+    returns::{OfOption, OfResult, Plain},
     word::words,
 };

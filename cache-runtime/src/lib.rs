@@ -74,7 +74,7 @@ pub use cache_macros::{cached, invalidates, resources};
 
 pub use crate::{
     cache::{
-        Cache, CacheBuilder, ConfigError, Invalidated, ObservedCall, OnFailover, Outcome, Outcomes, Stats,
+        Cache, CacheBuilder, ConfigError, Freshness, Invalidated, ObservedCall, OnFailover, Outcome, Outcomes, Stats,
         current_tenant, observe, with_cache, with_tenant,
     },
     call::{LoadTimeout, bypass, peek, refresh},
@@ -92,8 +92,9 @@ pub mod __private {
     pub use crate::{
         cache::from_env,
         call::{
-            ByMove, CacheValue, Call, HardTimeout, KeyArg, KeyWriter, Ownership, Probe, Site, Terms, cached,
-            cached_owned, cached_with, in_key, never, nowhere, skippable, timed_out,
+            ByMove, CacheValue, Call, EachCall, EachReturns, EachTerms, HardTimeout, Ids, KeyArg, KeyWriter, Missing,
+            Ownership, Probe, Site, Terms, cached, cached_each, cached_owned, cached_with, in_key, never, nowhere,
+            skippable, timed_out,
         },
         entry::{Codec, Item, Returns, Split, has_error, may_be_absent, may_fail},
         key::{

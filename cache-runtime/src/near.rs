@@ -72,6 +72,11 @@ impl NearEntry {
     pub(crate) fn value(&self) -> &(dyn Any + Send + Sync) {
         &self.value
     }
+
+    /// For how long the value is used yet.
+    pub(crate) fn remaining(&self, near: &Near) -> Duration {
+        Duration::from_nanos(self.validity.expires_at.saturating_sub(near.now()))
+    }
 }
 
 /// What makes a kept value valid.

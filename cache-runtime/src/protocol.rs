@@ -1,9 +1,12 @@
 //! What makes a read valid: stamps, tickets, and the envelope's checks. [How and why](crate::manual::protocol).
 
+mod many;
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
+pub(crate) use self::many::read_many_sealed;
 pub use crate::entry::{Envelope, Identity, Rejection};
 use crate::{
     entry::{EncodedValue, Meta, Sealing, Stamp, Ticket, Windows},
@@ -67,8 +70,12 @@ pub(crate) async fn read_sealed(
     {
         *ticket = None;
     }
-    Ok(match reading {
-        // It could not be replaced.
+    Ok(replaceable(reading))
+}
+
+/// The reading, unless it is of an old value that could not be replaced.
+fn replaceable(reading: Reading) -> Reading {
+    match reading {
         Reading::Stale {
             ticket: None,
             is_invalidated: true,
@@ -78,7 +85,7 @@ pub(crate) async fn read_sealed(
             rejected: None,
         },
         reading => reading,
-    })
+    }
 }
 
 /// The right to replace whatever stands at an address, which is not looked at: one round trip, and the further ones of a
@@ -104,45 +111,69 @@ async fn read_entry(
     let Snapshot { stamps, entry } = store.read(address).await?;
     if stamps.contains(&None) {
         let ticket = complete(store, address, &stamps).await?;
-        // A missing strict stamp is a miss, whatever the entry says.
-        let old = entry.and_then(|bytes| old(bytes, address, identity, sealing, &stamps));
-        return Ok(match old {
-            Some(envelope) => Reading::Stale {
-                envelope,
-                ticket,
-                is_invalidated: true,
-            },
-            None => Reading::Miss { ticket, rejected: None },
-        });
+        return Ok(unstamped(address, &stamps, entry, ticket, identity, sealing));
     }
-    let ticket = Ticket::new(Arc::clone(address), stamps.into_iter().flatten().collect());
-    Ok(
-        match entry.map(|bytes| sealing.open(bytes, address.entry(), identity)) {
-            Some(Ok(envelope)) if envelope.stamps().eq(ticket.stamps().iter().copied()) => match envelope.past_ttl() {
-                None => Reading::Hit { envelope, ticket },
-                Some(_) => Reading::Stale {
-                    envelope,
-                    ticket: Some(ticket),
-                    is_invalidated: false,
-                },
-            },
-            Some(Ok(envelope)) if is_old(&envelope, address, ticket.stamps().iter().copied().map(Some)) => {
-                Reading::Stale {
-                    envelope,
-                    ticket: Some(ticket),
-                    is_invalidated: true,
-                }
-            }
-            Some(Err(cause)) => Reading::Miss {
+    Ok(reading(
+        address,
+        stamps.into_iter().flatten().collect(),
+        entry,
+        identity,
+        sealing,
+    ))
+}
+
+/// What an entry is worth that was read with these stamps, of which some are missing: a miss if one of them is strict, whatever the
+/// entry says.
+fn unstamped(
+    address: &Address,
+    stamps: &[Option<Stamp>],
+    entry: Option<Bytes>,
+    ticket: Option<Ticket>,
+    identity: &Identity,
+    sealing: &Sealing,
+) -> Reading {
+    match entry.and_then(|bytes| old(bytes, address, identity, sealing, stamps)) {
+        Some(envelope) => Reading::Stale {
+            envelope,
+            ticket,
+            is_invalidated: true,
+        },
+        None => Reading::Miss { ticket, rejected: None },
+    }
+}
+
+/// What an entry is worth that was read with these stamps, none of which is missing.
+fn reading(
+    address: &Arc<Address>,
+    stamps: Vec<Stamp>,
+    entry: Option<Bytes>,
+    identity: &Identity,
+    sealing: &Sealing,
+) -> Reading {
+    let ticket = Ticket::new(Arc::clone(address), stamps);
+    match entry.map(|bytes| sealing.open(bytes, address.entry(), identity)) {
+        Some(Ok(envelope)) if envelope.stamps().eq(ticket.stamps().iter().copied()) => match envelope.past_ttl() {
+            None => Reading::Hit { envelope, ticket },
+            Some(_) => Reading::Stale {
+                envelope,
                 ticket: Some(ticket),
-                rejected: Some(cause),
-            },
-            Some(Ok(_)) | None => Reading::Miss {
-                ticket: Some(ticket),
-                rejected: None,
+                is_invalidated: false,
             },
         },
-    )
+        Some(Ok(envelope)) if is_old(&envelope, address, ticket.stamps().iter().copied().map(Some)) => Reading::Stale {
+            envelope,
+            ticket: Some(ticket),
+            is_invalidated: true,
+        },
+        Some(Err(cause)) => Reading::Miss {
+            ticket: Some(ticket),
+            rejected: Some(cause),
+        },
+        Some(Ok(_)) | None => Reading::Miss {
+            ticket: Some(ticket),
+            rejected: None,
+        },
+    }
 }
 
 /// The entry, if it is one that was invalidated softly.
@@ -219,24 +250,33 @@ async fn complete(
     if let Some(current) = current {
         return Ok(Some(Ticket::new(Arc::clone(address), current)));
     }
-    let mut fresh = Vec::with_capacity(found.len());
-    for (key, stamp) in address.stamps().iter().zip(found) {
-        if stamp.is_none() {
-            let random = Stamp::random().map_err(|cause| {
-                StoreError::new(StoreErrorKind::Other, format!("no random numbers for a stamp: {cause}"))
-            })?;
-            fresh.push((key, random));
-        }
-    }
-    let mut created = match store.create_stamps(&fresh).await {
-        Ok(created) => created.into_iter(),
-        // Reads and invalidations go on without memory; only fills cannot.
-        Err(error) if error.kind() == StoreErrorKind::OutOfMemory => return Ok(None),
-        Err(error) => return Err(error),
+    let missing = address.stamps().iter().zip(found).filter(|(_, stamp)| stamp.is_none());
+    let Some(created) = create(store, missing.map(|(key, _)| key)).await? else {
+        return Ok(None);
     };
+    let mut created = created.into_iter();
     let stamps: Option<Vec<Stamp>> = found
         .iter()
         .map(|stamp| stamp.or_else(|| created.next().flatten()))
         .collect();
     Ok(stamps.map(|stamps| Ticket::new(Arc::clone(address), stamps)))
+}
+
+/// Creates these stamps, unless they are there by now. `None` if the store has no memory for them.
+async fn create<'a>(
+    store: &dyn Store,
+    missing: impl Iterator<Item = &'a StampKey>,
+) -> Result<Option<Vec<Option<Stamp>>>, StoreError> {
+    let random = || {
+        Stamp::random()
+            .map_err(|cause| StoreError::new(StoreErrorKind::Other, format!("no random numbers for a stamp: {cause}")))
+    };
+    let fresh = missing.map(|key| Ok((key, random()?)));
+    let fresh: Vec<(&StampKey, Stamp)> = fresh.collect::<Result<_, StoreError>>()?;
+    match store.create_stamps(&fresh).await {
+        Ok(created) => Ok(Some(created)),
+        // Reads and invalidations go on without memory; only fills cannot.
+        Err(error) if error.kind() == StoreErrorKind::OutOfMemory => Ok(None),
+        Err(error) => Err(error),
+    }
 }

@@ -157,9 +157,12 @@ impl Store for SpyStore {
     }
 
     fn read<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Snapshot> {
-        let mut keys = texts(address.stamps());
-        keys.push(address.entry().to_owned());
-        self.call(OperationKind::Read, keys, move |store| store.read(address))
+        self.call(OperationKind::Read, keys_of(address), move |store| store.read(address))
+    }
+
+    fn read_many<'a>(&'a self, addresses: &'a [Arc<Address>]) -> StoreFuture<'a, Vec<Snapshot>> {
+        let keys = addresses.iter().flat_map(|address| keys_of(address)).collect();
+        self.call(OperationKind::ReadMany, keys, move |store| store.read_many(addresses))
     }
 
     fn read_stamps<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Vec<Option<Stamp>>> {
@@ -178,6 +181,13 @@ impl Store for SpyStore {
     fn fill<'a>(&'a self, ticket: &'a Ticket, entry: Bytes, ttl: Duration) -> StoreFuture<'a, ()> {
         let keys = vec![ticket.address().entry().to_owned()];
         self.call(OperationKind::Fill, keys, move |store| store.fill(ticket, entry, ttl))
+    }
+
+    fn fill_many<'a>(&'a self, entries: &'a [(&'a Ticket, Bytes, Duration)]) -> StoreFuture<'a, ()> {
+        let keys = entries.iter().map(|(ticket, ..)| ticket.address().entry().to_owned());
+        self.call(OperationKind::FillMany, keys.collect(), move |store| {
+            store.fill_many(entries)
+        })
     }
 
     fn remove_stamps<'a>(&'a self, stamps: &'a [StampKey]) -> StoreFuture<'a, ()> {
@@ -253,4 +263,10 @@ impl Store for SpyStore {
 
 fn texts(keys: &[StampKey]) -> Vec<String> {
     keys.iter().map(ToString::to_string).collect()
+}
+
+fn keys_of(address: &Address) -> Vec<String> {
+    let mut keys = texts(address.stamps());
+    keys.push(address.entry().to_owned());
+    keys
 }

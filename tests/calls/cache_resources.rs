@@ -41,6 +41,11 @@ cache_runtime::resources! {
     item { ttl = 60 }
     other { ttl = 60 }
 
+    rows { ttl = 60 }
+    rows_of { ttl = 60, scope(account: u32) }
+    each_row { ttl = 60, scope(row: u32) }
+    few_at_once { ttl = 60, max_loads = 1 }
+
     balance { ttl = 60, scope(account: u32) }
     statement { ttl = 60, scope(account: u32) }
 
@@ -58,4 +63,13 @@ cache_runtime::resources! {
     decoded { ttl = 60 }
     encoded_near { ttl = 60 }
     encoded_either { ttl = 60 }
+
+    status { ttl = 60 }
+    status_long { ttl = 60 }
+    status_near { ttl = 60 }
+    status_stale { ttl = 5 }
+    status_hidden { ttl = 60 }
+
+    shelf_stale { ttl = 60 }
+    shelf_soft { ttl = 60, soft, stale_while_revalidate = "1m" }
 }

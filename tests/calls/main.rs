@@ -1,5 +1,8 @@
 //! Calls: what one call of a `#[cached]` function returns and stores, and what calls at the same time do to one another.
 
+mod bulk;
+mod bulk_flights;
+mod bulk_policies;
 mod cache_resources;
 mod caching;
 #[cfg(feature = "codecs")]
@@ -8,6 +11,7 @@ mod costs;
 mod encoded;
 mod faithful;
 mod flights;
+mod http;
 mod identity;
 mod leases;
 mod limits;

@@ -11,7 +11,7 @@ use std::{
 
 use cache_runtime::{
     Cache,
-    Outcome::{self, Bypass, Hit, Miss, NearHit, Refreshed},
+    Outcome::{self, Bypass, Hit, Miss, NearHit, Refreshed, StaleHit},
     bypass, cached, invalidates, peek, refresh, spawn, transaction,
 };
 use cache_testkit::{
@@ -561,6 +561,46 @@ async fn a_value_past_its_time_is_not_there_for_a_peek() {
         shelf.row().await;
         tokio::time::advance(Duration::from_secs(61)).await;
         assert_eq!(peek(shelf.row()).await, None);
+    })
+    .await;
+}
+
+/// The clock of entries is the system's, so what has a short time is waited for.
+#[tokio::test]
+async fn a_peek_may_give_a_value_past_its_time_within_its_window_and_nothing_is_loaded_in_its_place() {
+    #[cached(resource = "shelf_stale", ttl = "1ms", stale_while_revalidate = "1h", skip(shelf))]
+    async fn old_row(shelf: Shelf) -> u32 {
+        shelf.read().await
+    }
+    isolated(async |cache| {
+        let shelf = Shelf::new();
+        old_row(shelf.clone()).await;
+        until("its time is over", async || {
+            let (row, outcome) = outcome_of(peek(old_row(shelf.clone()))).await;
+            assert_eq!(row, Some(0));
+            outcome == StaleHit
+        })
+        .await;
+        assert_eq!((cache.stats().loads, cache.stats().refreshes), (1, 0));
+        shelf.write(1);
+        assert_eq!(refresh(old_row(shelf.clone())).await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_invalidated_softly_is_not_there_for_a_peek_which_loads_nothing() {
+    #[cached(resource = "shelf_soft", stale_while_revalidate, skip(shelf))]
+    async fn soft_row(shelf: Shelf) -> u32 {
+        shelf.read().await
+    }
+    isolated(async |cache| {
+        let shelf = Shelf::new();
+        soft_row(shelf.clone()).await;
+        cache.invalidate("shelf_soft").soft().await.unwrap();
+        assert_eq!(peek(soft_row(shelf.clone())).await, None);
+        assert_eq!(expect_outcomes(&[StaleHit], soft_row(shelf.clone())).await, 0);
+        shelf.loads.until(2).await;
     })
     .await;
 }

@@ -10,7 +10,7 @@ use syn::{
 };
 
 use super::{
-    Reference,
+    EachArg, Reference,
     options::{Keyed, Opt, OptionTable, ScopeExpr, Slot, read_all, separated},
     policies::{Place, PolicyArgs},
     resources::ResourceArgs,
@@ -42,6 +42,7 @@ pub(crate) struct CachedArgs {
     pub(crate) policies: PolicyArgs,
     pub(crate) cache_err: Slot<Keyed<Expr>>,
     pub(crate) version: Slot<u32>,
+    pub(crate) each: Slot<EachArg>,
     /// Where the runtime is.
     pub(crate) krate: Slot<Path>,
 }
@@ -112,6 +113,7 @@ impl CachedArgs {
         ("version", |args, option| {
             option.assign_with(&mut args.version, "version = 2", version);
         }),
+        ("each", |args, option| option.assign(&mut args.each, "each = ids")),
         ("crate", |args, option| {
             option.assign_with(&mut args.krate, "crate = some::cache_runtime", Path::parse_mod_style);
         }),
@@ -136,6 +138,7 @@ impl CachedArgs {
             policies: PolicyArgs::default(),
             cache_err: Slot::Absent,
             version: Slot::Absent,
+            each: Slot::Absent,
             krate: Slot::Absent,
         };
         read_all(tokens, errors, |input, errors| {

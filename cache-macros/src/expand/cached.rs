@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{
-    check, future, given, local, nested_split, nobody, optional_cache,
+    check, each, future, given, local, nested_split, nobody, optional_cache,
     owned::{Luggage, closure},
     policies, quiet_use, scope_type,
 };
@@ -13,7 +13,7 @@ use crate::{
     duration::DurationExpr,
     model::{BinaryCodec, Cached, Handle, HardTimeout, KeyPart, KeyPartKind, Loading, Near, Tenant, UserArgument},
     paths::{private, private_item, quiet, quiet_item},
-    uses::unraw,
+    uses::{mentions, unraw},
 };
 
 /// The new body of the function, around `block`, its old one.
@@ -75,6 +75,10 @@ fn run(model: &Cached, call: &Ident, block: &TokenStream) -> TokenStream {
     let unless = unless.unwrap_or_else(|| quote!(#private::never));
     let split = nested_split(output);
     let checks = policies::return_checks(model, &split);
+    if let Some(each) = &model.each {
+        let run = each::run(model, each, call, block, &unless);
+        return quote!(#checks #run);
+    }
     let run = match &model.loading {
         Loading::InTheCall if needs_terms(model) => {
             let body = future(block, output);
@@ -225,7 +229,10 @@ fn key(model: &Cached, call: &Ident) -> TokenStream {
         key: parts,
         ..
     } = model;
-    let mut values = Values::default();
+    let mut values = Evaluations {
+        element: model.each.as_ref().map(|each| unraw(&each.element)),
+        ..Evaluations::default()
+    };
     let tenant = tenant.iter().map(|tenant| {
         let Tenant { cfg, value, span } = tenant;
         let value = values.of(value, *span);
@@ -267,28 +274,47 @@ fn key(model: &Cached, call: &Ident) -> TokenStream {
     });
     let parts: TokenStream = parts.collect();
 
-    let told = quote!(#private::Call::key(&mut #call, |#key| { #tenant #scopes #parts }));
-    let Values { names, values } = values;
-    if values.is_empty() {
-        quote!(#told;)
+    let parts = quote!(#tenant #scopes #parts);
+    let told = match &model.each {
+        None => quote!(#private::Call::key(&mut #call, |#key| { #parts })),
+        Some(each) => each::keys(each, call, &key, &parts),
+    };
+    let Evaluations { names, values, .. } = values;
+    let told = if values.is_empty() {
+        told
     } else {
         // A `match`, and no `let`: so that what the expressions borrow from lives until the key is written.
-        quote!(match (#(#values,)*) { (#(#names,)*) => #told };)
+        quote!(match (#(#values,)*) { (#(#names,)*) => #told })
+    };
+    if model.each.is_some() {
+        quote!(let #call = #told;)
+    } else {
+        quote!(#told;)
     }
 }
 
 /// The expressions that are evaluated once, and the names of their values.
 #[derive(Default)]
-struct Values {
+struct Evaluations {
+    /// The name of an element of `each`: what looks at one is evaluated for each of them.
+    element: Option<String>,
     names: Vec<Ident>,
     values: Vec<TokenStream>,
 }
 
-impl Values {
+impl Evaluations {
     /// A reference to the value, for errors on `span`.
     fn of(&mut self, value: &TokenStream, span: Span) -> TokenStream {
         let reference = quote_spanned!(span=> &#value);
-        if is_argument(value) {
+        if self
+            .element
+            .as_ref()
+            .is_some_and(|element| value.to_string() == *element)
+        {
+            // One of the ids, which is borrowed already.
+            return value.clone();
+        }
+        if is_argument(value) || self.element.as_ref().is_some_and(|element| mentions(value, element)) {
             return reference;
         }
         let name = format_ident!(

@@ -5,7 +5,9 @@ use quote::ToTokens;
 use syn::{Expr, Type, spanned::Spanned};
 
 use super::{
-    TENANT_ARGUMENT, adapted, check_scopes, no_argument, owned,
+    TENANT_ARGUMENT, adapted, check_scopes,
+    each::each,
+    no_argument, owned,
     policies::{demands, hard_timeout, named, outliving, policies, return_demands},
     scopes, tenant,
 };
@@ -13,7 +15,7 @@ use crate::{
     args::{CachedArgs, CodecArg, CodecName, KeyExpr, NearArg, Reference, Slot, TtlArg},
     diag::Errors,
     function::{Argument, Function},
-    model::{BinaryCodec, Cached, Closure, Handle, KeyPart, KeyPartKind, Loading, Near, UserArgument},
+    model::{BinaryCodec, Cached, Closure, Each, Handle, KeyPart, KeyPartKind, Loading, Near, UserArgument},
     uses::{compact, fields, has_ident, mentions, unraw, uses},
 };
 
@@ -23,11 +25,13 @@ const USER_ARGUMENTS: [&str; 2] = ["username", "current_user"];
 /// What `args` mean for `function`; `None` if something is wrong that leaves nothing to go on with.
 pub(crate) fn cached(args: &CachedArgs, function: &Function, errors: &mut Errors) -> Option<Cached> {
     check_skip(args, function, errors);
-    check_scopes(args.scope.values(), function, errors);
+    let each = each(args, function, errors);
+    let element = args.each.value().and_then(|each| each.element.as_ref());
+    check_scopes(args.scope.values(), function, element, errors);
     check_users(args, function, errors);
     check_skipped(args, function, errors);
     check_result(function, errors);
-    let key = key(args, function, errors);
+    let key = key(args, function, each.as_ref(), errors);
     let policies = policies(&args.policies, errors);
     let demands = demands(args, errors);
     let loading = loading(args, function, errors);
@@ -61,7 +65,7 @@ pub(crate) fn cached(args: &CachedArgs, function: &Function, errors: &mut Errors
         hard_timeout: hard_timeout(&args.policies),
         named: named(&args.policies),
         demands,
-        return_demands: return_demands(args),
+        return_demands: return_demands(args, each.is_some()),
         loading,
         near: match args.near.value() {
             Some(NearArg::Tracked) => Some(Near::Tracked),
@@ -93,6 +97,7 @@ pub(crate) fn cached(args: &CachedArgs, function: &Function, errors: &mut Errors
                 cfg: argument.cfg.clone(),
             })
             .collect(),
+        each,
         output: function.output.clone(),
     })
 }
@@ -124,7 +129,7 @@ fn reference<'a>(args: &'a CachedArgs, errors: &mut Errors) -> Option<&'a Refere
 }
 
 /// Every part of the key, sorted by name.
-fn key(args: &CachedArgs, function: &Function, errors: &mut Errors) -> Vec<KeyPart> {
+fn key(args: &CachedArgs, function: &Function, each: Option<&Each>, errors: &mut Errors) -> Vec<KeyPart> {
     let mut parts = Vec::new();
     for argument in function.arguments.iter().filter(|argument| in_key(argument, args)) {
         let ident = &argument.ident;
@@ -136,6 +141,10 @@ fn key(args: &CachedArgs, function: &Function, errors: &mut Errors) -> Vec<KeyPa
                  leave it out with `skip({ident})`, or take it by value or by `&`"
             );
             errors.push(syn::Error::new_spanned(reference, text));
+        }
+        if let Some(each) = each.filter(|each| each.argument == *ident) {
+            parts.push(element(each));
+            continue;
         }
         parts.push(KeyPart {
             name: unraw(ident),
@@ -166,6 +175,17 @@ fn key(args: &CachedArgs, function: &Function, errors: &mut Errors) -> Vec<KeyPa
     }
     parts.sort_by(|a, b| a.name.cmp(&b.name));
     parts
+}
+
+/// The element of `each`, which stands in the place of the argument.
+fn element(each: &Each) -> KeyPart {
+    KeyPart {
+        name: unraw(&each.element),
+        cfg: Vec::new(),
+        value: each.element.to_token_stream(),
+        span: each.element.span(),
+        kind: KeyPartKind::Value,
+    }
 }
 
 fn kind(ty: &Type) -> KeyPartKind {

@@ -32,7 +32,7 @@ pub(crate) fn invalidates(args: &InvalidatesArgs, function: &Function, errors: &
     let mut seen: Vec<String> = Vec::new();
     let mut targets = Vec::new();
     for target in &args.targets {
-        check_scopes(&target.scopes, function, errors);
+        check_scopes(&target.scopes, function, None, errors);
         let Some(selection) = errors.keep(selection(&target.reference)) else {
             continue;
         };

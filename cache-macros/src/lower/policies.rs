@@ -92,6 +92,30 @@ pub(super) fn hard_timeout(args: &PolicyArgs) -> Option<HardTimeout> {
     }
 }
 
+/// What cannot be had of a load of many ids, and where it stands.
+pub(super) fn of_one_load(args: &CachedArgs) -> Vec<(&'static str, Span)> {
+    let PolicyArgs {
+        stale_while_revalidate,
+        load_timeout,
+        refresh_ahead,
+        ..
+    } = &args.policies;
+    let options = [
+        ("stale_while_revalidate", key_if_on(stale_while_revalidate)),
+        ("refresh_ahead", key_if_on(refresh_ahead)),
+        ("load_timeout", key_if_on(load_timeout)),
+    ];
+    options
+        .into_iter()
+        .filter_map(|(name, key)| Some((name, key?)))
+        .collect()
+}
+
+/// Where the name of the option stands, if it may be on.
+fn key_if_on<T>(slot: &PolicySlot<T>) -> Option<Span> {
+    slot.value().filter(|_| may_be_on(slot)).map(|option| option.key)
+}
+
 /// What a function has to name if its resource declares it, and this one does.
 pub(super) fn named(args: &PolicyArgs) -> Vec<&'static str> {
     let options = [
@@ -128,13 +152,13 @@ pub(super) fn demands(args: &CachedArgs, errors: &mut Errors) -> Vec<Demand> {
     demands
 }
 
-/// What the return type has to have for the attribute to make sense.
-pub(super) fn return_demands(args: &CachedArgs) -> Vec<ReturnDemand> {
+/// What the return type has to have for the attribute to make sense. One with a value for `each` id can do without one.
+pub(super) fn return_demands(args: &CachedArgs, each: bool) -> Vec<ReturnDemand> {
     let CachedArgs {
         policies, cache_err, ..
     } = args;
     let mut demands = Vec::new();
-    if let (Some(key), Slot::Absent) = (key_of_value(&policies.negative_ttl), cache_err) {
+    if let (Some(key), Slot::Absent, false) = (key_of_value(&policies.negative_ttl), cache_err, each) {
         demands.push(ReturnDemand::Absence(key));
     }
     demands.extend(key_of_value(&policies.stale_if_error).map(ReturnDemand::Failure));

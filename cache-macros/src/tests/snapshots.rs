@@ -57,6 +57,24 @@ fn a_cached_method_with_every_option() {
 }
 
 #[test]
+fn a_cached_method_of_many_ids() {
+    assert_snapshot!(cached(
+        r#"resource = "invoices", each = id in ids, scope(invoice = id.number), key(zone = self.zone), near = "tracked", unless = |row| row.is_draft()"#,
+        "async fn invoices(&self, ids: &[Id], mut page: Page, #[cfg(unix)] db: &Db) -> Result<HashMap<Id, Invoice>, AppError> {
+            db.query(ids).await
+        }"
+    ));
+}
+
+#[test]
+fn a_cached_function_of_a_set_of_ids() {
+    assert_snapshot!(cached(
+        r#"resource = "invoices", each = ids"#,
+        "async fn invoices(mut ids: HashSet<i64>) -> Vec<Option<Invoice>> { load(ids).await }"
+    ));
+}
+
+#[test]
 fn a_cached_method_whose_loads_outlive_their_callers() {
     assert_snapshot!(cached(
         r#"

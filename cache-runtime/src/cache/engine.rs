@@ -8,6 +8,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
+use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
@@ -15,7 +16,7 @@ use super::{
     Settings,
     health::OptionalOperation,
     keeper::Keeper,
-    observe::{self, Outcome},
+    observe::{CallRecord, Outcome},
     rejections::LoggedRejections,
     removals::Removals,
     stats::{Counters, Stats},
@@ -33,6 +34,9 @@ use crate::{
     store::{Store, StoreError},
     task::DetachedTasks,
 };
+
+/// So many entries are read or stored together at most: each such piece has a deadline of its own.
+const TOGETHER: usize = 256;
 
 /// What all clones of a cache share.
 pub(crate) struct Engine {
@@ -125,13 +129,46 @@ impl Engine {
         let sealing = &self.settings.sealing;
         let reading = pin!(protocol::read_sealed(&**store, address, identity, sealing));
         let reading = self.current(&**store, reading).await?;
+        self.note_rejected(address, &reading);
+        Some(reading)
+    }
+
+    /// As [`read`](Self::read), of several entries: in one round trip for each [`TOGETHER`] of them.
+    pub(crate) async fn read_many(&self, entries: &[(&Arc<Address>, Identity)]) -> Vec<Option<Reading>> {
+        let mut readings = Vec::with_capacity(entries.len());
+        for entries in entries.chunks(TOGETHER) {
+            self.read_together(entries, &mut readings).await;
+        }
+        readings
+    }
+
+    async fn read_together(&self, entries: &[(&Arc<Address>, Identity)], readings: &mut Vec<Option<Reading>>) {
+        let begin = readings.len();
+        readings.resize_with(begin + entries.len(), || None);
+        let Some(store) = self.trusted_store() else { return };
+        let journal = &self.removals.journal;
+        let is_readable = |i: &usize| !journal.blocks(entries[*i].0.stamps());
+        let readable: Vec<usize> = (0..entries.len()).filter(is_readable).collect();
+        let addresses: Vec<_> = readable.iter().map(|&i| Arc::clone(entries[i].0)).collect();
+        let identities: Vec<_> = readable.iter().map(|&i| entries[i].1).collect();
+        let sealing = &self.settings.sealing;
+        let reading = pin!(protocol::read_many_sealed(&**store, &addresses, &identities, sealing));
+        let Some(read) = self.current(&**store, reading).await else {
+            return;
+        };
+        for (i, reading) in readable.into_iter().zip(read) {
+            self.note_rejected(entries[i].0, &reading);
+            readings[begin + i] = Some(reading);
+        }
+    }
+
+    fn note_rejected(&self, address: &Address, reading: &Reading) {
         if let Reading::Miss {
             rejected: Some(cause), ..
         } = reading
         {
-            self.note_rejection(address, cause);
+            self.note_rejection(address, *cause);
         }
-        Some(reading)
     }
 
     /// The right to replace whatever stands at an address ([`protocol::ticket`]). `None` as for [`read`](Self::read).
@@ -200,21 +237,53 @@ impl Engine {
     /// Stores what a load returned. Returns whether it was stored.
     pub(crate) async fn fill(&self, ticket: &Ticket, meta: Meta, value: &EncodedValue) -> bool {
         let Some(store) = self.store() else { return false };
-        let sealing = &self.settings.sealing;
-        let fits = value.len() <= sealing.max_value_size && !meta.ttl.is_zero();
-        let seal = || sealing.seal(meta, ticket.address().entry(), ticket.stamps(), value);
-        let Some(entry) = fits.then(seal).flatten() else {
-            self.counters.failed_fills.add(1);
+        let Some(entry) = self.seal(ticket, meta, value) else {
             return false;
         };
         let filled = self.upstream.fill(store.fill(ticket, entry, meta.kept())).await.is_ok();
+        self.count_fills(1, filled);
+        filled
+    }
+
+    /// As [`fill`](Self::fill), of several results: in one round trip for each [`TOGETHER`] of them. Returns of each whether it was
+    /// stored.
+    pub(crate) async fn fill_many(&self, results: &[(&Ticket, Meta, &EncodedValue)]) -> Vec<bool> {
+        let mut filled = vec![false; results.len()];
+        let Some(store) = self.store() else { return filled };
+        let sealed = results.iter().enumerate().filter_map(|(i, &(ticket, meta, value))| {
+            let entry = self.seal(ticket, meta, value)?;
+            Some((i, (ticket, entry, meta.kept())))
+        });
+        let (places, entries): (Vec<usize>, Vec<_>) = sealed.unzip();
+        for (places, entries) in places.chunks(TOGETHER).zip(entries.chunks(TOGETHER)) {
+            let stored = self.upstream.fill(store.fill_many(entries)).await.is_ok();
+            self.count_fills(places.len() as u64, stored);
+            for place in places {
+                filled[*place] = stored;
+            }
+        }
+        filled
+    }
+
+    /// An entry, unless it is not to be stored: that is a fill that has failed.
+    fn seal(&self, ticket: &Ticket, meta: Meta, value: &EncodedValue) -> Option<Bytes> {
+        let sealing = &self.settings.sealing;
+        let fits = value.len() <= sealing.max_value_size && !meta.kept().is_zero();
+        let seal = || sealing.seal(meta, ticket.address().entry(), ticket.stamps(), value);
+        let entry = fits.then(seal).flatten();
+        if entry.is_none() {
+            self.counters.failed_fills.add(1);
+        }
+        entry
+    }
+
+    fn count_fills(&self, count: u64, filled: bool) {
         let counter = if filled {
             &self.counters.fills
         } else {
             &self.counters.failed_fills
         };
-        counter.add(1);
-        filled
+        counter.add(count);
     }
 
     /// A call names this tenant (escaped).
@@ -258,18 +327,21 @@ impl fmt::Debug for Engine {
     }
 }
 
-/// Tells what became of a call; `started` is when the store was asked.
+/// Tells what became of a call, also to who observes it; `started` is when the store was asked.
 pub(crate) fn report(
     engine: Option<&Engine>,
     resource: &'static str,
     tenant: Option<&str>,
     outcome: Outcome,
     started: Option<Instant>,
+    record: Option<&CallRecord>,
 ) {
     if let Some(engine) = engine {
         engine.counters.count(outcome);
     }
-    observe::note(resource, outcome);
+    if let Some(record) = record {
+        record.note(outcome);
+    }
     tracing::debug!(
         resource,
         tenant,

@@ -1,6 +1,6 @@
 //! Seeing what the cache did inside a future: for a response header, a log line, or a test.
 
-use std::{slice, sync::Arc, vec};
+use std::{slice, sync::Arc, time::Duration, vec};
 
 use futures_util::FutureExt;
 
@@ -30,6 +30,13 @@ pub enum Outcome {
     Refreshed,
 }
 
+impl Outcome {
+    /// Whether the cache has answered.
+    pub(super) fn is_hit(self) -> bool {
+        matches!(self, Self::Hit | Self::NearHit | Self::StaleHit)
+    }
+}
+
 words! {
     /// The spelling in logs and metrics.
     Outcome, "write hit, near_hit, stale_hit, miss, bypass, rejected or refreshed" {
@@ -51,6 +58,23 @@ pub struct ObservedCall {
     pub resource: &'static str,
     /// What became of the call.
     pub outcome: Outcome,
+    /// How fresh that is which was returned, by its time-to-live; `None` where nothing says so: of what was loaded and not
+    /// stored, by this call at least.
+    pub freshness: Option<Freshness>,
+    /// Whether the call has loaded, and the result was stored.
+    pub stored: bool,
+    /// Whether it was given what another call has loaded.
+    pub shared: bool,
+}
+
+/// How much is left of the time-to-live of a value. An invalidation may end it before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Freshness {
+    /// Its time is over in so long.
+    Fresh(Duration),
+    /// Its time has been over for so long, or it was invalidated softly, just now.
+    Stale(Duration),
 }
 
 /// The calls observed inside a future, in the order in which their outcomes were known.
@@ -107,12 +131,12 @@ pub fn observe<F: Future>(future: F) -> impl Future<Output = (F::Output, Outcome
         context.set(Observer { seen, outer });
     });
     observed.map(move |output| {
-        let outcomes = std::mem::take(&mut *noted.lock());
-        (output, Outcomes(outcomes))
+        let records = std::mem::take(&mut *noted.lock());
+        (output, Outcomes(records.iter().map(CallRecord::call).collect()))
     })
 }
 
-type CallLog = Arc<Mutex<Vec<ObservedCall>>>;
+type CallLog = Arc<Mutex<Vec<CallRecord>>>;
 
 /// Where outcomes are noted. An outer `observe` sees what an inner one sees.
 #[derive(Debug, Clone)]
@@ -133,19 +157,70 @@ impl ContextPart for Observer {
 }
 
 impl Observer {
-    fn note(&self, resource: &'static str, outcome: Outcome) {
-        self.seen.lock().push(ObservedCall { resource, outcome });
+    fn note(&self, record: &CallRecord) {
+        self.seen.lock().push(record.clone());
         if let Some(outer) = &self.outer {
-            outer.note(resource, outcome);
+            outer.note(record);
         }
     }
 }
 
-/// Tells what became of a call of this resource to whoever observes the task.
-pub(crate) fn note(resource: &'static str, outcome: Outcome) {
-    look(|context| {
-        context
-            .get()
-            .map(|observer: &Observer| observer.note(resource, outcome))
-    });
+/// What is known of one call that is observed. One word, since every call has room for it.
+#[derive(Debug, Clone)]
+pub(crate) struct CallRecord(Arc<Mutex<ObservedCall>>);
+
+impl CallRecord {
+    /// The record of a call of this resource; `None` if nobody observes the task.
+    pub(crate) fn begin(resource: &'static str) -> Option<Self> {
+        look(|context| {
+            context.get::<Observer>()?;
+            Some(Self(Arc::new(Mutex::new(ObservedCall {
+                resource,
+                outcome: Outcome::Bypass,
+                freshness: None,
+                stored: false,
+                shared: false,
+            }))))
+        })
+    }
+
+    /// Tells what became of the call to whoever observes the task.
+    pub(super) fn note(&self, outcome: Outcome) {
+        {
+            let mut call = self.0.lock();
+            call.outcome = outcome;
+            // What was found is not what is returned, unless it is said so.
+            let is_known = outcome.is_hit() || call.stored || call.shared;
+            call.freshness = call.freshness.filter(|_| is_known);
+        }
+        look(|context| context.get().map(|observer: &Observer| observer.note(self)));
+    }
+
+    /// What is returned is so fresh.
+    pub(crate) fn is_fresh(&self, freshness: Freshness) {
+        self.0.lock().freshness = Some(freshness);
+    }
+
+    /// What is returned was loaded by the call, and is stored for so long.
+    pub(crate) fn is_stored(&self, ttl: Duration) {
+        let mut call = self.0.lock();
+        // What is loaded when the call was answered is no part of the answer.
+        if !call.outcome.is_hit() {
+            (call.freshness, call.stored) = (Some(Freshness::Fresh(ttl)), true);
+        }
+    }
+
+    /// What is returned was loaded by another call.
+    pub(crate) fn is_shared(&self) {
+        let mut call = self.0.lock();
+        call.shared = true;
+        // That of the old value, in whose place it is returned.
+        call.freshness = call
+            .freshness
+            .filter(|freshness| !matches!(freshness, Freshness::Stale(_)));
+    }
+
+    fn call(&self) -> ObservedCall {
+        *self.0.lock()
+    }
 }

@@ -5,6 +5,30 @@ use std::{sync::Arc, time::Duration};
 use super::{mode::Mode, site::Site};
 use crate::{cache::Cache, key::recent::KnownCall, near::NearLookup};
 
+/// What a call that is to be cached has in common with others of its function.
+#[derive(Debug, Clone)]
+pub(super) struct CommonCall {
+    pub(super) cache: Cache,
+    pub(super) site: &'static Site,
+    pub(super) ttl: Duration,
+    pub(super) mode: Option<Mode>,
+}
+
+impl CommonCall {
+    /// One of the calls.
+    pub(super) fn into_call(self, known: Arc<KnownCall>, near: Option<Box<NearLookup>>) -> CacheableCall {
+        let Self { cache, site, ttl, mode } = self;
+        CacheableCall {
+            cache,
+            site,
+            known,
+            near,
+            ttl,
+            mode,
+        }
+    }
+}
+
 /// A call that is to be cached.
 #[derive(Debug)]
 pub(super) struct CacheableCall {

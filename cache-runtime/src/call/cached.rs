@@ -13,7 +13,7 @@ use super::{
     value::CacheValue,
 };
 use crate::{
-    cache::{Cache, Engine, Outcome, note_absent, report},
+    cache::{Cache, CallRecord, Engine, Freshness, Outcome, note_absent, report},
     entry::{Function, Split, Ticket},
     near::tier::Tier,
 };
@@ -37,33 +37,38 @@ where
     N: Tier<ValueOf<R, T>>,
     F: Future<Output = R>,
 {
-    let mut lookup = match begin::<R, T, N, F>(call) {
-        Begun::Answered(answer) => return answer,
-        Begun::Uncached(call) => {
-            call.before_load().await;
-            return body.await;
-        }
-        Begun::Lookup(lookup) => lookup,
+    if let Some(answer) = near_answer::<R, T, N>(&call) {
+        return answer;
+    }
+    // Nothing is awaited inside of these matches: what is matched would have room in every call.
+    let mut lookup = 'lookup: {
+        let uncached = match begin::<R, T, N, F>(call) {
+            Ok(lookup) => break 'lookup lookup,
+            Err(uncached) => uncached,
+        };
+        uncached.before_load().await;
+        return body.await;
     };
-    let ticket = match lookup.answer::<R, T, N>().await {
-        Answer::Hit(answer, outcome) => {
-            lookup.report(outcome);
-            return answer;
-        }
-        // There is nobody to load it again but the caller, who need not wait.
-        Answer::Early(answer, _) => {
-            lookup.report(Outcome::Hit);
-            return answer;
-        }
-        Answer::Stale(stale, ticket) => {
-            return Box::pin(lookup.load_or_stale::<R, T, N, F>(terms, ticket, stale, body)).await;
-        }
-        Answer::Load(ticket, outcome) => {
-            lookup.report(outcome);
-            Mode::before_load(lookup.call.mode.as_ref()).await;
-            ticket
-        }
+    let ticket = 'load: {
+        let (stale, ticket) = match lookup.answer::<R, T, N>().await {
+            Answer::Hit(answer, outcome) => {
+                lookup.report(outcome);
+                return answer;
+            }
+            // There is nobody to load it again but the caller, who need not wait.
+            Answer::Early(answer, _) => {
+                lookup.report(Outcome::Hit);
+                return answer;
+            }
+            Answer::Stale(stale, ticket) => (stale, ticket),
+            Answer::Load(ticket, outcome) => {
+                lookup.report(outcome);
+                break 'load ticket;
+            }
+        };
+        return Box::pin(lookup.load_or_stale::<R, T, N, F>(terms, ticket, stale, body)).await;
     };
+    Mode::before_load(lookup.call.mode.as_ref()).await;
     lookup.load_alone::<R, T, N, F>(terms, ticket, body).await
 }
 
@@ -78,14 +83,16 @@ where
     P: FnOnce() -> (T, F),
     F: Future<Output = R> + Send + 'static,
 {
+    if let Some(answer) = near_answer::<R, T, N>(&call) {
+        return answer;
+    }
     let mut lookup = match begin::<R, T, N, F>(call) {
-        Begun::Answered(answer) => return answer,
-        Begun::Uncached(call) => {
-            call.before_load().await;
+        Ok(lookup) => lookup,
+        Err(uncached) => {
+            uncached.before_load().await;
             let (_, body) = prepare();
             return body.await;
         }
-        Begun::Lookup(lookup) => lookup,
     };
     let ticket = match lookup.answer::<R, T, N>().await {
         Answer::Hit(answer, outcome) => {
@@ -120,15 +127,6 @@ where
     lookup.load_alone::<R, T, N, F>(terms, ticket, body.as_mut()).await
 }
 
-/// How far a call comes without the store.
-enum Begun<R> {
-    /// The near cache answers.
-    Answered(R),
-    /// The cache has nothing to do with it, if there is one.
-    Uncached(UncachedCall),
-    Lookup(Lookup),
-}
-
 /// A call whose body runs, unless the task only looks what is there.
 struct UncachedCall {
     cache: Option<Cache>,
@@ -139,7 +137,8 @@ struct UncachedCall {
 impl UncachedCall {
     async fn before_load(self) {
         let engine: Option<&Engine> = self.cache.as_ref().map(|cache| &*cache.engine);
-        report(engine, self.resource, None, Outcome::Bypass, None);
+        let record = CallRecord::begin(self.resource);
+        report(engine, self.resource, None, Outcome::Bypass, None, record.as_ref());
         Mode::before_load(self.mode.as_ref()).await;
         if let Some(engine) = engine {
             engine.counters.loads.add(1);
@@ -147,13 +146,23 @@ impl UncachedCall {
     }
 }
 
-fn begin<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>, F>(call: Call) -> Begun<R> {
+/// What the near cache answers. Apart, and looked at first: it is all that most calls of such a function need.
+#[inline]
+fn near_answer<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(call: &Call) -> Option<R> {
+    let value = N::restore(call.near_entry()?.value())?;
     let resource = call.resource();
-    if let Some(value) = call.near_entry().and_then(|entry| N::restore(entry.value())) {
-        report(call.engine(), resource, None, Outcome::NearHit, None);
-        return Begun::Answered(T::Split::restore(value));
+    let record = CallRecord::begin(resource);
+    if let Some((record, remaining)) = record.as_ref().zip(call.near_remaining()) {
+        record.is_fresh(Freshness::Fresh(remaining));
     }
-    let uncached = |cache, mode| Begun::Uncached(UncachedCall { cache, resource, mode });
+    report(call.engine(), resource, None, Outcome::NearHit, None, record.as_ref());
+    Some(T::Split::restore(value))
+}
+
+/// A call that the near cache does not answer, if it is to be cached.
+fn begin<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>, F>(call: Call) -> Result<Lookup, UncachedCall> {
+    let resource = call.resource();
+    let uncached = |cache, mode| Err(UncachedCall { cache, resource, mode });
     let mut call = match call.into_cacheable() {
         Ok(call) => call,
         Err((cache, mode)) => {
@@ -168,7 +177,7 @@ fn begin<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>, F>(call: Call) -> Begun<R> 
     if results.is_given_up() {
         return uncached(Some(call.cache), call.mode);
     }
-    Begun::Lookup(Lookup {
+    Ok(Lookup {
         near: call.near.take(),
         began: call.cache.engine.flights.now(),
         call,
@@ -176,6 +185,7 @@ fn begin<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>, F>(call: Call) -> Begun<R> 
         results,
         entry: None,
         started: Instant::now(),
+        record: CallRecord::begin(resource),
         leads: AtomicBool::new(false),
     })
 }

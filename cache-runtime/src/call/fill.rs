@@ -28,6 +28,15 @@ pub(super) struct LoadResult<N: Tier<T>, T> {
     landed: Landing,
 }
 
+/// An entry that is to be stored.
+pub(super) struct Filling<N: Tier<T>, T> {
+    pub(super) ticket: Ticket,
+    pub(super) meta: Meta,
+    pub(super) value: EncodedValue,
+    /// For the near cache.
+    held: Option<N::Held>,
+}
+
 impl Lookup {
     /// What a load has returned, in the forms that are needed. Encodes only if there is somebody to encode for.
     pub(super) fn prepare<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
@@ -113,6 +122,23 @@ impl Lookup {
         loaded: LoadResult<N, V>,
         load_duration: Duration,
     ) {
+        if let Some(filling) = self.land(leader.as_ref(), ticket, loaded, load_duration) {
+            let Filling {
+                ticket, meta, value, ..
+            } = &filling;
+            let filled = self.engine().fill(ticket, *meta, value).await;
+            self.end_filling(filling, filled);
+        }
+    }
+
+    /// Tells the waiters. Returns what is to be stored.
+    pub(super) fn land<V, N: Tier<V>>(
+        &self,
+        leader: Option<&Leader>,
+        ticket: Option<Ticket>,
+        loaded: LoadResult<N, V>,
+        load_duration: Duration,
+    ) -> Option<Filling<N, V>> {
         let LoadResult {
             stored,
             is_negative,
@@ -121,13 +147,13 @@ impl Lookup {
             landed,
         } = loaded;
         // Before it lands: a flight that lands with an error is left at once, whether its error is stored or not.
-        let overtaken = leader.as_ref().is_some_and(Leader::is_detached);
-        if let Some(leader) = &leader {
+        let overtaken = leader.is_some_and(Leader::is_detached);
+        if let Some(leader) = leader {
             leader.land(landed);
         }
-        let filling = self.entry.as_ref().zip(ticket);
-        let (Some((entry, ticket)), Some(encoded), false) = (filling, stored, overtaken) else {
-            return;
+        let (entry, ticket, value) = match (&self.entry, ticket, stored) {
+            (Some(entry), Some(ticket), Some(value)) if !overtaken => (entry, ticket, value),
+            _ => return None,
         };
         let lifetime = lifetime.unwrap_or_else(|| Lifetime::new(self.call.ttl));
         let meta = Meta {
@@ -137,11 +163,29 @@ impl Lookup {
             load_duration,
             is_negative,
         };
-        let filled = self.engine().fill(&ticket, meta, &encoded).await;
+        Some(Filling {
+            ticket,
+            meta,
+            value,
+            held,
+        })
+    }
+
+    /// Keeps what was stored in the process, too.
+    pub(super) fn end_filling<V, N: Tier<V>>(&self, filling: Filling<N, V>, filled: bool) {
+        let Filling {
+            ticket,
+            meta,
+            value,
+            held,
+        } = filling;
+        if let (Some(record), true) = (&self.record, filled) {
+            record.is_stored(meta.ttl);
+        }
         if let (Some(near), Some(held), true) = (&self.near, held, filled) {
             let stamps = ticket.stamps().iter().copied();
-            let ttl = self.near_ttl(meta.ttl, || load_duration);
-            near.keep::<V, N>(Origin::Loaded, held, stamps, ttl, encoded.len());
+            let ttl = self.near_ttl(meta.ttl, || meta.load_duration);
+            near.keep::<V, N>(Origin::Loaded, held, stamps, ttl, value.len());
         }
     }
 

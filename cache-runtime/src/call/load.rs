@@ -44,14 +44,14 @@ pub(super) enum Fallback {
 
 /// What the turn of a call that has to load makes of it.
 #[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
-enum Turn<R> {
+pub(super) enum Turn<R> {
     Load(Permit),
     /// Another call has loaded.
     Shared(R),
 }
 
 /// What a call loads on.
-struct Permit {
+pub(super) struct Permit {
     ticket: Option<Ticket>,
     /// The flight that others wait for; `None` if the call loads for itself alone.
     leader: Option<Leader>,
@@ -137,22 +137,30 @@ impl Lookup {
         self.join(around.map_or(Caller::Outside, Caller::Inside), ticket).await
     }
 
-    async fn join(&self, caller: Caller<'_>, ticket: Option<&Ticket>) -> Role {
+    pub(super) async fn join(&self, caller: Caller<'_>, ticket: Option<&Ticket>) -> Role {
         // Without tokio there is nobody to see to it that a wait for others ends.
         if Handle::try_current().is_err() {
             return Role::Waiter(Landing::Failed);
         }
-        let engine = self.engine();
-        let known = &self.call.known;
-        let key = match self.entry.as_ref().zip(ticket) {
-            Some((entry, ticket)) => LoadKey::stamped(entry.identity, ticket),
-            None => LoadKey::unstamped(self.function, &known.address, known.fingerprint),
-        };
+        let (engine, key) = (self.engine(), self.load_key(ticket));
         let (resource, backstop) = (self.call.site.resource(), engine.settings.load_backstop);
         if self.is_anew() {
             return engine.flights.replace(key, resource, caller);
         }
         loads::join(&engine.flights, key, resource, self.began, caller, backstop).await
+    }
+
+    /// Leads the flight of the call, unless somebody else does: waits for nobody.
+    pub(super) fn lead(&self, load: &Arc<Load>, ticket: Option<&Ticket>) -> Option<Leader> {
+        self.engine().flights.lead(&self.load_key(ticket), self.began, load)
+    }
+
+    fn load_key(&self, ticket: Option<&Ticket>) -> LoadKey {
+        let known = &self.call.known;
+        match self.entry.as_ref().zip(ticket) {
+            Some((entry, ticket)) => LoadKey::stamped(entry.identity, ticket),
+            None => LoadKey::unstamped(self.function, &known.address, known.fingerprint),
+        }
     }
 
     /// Waits for the turn to load in this process and, with `lease`, for the load of another process.
@@ -202,7 +210,7 @@ impl Lookup {
     }
 
     /// Waits until this load may run beside the others of its resource.
-    async fn slot(&self, load: &Arc<Load>, leader: Option<&Leader>) -> Slot {
+    pub(super) async fn slot(&self, load: &Arc<Load>, leader: Option<&Leader>) -> Slot {
         let (engine, site) = (self.engine(), self.call.site);
         let takeover = leader.and_then(Leader::takeover);
         if let Some(takeover) = takeover {
@@ -307,18 +315,25 @@ impl Lookup {
     }
 
     /// What a call returns that waited for the load of another one; `None` if it must load for itself.
-    fn share<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(&self, landed: Landing) -> Option<R> {
+    pub(super) fn share<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(&self, landed: Landing) -> Option<R> {
         let shared = match landed {
             Landing::Value(loaded) => loaded.value::<ValueOf<R, T>, N>().map(T::Split::restore),
             Landing::Absent(depth) => T::Split::absent(depth),
             Landing::Failed => None,
         };
-        shared.inspect(|_| self.engine().counters.shared_loads.add(1))
+        shared.inspect(|_| self.note_shared())
+    }
+
+    fn note_shared(&self) {
+        self.engine().counters.shared_loads.add(1);
+        if let Some(record) = &self.record {
+            record.is_shared();
+        }
     }
 
     /// What an entry stands for that another one has filled while this call waited; told to those who wait for this call. Goes
     /// on if it cannot be decoded.
-    fn share_entry<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
+    pub(super) fn share_entry<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
         &self,
         envelope: &Envelope,
         leader: Option<&Leader>,
@@ -335,7 +350,7 @@ impl Lookup {
                 (None, None) => Landing::Failed,
             });
         }
-        self.engine().counters.shared_loads.add(1);
+        self.note_shared();
         ControlFlow::Break(Turn::Shared(shared))
     }
 }

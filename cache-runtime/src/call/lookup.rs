@@ -17,10 +17,11 @@ use super::{
     value::Value,
 };
 use crate::{
-    cache::{Engine, Outcome, report},
+    cache::{CallRecord, Engine, Freshness, Outcome, report},
     entry::{Envelope, Function, Identity, Negative, Rejection, Split, Ticket, Windows},
     loads::Moment,
     near::{NearLookup, Origin, tier::Tier},
+    protocol::Reading,
     resource::Policies,
 };
 
@@ -37,6 +38,8 @@ pub(super) struct Lookup {
     pub(super) began: Moment,
     /// When the store was asked.
     pub(super) started: Instant,
+    /// For who observes it.
+    pub(super) record: Option<CallRecord>,
     /// Whether it has come to load, and does not wait for another call that does.
     pub(super) leads: AtomicBool,
 }
@@ -58,7 +61,10 @@ impl<R> Answer<R> {
     fn without_load(self) -> Self {
         match self {
             Self::Early(answer, _) => Self::Hit(answer, Outcome::Hit),
-            Self::Stale(stale, _) if stale.may_revalidate => Self::Hit(stale.value, Outcome::StaleHit),
+            // What was invalidated softly is given only to whom it is loaded again for.
+            Self::Stale(stale, _) if stale.may_revalidate && !stale.is_invalidated => {
+                Self::Hit(stale.value, Outcome::StaleHit)
+            }
             Self::Stale(_, ticket) => Self::Load(ticket, Outcome::Miss),
             Self::Hit(..) | Self::Load(..) => self,
         }
@@ -104,7 +110,15 @@ impl Lookup {
     /// Tells what became of the call.
     pub(super) fn report(&self, outcome: Outcome) {
         let (resource, tenant) = (self.call.site.resource(), &self.call.known.tenant);
-        report(Some(self.engine()), resource, Some(tenant), outcome, Some(self.started));
+        let started = Some(self.started);
+        report(
+            Some(self.engine()),
+            resource,
+            Some(tenant),
+            outcome,
+            started,
+            self.record.as_ref(),
+        );
     }
 
     /// Looks the call up.
@@ -112,25 +126,35 @@ impl Lookup {
         if !self.engine().may_read() {
             return Answer::Load(None, Outcome::Bypass);
         }
-        let known = &self.call.known;
-        let entry = EntryRef {
-            address: Arc::clone(&known.address),
-            identity: Identity {
-                fingerprint: known.fingerprint,
-                shape: self.results.shape,
-            },
-            replaced: None,
-        };
+        let entry = self.entry_ref();
         let answer = if self.is_anew() {
             self.look_for_ticket(&entry).await
         } else {
             self.look::<R, T, N>(&entry).await
         };
         self.entry = Some(entry);
+        self.as_the_task_may(answer)
+    }
+
+    /// The answer, without what it asks to be loaded, if the task only looks what is there.
+    pub(super) fn as_the_task_may<R>(&self, answer: Answer<R>) -> Answer<R> {
         if self.call.mode.as_ref().is_some_and(Mode::is_peek) {
             return answer.without_load();
         }
         answer
+    }
+
+    /// Where the entry of the call stands, and what it must prove.
+    pub(super) fn entry_ref(&self) -> EntryRef {
+        let known = &self.call.known;
+        EntryRef {
+            address: Arc::clone(&known.address),
+            identity: Identity {
+                fingerprint: known.fingerprint,
+                shape: self.results.shape,
+            },
+            replaced: None,
+        }
     }
 
     /// Whether the call loads anew, whatever is there, and shares no load that began before it.
@@ -139,7 +163,7 @@ impl Lookup {
     }
 
     /// What the call may fill on, whatever is there.
-    async fn look_for_ticket<R>(&mut self, entry: &EntryRef) -> Answer<R> {
+    pub(super) async fn look_for_ticket<R>(&mut self, entry: &EntryRef) -> Answer<R> {
         if let Some(near) = &mut self.near {
             near.mark(&entry.address);
         }
@@ -158,17 +182,31 @@ impl Lookup {
                     return Answer::Load(None, Outcome::Bypass);
                 };
                 if let Some(value) = near.checked::<ValueOf<R, T>, N>(&stamps) {
+                    if let Some((record, remaining)) = self.record.as_ref().zip(near.remaining()) {
+                        record.is_fresh(Freshness::Fresh(remaining));
+                    }
                     return Answer::Hit(T::Split::restore(value), Outcome::NearHit);
                 }
             }
         }
+        let reading = engine.read(&entry.address, &entry.identity).await;
+        self.answer_of::<R, T, N>(entry, reading)
+    }
+
+    /// What the store has said makes of the call.
+    #[inline]
+    pub(super) fn answer_of<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
+        &self,
+        entry: &EntryRef,
+        reading: Option<Reading>,
+    ) -> Answer<R> {
         let StoreAnswer {
             envelope,
             stale,
             ticket,
             rejected,
             is_known,
-        } = entry.answer(engine.read(&entry.address, &entry.identity).await);
+        } = entry.answer(reading);
         if rejected == Some(Rejection::Function) {
             self.call.site.note_shared_key(entry.address.entry());
         }
@@ -197,6 +235,9 @@ impl Lookup {
         entry: &EntryRef,
         envelope: &Envelope,
     ) -> Option<R> {
+        if let Some(record) = &self.record {
+            record.is_fresh(Freshness::Fresh(envelope.remaining()));
+        }
         if envelope.is_negative() {
             return self.restore_negative::<R, T>(entry, envelope);
         }
@@ -257,6 +298,9 @@ impl Lookup {
             return None;
         }
         let (value, _) = self.decode(entry, envelope)?;
+        if let Some(record) = &self.record {
+            record.is_fresh(Freshness::Stale(past));
+        }
         Some(StaleValue {
             value: T::Split::restore(value),
             may_revalidate,

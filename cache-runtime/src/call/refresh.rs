@@ -218,7 +218,7 @@ impl Lookup {
     }
 
     /// The old value, if a load has just failed, or one runs in the background.
-    fn stale_at_once<R>(&self, stale: StaleValue<R>) -> Result<R, StaleValue<R>> {
+    pub(super) fn stale_at_once<R>(&self, stale: StaleValue<R>) -> Result<R, StaleValue<R>> {
         if stale.may_hide_error && self.call.known.refreshes.is_closed(stale.ground) {
             self.report(Outcome::StaleHit);
             Ok(stale.value)
@@ -228,7 +228,7 @@ impl Lookup {
     }
 
     /// What a call returns that has loaded and has an old value.
-    fn settle<R>(&self, loaded: Loaded<R>, stale: StaleValue<R>) -> R {
+    pub(super) fn settle<R>(&self, loaded: Loaded<R>, stale: StaleValue<R>) -> R {
         match loaded {
             Loaded::Returned(returned) => {
                 self.report(Outcome::Miss);

@@ -37,6 +37,7 @@ pub struct Site {
     warned_of_stall: AtomicBool,
     warned_of_circle: AtomicBool,
     warned_of_backstop: AtomicBool,
+    warned_of_count: AtomicBool,
 }
 
 impl Site {
@@ -104,6 +105,7 @@ impl Site {
             warned_of_stall: AtomicBool::new(false),
             warned_of_circle: AtomicBool::new(false),
             warned_of_backstop: AtomicBool::new(false),
+            warned_of_count: AtomicBool::new(false),
         }
     }
 
@@ -194,6 +196,17 @@ impl Site {
                  it; do functions call each other crosswise? Further ones are only counted"
             ),
             Takeover::Stalled(_) | Takeover::Circle | Takeover::Overdue => {}
+        }
+    }
+
+    /// Says once that a body has not returned a value or `None` for each of its ids.
+    pub(crate) fn warn_of_wrong_count(&self) {
+        if !self.warned_of_count.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                "{} has returned another number of results than it was given ids, so that nothing tells which is whose: none of \
+                 them is used",
+                self.path()
+            );
         }
     }
 

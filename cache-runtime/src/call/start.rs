@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     admission::Admission,
     arguments::{Arguments, KeyWriter},
-    cacheable::CacheableCall,
+    cacheable::{CacheableCall, CommonCall},
     mode::Mode,
     recognition::{Recogniser, Recognition},
     site::Site,
@@ -28,6 +28,9 @@ pub struct Call {
     recognition: Recognition,
 }
 
+/// What a call has that is not to be cached.
+type CacheAndMode = (Option<Cache>, Option<Mode>);
+
 impl Call {
     /// Starts a call; `cache` is what the attribute's `cache = expr` named.
     pub fn begin(site: &'static Site, cache: Option<&Cache>) -> Self {
@@ -46,6 +49,10 @@ impl Call {
     /// The resource's name.
     pub(super) fn resource(&self) -> &'static str {
         self.site.resource()
+    }
+
+    pub(super) fn site(&self) -> &'static Site {
+        self.site
     }
 
     /// For counting; `None` without a cache.
@@ -68,21 +75,34 @@ impl Call {
     /// What tells the call from others of the function: `parts` writes it, once in each of the forms that there are, or in the
     /// quick one alone, if the process knows the call.
     pub fn key<P: Fn(&mut KeyWriter<'_>)>(&mut self, parts: P) {
-        let Some(engine) = self.cache.engine() else { return };
+        self.recognition = self.recognise(Function::of::<P>(self.site.item()), &parts);
+    }
+
+    /// What a call of these parts is recognised as.
+    #[inline]
+    pub(super) fn recognise(&self, function: Function, parts: &dyn Fn(&mut KeyWriter<'_>)) -> Recognition {
+        let Some(engine) = self.cache.engine() else {
+            return Recognition::Uncacheable;
+        };
         let recogniser = Recogniser {
             engine,
             site: self.site,
-            function: Function::of::<P>(self.site.item()),
-            parts: &parts,
+            function,
+            parts,
             anew: self.mode.as_ref().is_some_and(Mode::is_refresh),
         };
         match self.admission {
             Admission::Cached => {}
             // Before the near cache is looked into: it must not answer either.
             Admission::UnlessChanging if !recogniser.is_changing() => {}
-            Admission::UnlessChanging | Admission::Uncached => return,
+            Admission::UnlessChanging | Admission::Uncached => return Recognition::Uncacheable,
         }
-        self.recognition = recogniser.recognise();
+        recogniser.recognise()
+    }
+
+    /// The function to which the type `B` belongs.
+    pub(super) fn function<B: ?Sized>(&self) -> Function {
+        Function::of::<B>(self.site.item())
     }
 
     /// The value in the near cache that answers the call, if there is one.
@@ -91,6 +111,11 @@ impl Call {
             Recognition::Near(entry) => Some(entry),
             Recognition::Uncacheable | Recognition::Known(..) => None,
         }
+    }
+
+    /// For how long that answers yet.
+    pub(super) fn near_remaining(&self) -> Option<Duration> {
+        Some(self.near_entry()?.remaining(&self.engine()?.near))
     }
 
     /// The key of the entry, if the call has one; for benchmarks and tools outside of this crate.
@@ -107,7 +132,18 @@ impl Call {
 
     /// The call, if it is to be cached, and the runtime that it is made in can carry the cache; else the cache alone, if it has
     /// one, and the mode.
-    pub(super) fn into_cacheable(self) -> Result<CacheableCall, (Option<Cache>, Option<Mode>)> {
+    pub(super) fn into_cacheable(self) -> Result<CacheableCall, CacheAndMode> {
+        let (common, recognition) = self.into_common();
+        match (common, recognition) {
+            (Ok(common), Recognition::Known(known, near)) => Ok(common.into_call(known, near)),
+            (Ok(common), _) => Err((Some(common.cache), common.mode)),
+            (Err(uncached), _) => Err(uncached),
+        }
+    }
+
+    /// What the call has in common with others of the function, if the runtime that it is made in can carry the cache; else the
+    /// cache alone, if it has one, and the mode.
+    pub(super) fn into_common(self) -> (Result<CommonCall, CacheAndMode>, Recognition) {
         let Self {
             site,
             cache,
@@ -116,18 +152,17 @@ impl Call {
             recognition,
             ..
         } = self;
-        match (cache.into_cache(), recognition) {
-            (Some(cache), Recognition::Known(known, near)) if cache.engine.upstream.is_carried() => Ok(CacheableCall {
+        let common = match cache.into_cache() {
+            Some(cache) if cache.engine.upstream.is_carried() => Ok(CommonCall {
                 ttl: ttl
                     .or(site.declared().ttl())
                     .unwrap_or(cache.engine.settings.default_ttl),
                 cache,
                 site,
-                known,
-                near,
                 mode,
             }),
-            (cache, _) => Err((cache, mode)),
-        }
+            cache => Err((cache, mode)),
+        };
+        (common, recognition)
     }
 }

@@ -76,6 +76,11 @@ impl<T> OfResult<T> {
 }
 
 impl<T> OfOption<T> {
+    /// The split of an `Option<T>`.
+    pub(crate) const fn new() -> Self {
+        Self(PhantomData)
+    }
+
     /// The same, with the value split by what `inner` makes of its probe.
     #[expect(clippy::unused_self, reason = "a type is all that it is")]
     pub fn then<I>(self, inner: impl FnOnce(Returns<T>) -> I) -> Nested<Self, I> {

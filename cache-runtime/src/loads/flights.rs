@@ -132,23 +132,9 @@ impl<K: FlightKey> Flights<K> {
             watch,
         } = joining;
         loop {
-            let flight = {
-                let mut table = self.table.lock();
-                if let Some(flight) = table.flying.get(&key) {
-                    Arc::clone(flight)
-                } else {
-                    let load = caller.load(resource);
-                    let flight = Arc::new(Flight::new(self.next(), Arc::clone(&load)));
-                    table.flying.insert(key.clone(), Arc::clone(&flight));
-                    return Role::Leader(Leader {
-                        flights: Arc::clone(self),
-                        follows: *table.landed(&key) > began.0,
-                        key,
-                        flight,
-                        load,
-                        takeover: None,
-                    });
-                }
+            let flight = match self.start(&key, began, || caller.load(resource)) {
+                Ok(leader) => return Role::Leader(leader),
+                Err(flight) => flight,
             };
             let Some(_seat) = flight.seat(self.max_waiters) else {
                 return Role::Waiter(Landing::Failed);
@@ -197,6 +183,35 @@ impl<K: FlightKey> Flights<K> {
             flights: Arc::clone(self),
             follows: false,
             key,
+            flight,
+            load,
+            takeover: None,
+        })
+    }
+
+    /// Starts the flight of this key for a load that began at `began`, unless there is one.
+    pub(crate) fn lead(self: &Arc<Self>, key: &K, began: Moment, load: &Arc<Load>) -> Option<Leader<K>> {
+        self.start(key, began, || Arc::clone(load)).ok()
+    }
+
+    /// Starts the flight of this key, or finds the one that there is.
+    fn start(
+        self: &Arc<Self>,
+        key: &K,
+        began: Moment,
+        load: impl FnOnce() -> Arc<Load>,
+    ) -> Result<Leader<K>, Arc<Flight<K::Value>>> {
+        let mut table = self.table.lock();
+        if let Some(flight) = table.flying.get(key) {
+            return Err(Arc::clone(flight));
+        }
+        let load = load();
+        let flight = Arc::new(Flight::new(self.next(), Arc::clone(&load)));
+        table.flying.insert(key.clone(), Arc::clone(&flight));
+        Ok(Leader {
+            flights: Arc::clone(self),
+            follows: *table.landed(key) > began.0,
+            key: key.clone(),
             flight,
             load,
             takeover: None,

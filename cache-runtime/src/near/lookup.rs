@@ -88,6 +88,11 @@ impl NearLookup {
         self.unchecked.is_some()
     }
 
+    /// For how long it is used yet.
+    pub(crate) fn remaining(&self) -> Option<Duration> {
+        Some(self.unchecked.as_ref()?.remaining(&self.near))
+    }
+
     /// The value, if these are its stamps. It is kept on as one that was just read.
     pub(crate) fn checked<T, N: Tier<T>>(&mut self, current: &[Option<Stamp>]) -> Option<T> {
         let kept = self.unchecked.as_ref()?;

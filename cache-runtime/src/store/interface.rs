@@ -3,6 +3,7 @@
 use std::{convert::Infallible, fmt, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures_util::future::{join_all, try_join_all};
 
 use super::{Snapshot, StampWatcher, StoreError, StoreErrorKind, Swept};
 use crate::{
@@ -23,6 +24,7 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 /// | left out | then |
 /// |---|---|
 /// | [`read_stamps`](Self::read_stamps) | the entry is read with the stamps, and dropped |
+/// | [`read_many`](Self::read_many), [`fill_many`](Self::fill_many) | entries are read and filled one by one, at the same time |
 /// | [`watch_stamps`](Self::watch_stamps) | near values are checked with the store, also those of `near = "tracked"` |
 /// | [`hold`](Self::hold), [`release`](Self::release), [`is_held`](Self::is_held) | results of `crash_safe` resources are not stored |
 /// | [`acquire_lease`](Self::acquire_lease), [`extend_lease`](Self::extend_lease), [`drop_lease`](Self::drop_lease) | each process loads for itself, also with `lease` |
@@ -180,6 +182,28 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Default: by [`read`](Self::read), without the entry.
     fn read_stamps<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Vec<Option<Stamp>>> {
         Box::pin(async { Ok(self.read(address).await?.stamps) })
+    }
+
+    /// Reads the stamps and the entries of several addresses, each as [`read`](Self::read) does, in their order. What some of them
+    /// share need be read once. The cache asks for at most 256 at a time.
+    ///
+    /// Default: by [`read`](Self::read), all at the same time.
+    fn read_many<'a>(&'a self, addresses: &'a [Arc<Address>]) -> StoreFuture<'a, Vec<Snapshot>> {
+        Box::pin(try_join_all(addresses.iter().map(|address| self.read(address))))
+    }
+
+    /// Stores several sealed entries, each as [`fill`](Self::fill) does. After an error any of them may have been stored. The cache
+    /// brings at most 256 at a time.
+    ///
+    /// Default: by [`fill`](Self::fill), all at the same time.
+    fn fill_many<'a>(&'a self, entries: &'a [(&'a Ticket, Bytes, Duration)]) -> StoreFuture<'a, ()> {
+        Box::pin(async {
+            let fills = entries
+                .iter()
+                .map(|(ticket, entry, ttl)| self.fill(ticket, entry.clone(), *ttl));
+            // To the end, whichever fails: the others are stored all the same.
+            join_all(fills).await.into_iter().collect()
+        })
     }
 
     /// Tells `watcher` of every stamp that is removed or replaced, by whomever, until that cannot be done any longer: then it

@@ -70,6 +70,14 @@ impl MemoryStore {
         }
     }
 
+    /// The stamps before the entry: an entry found under stamps that were current a moment earlier is one that a read at that
+    /// moment would have been given.
+    fn snapshot(&self, address: &Address) -> Snapshot {
+        let stamps = address.stamps().iter().map(|key| self.stamps.get(key)).collect();
+        let entry = self.entry(address.entry());
+        Snapshot { stamps, entry }
+    }
+
     fn entry(&self, key: &str) -> Option<Bytes> {
         let entry = self.entries.get(key)?;
         if entry.expires_at > Instant::now() {
@@ -104,11 +112,13 @@ impl Store for MemoryStore {
     }
 
     fn read<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Snapshot> {
-        // The stamps before the entry: an entry found under stamps that were current a moment earlier is one that a read
-        // at that moment would have been given.
-        let stamps = address.stamps().iter().map(|key| self.stamps.get(key)).collect();
-        let entry = self.entry(address.entry());
-        Box::pin(async { Ok(Snapshot { stamps, entry }) })
+        let snapshot = self.snapshot(address);
+        Box::pin(async { Ok(snapshot) })
+    }
+
+    fn read_many<'a>(&'a self, addresses: &'a [Arc<Address>]) -> StoreFuture<'a, Vec<Snapshot>> {
+        let snapshots = addresses.iter().map(|address| self.snapshot(address)).collect();
+        Box::pin(async { Ok(snapshots) })
     }
 
     fn read_stamps<'a>(&'a self, address: &'a Arc<Address>) -> StoreFuture<'a, Vec<Option<Stamp>>> {

@@ -34,7 +34,7 @@ use std::{
     time::Duration,
 };
 
-use ::redis::pipe;
+use ::redis::{Pipeline, pipe};
 use bytes::Bytes;
 
 pub use self::config::{RedisConfig, RedisConfigError};
@@ -106,12 +106,25 @@ impl Store for RedisStore {
     fn fill<'a>(&'a self, ticket: &'a Ticket, entry: Bytes, ttl: Duration) -> StoreFuture<'a, ()> {
         Box::pin(async move {
             let mut pipeline = pipe();
-            pipeline
-                .cmd("SET")
-                .arg(ticket.address().entry())
-                .arg(&entry[..])
-                .arg("PX")
-                .arg(millis(ttl));
+            set(&mut pipeline, ticket, &entry, ttl);
+            self.servers.replies(&pipeline, Traffic::Writes).await?;
+            Ok(())
+        })
+    }
+
+    fn read_many<'a>(&'a self, addresses: &'a [Arc<Address>]) -> StoreFuture<'a, Vec<Snapshot>> {
+        Box::pin(self.servers.read_many(addresses))
+    }
+
+    fn fill_many<'a>(&'a self, entries: &'a [(&'a Ticket, Bytes, Duration)]) -> StoreFuture<'a, ()> {
+        Box::pin(async move {
+            if entries.is_empty() {
+                return Ok(());
+            }
+            let mut pipeline = pipe();
+            for (ticket, entry, ttl) in entries {
+                set(&mut pipeline, ticket, entry, *ttl);
+            }
             self.servers.replies(&pipeline, Traffic::Writes).await?;
             Ok(())
         })
@@ -170,4 +183,13 @@ impl Store for RedisStore {
     fn probe(&self) -> StoreFuture<'_, ()> {
         Box::pin(self.servers.probe(self.holds.load(Ordering::Relaxed)))
     }
+}
+
+fn set(pipeline: &mut Pipeline, ticket: &Ticket, entry: &[u8], ttl: Duration) {
+    pipeline
+        .cmd("SET")
+        .arg(ticket.address().entry())
+        .arg(entry)
+        .arg("PX")
+        .arg(millis(ttl));
 }

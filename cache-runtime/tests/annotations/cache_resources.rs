@@ -14,7 +14,6 @@ cache_runtime::resources! {
     sales { ttl = "1h 30m", scope(company: i64, region: String) }
     companies_list {}
     exchange_rates { ttl = Duration::from_hours(1), tenant = shared }
-    news { stale_while_revalidate = "30s" }
 
     /// All about invoices.
     group invoice_data = invoices_list, "dashboard_*";

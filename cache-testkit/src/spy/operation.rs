@@ -9,10 +9,14 @@ use tokio::sync::watch;
 pub enum OperationKind {
     /// `read`
     Read,
+    /// `read_many`
+    ReadMany,
     /// `create_stamps`
     CreateStamps,
     /// `fill`
     Fill,
+    /// `fill_many`
+    FillMany,
     /// `remove_stamps`
     RemoveStamps,
     /// `read_stamps`
@@ -40,11 +44,13 @@ pub enum OperationKind {
 }
 
 impl OperationKind {
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::Read,
         Self::ReadStamps,
+        Self::ReadMany,
         Self::CreateStamps,
         Self::Fill,
+        Self::FillMany,
         Self::RemoveStamps,
         Self::RemoveAllStamps,
         Self::WatchStamps,

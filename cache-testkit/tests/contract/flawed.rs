@@ -57,6 +57,9 @@ pub(crate) enum Flaw {
     ExtendsNothing,
     ReportsNothing,
     ReportsWhatWasThere,
+    SortsReadsOfMany,
+    FillsTheFirstOfMany,
+    MixesUpReadersOfMany,
 }
 
 #[derive(Debug)]
@@ -72,6 +75,7 @@ struct State {
     /// What reads that have not ended yet will answer.
     under_way: HashMap<String, Snapshot>,
     last_entry: Option<Bytes>,
+    last_of_many: Option<Snapshot>,
     broken: bool,
     holds: HashMap<StampKey, HashMap<u64, Instant>>,
     leases: HashMap<String, (u64, Instant)>,
@@ -168,6 +172,27 @@ impl Store for FlawedStore {
         Box::pin(async { Ok(stamps) })
     }
 
+    fn read_many<'a>(&'a self, addresses: &'a [Arc<Address>]) -> StoreFuture<'a, Vec<Snapshot>> {
+        let mut addresses: Vec<_> = addresses.iter().collect();
+        if self.has(Flaw::SortsReadsOfMany) {
+            addresses.sort_by_key(|address| address.entry());
+        }
+        let mut snapshots: Vec<_> = addresses.iter().map(|address| self.look(address)).collect();
+        for address in addresses {
+            self.state().under_way.remove(address.entry());
+        }
+        if self.has(Flaw::MixesUpReadersOfMany)
+            && let Some(last) = snapshots.last_mut()
+        {
+            // What somebody else has read meanwhile.
+            let mine = last.clone();
+            if let Some(theirs) = self.state().last_of_many.replace(mine) {
+                *last = theirs;
+            }
+        }
+        Box::pin(async { Ok(snapshots) })
+    }
+
     fn create_stamps<'a>(&'a self, fresh: &'a [(&'a StampKey, Stamp)]) -> StoreFuture<'a, Vec<Option<Stamp>>> {
         let mut state = self.state();
         let create = |&(key, fresh): &(&StampKey, Stamp)| {
@@ -216,6 +241,20 @@ impl Store for FlawedStore {
             },
         );
         Box::pin(async { Ok(()) })
+    }
+
+    fn fill_many<'a>(&'a self, entries: &'a [(&'a Ticket, Bytes, Duration)]) -> StoreFuture<'a, ()> {
+        let filled = if self.has(Flaw::FillsTheFirstOfMany) {
+            1
+        } else {
+            entries.len()
+        };
+        Box::pin(async move {
+            for (ticket, entry, ttl) in entries.iter().take(filled) {
+                self.fill(ticket, entry.clone(), *ttl).await?;
+            }
+            Ok(())
+        })
     }
 
     fn remove_stamps<'a>(&'a self, stamps: &'a [StampKey]) -> StoreFuture<'a, ()> {

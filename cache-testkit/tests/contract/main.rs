@@ -143,6 +143,15 @@ async fn each_flaw_is_found_by_the_rule_that_is_about_it() {
             "a_change_is_reported_before_the_store_says_that_all_have_been",
         ),
         (
+            Flaw::SortsReadsOfMany,
+            "several_addresses_read_as_each_of_them_does_alone",
+        ),
+        (Flaw::FillsTheFirstOfMany, "several_entries_are_filled_together"),
+        (
+            Flaw::MixesUpReadersOfMany,
+            "concurrent_readers_of_several_addresses_get_their_own_entries",
+        ),
+        (
             Flaw::ReportsWhatWasThere,
             "a_removal_is_reported_though_there_was_no_stamp",
         ),

@@ -31,7 +31,7 @@ use super::{
     connection::Generations,
     error::{self, ASK, is_redirection},
     primary::Primary,
-    read::{KeyReplies, KeySet, bytes},
+    read::{KeyPlace, KeyReplies, KeySet, bytes},
     server::Traffic,
 };
 use crate::{
@@ -61,9 +61,35 @@ impl Cluster {
             let places = KeySet::Places(places.as_slice().into());
             node.server.read_batcher().read(address, places)
         });
+        self.gathered(&keys, &parts, join_all(reads).await).await
+    }
+
+    /// What stands under these keys of the addresses, in their order.
+    pub(super) async fn read_many(
+        &self,
+        addresses: &[Arc<Address>],
+        keys: &[KeyPlace],
+    ) -> Result<KeyReplies, StoreError> {
+        let topology = self.topology()?;
+        let texts: Vec<&str> = keys.iter().map(|key| key.key(addresses)).collect();
+        let parts = topology.parts(texts.iter().map(|key| slot_of(key.as_bytes())))?;
+        let reads = parts.iter().map(|(node, places)| {
+            let own = places.iter().map(|place| keys[*place]).collect();
+            async move { node.server.read_batcher().read_many(addresses, &own).await }
+        });
+        self.gathered(&texts, &parts, join_all(reads).await).await
+    }
+
+    /// The replies of all servers in the order of the keys; where one has said that another is to be asked, that one's.
+    async fn gathered(
+        &self,
+        keys: &[&str],
+        parts: &[Part<'_>],
+        answers: Vec<Result<KeyReplies, StoreError>>,
+    ) -> Result<KeyReplies, StoreError> {
         let mut values: Vec<Option<Bytes>> = vec![None; keys.len()];
         let mut redirected = Vec::new();
-        for ((_, places), answer) in parts.iter().zip(join_all(reads).await) {
+        for ((_, places), answer) in parts.iter().zip(answers) {
             for (&place, answer) in places.iter().zip(self.refresh_on_error(answer)?) {
                 match answer {
                     Ok(bytes) => values[place] = bytes,

@@ -3,9 +3,11 @@
 mod batcher;
 mod key_reader;
 mod key_set;
+mod key_table;
 
 pub(super) use self::{
     batcher::ReadBatcher,
     key_reader::{KeyReplies, bytes},
     key_set::KeySet,
+    key_table::{KeyPlace, KeyTable},
 };

@@ -3,7 +3,7 @@
 //! What is sent is a pipeline of commands of which each is about one key, its second word. One server is sent all of it at
 //! once; in a cluster each command goes to the primary that has its key, all of them at the same time.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use redis::{Pipeline, Value, pipe};
 
@@ -14,7 +14,7 @@ use super::{
     error,
     keyspace::Keyspace,
     primary::Primary,
-    read::{KeyReplies, KeySet},
+    read::{KeyReplies, KeySet, KeyTable},
     server::{Server, Traffic},
 };
 use crate::{
@@ -73,6 +73,29 @@ impl Servers {
             Members::Cluster(cluster) => cluster.read(address, keys).await?,
         };
         snapshot(address, replies)
+    }
+
+    /// The stamps and the entry of each address; what addresses share is asked for once.
+    pub(super) async fn read_many(&self, addresses: &[Arc<Address>]) -> Result<Vec<Snapshot>, StoreError> {
+        if addresses.is_empty() {
+            return Ok(Vec::new());
+        }
+        let table = KeyTable::of(addresses);
+        let keys = table.distinct().into();
+        let mut replies = match &self.members {
+            Members::One(server) => server.read_batcher().read_many(addresses, &keys).await?,
+            Members::Cluster(cluster) => cluster.read_many(addresses, &keys).await?,
+        };
+        let mut places = table.places().iter();
+        let snapshots = addresses.iter().map(|address| {
+            let stamps = address.stamps().len();
+            let stamps = places.by_ref().take(stamps).map(|place| replies[*place].clone());
+            let mut own: KeyReplies = stamps.collect();
+            // An entry is its address's alone.
+            own.extend(places.next().map(|place| mem::replace(&mut replies[*place], Ok(None))));
+            snapshot(address, own)
+        });
+        snapshots.collect()
     }
 
     /// Sends a pipeline and returns the reply to each command. That a key holds something of the wrong type is a reply like

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use cache_runtime::store::{Address, Snapshot, StoreFuture};
+use cache_runtime::store::{Address, Snapshot, StoreError, StoreFuture};
 use futures_util::future::{MaybeDone, join_all, maybe_done, poll_immediate, try_join_all};
 use tokio::task::JoinSet;
 
@@ -62,6 +62,54 @@ pub(in crate::contract) async fn concurrent_readers_get_their_own_entries(bench:
             _ => false,
         };
         ensure!(own, "reader {n} expected {expected:?} and got {entry:?}");
+    }
+    Ok(())
+}
+
+pub(in crate::contract) async fn concurrent_readers_of_several_addresses_get_their_own_entries(
+    bench: &Bench,
+) -> Result<(), Broken> {
+    const ADDRESSES: usize = 60;
+    const TOGETHER: usize = 7;
+    let address = |n: usize| {
+        bench.scoped(
+            &format!("r{}", n % 3),
+            &[("company", &(n % 2).to_string())],
+            &n.to_string(),
+        )
+    };
+    let addresses: Vec<_> = (0..ADDRESSES).map(address).collect();
+    // Every fifth stays empty.
+    for (n, address) in addresses.iter().enumerate().filter(|(n, _)| n % 5 != 0) {
+        bench.fill(address, n.to_string().as_bytes()).await?;
+    }
+    let mut own = Vec::new();
+    for address in &addresses {
+        own.push(bench.snapshot(address).await?);
+    }
+    let mut readers = JoinSet::new();
+    for begin in (0..ADDRESSES).cycle().take(10 * ADDRESSES) {
+        let store = Arc::clone(&bench.store);
+        let places: Vec<_> = (0..TOGETHER).map(|i| (begin + i * begin) % ADDRESSES).collect();
+        let wanted: Vec<_> = places.iter().map(|n| Arc::clone(&addresses[*n])).collect();
+        // Among those who read one.
+        readers.spawn(async move {
+            let read = match &wanted[..1] {
+                alone if begin % 4 == 0 => vec![store.read(&alone[0]).await?],
+                _ => store.read_many(&wanted).await?,
+            };
+            Ok::<_, StoreError>((places, read))
+        });
+    }
+    for read in readers.join_all().await {
+        let (places, read) = read?;
+        for (n, read) in places.into_iter().zip(read) {
+            ensure!(
+                read == own[n],
+                "of the address {n} was read {read:?}, and it is {:?}",
+                own[n]
+            );
+        }
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -113,6 +113,58 @@ pub(in crate::contract) async fn an_entry_expires_and_its_stamps_stay(bench: &Be
         "the stamps went with the entry: {:?}",
         read.stamps
     );
+    Ok(())
+}
+
+pub(in crate::contract) async fn several_addresses_read_as_each_of_them_does_alone(
+    bench: &Bench,
+) -> Result<(), Broken> {
+    let (first, second) = (
+        bench.scoped("r", &[("a", "1")], "x"),
+        bench.scoped("r", &[("a", "2")], "x"),
+    );
+    let (other, empty, unused) = (
+        bench.address("s", "x"),
+        bench.address("r", "y"),
+        bench.address("t", "x"),
+    );
+    for (address, payload) in [(&first, "first"), (&second, "second"), (&other, "other")] {
+        bench.fill(address, payload.as_bytes()).await?;
+    }
+    bench.ticket(&empty).await?;
+    // One of them twice, and in an order in which nobody would sort them.
+    let addresses = [&other, &first, &unused, &second, &empty, &first].map(Arc::clone);
+    let read = bench.store.read_many(&addresses).await?;
+    let mut alone = Vec::new();
+    for address in &addresses {
+        alone.push(bench.snapshot(address).await?);
+    }
+    ensure!(read == alone, "read together {read:?}, alone {alone:?}");
+    let nothing = bench.store.read_many(&[]).await?;
+    ensure!(nothing.is_empty(), "of no address: {nothing:?}");
+    Ok(())
+}
+
+pub(in crate::contract) async fn several_entries_are_filled_together(bench: &Bench) -> Result<(), Broken> {
+    let names: Vec<String> = (0..10).map(|n| n.to_string()).collect();
+    let mut tickets = Vec::new();
+    for name in &names {
+        tickets.push(bench.ticket(&bench.scoped("r", &[("a", name)], name)).await?);
+    }
+    let mut entries = Vec::new();
+    for (ticket, name) in tickets.iter().zip(&names) {
+        entries.push((ticket, sealed(ticket, name.as_bytes())?, LONG));
+    }
+    bench.store.fill_many(&entries).await?;
+    for (ticket, name) in tickets.iter().zip(&names) {
+        let hit = bench.hit(ticket.address()).await?;
+        ensure!(
+            hit.as_deref() == Some(name.as_bytes()),
+            "under {} stands {hit:?}",
+            ticket.address().entry()
+        );
+    }
+    bench.store.fill_many(&[]).await?;
     Ok(())
 }
 

@@ -23,6 +23,7 @@ use super::{
     super::{connection::Lane, keyspace::Keyspace},
     key_reader::{KeyReader, KeyReplies},
     key_set::KeySet,
+    key_table::KeyPlace,
 };
 use crate::{
     key::Address,
@@ -31,7 +32,7 @@ use crate::{
     task::{Needs, handle_for},
 };
 
-/// Reads in one `MGET`, at most.
+/// Reads in one `MGET`, at most; a read of many addresses counts as many. One that is larger by itself goes out alone.
 const BATCH: usize = 256;
 
 /// So many reads are worth to be gathered on one connection.
@@ -96,13 +97,49 @@ impl Queue {
         let since = Instant::now();
         self.wire = Some(WireUse { since, by });
     }
+
+    /// How many of the reads that wait go out together next.
+    fn fitting(&self) -> usize {
+        let mut weight = 0;
+        let fits = |read: &&QueuedRead| {
+            weight += read.keys.weight();
+            weight <= BATCH
+        };
+        let fitting = self.reads.iter().take_while(fits).count();
+        fitting.max(self.reads.len().min(1))
+    }
 }
 
 /// A read that waits for the wire.
 struct QueuedRead {
-    address: Arc<Address>,
-    keys: KeySet,
+    keys: QueuedKeys,
     reply: oneshot::Sender<Result<KeyReplies, StoreError>>,
+}
+
+/// What a read that waits is answered by.
+type QueuedReply = oneshot::Receiver<Result<KeyReplies, StoreError>>;
+
+/// What a read that waits is about.
+enum QueuedKeys {
+    Of(Arc<Address>, KeySet),
+    OfMany(Arc<[Arc<Address>]>, Arc<[KeyPlace]>),
+}
+
+impl QueuedKeys {
+    fn for_each<'a>(&'a self, mut each: impl FnMut(&'a str)) {
+        match self {
+            Self::Of(address, keys) => keys.of(address).for_each(each),
+            Self::OfMany(addresses, places) => places.iter().for_each(|place| each(place.key(addresses))),
+        }
+    }
+
+    /// As how many reads it counts.
+    fn weight(&self) -> usize {
+        match self {
+            Self::Of(..) => 1,
+            Self::OfMany(_, places) => places.len(),
+        }
+    }
 }
 
 impl ReadBatcher {
@@ -136,34 +173,51 @@ impl ReadBatcher {
         address: &Arc<Address>,
         keys: KeySet,
     ) -> Result<KeyReplies, StoreError> {
-        let taken = {
-            let mut queue = self.queue.lock();
-            queue.take_wire().map_err(|ahead| {
-                let (sender, receiver) = oneshot::channel();
-                queue.reads.push(QueuedRead {
-                    address: Arc::clone(address),
-                    keys: keys.clone(),
-                    reply: sender,
-                });
-                (ahead, receiver)
-            })
-        };
-        match taken {
+        match self.take_wire(|| QueuedKeys::Of(Arc::clone(address), keys.clone())) {
             Ok(sender) => {
                 let _wire = self.wire(sender);
                 Ok(self.reader.get(keys.of(address)).await?.collect())
             }
-            Err((ahead, mut reply)) => {
-                if let Sender::Caller(_) = ahead {
-                    match timeout(LOST, &mut reply).await {
-                        Ok(reply) => return reply.unwrap_or_else(|_| Err(abandoned())),
-                        // Hands the wire on, if it is still that caller's.
-                        Err(_) => drop(self.wire(ahead)),
-                    }
-                }
-                reply.await.unwrap_or_else(|_| Err(abandoned()))
+            Err((ahead, reply)) => self.queued(ahead, reply).await,
+        }
+    }
+
+    /// What stands under these keys of the addresses, in their order; none of them stands twice.
+    pub(in super::super) async fn read_many(
+        self: &Arc<Self>,
+        addresses: &[Arc<Address>],
+        places: &Arc<[KeyPlace]>,
+    ) -> Result<KeyReplies, StoreError> {
+        match self.take_wire(|| QueuedKeys::OfMany(addresses.into(), Arc::clone(places))) {
+            Ok(sender) => {
+                let _wire = self.wire(sender);
+                let keys = places.iter().map(|place| place.key(addresses));
+                Ok(self.reader.get(keys).await?.collect())
+            }
+            Err((ahead, reply)) => self.queued(ahead, reply).await,
+        }
+    }
+
+    /// Takes the wire, or has the read wait behind whoever has it.
+    fn take_wire(&self, keys: impl FnOnce() -> QueuedKeys) -> Result<Sender, (Sender, QueuedReply)> {
+        let mut queue = self.queue.lock();
+        queue.take_wire().map_err(|ahead| {
+            let (reply, receiver) = oneshot::channel();
+            queue.reads.push(QueuedRead { keys: keys(), reply });
+            (ahead, receiver)
+        })
+    }
+
+    /// The reply to a read that waits.
+    async fn queued(self: &Arc<Self>, ahead: Sender, mut reply: QueuedReply) -> Result<KeyReplies, StoreError> {
+        if let Sender::Caller(_) = ahead {
+            match timeout(LOST, &mut reply).await {
+                Ok(reply) => return reply.unwrap_or_else(|_| Err(abandoned())),
+                // Hands the wire on, if it is still that caller's.
+                Err(_) => drop(self.wire(ahead)),
             }
         }
+        reply.await.unwrap_or_else(|_| Err(abandoned()))
     }
 
     /// Answers the reads of a batch, unless it fails as a whole.
@@ -174,21 +228,24 @@ impl ReadBatcher {
         // How many reads need the reply yet.
         let mut takers = Vec::with_capacity(batch.len() * 2);
         let mut places = Vec::with_capacity(batch.len() * 3);
+        // How many of the places are each read's.
+        let mut counts = Vec::with_capacity(batch.len());
         for read in &*batch {
-            places.extend(read.keys.of(&read.address).map(|key| {
+            let before = places.len();
+            read.keys.for_each(|key| {
                 let place = *known.entry(key).or_insert_with(|| {
                     keys.push(key);
                     takers.push(0_usize);
                     keys.len() - 1
                 });
                 takers[place] += 1;
-                place
-            }));
+                places.push(place);
+            });
+            counts.push(places.len() - before);
         }
         let mut replies: Vec<_> = self.reader.get(keys.iter().copied()).await?.collect();
         let mut places = places.into_iter();
-        for read in batch.drain(..) {
-            let count = read.keys.of(&read.address).count();
+        for (read, count) in batch.drain(..).zip(counts) {
             let own = places.by_ref().take(count).map(|place| {
                 takers[place] -= 1;
                 // Moved out for the last one: most entries are needed once, and what is shared costs an allocation.
@@ -206,7 +263,7 @@ impl ReadBatcher {
     /// Takes the next reads whose callers are still there. The wire stays taken; `Wire` frees it.
     fn next_batch(&self, queue: &mut Queue) -> Vec<QueuedRead> {
         queue.reads.retain(|read| !read.reply.is_closed());
-        let rest = queue.reads.split_off(queue.reads.len().min(BATCH));
+        let rest = queue.reads.split_off(queue.fitting());
         let batch = mem::replace(&mut queue.reads, rest);
         // Falls slowly: with many callers, large batches and small ones take turns.
         let lately = self.together.load(Ordering::Relaxed) * 15 / 16;
