@@ -207,6 +207,7 @@ fn begin<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>, F>(call: Call) -> Result<Lo
         started: Instant::now(),
         record: CallRecord::begin(resource),
         verifying: false,
+        has_old: false,
         leads: AtomicBool::new(false),
     })
 }

@@ -42,6 +42,8 @@ pub(super) struct Lookup {
     pub(super) record: Option<CallRecord>,
     /// Whether it has an answer, and loads to compare.
     pub(super) verifying: bool,
+    /// Whether an old entry is there, which a load may find to be none any more.
+    pub(super) has_old: bool,
     /// Whether it has come to load, and does not wait for another call that does.
     pub(super) leads: AtomicBool,
 }
@@ -139,7 +141,13 @@ impl Lookup {
             self.look::<R, T, N>(&entry).await
         };
         self.entry = Some(entry);
+        self.note_old(&answer);
         self.as_the_task_may(answer)
+    }
+
+    /// Takes note of whether an old entry is there.
+    pub(super) fn note_old<R>(&mut self, answer: &Answer<R>) {
+        self.has_old = matches!(answer, Answer::Stale(..) | Answer::Early(..));
     }
 
     /// The answer, without what it asks to be loaded, if the task only looks what is there.
