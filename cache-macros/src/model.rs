@@ -32,9 +32,12 @@ pub(crate) struct Cached {
     pub(crate) lease: Option<DurationExpr>,
     /// The binary codec, and where it is named.
     pub(crate) codec: Option<(BinaryCodec, Span)>,
+    /// The part of the hits whose bodies run, too.
+    pub(crate) verify: Option<f64>,
     pub(crate) tenant: Option<Tenant>,
     pub(crate) cache: Option<TokenStream>,
     pub(crate) scopes: Vec<Scope>,
+    pub(crate) tags: Option<Tags>,
     /// In ascending order of the names.
     pub(crate) key: Vec<KeyPart>,
     /// The skipped arguments that have to be handles.
@@ -146,7 +149,7 @@ pub(crate) struct OwnedArgument {
     pub(crate) is_static: bool,
 }
 
-/// A closure of the attribute, or an expression that is something like one.
+/// A closure of the attribute, or an expression that gives one.
 pub(crate) struct Closure {
     pub(crate) span: Span,
     /// What stands before its body, if it is a closure that owns copies of arguments.
@@ -211,6 +214,20 @@ pub(crate) enum Several {
     Iterator,
 }
 
+/// The tags of results.
+pub(crate) struct Tags {
+    /// Each kind with its values.
+    pub(crate) given: Vec<TagValues>,
+    /// The word `result` as the user wrote it, if a value is of it.
+    pub(crate) result: Option<Ident>,
+}
+
+/// When the values of a kind of tags are known.
+pub(crate) enum TagValues {
+    OnEntry(Scope),
+    FromResult(Scope),
+}
+
 /// A named part of the key.
 pub(crate) struct KeyPart {
     pub(crate) name: String,
@@ -266,6 +283,8 @@ pub(crate) struct Target {
     pub(crate) span: Span,
     pub(crate) when: Option<Condition>,
     pub(crate) scopes: Vec<TargetScope>,
+    /// Whether it is a tag, of which the one scope has the values.
+    pub(crate) is_tag: bool,
 }
 
 /// Whether a target is meant.

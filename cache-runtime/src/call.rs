@@ -36,6 +36,7 @@ mod start;
 mod terms;
 mod timeout;
 mod value;
+mod verify;
 
 pub use self::{
     arguments::{KeyArg, KeyWriter, in_key},
@@ -47,7 +48,7 @@ pub use self::{
     site::Site,
     skip::{Probe, skippable},
     start::Call,
-    terms::{LoadTimeout, Terms},
+    terms::{GivenTags, LoadTimeout, Terms},
     timeout::{HardTimeout, timed_out},
     value::CacheValue,
 };

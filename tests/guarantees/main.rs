@@ -14,4 +14,6 @@ mod protocol;
 mod reads_in_mutations;
 mod several_caches;
 mod several_values;
+mod soft;
+mod tags;
 mod transactions;

@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::{
-    Expr, ExprClosure, LitInt, LitStr, Path, Token,
+    Expr, ExprClosure, ExprLit, Lit, LitInt, LitStr, Path, Token,
     ext::IdentExt,
     parse::{Parse, ParseStream},
+    spanned::Spanned,
 };
 
 use super::{
     EachArg, Reference,
     options::{Keyed, Opt, OptionTable, ScopeExpr, Slot, read_all, separated},
     policies::{Place, PolicyArgs},
+    resources::ResourceArgs,
 };
 use crate::{
     diag::{Errors, did_you_mean},
@@ -31,6 +33,7 @@ pub(crate) struct CachedArgs {
     pub(crate) independent: Slot<Vec<Ident>>,
     pub(crate) key: Slot<Vec<KeyExpr>>,
     pub(crate) scope: Slot<Vec<ScopeExpr>>,
+    pub(crate) tags: Slot<Vec<ScopeExpr>>,
     pub(crate) tenant: Slot<Expr>,
     pub(crate) cache: Slot<Expr>,
     pub(crate) when: Slot<Expr>,
@@ -38,6 +41,7 @@ pub(crate) struct CachedArgs {
     pub(crate) near: Slot<NearArg>,
     pub(crate) lease: Slot<DurationExpr>,
     pub(crate) codec: Slot<CodecArg>,
+    pub(crate) verify: Slot<f64>,
     pub(crate) policies: PolicyArgs,
     pub(crate) cache_err: Slot<Keyed<Expr>>,
     pub(crate) version: Slot<u32>,
@@ -60,6 +64,9 @@ impl CachedArgs {
         }),
         ("key", |args, option| option.list(&mut args.key, "key(filter.page)")),
         ("scope", |args, option| option.list(&mut args.scope, "scope(company)")),
+        ("tags", |args, option| {
+            option.list(&mut args.tags, "tags(author = result.authors)");
+        }),
         ("tenant", |args, option| {
             option.assign(&mut args.tenant, "tenant = claims.tenant");
         }),
@@ -85,6 +92,9 @@ impl CachedArgs {
         }),
         ("codec", |args, option| {
             option.assign(&mut args.codec, "codec = \"postcard\"");
+        }),
+        ("verify", |args, option| {
+            option.assign_with(&mut args.verify, "verify = 0.01", share);
         }),
         ("stale_while_revalidate", |args, option| {
             args.policies.read_stale_while_revalidate(option, Place::Attribute);
@@ -127,6 +137,7 @@ impl CachedArgs {
             independent: Slot::Absent,
             key: Slot::Absent,
             scope: Slot::Absent,
+            tags: Slot::Absent,
             tenant: Slot::Absent,
             cache: Slot::Absent,
             when: Slot::Absent,
@@ -134,6 +145,7 @@ impl CachedArgs {
             near: Slot::Absent,
             lease: Slot::Absent,
             codec: Slot::Absent,
+            verify: Slot::Absent,
             policies: PolicyArgs::default(),
             cache_err: Slot::Absent,
             version: Slot::Absent,
@@ -142,12 +154,28 @@ impl CachedArgs {
         };
         read_all(tokens, errors, |input, errors| {
             separated(input, errors, |input, errors| {
-                Self::OPTIONS.read(&mut args, Opt::parse(input, errors)?);
+                let option = Opt::parse(input, errors)?;
+                if is_of_resources_alone(&option.key) {
+                    let text = format!(
+                        "`{}` is said of a resource, and holds for all of its functions\nhelp: write it where the resource is \
+                         declared, in `resources!`",
+                        option.key
+                    );
+                    option.misplaced(&text);
+                } else {
+                    Self::OPTIONS.read(&mut args, option);
+                }
                 Ok(())
             });
         });
         args
     }
+}
+
+/// Whether there is an option of this name in `resources!` only.
+fn is_of_resources_alone(key: &Ident) -> bool {
+    let is_key = |name: &str| key == name;
+    ResourceArgs::OPTIONS.names().any(is_key) && !CachedArgs::OPTIONS.names().any(is_key)
 }
 
 /// The value of `ttl`.
@@ -278,6 +306,27 @@ fn closure(input: ParseStream<'_>, expected: &str, example: &str) -> syn::Result
             Err(syn::Error::new_spanned(expr, text))
         }
         expr => Ok(expr),
+    }
+}
+
+/// A part of all hits.
+fn share(input: ParseStream<'_>) -> syn::Result<f64> {
+    let refuse = |span| {
+        let text = "`verify` is the part of the hits that are looked up anew, a number above 0 and at most 1\nhelp: write `verify = 0.01` \
+                    for one in a hundred, or leave `verify` out";
+        syn::Error::new(span, text)
+    };
+    let expr: Expr = input.parse()?;
+    let number = match &expr {
+        Expr::Lit(ExprLit {
+            lit: Lit::Float(float), ..
+        }) => float.base10_parse::<f64>(),
+        Expr::Lit(ExprLit { lit: Lit::Int(int), .. }) => int.base10_parse::<u32>().map(f64::from),
+        _ => return Err(refuse(expr.span())),
+    };
+    match number {
+        Ok(number) if number > 0.0 && number <= 1.0 => Ok(number),
+        _ => Err(refuse(expr.span())),
     }
 }
 

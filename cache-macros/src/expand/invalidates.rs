@@ -5,7 +5,8 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{
-    async_block, cached::tenant_of, check, future, given, local, nobody, optional_cache, quiet_use, scope_type, split,
+    async_block, cached::tenant_of, check, future, given, given_tags, local, nobody, optional_cache, quiet_use,
+    scope_type, split,
 };
 use crate::{
     args::OnArg,
@@ -73,8 +74,8 @@ pub(crate) fn invalidates(model: &Invalidates, block: &TokenStream) -> TokenStre
                 .iter()
                 .map(TargetScope::scope)
                 .filter(|scope| scope.several.is_none());
-            let ones = ones.map(|scope| pair(scope, &scope_value(i, scope)));
-            let ones = quote!(::std::vec![#(#ones),*]);
+            let ones = ones.map(|scope| part(target, scope, &value(i, target, scope)));
+            let ones = all_of(target, &ones.collect::<Vec<_>>());
             let statement = match target.several() {
                 None => quote!(#plan_type::target(&mut #plan, #name, #ones);),
                 Some(scope) => {
@@ -156,12 +157,16 @@ fn constant(i: usize, target: &Target) -> TokenStream {
         span,
         when: _,
         scopes,
+        is_tag,
     } = target;
     let name = constant_name(i, *span);
     let checks = scopes.iter().map(|scope| {
         let (TargetScope::OnEntry(scope) | TargetScope::FromResult(scope)) = scope;
         let alias = scope_alias(i, scope);
         let alias_item = scope_type(scope, &alias);
+        if *is_tag {
+            return alias_item;
+        }
         let (scope, at) = (unraw(&scope.name), scope.name.span());
         let name = constant_name(i, at);
         let check = check(at, &[&alias], &quote_spanned!(at=> #name.__require_scope(#scope)));
@@ -199,18 +204,18 @@ impl FromResult {
         for scope in &target.scopes {
             match scope {
                 TargetScope::FromResult(scope) if scope.several.is_some() => {}
-                TargetScope::FromResult(scope) => pairs.push(pair(scope, &scope_value(i, scope))),
+                TargetScope::FromResult(scope) => pairs.push(part(target, scope, &value(i, target, scope))),
                 TargetScope::OnEntry(scope) => {
                     let known = format_ident!("__cache_scope_{i}_{}", scope.name, span = Span::mixed_site());
-                    let value = scope_value(i, scope);
+                    let value = value(i, target, scope);
                     on_entry.extend(match &when_known {
                         None => quote!(let #known = #value;),
                         Some(when) => {
-                            quote!(let #known = if #when { #value } else { ::std::string::String::new() };)
+                            quote!(let #known = if #when { #value } else { ::core::default::Default::default() };)
                         }
                     });
-                    pairs.push(pair(scope, &quote!(#known)));
-                    known_pairs.push(pair(scope, &quote!(::core::clone::Clone::clone(&#known))));
+                    pairs.push(part(target, scope, &quote!(#known)));
+                    known_pairs.push(part(target, scope, &quote!(::core::clone::Clone::clone(&#known))));
                 }
             }
         }
@@ -218,7 +223,7 @@ impl FromResult {
             // Without a result the whole of the resources is meant.
             known_pairs.clear();
         }
-        let values = quote!(::std::vec![#(#pairs),*]);
+        let values = all_of(target, &pairs);
         let some = match target.several() {
             None => quote!(::core::option::Option::Some(#values)),
             Some(scope) => several(i, scope, &values),
@@ -235,13 +240,26 @@ impl FromResult {
         Self {
             on_entry,
             when: when_known.map_or_else(|| quote!(true), |known| quote!(#known)),
-            otherwise: quote!(::std::vec![#(#known_pairs),*]),
+            otherwise: all_of(target, &known_pairs),
             values,
         }
     }
 }
 
-fn pair(scope: &Scope, value: &TokenStream) -> TokenStream {
+/// The values of a target: a list of its parts, or of a tag its one part, which is a list.
+fn all_of(target: &Target, parts: &[TokenStream]) -> TokenStream {
+    if target.is_tag && !parts.is_empty() {
+        quote!(#(#parts)*)
+    } else {
+        quote!(::std::vec![#(#parts),*])
+    }
+}
+
+/// A scope with its value; of a tag the values.
+fn part(target: &Target, scope: &Scope, value: &TokenStream) -> TokenStream {
+    if target.is_tag {
+        return value.clone();
+    }
     let name = unraw(&scope.name);
     quote!((#name, #value))
 }
@@ -262,6 +280,16 @@ fn several(i: usize, scope: &Scope, others: &TokenStream) -> TokenStream {
     let given = given(scope, &ty, &element_value);
     let values = quote_spanned!(*span=> #values.map(|#element| #private::scope_value(#given)));
     quote!(#private::several(#others, #name, #values))
+}
+
+fn value(i: usize, target: &Target, scope: &Scope) -> TokenStream {
+    if target.is_tag {
+        let private = private();
+        let (kind, given) = (unraw(&scope.name), given_tags(scope, &scope_alias(i, scope)));
+        quote!(#private::tag_values(#kind, #given))
+    } else {
+        scope_value(i, scope)
+    }
 }
 
 fn scope_value(i: usize, scope: &Scope) -> TokenStream {

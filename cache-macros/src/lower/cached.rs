@@ -7,6 +7,7 @@ use syn::{Expr, Type, spanned::Spanned};
 use super::{
     TENANT_ARGUMENT, adapted, check_scopes,
     each::each,
+    known::Known,
     no_argument, owned,
     policies::{demands, hard_timeout, named, outliving, policies, return_demands},
     scopes, tenant,
@@ -15,9 +16,14 @@ use crate::{
     args::{CachedArgs, CodecArg, CodecName, KeyExpr, NearArg, Reference, ScopeExpr, Slot, TtlArg},
     diag::Errors,
     function::{Argument, Function},
-    model::{BinaryCodec, Cached, Closure, Each, Handle, KeyPart, KeyPartKind, Loading, Near, UserArgument},
+    model::{
+        BinaryCodec, Cached, Closure, Each, Handle, KeyPart, KeyPartKind, Loading, Near, TagValues, Tags, UserArgument,
+    },
     uses::{compact, fields, has_ident, mentions, unraw, uses},
 };
+
+/// Each is one more stamp for every read, and 16 epochs for every miss.
+const MOST_KINDS: usize = 4;
 
 /// Arguments that say who is asking. They are left out of the key, and so the body must not look at them.
 const USER_ARGUMENTS: [&str; 2] = ["username", "current_user"];
@@ -36,10 +42,17 @@ pub(crate) fn cached(args: &CachedArgs, function: &Function, errors: &mut Errors
     let policies = policies(&args.policies, errors);
     let demands = demands(args, errors);
     let loading = loading(args, function, errors);
-    let closure = |expr: &Expr| match loading {
+    let mut closure = |option: &str, expr: &Expr| match loading {
         Loading::InTheCall => Closure::plain(function.adapt(expr), expr.span()),
-        Loading::Outliving(_) => owned::closure(expr, function),
+        Loading::Outliving(_) => owned::closure(option, expr, function, errors),
     };
+    let unless = args.unless.value().map(|unless| closure("unless", unless));
+    let lifetime = match args.ttl.value() {
+        Some(TtlArg::OfValue(lifetime)) => Some(closure("ttl", lifetime)),
+        Some(TtlArg::Duration(_)) | None => None,
+    };
+    let cache_err = args.cache_err.value();
+    let cache_err = cache_err.map(|cache_err| closure("cache_err", &cache_err.value));
     let reference = reference(args, errors)?;
     let resource = errors.keep(reference.item())?;
     Some(Cached {
@@ -52,12 +65,9 @@ pub(crate) fn cached(args: &CachedArgs, function: &Function, errors: &mut Errors
             Some(TtlArg::OfValue(_)) | None => None,
         },
         when: adapted(&args.when, function),
-        unless: args.unless.value().map(closure),
-        lifetime: match args.ttl.value() {
-            Some(TtlArg::OfValue(lifetime)) => Some(closure(lifetime)),
-            Some(TtlArg::Duration(_)) | None => None,
-        },
-        cache_err: args.cache_err.value().map(|cache_err| closure(&cache_err.value)),
+        unless,
+        lifetime,
+        cache_err,
         policies,
         hard_timeout: hard_timeout(&args.policies),
         named: named(&args.policies),
@@ -80,9 +90,11 @@ pub(crate) fn cached(args: &CachedArgs, function: &Function, errors: &mut Errors
             })
             | None => None,
         },
+        verify: args.verify.value().copied(),
         tenant: tenant(&args.tenant, function),
         cache: args.cache.value().map(|cache| function.adapt_operand(cache)),
         scopes: scopes(args.scope.values(), reference, function),
+        tags: tags(args, reference, function, errors),
         key,
         handles: handles(args, function),
         user_arguments: function
@@ -97,6 +109,50 @@ pub(crate) fn cached(args: &CachedArgs, function: &Function, errors: &mut Errors
         each,
         output: function.output.clone(),
     })
+}
+
+/// The tags of results, each kind once.
+fn tags(args: &CachedArgs, reference: &Reference, function: &Function, errors: &mut Errors) -> Option<Tags> {
+    let given = args.tags.value()?;
+    for (i, ScopeExpr { name, value, several }) in given.iter().enumerate() {
+        if let Some(word) = several {
+            errors.at(
+                word.span,
+                "the tags of a kind are one value or a list of them\nhelp: write `=`",
+            );
+        } else if given[..i].iter().any(|earlier| earlier.name == *name) {
+            let text = format!("tags of the kind `{name}` are given twice\nhelp: keep one of the two, with all values");
+            errors.at(name.span(), text);
+        } else if value.is_none() && function.argument(name).is_none() {
+            let text = no_argument(name, function);
+            let text = format!("{text}\nhelp: write `{name} = result....` to take the values from the result");
+            errors.at(name.span(), text);
+        }
+    }
+    if given.len() > MOST_KINDS {
+        errors.at(
+            given[MOST_KINDS].name.span(),
+            format!("a function finds tags of at most {MOST_KINDS} kinds\nhelp: keep those that are invalidated on their own"),
+        );
+    }
+    let mut result = None;
+    let mut known = Known {
+        function,
+        result: &mut result,
+        errors,
+    };
+    let given = super::tags(given, reference, function)
+        .into_iter()
+        .filter_map(|tag| {
+            let from_result = known.looks_at_result(&tag.value, tag.span)?;
+            Some(if from_result {
+                TagValues::FromResult(tag)
+            } else {
+                TagValues::OnEntry(tag)
+            })
+        })
+        .collect();
+    Some(Tags { given, result })
 }
 
 fn loading(args: &CachedArgs, function: &Function, errors: &mut Errors) -> Loading {

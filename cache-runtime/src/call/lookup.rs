@@ -20,8 +20,8 @@ use crate::{
     cache::{CallRecord, Engine, Freshness, Outcome, report},
     entry::{Envelope, Function, Identity, Negative, Rejection, Split, Ticket, Windows},
     loads::Moment,
-    near::{NearLookup, Origin, tier::Tier},
-    protocol::Reading,
+    near::{Kept, NearLookup, Origin, tier::Tier},
+    protocol::{self, Reading},
     resource::Policies,
 };
 
@@ -40,6 +40,10 @@ pub(super) struct Lookup {
     pub(super) started: Instant,
     /// For who observes it.
     pub(super) record: Option<CallRecord>,
+    /// Whether it has an answer, and loads to compare.
+    pub(super) verifying: bool,
+    /// Whether an old entry is there, which a load may find to be none any more.
+    pub(super) has_old: bool,
     /// Whether it has come to load, and does not wait for another call that does.
     pub(super) leads: AtomicBool,
 }
@@ -48,8 +52,10 @@ pub(super) struct Lookup {
 pub(super) enum Answer<R> {
     /// What is returned.
     Hit(R, Outcome),
-    /// As a hit, of an entry that is worth loading again before its time is over.
-    Early(R, Ticket),
+    /// As a hit, of an entry that is worth loading again before its time is over. The number is when that was stored.
+    Early(R, Option<Ticket>, u64),
+    /// As a hit, to be loaded anew and compared.
+    Verify(R, Outcome, Ticket),
     /// An old value, to be loaded anew.
     Stale(StaleValue<R>, Option<Ticket>),
     /// Nothing: a load.
@@ -60,13 +66,13 @@ impl<R> Answer<R> {
     /// The same, for a call that must not have anything loaded, neither by itself nor in the background.
     fn without_load(self) -> Self {
         match self {
-            Self::Early(answer, _) => Self::Hit(answer, Outcome::Hit),
+            Self::Early(answer, ..) => Self::Hit(answer, Outcome::Hit),
             // What was invalidated softly is given only to whom it is loaded again for.
             Self::Stale(stale, _) if stale.may_revalidate && !stale.is_invalidated => {
                 Self::Hit(stale.value, Outcome::StaleHit)
             }
             Self::Stale(_, ticket) => Self::Load(ticket, Outcome::Miss),
-            Self::Hit(..) | Self::Load(..) => self,
+            Self::Hit(..) | Self::Verify(..) | Self::Load(..) => self,
         }
     }
 }
@@ -129,11 +135,19 @@ impl Lookup {
         let entry = self.entry_ref();
         let answer = if self.is_anew() {
             self.look_for_ticket(&entry).await
+        } else if self.call.verifies {
+            Box::pin(self.look_to_verify::<R, T, N>(&entry)).await
         } else {
             self.look::<R, T, N>(&entry).await
         };
         self.entry = Some(entry);
+        self.note_old(&answer);
         self.as_the_task_may(answer)
+    }
+
+    /// Takes note of whether an old entry is there.
+    pub(super) fn note_old<R>(&mut self, answer: &Answer<R>) {
+        self.has_old = matches!(answer, Answer::Stale(..) | Answer::Early(..));
     }
 
     /// The answer, without what it asks to be loaded, if the task only looks what is there.
@@ -149,6 +163,7 @@ impl Lookup {
         let known = &self.call.known;
         EntryRef {
             address: Arc::clone(&known.address),
+            tagged: known.tagged(),
             identity: Identity {
                 fingerprint: known.fingerprint,
                 shape: self.results.shape,
@@ -159,7 +174,22 @@ impl Lookup {
 
     /// Whether the call loads anew, whatever is there, and shares no load that began before it.
     pub(super) fn is_anew(&self) -> bool {
-        self.call.mode.as_ref().is_some_and(Mode::is_refresh)
+        self.call.mode.as_ref().is_some_and(Mode::is_refresh) || self.verifying
+    }
+
+    /// The entry that was stored at that time counts as none from here on.
+    pub(super) fn replace(&mut self, stored_at: u64) {
+        if let Some(entry) = &mut self.entry {
+            entry.replaced = Some(stored_at);
+        }
+    }
+
+    /// What a call that was answered may fill on: of a hit nobody has looked at holds and epochs.
+    pub(super) async fn ticket_of_hit(&self, ticket: Option<Ticket>) -> Option<Ticket> {
+        match ticket {
+            Some(ticket) => Some(ticket),
+            None => self.engine().ticket(&self.call.known.address).await.flatten(),
+        }
     }
 
     /// What the call may fill on, whatever is there.
@@ -173,12 +203,12 @@ impl Lookup {
         }
     }
 
-    async fn look<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(&mut self, entry: &EntryRef) -> Answer<R> {
+    pub(super) async fn look<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(&mut self, entry: &EntryRef) -> Answer<R> {
         let engine = &self.call.cache.engine;
         if let Some(near) = &mut self.near {
-            near.mark(&entry.address);
+            near.mark(entry.asked());
             if near.has_unchecked() {
-                let Some(stamps) = engine.read_stamps(&entry.address).await else {
+                let Some(stamps) = engine.read_stamps(entry.asked()).await else {
                     return Answer::Load(None, Outcome::Bypass);
                 };
                 if let Some(value) = near.checked::<ValueOf<R, T>, N>(&stamps) {
@@ -189,7 +219,9 @@ impl Lookup {
                 }
             }
         }
-        let reading = engine.read(&entry.address, &entry.identity).await;
+        let reading = engine
+            .read(&entry.address, entry.tagged.as_ref(), &entry.identity)
+            .await;
         self.answer_of::<R, T, N>(entry, reading)
     }
 
@@ -212,10 +244,8 @@ impl Lookup {
         }
         if let Some(envelope) = envelope {
             return match self.restore::<R, T, N>(entry, &envelope) {
-                Some(value) => match ticket {
-                    Some(ticket) if self.is_early(&envelope) => Answer::Early(value, ticket),
-                    _ => Answer::Hit(value, Outcome::Hit),
-                },
+                Some(value) if self.is_early(&envelope) => Answer::Early(value, ticket, envelope.created_at()),
+                Some(value) => Answer::Hit(value, Outcome::Hit),
                 None => Answer::Load(ticket, Outcome::Rejected),
             };
         }
@@ -242,11 +272,34 @@ impl Lookup {
             return self.restore_negative::<R, T>(entry, envelope);
         }
         let (value, len) = self.decode::<ValueOf<R, T>>(entry, envelope)?;
+        let marked = if entry.address.kinds().is_empty() {
+            usize::MAX
+        } else {
+            self.note_tags(entry, envelope)
+        };
         if let Some((near, held)) = self.near.as_ref().zip(N::hold(&value)) {
-            let ttl = self.near_ttl(envelope.remaining(), || envelope.load_duration());
-            near.keep::<ValueOf<R, T>, N>(Origin::Read, held, envelope.stamps(), ttl, len);
+            let kept = Kept {
+                origin: Origin::Read,
+                ttl: self.near_ttl(envelope.remaining(), || envelope.load_duration()),
+                encoded: len,
+                marked,
+            };
+            let stamps = envelope.stamps().chain(envelope.tags().map(|tag| tag.stamp));
+            near.keep::<ValueOf<R, T>, N>(kept, held, stamps);
         }
         Some(T::Split::restore(value))
+    }
+
+    /// Takes note of the tags of an entry. Returns of how many of its stamps the near cache may have marks: were others asked for than
+    /// those of its tags, it has those of the others.
+    #[cold]
+    fn note_tags(&self, entry: &EntryRef, envelope: &Envelope) -> usize {
+        let tagged = protocol::with_tags(&entry.address, envelope);
+        if tagged.tags() == entry.asked().tags() {
+            return usize::MAX;
+        }
+        self.call.known.tags.set(Arc::new(tagged));
+        entry.address.stamps().len()
     }
 
     /// The value of an entry, and how long it is encoded.
