@@ -141,19 +141,6 @@ fn check_options(args: &CachedArgs, errors: &mut Errors) {
             "one load is of many entries here, and `verify` compares a hit with its own\nhelp: leave out `verify`, or `each`",
         );
     }
-    if let (Some(each), Some(_)) = (args.each.value(), args.verify.value()) {
-        errors.at(
-            each.argument.span(),
-            "`verify` compares the hit of one entry with a load of it, and a load is of many here\nhelp: leave out `verify`, or `each`",
-        );
-    }
-    if let Some(tag) = args.tags.values().first() {
-        errors.at(
-            tag.name.span(),
-            "with `each` a result is of many entries, and tags are of one\nhelp: give the entries a scope: `each = id in ids, \
-             scope(... = id)`; or leave out `tags`, or `each`",
-        );
-    }
     if let Some(cache_err) = args.cache_err.value() {
         errors.at(
             cache_err.key,

@@ -67,11 +67,6 @@ impl Service {
     }
 }
 
-#[cached(resource = "companies_list", each = ids, verify = 0.5, tags(author = result))]
-async fn of_one_entry(ids: &[u32]) -> HashMap<u32, u32> {
-    ids.iter().map(|id| (*id, *id)).collect()
-}
-
 #[cached(resource = "companies_list", each)]
 async fn without_a_value(ids: &[u32]) -> HashMap<u32, u32> {
     ids.iter().map(|id| (*id, *id)).collect()
