@@ -32,6 +32,8 @@ pub(crate) struct Cached {
     pub(crate) lease: Option<DurationExpr>,
     /// The binary codec, and where it is named.
     pub(crate) codec: Option<(BinaryCodec, Span)>,
+    /// The part of the hits whose bodies run, too.
+    pub(crate) verify: Option<f64>,
     pub(crate) tenant: Option<Tenant>,
     pub(crate) cache: Option<TokenStream>,
     pub(crate) scopes: Vec<Scope>,

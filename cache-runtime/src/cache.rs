@@ -180,6 +180,7 @@ impl Cache {
         self.engine.near_watch.stop();
         // Before: what is loaded in the background is not stored any more.
         self.engine.refreshes.close().await;
+        self.engine.suspicions.close().await;
         self.engine.keeper.close().await
     }
 }

@@ -36,6 +36,7 @@ mod start;
 mod terms;
 mod timeout;
 mod value;
+mod verify;
 
 pub use self::{
     arguments::{KeyArg, KeyWriter, in_key},

@@ -72,4 +72,11 @@ cache_runtime::resources! {
 
     shelf_stale { ttl = 60 }
     shelf_soft { ttl = 60, soft, stale_while_revalidate = "1m" }
+
+    verified { ttl = 60 }
+    verified_near { ttl = 60 }
+    verified_fallible { ttl = 60 }
+    verified_rarely { ttl = 60 }
+    verified_maps { ttl = 60 }
+    verified_owned { ttl = 60 }
 }

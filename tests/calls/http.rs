@@ -9,10 +9,10 @@ use sfv::{BareItem, Item, List, ListEntry, Parser, Token};
 use support::{outcome_of, spy};
 
 #[cached(resource = "status", independent(loads))]
-async fn row(loads: &LoadCounter) -> Result<u32, String> {
+async fn row(loads: &LoadCounter) -> Result<u64, String> {
     match loads.record() {
         7 => Err("the seventh load fails".to_owned()),
-        number => Ok(u32::try_from(number).unwrap()),
+        number => Ok(number),
     }
 }
 
@@ -118,7 +118,7 @@ async fn a_hit_has_less_left_than_its_load() {
             outcomes.max_age().unwrap()
         };
         let first = left().await;
-        assert!(first <= Duration::from_secs(60) && first > Duration::from_secs(50));
+        assert!(first <= Duration::from_mins(1) && first > Duration::from_secs(50));
         until("some of it is over", async || left().await < first).await;
     })
     .await;
@@ -139,7 +139,7 @@ async fn what_was_not_stored_is_of_no_known_age() {
         assert_eq!((outcomes.max_age(), &*outcomes.cache_control()), (None, "no-cache"));
     })
     .await;
-    let (_, outcomes) = observe(async {}).await;
+    let ((), outcomes) = observe(async {}).await;
     assert_eq!(outcomes.cache_status("c"), None);
     assert_eq!(outcomes.cache_control(), "no-cache");
 }

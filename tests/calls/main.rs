@@ -25,3 +25,4 @@ mod spawned;
 #[cfg(feature = "codecs")]
 mod third_party;
 mod unshown;
+mod verify;

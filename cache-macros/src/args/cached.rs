@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::{
-    Expr, ExprClosure, LitInt, LitStr, Path, Token,
+    Expr, ExprClosure, ExprLit, Lit, LitInt, LitStr, Path, Token,
     ext::IdentExt,
     parse::{Parse, ParseStream},
+    spanned::Spanned,
 };
 
 use super::{
@@ -39,6 +40,7 @@ pub(crate) struct CachedArgs {
     pub(crate) near: Slot<NearArg>,
     pub(crate) lease: Slot<DurationExpr>,
     pub(crate) codec: Slot<CodecArg>,
+    pub(crate) verify: Slot<f64>,
     pub(crate) policies: PolicyArgs,
     pub(crate) cache_err: Slot<Keyed<Expr>>,
     pub(crate) version: Slot<u32>,
@@ -90,6 +92,9 @@ impl CachedArgs {
         ("codec", |args, option| {
             option.assign(&mut args.codec, "codec = \"postcard\"");
         }),
+        ("verify", |args, option| {
+            option.assign_with(&mut args.verify, "verify = 0.01", share);
+        }),
         ("stale_while_revalidate", |args, option| {
             args.policies.read_stale_while_revalidate(option, Place::Attribute);
         }),
@@ -139,6 +144,7 @@ impl CachedArgs {
             near: Slot::Absent,
             lease: Slot::Absent,
             codec: Slot::Absent,
+            verify: Slot::Absent,
             policies: PolicyArgs::default(),
             cache_err: Slot::Absent,
             version: Slot::Absent,
@@ -283,6 +289,27 @@ fn closure(input: ParseStream<'_>, expected: &str, example: &str) -> syn::Result
             Err(syn::Error::new_spanned(expr, text))
         }
         expr => Ok(expr),
+    }
+}
+
+/// A part of all hits.
+fn share(input: ParseStream<'_>) -> syn::Result<f64> {
+    let refuse = |span| {
+        let text = "`verify` is the part of the hits that are looked up anew, a number above 0 and at most 1\nhelp: write `verify = 0.01` \
+                    for one in a hundred, or leave `verify` out";
+        syn::Error::new(span, text)
+    };
+    let expr: Expr = input.parse()?;
+    let number = match &expr {
+        Expr::Lit(ExprLit {
+            lit: Lit::Float(float), ..
+        }) => float.base10_parse::<f64>(),
+        Expr::Lit(ExprLit { lit: Lit::Int(int), .. }) => int.base10_parse::<u32>().map(f64::from),
+        _ => return Err(refuse(expr.span())),
+    };
+    match number {
+        Ok(number) if number > 0.0 && number <= 1.0 => Ok(number),
+        _ => Err(refuse(expr.span())),
     }
 }
 

@@ -40,6 +40,10 @@ pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStr
         .when
         .iter()
         .map(|when| quote!(#call_type::when(&mut #call, #when);));
+    let verify = model
+        .verify
+        .iter()
+        .map(|share| quote!(#call_type::verify(&mut #call, #share);));
     let key = key(model, &call);
 
     let cache = optional_cache(model.cache.as_ref());
@@ -59,6 +63,7 @@ pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStr
         let mut #call = #call_type::begin(&__CACHE_SITE, #cache);
         #(#ttl)*
         #(#when)*
+        #(#verify)*
         #key
         #(#handles)*
         #(#named)*

@@ -85,6 +85,7 @@ pub(crate) fn cached(args: &CachedArgs, function: &Function, errors: &mut Errors
             })
             | None => None,
         },
+        verify: args.verify.value().copied(),
         tenant: tenant(&args.tenant, function),
         cache: args.cache.value().map(|cache| function.adapt_operand(cache)),
         scopes: scopes(args.scope.values(), reference, function),

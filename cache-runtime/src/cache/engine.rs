@@ -37,6 +37,9 @@ use crate::{
     task::DetachedTasks,
 };
 
+/// So many are looked at once: each takes no more than a timer and a read of stamps.
+const MAX_SUSPICIONS: u32 = 64;
+
 /// So many entries are read or stored together at most: each such piece has a deadline of its own.
 const TOGETHER: usize = 256;
 
@@ -58,6 +61,8 @@ pub(crate) struct Engine {
     rejections: LoggedRejections,
     pub(crate) leases: OptionalOperation,
     pub(crate) refreshes: DetachedTasks,
+    /// Hits that were not what is loaded, and may have been invalidated since.
+    pub(crate) suspicions: DetachedTasks,
     /// Whether the log says which store is used, and why.
     pub(super) introduced: AtomicBool,
 }
@@ -85,6 +90,7 @@ impl Engine {
             rejections: LoggedRejections::default(),
             leases: OptionalOperation::default(),
             refreshes: DetachedTasks::new(settings.max_refreshes),
+            suspicions: DetachedTasks::new(MAX_SUSPICIONS),
             introduced: AtomicBool::new(false),
             settings,
             namespace,

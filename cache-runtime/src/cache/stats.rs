@@ -23,6 +23,8 @@ pub struct Stats {
     pub rejected: u64,
     /// Calls that loaded anew inside of [`refresh`](crate::refresh).
     pub refreshed: u64,
+    /// Hits that were not what their body loads, of those that `verify` has checked.
+    pub stale_detected: u64,
     /// Bodies run.
     pub loads: u64,
     /// Calls that were given the value of a load that another call ran.
@@ -80,7 +82,7 @@ macro_rules! counters {
 }
 
 counters! {
-    hits, near_hits, stale_hits, misses, bypasses, rejected, refreshed, loads, shared_loads, queued_loads,
+    hits, near_hits, stale_hits, misses, bypasses, rejected, refreshed, stale_detected, loads, shared_loads, queued_loads,
     taken_over_loads, refreshes, failed_refreshes, timed_out_loads, fills,
     failed_fills, invalidations, swept,
 }

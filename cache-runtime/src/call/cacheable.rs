@@ -12,12 +12,19 @@ pub(super) struct CommonCall {
     pub(super) site: &'static Site,
     pub(super) ttl: Duration,
     pub(super) mode: Option<Mode>,
+    pub(super) verifies: bool,
 }
 
 impl CommonCall {
     /// One of the calls.
     pub(super) fn into_call(self, known: Arc<KnownCall>, near: Option<Box<NearLookup>>) -> CacheableCall {
-        let Self { cache, site, ttl, mode } = self;
+        let Self {
+            cache,
+            site,
+            ttl,
+            mode,
+            verifies,
+        } = self;
         CacheableCall {
             cache,
             site,
@@ -25,6 +32,7 @@ impl CommonCall {
             near,
             ttl,
             mode,
+            verifies,
         }
     }
 }
@@ -39,4 +47,6 @@ pub(super) struct CacheableCall {
     pub(super) ttl: Duration,
     /// That of the task.
     pub(super) mode: Option<Mode>,
+    /// Whether a hit is verified.
+    pub(super) verifies: bool,
 }

@@ -2,6 +2,7 @@
 
 use std::{pin::Pin, sync::atomic::AtomicBool};
 
+use futures_util::future::Either;
 use tokio::time::Instant;
 
 use super::{
@@ -50,7 +51,7 @@ where
         return body.await;
     };
     let ticket = 'load: {
-        let (stale, ticket) = match lookup.answer::<R, T, N>().await {
+        let loading = match lookup.answer::<R, T, N>().await {
             Answer::Hit(answer, outcome) => {
                 lookup.report(outcome);
                 return answer;
@@ -60,13 +61,20 @@ where
                 lookup.report(Outcome::Hit);
                 return answer;
             }
-            Answer::Stale(stale, ticket) => (stale, ticket),
+            Answer::Stale(stale, ticket) => {
+                Either::Left(Box::pin(lookup.load_or_stale::<R, T, N, F>(terms, ticket, stale, body)))
+            }
+            Answer::Verify(hit, outcome, ticket) => Either::Right(Box::pin(lookup.verify::<R, T, N, F>(
+                terms,
+                (hit, outcome, ticket),
+                body,
+            ))),
             Answer::Load(ticket, outcome) => {
                 lookup.report(outcome);
                 break 'load ticket;
             }
         };
-        return Box::pin(lookup.load_or_stale::<R, T, N, F>(terms, ticket, stale, body)).await;
+        return loading.await;
     };
     Mode::before_load(lookup.call.mode.as_ref()).await;
     lookup.load_alone::<R, T, N, F>(terms, ticket, body).await
@@ -117,6 +125,12 @@ where
             let loading = lookup.load_within_soft_timeout::<R, T, N, F>(terms, ticket, stale, body);
             return Box::pin(loading).await;
         }
+        Answer::Verify(hit, outcome, ticket) => {
+            let (terms, body) = prepare();
+            let mut body = Box::pin(body);
+            let verifying = lookup.verify::<R, T, N, F>(terms, (hit, outcome, ticket), body.as_mut());
+            return Box::pin(verifying).await;
+        }
         Answer::Load(ticket, outcome) => {
             lookup.report(outcome);
             Mode::before_load(lookup.call.mode.as_ref()).await;
@@ -154,7 +168,10 @@ fn near_answer<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(call: &Call) -> Optio
     let value = N::restore(call.near_entry()?.value())?;
     let resource = call.resource();
     let record = CallRecord::begin(resource);
-    if let Some((record, remaining)) = record.as_ref().zip(call.near_remaining()) {
+    // The clock is looked at for who asks.
+    if let Some(record) = &record
+        && let Some(remaining) = call.near_remaining()
+    {
         record.is_fresh(Freshness::Fresh(remaining));
     }
     report(call.engine(), resource, None, Outcome::NearHit, None, record.as_ref());
@@ -188,6 +205,7 @@ fn begin<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>, F>(call: Call) -> Result<Lo
         entry: None,
         started: Instant::now(),
         record: CallRecord::begin(resource),
+        verifying: false,
         leads: AtomicBool::new(false),
     })
 }

@@ -40,6 +40,8 @@ pub(super) struct Lookup {
     pub(super) started: Instant,
     /// For who observes it.
     pub(super) record: Option<CallRecord>,
+    /// Whether it has an answer, and loads to compare.
+    pub(super) verifying: bool,
     /// Whether it has come to load, and does not wait for another call that does.
     pub(super) leads: AtomicBool,
 }
@@ -50,6 +52,8 @@ pub(super) enum Answer<R> {
     Hit(R, Outcome),
     /// As a hit, of an entry that is worth loading again before its time is over.
     Early(R, Option<Ticket>),
+    /// As a hit, to be loaded anew and compared.
+    Verify(R, Outcome, Ticket),
     /// An old value, to be loaded anew.
     Stale(StaleValue<R>, Option<Ticket>),
     /// Nothing: a load.
@@ -66,7 +70,7 @@ impl<R> Answer<R> {
                 Self::Hit(stale.value, Outcome::StaleHit)
             }
             Self::Stale(_, ticket) => Self::Load(ticket, Outcome::Miss),
-            Self::Hit(..) | Self::Load(..) => self,
+            Self::Hit(..) | Self::Verify(..) | Self::Load(..) => self,
         }
     }
 }
@@ -129,6 +133,8 @@ impl Lookup {
         let entry = self.entry_ref();
         let answer = if self.is_anew() {
             self.look_for_ticket(&entry).await
+        } else if self.call.verifies {
+            Box::pin(self.look_to_verify::<R, T, N>(&entry)).await
         } else {
             self.look::<R, T, N>(&entry).await
         };
@@ -160,7 +166,7 @@ impl Lookup {
 
     /// Whether the call loads anew, whatever is there, and shares no load that began before it.
     pub(super) fn is_anew(&self) -> bool {
-        self.call.mode.as_ref().is_some_and(Mode::is_refresh)
+        self.call.mode.as_ref().is_some_and(Mode::is_refresh) || self.verifying
     }
 
     /// What a call that was answered may fill on: of a hit nobody has looked at holds and epochs.
@@ -182,7 +188,7 @@ impl Lookup {
         }
     }
 
-    async fn look<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(&mut self, entry: &EntryRef) -> Answer<R> {
+    pub(super) async fn look<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(&mut self, entry: &EntryRef) -> Answer<R> {
         let engine = &self.call.cache.engine;
         if let Some(near) = &mut self.near {
             near.mark(entry.asked());

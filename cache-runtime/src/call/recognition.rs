@@ -41,8 +41,18 @@ pub(super) struct Recogniser<'a> {
     pub(super) function: Function,
     /// Writes what tells the call from others of the function.
     pub(super) parts: &'a dyn Fn(&mut KeyWriter<'_>),
-    /// Whether the call loads anew, whatever is kept.
-    pub(super) anew: bool,
+    pub(super) near_use: NearUse,
+}
+
+/// What a value in the near cache is to the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NearUse {
+    /// Its answer.
+    Answer,
+    /// Its answer if the store has its stamps, whatever has been reported.
+    Check,
+    /// Nothing: it is replaced.
+    Replace,
 }
 
 /// What tells a call from others, at length.
@@ -108,10 +118,12 @@ impl Recogniser<'_> {
         if coherence == Coherence::Tracked {
             self.engine.ensure_watch();
         }
-        if self.anew {
-            return NearAnswer::Lookup(NearLookup::to_replace(&self.engine.near, coherence, form));
+        let near = &self.engine.near;
+        match self.near_use {
+            NearUse::Answer => NearLookup::look(near, coherence, form),
+            NearUse::Check => NearAnswer::Lookup(NearLookup::to_check(near, coherence, form)),
+            NearUse::Replace => NearAnswer::Lookup(NearLookup::to_replace(near, coherence, form)),
         }
-        NearLookup::look(&self.engine.near, coherence, form)
     }
 
     /// What the process does not know of the call; `None` if it is not to be cached.

@@ -40,6 +40,7 @@ pub struct Site {
     warned_of_circle: AtomicBool,
     warned_of_backstop: AtomicBool,
     warned_of_tags: AtomicBool,
+    warned_of_stale: AtomicBool,
     warned_of_count: AtomicBool,
 }
 
@@ -115,6 +116,7 @@ impl Site {
             warned_of_circle: AtomicBool::new(false),
             warned_of_backstop: AtomicBool::new(false),
             warned_of_tags: AtomicBool::new(false),
+            warned_of_stale: AtomicBool::new(false),
             warned_of_count: AtomicBool::new(false),
         }
     }
@@ -220,6 +222,19 @@ impl Site {
     pub(crate) fn warn_of_tags(&self, cause: &str) {
         if !self.warned_of_tags.swap(true, Ordering::Relaxed) {
             tracing::warn!("a result of {} {cause}: such results are not stored", self.path());
+        }
+    }
+
+    /// Says once that a hit was not what is loaded.
+    pub(crate) fn warn_of_stale(&self, key: &str) {
+        if !self.warned_of_stale.swap(true, Ordering::Relaxed) {
+            let function = self.path();
+            tracing::warn!(
+                key,
+                "a hit of {function} was not what its body loads, and nobody has invalidated it: does something write without \
+                 `#[invalidates]`, is an argument missing in the key, or is the result another one each time? Further ones are \
+                 only counted (`stale_detected`)"
+            );
         }
     }
 

@@ -7,7 +7,7 @@ use super::{
     arguments::{Arguments, KeyWriter},
     cacheable::{CacheableCall, CommonCall},
     mode::Mode,
-    recognition::{Recogniser, Recognition},
+    recognition::{NearUse, Recogniser, Recognition},
     site::Site,
 };
 use crate::{
@@ -24,6 +24,8 @@ pub struct Call {
     /// Whether the cache may answer: nothing is encoded otherwise.
     admission: Admission,
     mode: Option<Mode>,
+    /// Whether a hit is verified.
+    verifies: bool,
     ttl: Option<Duration>,
     recognition: Recognition,
 }
@@ -41,6 +43,7 @@ impl Call {
             cache,
             admission: if has_store { admission } else { Admission::Uncached },
             mode,
+            verifies: false,
             ttl: None,
             recognition: Recognition::Uncacheable,
         }
@@ -72,6 +75,12 @@ impl Call {
         }
     }
 
+    /// The attribute's `verify`: one that is chosen at random, so often, is verified if it is a hit. To be called before
+    /// [`key`](Self::key). Where the task says what calls do, they do that.
+    pub fn verify(&mut self, share: f64) {
+        self.verifies = self.mode.is_none() && fastrand::f64() < share;
+    }
+
     /// What tells the call from others of the function: `parts` writes it, once in each of the forms that there are, or in the
     /// quick one alone, if the process knows the call.
     pub fn key<P: Fn(&mut KeyWriter<'_>)>(&mut self, parts: P) {
@@ -89,7 +98,7 @@ impl Call {
             site: self.site,
             function,
             parts,
-            anew: self.mode.as_ref().is_some_and(Mode::is_refresh),
+            near_use: self.near_use(),
         };
         match self.admission {
             Admission::Cached => {}
@@ -103,6 +112,16 @@ impl Call {
     /// The function to which the type `B` belongs.
     pub(super) fn function<B: ?Sized>(&self) -> Function {
         Function::of::<B>(self.site.item())
+    }
+
+    fn near_use(&self) -> NearUse {
+        if self.mode.as_ref().is_some_and(Mode::is_refresh) {
+            NearUse::Replace
+        } else if self.verifies {
+            NearUse::Check
+        } else {
+            NearUse::Answer
+        }
     }
 
     /// The value in the near cache that answers the call, if there is one.
@@ -148,6 +167,7 @@ impl Call {
             site,
             cache,
             mode,
+            verifies,
             ttl,
             recognition,
             ..
@@ -160,6 +180,7 @@ impl Call {
                 cache,
                 site,
                 mode,
+                verifies,
             }),
             cache => Err((cache, mode)),
         };

@@ -76,6 +76,14 @@ impl NearLookup {
         })
     }
 
+    /// For a call that asks the store for the stamps, whatever has been reported of them.
+    pub(crate) fn to_check(near: &Arc<Near>, coherence: Coherence, form: &[u8]) -> Self {
+        Self {
+            unchecked: near.get(form, near.now()),
+            ..Self::to_replace(near, coherence, form)
+        }
+    }
+
     /// For a call that replaces what is kept.
     pub(crate) fn to_replace(near: &Arc<Near>, coherence: Coherence, form: &[u8]) -> Self {
         Self {

@@ -71,4 +71,14 @@ async fn codec_without_quotes() -> i64 {
     1
 }
 
+#[cached(resource = "companies_list", verify = "1%")]
+async fn verified_in_percent() -> i64 {
+    1
+}
+
+#[cached(resource = "companies_list", verify = 2)]
+async fn verified_twice() -> i64 {
+    1
+}
+
 fn main() {}

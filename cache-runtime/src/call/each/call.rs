@@ -188,6 +188,7 @@ impl<V, T: LoadTerms<Option<V>>> Lookups<V, T> {
             started: self.started,
             leads: AtomicBool::new(false),
             record: CallRecord::begin(self.common.site.resource()),
+            verifying: false,
         })
     }
 }

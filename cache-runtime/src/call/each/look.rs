@@ -39,7 +39,8 @@ where
             };
             let answer = answers.next().unwrap_or(Answer::Load(None, Outcome::Bypass));
             match lookup.as_the_task_may(answer) {
-                Answer::Hit(value, outcome) => {
+                // There is no `verify` beside `each`.
+                Answer::Hit(value, outcome) | Answer::Verify(value, outcome, _) => {
                     lookup.report(outcome);
                     self.answer(member, value);
                 }

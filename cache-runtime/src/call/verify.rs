@@ -1,0 +1,113 @@
+//! The check of a sample of hits: their bodies run, too, and what they load is compared with what the cache has answered.
+//!
+//! A difference is a value that nobody has invalidated: a mutation without `#[invalidates]`, another program that writes to the
+//! database, an argument that is missing in the key. Or it is a race: a mutation commits before it invalidates, and a body that runs in
+//! between loads what is new while the old value is still what callers are to be given. So a difference counts only if the stamps that
+//! the hit was found under are current some time after the body has ended.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use tokio::time::sleep;
+
+use super::{
+    entry_ref::EntryRef,
+    load::{Fallback, Loaded},
+    lookup::{Answer, Lookup},
+    terms::{LoadTerms, ValueOf},
+};
+use crate::{
+    cache::{Cache, Outcome},
+    entry::{Exact, Split, Ticket},
+    near::tier::Tier,
+};
+
+/// How long a mutation may take from its commit to the acknowledgement of its invalidation without being taken for none.
+const SETTLING: Duration = Duration::from_secs(1);
+
+/// As much of what was returned as serde tells apart.
+#[derive(PartialEq, Eq)]
+enum Form {
+    Value(Box<[u8]>),
+    Absent(u8),
+}
+
+impl Form {
+    /// `None` of an error, and of what serde cannot write.
+    fn of<R, S: Split<R>>(returned: &R) -> Option<Self>
+    where
+        S::Value: serde::Serialize,
+    {
+        match S::with_value(returned, |value| Exact::sorted(value).ok()) {
+            Some(exact) => exact.map(|exact| Self::Value(exact.bytes().into())),
+            None => S::absence(returned).map(Self::Absent),
+        }
+    }
+}
+
+impl Lookup {
+    /// Looks the call up, to verify what is found.
+    pub(super) async fn look_to_verify<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
+        &mut self,
+        entry: &EntryRef,
+    ) -> Answer<R> {
+        // Before the hit is found: if its stamps are current later, they were when it was found.
+        let ticket = self.engine().ticket(&entry.address).await.flatten();
+        let answer = self.look::<R, T, N>(entry).await;
+        match (answer, ticket) {
+            (Answer::Hit(hit, outcome), Some(ticket)) => {
+                self.verifying = true;
+                Answer::Verify(hit, outcome, ticket)
+            }
+            (answer, _) => answer,
+        }
+    }
+
+    /// Loads anew what was found, and returns what was loaded; if the load fails, what was found.
+    pub(super) async fn verify<R, T, N, F>(
+        self,
+        terms: T,
+        (hit, outcome, ticket): (R, Outcome, Ticket),
+        body: Pin<&mut F>,
+    ) -> R
+    where
+        T: LoadTerms<R>,
+        N: Tier<ValueOf<R, T>>,
+        F: Future<Output = R>,
+    {
+        self.report(outcome);
+        let loaded = self
+            .load::<R, T, N, F>(terms, Some(ticket.clone()), Fallback::OldValue, body)
+            .await;
+        let Loaded::Returned(loaded) = loaded else { return hit };
+        let forms = Form::of::<R, T::Split>(&hit).zip(Form::of::<R, T::Split>(&loaded));
+        if forms.is_some_and(|(hit, loaded)| hit != loaded) {
+            self.suspect(ticket);
+        }
+        loaded
+    }
+
+    /// What was found is not what is loaded: that counts if nobody invalidates it within a while. Not looked at if as many others
+    /// are.
+    fn suspect(&self, ticket: Ticket) {
+        let (cache, site) = (self.call.cache.clone(), self.call.site);
+        let engine = &cache.engine;
+        let runtime = engine.upstream.runtime().ok();
+        let Some(place) = runtime.and_then(|runtime| engine.suspicions.place(runtime)) else {
+            return;
+        };
+        place.spawn(async move {
+            sleep(SETTLING).await;
+            if is_current(&cache, &ticket).await {
+                cache.engine.counters.stale_detected.add(1);
+                site.warn_of_stale(ticket.address().entry());
+            }
+        });
+    }
+}
+
+/// Whether what was loaded on a ticket would be valid yet.
+async fn is_current(cache: &Cache, ticket: &Ticket) -> bool {
+    let current = cache.engine.read_stamps(&Arc::clone(ticket.address())).await;
+    let of_ticket = ticket.stamps().iter().copied().map(Some);
+    current.is_some_and(|current| of_ticket.eq(current))
+}
