@@ -41,7 +41,7 @@ mod verify;
 pub use self::{
     arguments::{KeyArg, KeyWriter, in_key},
     cached::{cached, cached_owned, cached_with, never},
-    each::{EachCall, EachReturns, EachTerms, Ids, Missing, cached_each},
+    each::{EachCall, EachReturns, EachTerms, Ids, Missing, cached_each, cached_each_owned},
     mode::{bypass, peek, refresh},
     nowhere::nowhere,
     owned::{ByMove, Ownership},

@@ -93,8 +93,8 @@ pub mod __private {
         cache::from_env,
         call::{
             ByMove, CacheValue, Call, EachCall, EachReturns, EachTerms, GivenTags, HardTimeout, Ids, KeyArg, KeyWriter,
-            Missing, Ownership, Probe, Site, Terms, cached, cached_each, cached_owned, cached_with, in_key, never,
-            nowhere, skippable, timed_out,
+            Missing, Ownership, Probe, Site, Terms, cached, cached_each, cached_each_owned, cached_owned, cached_with,
+            in_key, never, nowhere, skippable, timed_out,
         },
         entry::{Codec, Item, Returns, Split, has_error, may_be_absent, may_fail},
         key::{

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -20,6 +20,7 @@ use cache_testkit::{LoadCounter, assert_loads, expect_outcomes, isolated, until}
 #[derive(Debug, Clone, Default)]
 struct Table {
     loads: LoadCounter,
+    queries: Arc<Mutex<Vec<Vec<u32>>>>,
     is_gone: Arc<AtomicBool>,
 }
 
@@ -28,10 +29,15 @@ type Rows = Result<HashMap<u32, u32>, String>;
 impl Table {
     fn load(&self, ids: &[u32]) -> Rows {
         self.loads.record();
+        self.queries.lock().expect("no panic holds it").push(ids.to_vec());
         if self.is_gone.load(Ordering::SeqCst) {
             return Err("the table is gone".to_owned());
         }
         Ok(ids.iter().filter(|id| *id % 2 == 0).map(|id| (*id, id * 10)).collect())
+    }
+
+    fn queries(&self) -> Vec<Vec<u32>> {
+        self.queries.lock().expect("no panic holds it").clone()
     }
 
     #[cached(resource = "rows", each = ids, negative_ttl = "10s")]
@@ -114,6 +120,107 @@ async fn an_old_value_is_not_returned_after_an_invalidation() {
         table.change().await;
         table.is_gone.store(true, Ordering::SeqCst);
         assert!(table.lasting(&[2]).await.is_err());
+    })
+    .await;
+}
+
+#[cached(resource = "rows", each = ids, ttl = "1ms", stale_while_revalidate = "1h", near = "checked", skip(table))]
+async fn revalidated(table: &Table, ids: &[u32], factor: Vec<u32>) -> Rows {
+    let rows = table.load(ids)?;
+    tokio::task::yield_now().await;
+    Ok(rows.into_iter().map(|(id, row)| (id, row * factor[0])).collect())
+}
+
+#[cached(resource = "rows", each = ids, ttl = "1h", refresh_ahead = 1_000_000_000.0, skip(table))]
+async fn ahead(table: &Table, ids: Vec<u32>) -> Rows {
+    table.load(&ids)
+}
+
+/// Calls until all of these ids are answered with old values.
+async fn until_stale(table: &Table, ids: &[u32]) {
+    until("the values are old", async || {
+        let (answer, outcomes) = observe(revalidated(table, ids, vec![1])).await;
+        assert!(answer.is_ok(), "{answer:?}");
+        outcomes.iter().all(|call| call.outcome == StaleHit)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn old_values_are_returned_at_once_and_loaded_again_by_one_run_of_the_body() {
+    isolated(async |cache| {
+        let table = Table::default();
+        revalidated(&table, &[2, 4, 6], vec![1]).await.unwrap();
+        assert_loads(&table.loads, 1);
+        // The background is the first to come to a load.
+        until_stale(&table, &[2, 4, 6]).await;
+        table.loads.until(2).await;
+        until("they are stored", async || cache.stats().fills >= 6).await;
+        assert_eq!(cache.stats().refreshes % 3, 0, "each id of a run is counted");
+        assert_eq!(
+            cache.stats().loads * 3,
+            cache.stats().fills,
+            "one run for the three of them"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_the_ids_that_are_missing_are_waited_for() {
+    isolated(async |_| {
+        let table = Table::default();
+        revalidated(&table, &[2, 4], vec![1]).await.unwrap();
+        let mut missing = 100;
+        until("the others are old", async || {
+            missing += 2;
+            let (rows, outcomes) = observe(revalidated(&table, &[2, missing, 4], vec![1])).await;
+            assert_eq!(rows.unwrap().len(), 3);
+            outcomes.iter().map(|call| call.outcome).eq([StaleHit, Miss, StaleHit])
+        })
+        .await;
+        assert!(table.queries().contains(&vec![missing]), "{:?}", table.queries());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_load_in_the_background_that_fails_leaves_the_old_values() {
+    isolated(async |cache| {
+        let table = Table::default();
+        revalidated(&table, &[2, 4], vec![1]).await.unwrap();
+        table.is_gone.store(true, Ordering::SeqCst);
+        until_stale(&table, &[2, 4]).await;
+        until("both have failed", async || cache.stats().failed_refreshes == 2).await;
+        until_stale(&table, &[2, 4]).await;
+        assert_eq!(cache.stats().failed_refreshes, 2, "not tried again within the second");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn after_an_invalidation_no_old_value_is_returned() {
+    isolated(async |_| {
+        let table = Table::default();
+        revalidated(&table, &[2, 4], vec![1]).await.unwrap();
+        until_stale(&table, &[2, 4]).await;
+        table.change().await;
+        expect_outcomes(&[Miss, Miss], revalidated(&table, &[2, 4], vec![1]))
+            .await
+            .unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn values_are_loaded_before_their_time_is_over_by_one_run_of_the_body() {
+    isolated(async |cache| {
+        let table = Table::default();
+        ahead(&table, vec![2, 4]).await.unwrap();
+        expect_outcomes(&[Hit, Hit], ahead(&table, vec![2, 4])).await.unwrap();
+        table.loads.until(2).await;
+        until("they are stored", async || cache.stats().fills == 4).await;
+        assert_eq!((cache.stats().refreshes, cache.stats().loads), (2, 2));
     })
     .await;
 }

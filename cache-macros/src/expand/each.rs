@@ -2,12 +2,16 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::spanned::Spanned;
+use syn::{Attribute, Token, Type, spanned::Spanned};
 
-use super::{async_block, local, owned::closure, split};
+use super::{
+    async_block, local,
+    owned::{Luggage, closure},
+    split,
+};
 use crate::{
-    model::{Cached, ClonedArgument, Each},
-    paths::{private, private_item},
+    model::{Cached, ClonedArgument, Each, Loading},
+    paths::{private, private_item, quiet},
 };
 
 /// The elements, each with what tells it from others: `parts` writes that of the one that is given.
@@ -39,47 +43,95 @@ pub(super) fn keys(each: &Each, call: &Ident, key: &Ident, parts: &TokenStream) 
 pub(super) fn run(model: &Cached, each: &Each, call: &Ident, block: &TokenStream, unless: &TokenStream) -> TokenStream {
     let private = private();
     let output = &model.output;
-    let Each {
-        argument,
-        by_reference,
-        mutability,
-        cloned,
-        ..
-    } = each;
-    let missing = local("__cache_missing");
-    let given = if *by_reference {
-        quote!(#private::Missing::lend(&#missing))
-    } else {
-        quote!(#private::Missing::take(#missing))
-    };
-    let clones = cloned.iter().map(|ClonedArgument { ident, mutability, cfg }| {
-        let clone = quote_spanned!(ident.span()=> ::core::clone::Clone::clone(&#ident));
-        quote!(#(#cfg)* let #mutability #ident = #clone;)
-    });
-    // The variables that are changed are those of the body.
-    let own = cloned
-        .iter()
-        .map(|cloned| (&cloned.ident, cloned.mutability, &cloned.cfg[..]));
-    let changed = own.chain([(argument, *mutability, &[][..])]);
-    let changed =
-        changed.filter_map(|(ident, mutability, cfg)| mutability.map(|_| quote!(#(#cfg)* let _ = &mut #ident;)));
-    let given = quote!(let #mutability #argument = #given;);
-    let body = async_block(Some(&given), block, output);
-    let body = quote! {
-        move |#missing| {
-            #(#clones)*
-            #body
-        }
-    };
     let (at, split) = (output.span(), split(output));
     let tier = private_item(if model.near.is_some() { "NearToo" } else { "SharedOnly" }, at);
-    let (run, returns) = (private_item("cached_each", at), private_item("EachReturns", at));
+    let returns = private_item("EachReturns", at);
+    let returns = quote_spanned!(at=> #returns::<#output, _>::of(#split));
     let terms = local("__cache_terms");
     let lifetime = model.lifetime.as_ref().map(|lifetime| {
         let lifetime = closure(lifetime, "lifetime");
         quote!(.lifetime(#lifetime))
     });
     let terms = quote!(|#terms| #private::EachTerms::unless(#terms, #unless)#lifetime);
-    let run = quote_spanned!(at=> #run(#call, #returns::<#output, _>::of(#split), #terms, #tier, #body).await);
-    quote!(#(#changed)* #run)
+    match &model.loading {
+        Loading::InTheCall => {
+            let run = private_item("cached_each", at);
+            let (changed, body) = body(each, block, output);
+            let run = quote_spanned!(at=> #run(#call, #returns, #terms, #tier, #body).await);
+            quote!(#(#changed)* #run)
+        }
+        Loading::Outliving(arguments) => {
+            let run = private_item("cached_each_owned", at);
+            let others = arguments.iter().filter(|argument| argument.named != each.argument);
+            let luggage = Luggage::of(others);
+            let Luggage { before, packed, .. } = &luggage;
+            let body = owned_body(each, &luggage, block, output);
+            let prepare = quote_spanned!(quiet(at)=> move || { #packed (#terms, #body) });
+            let run = quote_spanned!(at=> #run(#call, #returns, #tier, #prepare).await);
+            let changed = changed(&each.argument, each.mutability, &[]);
+            quote!(#before #changed #run)
+        }
+    }
+}
+
+/// Makes the body of a run that its caller waits for, from clones of the arguments; before it what is said of those.
+fn body(each: &Each, block: &TokenStream, output: &Type) -> (Vec<TokenStream>, TokenStream) {
+    let missing = local("__cache_missing");
+    let own = each
+        .cloned
+        .iter()
+        .map(|cloned| (&cloned.ident, cloned.mutability, &cloned.cfg[..]));
+    let own = own.chain([(&each.argument, each.mutability, &[][..])]);
+    let changed = own
+        .filter_map(|(ident, mutability, cfg)| changed(ident, mutability, cfg))
+        .collect();
+    let clones = each.cloned.iter().map(|ClonedArgument { ident, mutability, cfg }| {
+        let clone = quote_spanned!(ident.span()=> ::core::clone::Clone::clone(&#ident));
+        quote!(#(#cfg)* let #mutability #ident = #clone;)
+    });
+    let body = async_block(Some(&given(each, &missing)), block, output);
+    let body = quote! {
+        move |#missing| {
+            #(#clones)*
+            #body
+        }
+    };
+    (changed, body)
+}
+
+/// The same of a run that may go on without its caller.
+fn owned_body(each: &Each, luggage: &Luggage, block: &TokenStream, output: &Type) -> TokenStream {
+    let missing = local("__cache_missing");
+    let (clones, body) = (
+        luggage.clones(),
+        luggage.body_after(&given(each, &missing), block, output),
+    );
+    quote! {
+        move |#missing| {
+            #clones
+            #body
+        }
+    }
+}
+
+/// The argument as the body has it: with the elements that are missing.
+fn given(each: &Each, missing: &Ident) -> TokenStream {
+    let private = private();
+    let Each {
+        argument,
+        by_reference,
+        mutability,
+        ..
+    } = each;
+    let given = if *by_reference {
+        quote!(#private::Missing::lend(&#missing))
+    } else {
+        quote!(#private::Missing::take(#missing))
+    };
+    quote!(let #mutability #argument = #given;)
+}
+
+/// Uses the `mut` of an argument: the variable that is changed is the body's.
+fn changed(argument: &Ident, mutability: Option<Token![mut]>, cfg: &[Attribute]) -> Option<TokenStream> {
+    mutability.map(|_| quote!(#(#cfg)* let _ = &mut #argument;))
 }

@@ -20,16 +20,19 @@ pub(super) struct Luggage {
     pub(super) packed: TokenStream,
     /// In the body of the load.
     unpacked: TokenStream,
+    /// What is packed, cloned: for each of several bodies.
+    clones: TokenStream,
 }
 
 impl Luggage {
-    pub(super) fn of(arguments: &[OwnedArgument]) -> Self {
+    pub(super) fn of<'a>(arguments: impl IntoIterator<Item = &'a OwnedArgument>) -> Self {
         let mut luggage = Self {
             before: TokenStream::new(),
             packed: TokenStream::new(),
             unpacked: TokenStream::new(),
+            clones: TokenStream::new(),
         };
-        for (i, argument) in arguments.iter().enumerate() {
+        for (i, argument) in arguments.into_iter().enumerate() {
             luggage.add(i, argument);
         }
         luggage
@@ -49,14 +52,27 @@ impl Luggage {
         }
         let owned = local("owned", i, ident);
         self.packed.extend(bind(argument, &owned, "own"));
+        let clone = quote_spanned!(named.span()=> ::core::clone::Clone::clone(&#owned));
+        self.clones.extend(quote!(#(#cfg)* let #owned = #clone;));
         self.unpacked
             .extend(quote!(#(#cfg)* let #mutability #ident = #owned.lend(); #(#cfg)* let _ = &#ident;));
     }
 
     /// The body of the load.
     pub(super) fn body(&self, block: &TokenStream, output: &Type) -> TokenStream {
+        self.body_after(&TokenStream::new(), block, output)
+    }
+
+    /// The same, with statements before it.
+    pub(super) fn body_after(&self, statements: &TokenStream, block: &TokenStream, output: &Type) -> TokenStream {
         let block = rename(block.clone(), "self", RENAMED_SELF);
-        async_block(Some(&self.unpacked), &block, output)
+        let Self { unpacked, .. } = self;
+        async_block(Some(&quote!(#unpacked #statements)), &block, output)
+    }
+
+    /// What is packed, once more, for a body that is not the only one.
+    pub(super) const fn clones(&self) -> &TokenStream {
+        &self.clones
     }
 }
 

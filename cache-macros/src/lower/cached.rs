@@ -53,6 +53,9 @@ pub(crate) fn cached(args: &CachedArgs, function: &Function, errors: &mut Errors
     };
     let cache_err = args.cache_err.value();
     let cache_err = cache_err.map(|cache_err| closure("cache_err", &cache_err.value));
+    if each.is_some() {
+        check_closures([&unless, &lifetime], errors);
+    }
     let reference = reference(args, errors)?;
     let resource = errors.keep(reference.item())?;
     Some(Cached {
@@ -153,6 +156,19 @@ fn tags(args: &CachedArgs, reference: &Reference, function: &Function, errors: &
         })
         .collect();
     Some(Tags { given, result })
+}
+
+/// With `each` a closure looks at value after value, also where the caller is gone: it has no argument of its own to look at.
+fn check_closures(closures: [&Option<Closure>; 2], errors: &mut Errors) {
+    for closure in closures.into_iter().flatten() {
+        if let Some(argument) = closure.arguments.first() {
+            let text = format!(
+                "with `each` values are loaded when the caller is gone, and `{}` is the caller's\nhelp: look at the value alone",
+                argument.named
+            );
+            errors.at(closure.span, text);
+        }
+    }
 }
 
 fn loading(args: &CachedArgs, function: &Function, errors: &mut Errors) -> Loading {

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
 use syn::{FnArg, Receiver, ReceiverKind, Type, spanned::Spanned};
 
-use super::{no_argument, policies::of_one_load};
+use super::{no_argument, policies::load_timeout};
 use crate::{
     args::{CachedArgs, EachArg},
     diag::Errors,
@@ -153,13 +153,11 @@ fn check_options(args: &CachedArgs, errors: &mut Errors) {
             "with `each` an entry is of one id, and has no tags\nhelp: leave out `each`, or `tags`",
         );
     }
-    for (option, key) in of_one_load(args) {
+    if let Some(key) = load_timeout(args) {
         errors.at(
             key,
-            format!(
-                "with `each` a load ends with its caller, who waits for it: there is no `{option}`\nhelp: leave it out; where the \
-                 resource declares it, write `{option} = \"off\"`"
-            ),
+            "with `each` a load is of many entries, some of which may have no old value: there is no `load_timeout`\nhelp: leave it \
+             out; where the resource declares it, write `load_timeout = \"off\"`",
         );
     }
 }

@@ -92,23 +92,9 @@ pub(super) fn hard_timeout(args: &PolicyArgs) -> Option<HardTimeout> {
     }
 }
 
-/// What cannot be had of a load of many ids, and where it stands.
-pub(super) fn of_one_load(args: &CachedArgs) -> Vec<(&'static str, Span)> {
-    let PolicyArgs {
-        stale_while_revalidate,
-        load_timeout,
-        refresh_ahead,
-        ..
-    } = &args.policies;
-    let options = [
-        ("stale_while_revalidate", key_if_on(stale_while_revalidate)),
-        ("refresh_ahead", key_if_on(refresh_ahead)),
-        ("load_timeout", key_if_on(load_timeout)),
-    ];
-    options
-        .into_iter()
-        .filter_map(|(name, key)| Some((name, key?)))
-        .collect()
+/// Where `load_timeout` stands, if it may be on: it is of one load for one entry.
+pub(super) fn load_timeout(args: &CachedArgs) -> Option<Span> {
+    key_if_on(&args.policies.load_timeout)
 }
 
 /// Where the name of the option stands, if it may be on.

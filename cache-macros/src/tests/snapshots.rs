@@ -67,6 +67,16 @@ fn a_cached_method_of_many_ids() {
 }
 
 #[test]
+fn a_cached_method_of_many_ids_whose_loads_outlive_their_callers() {
+    assert_snapshot!(cached(
+        r#"resource = "invoices", each = ids, stale_while_revalidate = "30s", refresh_ahead"#,
+        "async fn invoices(&self, ids: &[Id], zone: String) -> Result<HashMap<Id, Invoice>, AppError> {
+            self.db.query(ids, zone).await
+        }"
+    ));
+}
+
+#[test]
 fn a_cached_function_of_a_set_of_ids() {
     assert_snapshot!(cached(
         r#"resource = "invoices", each = ids"#,

@@ -83,6 +83,20 @@ impl<B: ?Sized, O: ?Sized> Owned<B, O> {
     }
 }
 
+/// For each run of a body that may run several times.
+impl<B: ?Sized, O: Clone> Clone for Owned<B, O> {
+    fn clone(&self) -> Self {
+        Self(PhantomData, self.1.clone())
+    }
+}
+
+/// As for [`Owned`].
+impl<T: Clone> Clone for Moved<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
 impl<T> Moved<T> {
     /// What the body is given.
     pub fn lend(self) -> T {

@@ -38,6 +38,20 @@ impl RefreshPass {
     }
 }
 
+impl RefreshPass {
+    /// The load is over.
+    pub(super) fn end(mut self, has_succeeded: bool) {
+        self.succeeded = has_succeeded;
+    }
+}
+
+/// As [`Replacement`], of one of several calls that load together.
+pub(super) enum Pass {
+    Due(RefreshPass),
+    UnderWay,
+    Impossible,
+}
+
 impl Drop for RefreshPass {
     fn drop(&mut self) {
         if self.succeeded {
@@ -126,6 +140,23 @@ impl Lookup {
             Some(pass) => Replacement::Due(pass, place),
             None => Replacement::UnderWay,
         }
+    }
+
+    /// As [`replacement`](Self::replacement), of one of several calls that share a `place`.
+    pub(super) fn pass_beside(&self, ticket: Option<&Ticket>, place: &mut Option<DetachedPlace>) -> Pass {
+        let Some(ground) = ticket.map(Ticket::ground) else {
+            return Pass::Impossible;
+        };
+        if self.call.known.refreshes.is_closed(ground) {
+            return Pass::UnderWay;
+        }
+        if place.is_none() {
+            *place = self.place_in_background();
+        }
+        if place.is_none() {
+            return Pass::Impossible;
+        }
+        self.pass(ground).map_or(Pass::UnderWay, Pass::Due)
     }
 
     fn place_in_background(&self) -> Option<DetachedPlace> {

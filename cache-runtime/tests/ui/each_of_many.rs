@@ -42,8 +42,8 @@ async fn leased(ids: &[u32]) -> HashMap<u32, u32> {
     ids.iter().map(|id| (*id, *id)).collect()
 }
 
-#[cached(resource = "companies_list", each = ids, stale_while_revalidate = "30s", refresh_ahead, load_timeout(hard = "5s"))]
-async fn loaded_without_its_caller(ids: &[u32]) -> Result<HashMap<u32, u32>, String> {
+#[cached(resource = "companies_list", each = ids, load_timeout(hard = "5s"))]
+async fn with_a_timeout(ids: &[u32]) -> Result<HashMap<u32, u32>, String> {
     Ok(ids.iter().map(|id| (*id, *id)).collect())
 }
 
@@ -65,6 +65,11 @@ impl Service {
     async fn by_value(self, ids: &[u32]) -> HashMap<u32, u32> {
         ids.iter().map(|id| (*id, *id)).collect()
     }
+}
+
+#[cached(resource = "companies_list", each = ids, stale_while_revalidate = "30s", unless = |value| *value > most)]
+async fn with_a_closure_over_an_argument(ids: &[u32], most: u32) -> HashMap<u32, u32> {
+    ids.iter().map(|id| (*id, most)).collect()
 }
 
 #[cached(resource = "companies_list", each)]

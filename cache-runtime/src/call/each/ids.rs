@@ -132,11 +132,16 @@ impl<I: Clone + Eq + Hash> Asked<I> {
         I: 'a,
     {
         let mut ids: Vec<I> = all.cloned().collect();
-        let places = may_repeat(&ids).then(|| once(&mut ids));
+        let places = may_repeat(&ids).then(|| dedup(&mut ids));
         Self {
             places: places.filter(|places| places.len() > ids.len()),
             ids,
         }
+    }
+
+    /// These, of which none stands there twice.
+    pub(super) fn once(ids: Vec<I>) -> Self {
+        Self { ids, places: None }
     }
 
     /// What stands where, given what is of each id.
@@ -157,17 +162,17 @@ fn may_repeat<I: Hash>(ids: &[I]) -> bool {
 }
 
 /// Leaves each id there once. Returns which one stood where.
-fn once<I: Clone + Eq + Hash>(ids: &mut Vec<I>) -> Vec<usize> {
+fn dedup<I: Clone + Eq + Hash>(ids: &mut Vec<I>) -> Vec<usize> {
     let mut known = HashMap::with_capacity_and_hasher(ids.len(), RandomState::default());
-    let place = |id: &I| {
+    let number = |id: &I| {
         let next = known.len();
         *known.entry(id.clone()).or_insert(next)
     };
-    let places: Vec<usize> = ids.iter().map(place).collect();
+    let places: Vec<usize> = ids.iter().map(number).collect();
     let mut kept = 0;
-    let mut at = places.iter();
+    let mut rest = places.iter();
     ids.retain(|_| {
-        let is_first = at.next() == Some(&kept);
+        let is_first = rest.next() == Some(&kept);
         kept += usize::from(is_first);
         is_first
     });

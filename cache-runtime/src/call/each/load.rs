@@ -13,10 +13,11 @@ use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use tokio::runtime::Handle;
 
 use super::{
-    Ids, Missing, SplitEach,
+    Ids, SplitEach,
     call::{Begun, IdAnswer, Member},
     ids::Asked,
-    returns::EachTerms,
+    refresh::Refreshes,
+    work::EachWork,
 };
 use crate::{
     cache::{Cache, Engine, Outcome},
@@ -33,22 +34,23 @@ use crate::{
 };
 
 /// A call of several ids, once the near cache has been asked.
-pub(super) struct EachLoad<R, S, C, G, T, N, B, F>
+pub(super) struct EachLoad<R, S, C, T, N, F, W>
 where
     C: Ids + ?Sized,
     S: SplitEach<R, C::Id>,
 {
-    asked: Asked<C::Id>,
+    pub(super) asked: Asked<C::Id>,
     pub(super) site: &'static Site,
-    cache: Option<Cache>,
+    pub(super) cache: Option<Cache>,
     mode: Option<Mode>,
     pub(super) members: Vec<Member>,
     /// Of each id.
     answers: Vec<IdAnswer<S::Value>>,
     /// The old value of each member that has one, until it is answered.
     pub(super) stale: Vec<Option<OldValue<S::Value>>>,
-    pub(super) terms: G,
-    pub(super) body: B,
+    /// Those of which an old value is returned, and a new one is to be loaded meanwhile.
+    pub(super) refreshes: Refreshes,
+    pub(super) work: W,
     of: PhantomData<Types<R, T, N, F>>,
 }
 
@@ -93,17 +95,16 @@ pub(super) struct Led {
     pub(super) leader: Option<Leader>,
 }
 
-impl<R, S, C, G, T, N, B, F> EachLoad<R, S, C, G, T, N, B, F>
+impl<R, S, C, T, N, F, W> EachLoad<R, S, C, T, N, F, W>
 where
     C: Ids + ?Sized,
     S: SplitEach<R, C::Id>,
-    G: Fn(EachTerms<R, S, C>) -> T,
     T: LoadTerms<Option<S::Value>>,
     N: Tier<ValueOf<Option<S::Value>, T>>,
-    B: FnMut(Missing<C>) -> F,
     F: Future<Output = R>,
+    W: EachWork<R, S, C, T, F>,
 {
-    pub(super) fn new(asked: Asked<C::Id>, begun: Begun<S::Value>, terms: G, body: B) -> Self {
+    pub(super) fn new(asked: Asked<C::Id>, begun: Begun<S::Value>, work: W) -> Self {
         let Begun {
             site,
             cache,
@@ -119,14 +120,15 @@ where
             stale: members.iter().map(|_| None).collect(),
             members,
             answers,
-            terms,
-            body,
+            refreshes: Refreshes::default(),
+            work,
             of: PhantomData,
         }
     }
 
-    pub(super) fn engine(&self) -> Option<&Engine> {
-        self.cache.as_ref().map(|cache| &*cache.engine)
+    /// The engine, to be held over a wait: what is loaded need not be `Sync`, so nothing of this is borrowed then but the members.
+    pub(super) fn engine(&self) -> Option<Arc<Engine>> {
+        self.cache.as_ref().map(|cache| Arc::clone(&cache.engine))
     }
 
     /// The id of a member.
@@ -141,6 +143,11 @@ where
         {
             lookup.report(Outcome::Miss);
         }
+        self.answers[self.members[member].place] = IdAnswer::Known(value);
+    }
+
+    /// What a member is answered with, although it is to be loaded.
+    pub(super) fn answer_early(&mut self, member: usize, value: Option<S::Value>) {
         self.answers[self.members[member].place] = IdAnswer::Known(value);
     }
 
@@ -196,7 +203,7 @@ where
     }
 
     /// Leads the flight of a member, unless somebody else does. Waits for nobody.
-    async fn lead(&self, load: &Arc<Load>, pending: Pending) -> Result<Led, Pending> {
+    async fn lead(&mut self, load: &Arc<Load>, pending: Pending) -> Result<Led, Pending> {
         let lookup = self.members[pending.member].lookup.as_ref();
         // Without tokio nobody waits for others: `Lookup::join`.
         let Some(lookup) = lookup.filter(|_| !pending.is_alone && Handle::try_current().is_ok()) else {

@@ -3,12 +3,12 @@
 use futures_util::future::join_all;
 
 use super::{
-    Ids, Missing, SplitEach,
+    Ids, SplitEach,
     load::{EachLoad, Pending},
-    returns::EachTerms,
+    work::EachWork,
 };
 use crate::{
-    cache::{Engine, Outcome},
+    cache::Outcome,
     call::{
         lookup::{Answer, Lookup},
         terms::{LoadTerms, ValueOf},
@@ -18,15 +18,14 @@ use crate::{
     protocol::Reading,
 };
 
-impl<R, S, C, G, T, N, B, F> EachLoad<R, S, C, G, T, N, B, F>
+impl<R, S, C, T, N, F, W> EachLoad<R, S, C, T, N, F, W>
 where
     C: Ids + ?Sized,
     S: SplitEach<R, C::Id>,
-    G: Fn(EachTerms<R, S, C>) -> T,
     T: LoadTerms<Option<S::Value>>,
     N: Tier<ValueOf<Option<S::Value>, T>>,
-    B: FnMut(Missing<C>) -> F,
     F: Future<Output = R>,
+    W: EachWork<R, S, C, T, F>,
 {
     /// Looks all ids up, and returns those that are to be loaded.
     pub(super) async fn look(&mut self) -> Vec<Pending> {
@@ -45,9 +44,20 @@ where
                     lookup.report(outcome);
                     self.answer(member, value);
                 }
-                Answer::Early(value, ..) => {
+                Answer::Early(value, ticket, stored_at) => {
                     lookup.report(Outcome::Hit);
+                    if W::OUTLIVES {
+                        lookup.replace(stored_at);
+                        let ticket = lookup.ticket_of_hit(ticket).await;
+                        self.refreshes.add(member, lookup, ticket);
+                    }
                     self.answer(member, value);
+                }
+                Answer::Stale(stale, ticket)
+                    if W::OUTLIVES && self.refreshes.add_stale(member, lookup, &stale, ticket.as_ref()) =>
+                {
+                    lookup.report(Outcome::StaleHit);
+                    self.answer_early(member, stale.value);
                 }
                 Answer::Stale(stale, ticket) => match lookup.stale_at_once(stale) {
                     Ok(value) => self.answer(member, value),
@@ -68,7 +78,7 @@ where
 
     /// What the lookups make of their calls; nothing, if the store is not to be asked.
     async fn answers(&mut self) -> Vec<Answer<Option<S::Value>>> {
-        if !self.engine().is_some_and(Engine::may_read) {
+        if !self.engine().is_some_and(|engine| engine.may_read()) {
             return Vec::new();
         }
         let mut lookups: Vec<&mut Lookup> = self

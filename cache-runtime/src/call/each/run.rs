@@ -6,8 +6,9 @@ use tokio::time::Instant;
 
 use super::{
     Ids, Missing, SplitEach,
+    call::Member,
     load::{EachLoad, Led},
-    returns::EachTerms,
+    work::EachWork,
 };
 use crate::{
     call::{
@@ -19,15 +20,14 @@ use crate::{
     protocol::Reading,
 };
 
-impl<R, S, C, G, T, N, B, F> EachLoad<R, S, C, G, T, N, B, F>
+impl<R, S, C, T, N, F, W> EachLoad<R, S, C, T, N, F, W>
 where
     C: Ids + ?Sized,
     S: SplitEach<R, C::Id>,
-    G: Fn(EachTerms<R, S, C>) -> T,
     T: LoadTerms<Option<S::Value>>,
     N: Tier<ValueOf<Option<S::Value>, T>>,
-    B: FnMut(Missing<C>) -> F,
     F: Future<Output = R>,
+    W: EachWork<R, S, C, T, F>,
 {
     /// Runs the body for these, and fills.
     ///
@@ -38,7 +38,7 @@ where
         if led.is_empty() {
             return Ok(());
         }
-        let slot = self.slot(load, &led).await;
+        let slot = slot(&self.members, load, &led).await;
         let waited = slot.as_ref().is_some_and(|slot| slot.waited);
         led = self.look_again(led, waited).await;
         if led.is_empty() {
@@ -51,7 +51,7 @@ where
             engine.counters.loads.add(1);
         }
         let began = Instant::now();
-        let body = Box::pin((self.body)(Missing::new(ids.clone())));
+        let body = Box::pin(self.work.begin(Missing::new(ids.clone())));
         let returned = loads::inside(load, body).await;
         let load_duration = began.elapsed();
         // The fill is no load.
@@ -67,14 +67,6 @@ where
             }
             Err(failed) => self.fail(&led, failed),
         }
-    }
-
-    /// Waits until this load may run beside the others of its resource. `None` if the cache has nothing to do with it.
-    async fn slot(&self, load: &Arc<Load>, led: &[Led]) -> Option<Slot> {
-        let takes_over = |led: &&Led| led.leader.as_ref().is_some_and(|leader| leader.takeover().is_some());
-        let first = led.iter().find(takes_over).or(led.first())?;
-        let lookup = self.members[first.pending.member].lookup.as_ref()?;
-        Some(lookup.slot(load, first.leader.as_ref()).await)
     }
 
     /// Asks the store once more for those that another load may have filled since; for all of them, if this one has `waited`.
@@ -130,7 +122,7 @@ where
         let mut fillings = Vec::with_capacity(led.len());
         for (Led { pending, leader }, value) in led.into_iter().zip(values) {
             if let Some(lookup) = &self.members[pending.member].lookup {
-                let disposition = (self.terms)(EachTerms::new()).judge(&value);
+                let disposition = self.work.terms().judge(&value);
                 let (leader, may_fill) = (leader.as_ref(), pending.ticket.is_some());
                 let result = lookup.prepare::<Option<S::Value>, T, N>(leader, may_fill, &value, disposition);
                 let filling = lookup.land(leader, pending.ticket, result, load_duration);
@@ -186,4 +178,12 @@ where
             self.answer(pending.member, None);
         }
     }
+}
+
+/// Waits until this load may run beside the others of its resource. `None` if the cache has nothing to do with it.
+async fn slot(members: &[Member], load: &Arc<Load>, led: &[Led]) -> Option<Slot> {
+    let takes_over = |led: &&Led| led.leader.as_ref().is_some_and(|leader| leader.takeover().is_some());
+    let first = led.iter().find(takes_over).or(led.first())?;
+    let lookup = members[first.pending.member].lookup.as_ref()?;
+    Some(lookup.slot(load, first.leader.as_ref()).await)
 }
