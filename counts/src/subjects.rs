@@ -55,7 +55,9 @@ async fn hit(times: u32) {
 async fn shared_load(times: u32) {
     let cache = Cache::builder().build();
     cache.install();
-    let calls: Vec<_> = (0..=times).map(|_| tokio::spawn(service::slow(black_box(123)))).collect();
+    let calls: Vec<_> = (0..=times)
+        .map(|_| tokio::spawn(service::slow(black_box(123))))
+        .collect();
     for call in calls {
         assert_eq!(call.await.expect("nothing panics").len(), 50);
     }
