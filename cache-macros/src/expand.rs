@@ -106,6 +106,13 @@ fn nobody(scope: &Scope, ty: &Ident) -> TokenStream {
     quote_spanned!(scope.span=> #ty::nobody())
 }
 
+/// The values of tags of this kind, given to its type.
+fn given_tags(tag: &Scope, ty: &Ident) -> TokenStream {
+    let value = &tag.value;
+    let given = Ident::new("given", quiet(tag.span));
+    quote_spanned!(tag.span=> #ty::#given(&#value))
+}
+
 /// A name for the type of a scope, on the user's span.
 fn scope_type(scope: &Scope, alias: &Ident) -> TokenStream {
     let Scope { name, ty, .. } = scope;

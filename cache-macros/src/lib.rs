@@ -71,6 +71,12 @@ mod tests;
 /// |---|---|---|---|
 /// | `crate` | a path | the name that Cargo.toml gives the runtime | says where the runtime is |
 ///
+/// # Tags
+///
+/// `tag author: i64;` declares a kind of tags: what results depend on as their loads find out, for `tags(...)` of
+/// [`#[cached]`](macro@cached) and `tag(...)` of [`#[invalidates]`](macro@invalidates). Its type is one that a scope can have, but no
+/// `Option`. A tag may be called like a resource.
+///
 /// # Groups
 ///
 /// The members of a group are resources, other groups, and patterns in quotes, in which `*` stands for any run of
@@ -115,6 +121,7 @@ pub fn resources(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// | `independent` | `(user)` | nothing is | leaves out of the key what the result does not depend on, although the body looks at it |
 /// | `key` | `(filter.page, zone = self.zone)` | the arguments alone | adds expressions to the key; one without a name is named by its tokens |
 /// | `scope` | `(company)`, `(company = filter.company)` | the resource declares no scopes | gives the values of the scopes; exactly those that the resource declares |
+/// | `tags` | `(author = result.authors)`, `(author)` | results have no tags | says what a result depends on beside its scopes: one value of a declared kind of tags, or whatever iterates over values; of the arguments, or of the word `result`, the value that is stored. At most four kinds, and 32 tags of a result |
 /// | `tenant` | an expression | the argument `tenant_id`, else the tenant of the task, else `default` | says whose entry it is |
 /// | `cache` | an expression of type `Cache` | the one of the task, else the installed one, else none | says which cache is used |
 /// | `when` | an expression of type `bool` | always | uses the cache for this call only if true |
@@ -218,18 +225,22 @@ pub fn cached(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
 ///
 /// `"name"(company, when = EXPR)` invalidates this target only if the expression, which sees what a scope value sees, is true.
 ///
+/// `tag("author", EXPR)`, or `tag(author = EXPR)`, is a target, too: whatever was stored with this tag, of every resource. The expression
+/// gives one value or iterates over values, and sees what a scope value sees; `when = EXPR` may follow it.
+///
 /// # Options
 ///
 /// | option | value | default | what it does |
 /// |---|---|---|---|
 /// | `on` | `"ok"`, `"always"` | `"ok"` | after which returns the invalidation happens: `Ok`, or `Err` as well; functions that return no `Result` always succeed |
 /// | `detach` | none | the mutation is its caller's, and dropped with it | the mutation runs to its end on a task of its own, whatever becomes of its caller; what it takes and returns is `Send`, and nothing is borrowed. No effect inside a `transaction` and outside of a tokio runtime |
+/// | `soft` | none | what is invalidated is never returned again | it may be returned while a load replaces it, until its `stale_while_revalidate` is over; every target is declared `soft` |
 /// | `tenant` | an expression | the argument `tenant_id`, else the tenant of the task, else `default` | says whose entries |
 /// | `cache` | an expression of type `Cache` | the one of the task, else the installed one, else none | says which cache is used |
 /// | `crate` | a path | the name that Cargo.toml gives the runtime | says where the runtime is |
 ///
 /// If the future is dropped or panics half-way, nobody knows what it has done, so the invalidation happens; where a
-/// scope value was to come from `result`, the whole resource is invalidated.
+/// scope value was to come from `result`, the whole resource is invalidated, and all tags of the kind where a tag was.
 ///
 /// If a target is a resource with `crash_safe`, what is stored of it becomes unusable before the body, too, and nothing is
 /// stored until the invalidation is done. A scope value from `result` is not known then: the whole resource is held.

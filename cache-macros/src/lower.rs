@@ -4,6 +4,7 @@ mod borrows;
 mod cached;
 mod each;
 mod invalidates;
+mod known;
 mod owned;
 mod policies;
 mod registry;
@@ -18,6 +19,7 @@ use crate::{
     diag::{Errors, did_you_mean},
     function::Function,
     model::{Scope, Tenant},
+    paths::on,
 };
 
 /// The argument that is the tenant unless the attribute says otherwise.
@@ -60,13 +62,23 @@ fn check_scopes(given: &[ScopeExpr], function: &Function, element: Option<&Ident
 
 /// The scope values of one resource or target.
 fn scopes(given: &[ScopeExpr], of: &Reference, function: &Function) -> Vec<Scope> {
+    values(&quote!(scopes), given, of, function)
+}
+
+/// The tags that are declared beside this resource, as [`scopes`].
+fn tags(given: &[ScopeExpr], beside: &Reference, function: &Function) -> Vec<Scope> {
+    values(&quote!(tags), given, beside, function)
+}
+
+fn values(module: &TokenStream, given: &[ScopeExpr], of: &Reference, function: &Function) -> Vec<Scope> {
     let scope = |ScopeExpr { name, value }: &ScopeExpr| {
         let value_expr = value.as_ref();
         let (value, span) = match value {
             Some(expr) => (function.adapt_operand(expr), expr.span()),
             None => (name.to_token_stream(), name.span()),
         };
-        let ty = of.sibling(&quote_spanned!(name.span()=> scopes::#name), name.span());
+        let module = on(module.clone(), name.span());
+        let ty = of.sibling(&quote_spanned!(name.span()=> #module::#name), name.span());
         Scope {
             is_none: matches!(value_expr, Some(Expr::Path(path)) if ends_in(path, "None")),
             name: name.clone(),

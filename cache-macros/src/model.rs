@@ -37,6 +37,7 @@ pub(crate) struct Cached {
     pub(crate) tenant: Option<Tenant>,
     pub(crate) cache: Option<TokenStream>,
     pub(crate) scopes: Vec<Scope>,
+    pub(crate) tags: Option<Tags>,
     /// In ascending order of the names.
     pub(crate) key: Vec<KeyPart>,
     /// The skipped arguments that have to be handles.
@@ -202,6 +203,20 @@ pub(crate) struct Scope {
     pub(crate) is_none: bool,
 }
 
+/// The tags of results.
+pub(crate) struct Tags {
+    /// Each kind with its values.
+    pub(crate) given: Vec<TagValues>,
+    /// The word `result` as the user wrote it, if a value is of it.
+    pub(crate) result: Option<Ident>,
+}
+
+/// When the values of a kind of tags are known.
+pub(crate) enum TagValues {
+    OnEntry(Scope),
+    FromResult(Scope),
+}
+
 /// A named part of the key.
 pub(crate) struct KeyPart {
     pub(crate) name: String,
@@ -257,6 +272,8 @@ pub(crate) struct Target {
     pub(crate) span: Span,
     pub(crate) when: Option<Condition>,
     pub(crate) scopes: Vec<TargetScope>,
+    /// Whether it is a tag, of which the one scope has the values.
+    pub(crate) is_tag: bool,
 }
 
 /// Whether a target is meant.

@@ -48,7 +48,7 @@ pub use self::{
     site::Site,
     skip::{Probe, skippable},
     start::Call,
-    terms::{LoadTimeout, Terms},
+    terms::{GivenTags, LoadTimeout, Terms},
     timeout::{HardTimeout, timed_out},
     value::CacheValue,
 };

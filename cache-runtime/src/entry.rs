@@ -14,6 +14,7 @@ mod outcomes;
 mod returns;
 mod signature;
 mod stamp;
+mod tags;
 mod word;
 
 pub use self::{
@@ -39,5 +40,6 @@ pub(crate) use self::{
     lifetime::Windows,
     negative::Negative,
     returns::{OfOption, OfResult, Plain},
+    tags::{EntryTag, FoundTags, MOST_TAGS},
     word::words,
 };

@@ -131,7 +131,7 @@ impl Invalidation {
 
     /// Adds the tags of a kind that have these values (escaped), or all of its tags: those of a tenant (escaped), and those of what
     /// tenants share, since it is not known what has been tagged. Without a tenant only the latter can be meant.
-    pub(crate) fn add_tags(&mut self, tenant: Option<&str>, kind: &'static str, values: Option<&[String]>) {
+    pub(crate) fn add_tags(&mut self, tenant: Option<&str>, kind: &'static str, values: Option<&[ScopeValue]>) {
         if tenant == Some(UNSHOWN) {
             self.widen();
         }
@@ -140,8 +140,10 @@ impl Invalidation {
             let kind = self.namespace.kind(tenant, kind);
             match values {
                 // Of a value that cannot be told nothing is known but the kind.
-                Some(values) if values.iter().all(|value| value != UNSHOWN) => {
-                    let stamps = values.iter().flat_map(|value| [kind.epoch_of(value), kind.tag(value)]);
+                Some(values) if values.iter().all(|(_, value)| value != UNSHOWN) => {
+                    let stamps = values
+                        .iter()
+                        .flat_map(|(_, value)| [kind.epoch_of(value), kind.tag(value)]);
                     self.stamps.extend(stamps);
                 }
                 Some(_) | None => {

@@ -79,7 +79,7 @@ pub use crate::{
     },
     call::{LoadTimeout, bypass, peek, refresh},
     entry::{Compression, Encoded, Lifetime, ParseError, SigningKey, SigningKeyError},
-    mutation::{Invalidate, InvalidateError, transaction},
+    mutation::{Invalidate, InvalidateError, InvalidateTag, transaction},
     resource::{Group, Registry, Resource, Tenancy},
     task::{TaskContext, in_current_context, spawn},
 };
@@ -92,16 +92,16 @@ pub mod __private {
     pub use crate::{
         cache::from_env,
         call::{
-            ByMove, CacheValue, Call, EachCall, EachReturns, EachTerms, HardTimeout, Ids, KeyArg, KeyWriter, Missing,
-            Ownership, Probe, Site, Terms, cached, cached_each, cached_owned, cached_with, in_key, never, nowhere,
-            skippable, timed_out,
+            ByMove, CacheValue, Call, EachCall, EachReturns, EachTerms, GivenTags, HardTimeout, Ids, KeyArg, KeyWriter,
+            Missing, Ownership, Probe, Site, Terms, cached, cached_each, cached_owned, cached_with, in_key, never,
+            nowhere, skippable, timed_out,
         },
         entry::{Codec, Item, Returns, Split, has_error, may_be_absent, may_fail},
         key::{
             canonical::{canonical_json, key_hash},
             scope_value,
         },
-        mutation::{On, Plan, ScopeValues, detached, invalidating, invalidating_detached},
+        mutation::{On, Plan, ScopeValues, detached, invalidating, invalidating_detached, tag_values},
         near::{Coherence, NearToo, SharedOnly},
         resource::{
             Declared, Group, GroupPart, Optional, OptionalText, Policies, Registry, Resource, Scope, Selection, Tag,

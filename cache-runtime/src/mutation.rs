@@ -9,9 +9,9 @@ mod transaction;
 
 pub(crate) use self::transaction::TransactionLog;
 pub use self::{
-    by_hand::Invalidate,
+    by_hand::{Invalidate, InvalidateTag},
     detach::{detached, invalidating_detached},
     invalidate_error::InvalidateError,
-    plan::{On, Plan, ScopeValues, invalidating},
+    plan::{On, Plan, ScopeValues, invalidating, tag_values},
     transaction::transaction,
 };

@@ -30,7 +30,7 @@ pub use self::{
     tier::{NearToo, SharedOnly},
 };
 pub(crate) use self::{
-    lookup::{NearAnswer, NearLookup, Origin},
+    lookup::{Kept, NearAnswer, NearLookup, Origin},
     watch::NearWatch,
 };
 use crate::{
@@ -98,9 +98,10 @@ struct MarkedStamp {
 }
 
 impl Validity {
-    /// The stamps, each with its mark.
-    fn marked(stamps: impl Iterator<Item = Stamp>, marks: &Marks) -> Box<[MarkedStamp]> {
-        let marks = marks.iter().cloned().map(Some).chain(std::iter::repeat(None));
+    /// The stamps, each with its mark: the first `marked` of them, as far as there are marks.
+    fn marked(stamps: impl Iterator<Item = Stamp>, marks: &Marks, marked: usize) -> Box<[MarkedStamp]> {
+        let marks = marks.iter().take(marked).cloned().map(Some);
+        let marks = marks.chain(std::iter::repeat(None));
         stamps
             .zip(marks)
             .map(|(stamp, mark)| MarkedStamp { stamp, mark })

@@ -1,12 +1,16 @@
 //! What makes a read valid: stamps, tickets, and the envelope's checks. [How and why](crate::manual::protocol).
 
 mod many;
+mod tags;
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-pub(crate) use self::many::read_many_sealed;
+pub(crate) use self::{
+    many::read_many_sealed,
+    tags::{stamps_of_tags, with_tags},
+};
 pub use crate::entry::{Envelope, Identity, Rejection};
 use crate::{
     entry::{EncodedValue, Meta, Sealing, Stamp, Ticket, Windows},
@@ -51,17 +55,25 @@ pub enum Reading {
 ///
 /// What the store's `read`, `create_stamps` or `is_held` returned.
 pub async fn read(store: &dyn Store, address: &Arc<Address>, identity: &Identity) -> Result<Reading, StoreError> {
-    read_sealed(store, address, identity, &Sealing::default()).await
+    read_sealed(store, address, None, identity, &Sealing::default()).await
 }
 
-/// As [`read`], of a cache that takes from entries what `sealing` says.
+/// As [`read`], of a cache that takes from entries what `sealing` says. `tagged` is the address with the tags that the entry is
+/// likely to have, if that is known.
 pub(crate) async fn read_sealed(
     store: &dyn Store,
     address: &Arc<Address>,
+    tagged: Option<&Arc<Address>>,
     identity: &Identity,
     sealing: &Sealing,
 ) -> Result<Reading, StoreError> {
-    let mut reading = read_entry(store, address, identity, sealing).await?;
+    let mut reading = if address.kinds().is_empty() {
+        let snapshot = store.read(address).await?;
+        read_entry(store, address, snapshot, identity, sealing).await?
+    } else {
+        // Boxed: most functions have no tags, and all have room for this.
+        Box::pin(tags::read_entry(store, address, tagged, identity, sealing)).await?
+    };
     // After the stamps were read or created, never before. A writer enters the hold first and removes the stamps second: so
     // it either removes those of this ticket yet, or is seen here.
     if let Reading::Miss { ticket, .. } | Reading::Stale { ticket, .. } = &mut reading
@@ -92,7 +104,13 @@ fn replaceable(reading: Reading) -> Reading {
 /// [`read`] that is a miss. `None` as for that.
 pub(crate) async fn ticket(store: &dyn Store, address: &Arc<Address>) -> Result<Option<Ticket>, StoreError> {
     let found = store.read_stamps(address).await?;
-    let ticket = complete(store, address, &found).await?;
+    let stamps = complete(store, address.stamps(), &found).await?;
+    let ticket = stamps.map(|stamps| Ticket::new(Arc::clone(address), stamps));
+    let ticket = if address.kinds().is_empty() {
+        ticket
+    } else {
+        tags::with_epochs(store, ticket).await?
+    };
     // After the stamps, as for a miss.
     let usable = ticket.is_some() && !is_held(store, address).await?;
     Ok(ticket.filter(|_| usable))
@@ -105,12 +123,13 @@ async fn is_held(store: &dyn Store, address: &Address) -> Result<bool, StoreErro
 async fn read_entry(
     store: &dyn Store,
     address: &Arc<Address>,
+    Snapshot { stamps, entry }: Snapshot,
     identity: &Identity,
     sealing: &Sealing,
 ) -> Result<Reading, StoreError> {
-    let Snapshot { stamps, entry } = store.read(address).await?;
     if stamps.contains(&None) {
-        let ticket = complete(store, address, &stamps).await?;
+        let ticket = complete(store, address.stamps(), &stamps).await?;
+        let ticket = ticket.map(|stamps| Ticket::new(Arc::clone(address), stamps));
         return Ok(unstamped(address, &stamps, entry, ticket, identity, sealing));
     }
     Ok(reading(
@@ -240,26 +259,23 @@ pub fn seal(
     Sealing::default().seal(meta, ticket.address().entry(), ticket.stamps(), &value)
 }
 
-/// Creates the missing stamps, if any are, before the load that will be stored under them.
+/// Creates the missing stamps, if any are, before the load that will be stored under them. `None` if one could not be had.
 async fn complete(
     store: &dyn Store,
-    address: &Arc<Address>,
+    keys: &[StampKey],
     found: &[Option<Stamp>],
-) -> Result<Option<Ticket>, StoreError> {
+) -> Result<Option<Vec<Stamp>>, StoreError> {
     let current: Option<Vec<Stamp>> = found.iter().copied().collect();
-    if let Some(current) = current {
-        return Ok(Some(Ticket::new(Arc::clone(address), current)));
+    if current.is_some() {
+        return Ok(current);
     }
-    let missing = address.stamps().iter().zip(found).filter(|(_, stamp)| stamp.is_none());
+    let missing = keys.iter().zip(found).filter(|(_, stamp)| stamp.is_none());
     let Some(created) = create(store, missing.map(|(key, _)| key)).await? else {
         return Ok(None);
     };
     let mut created = created.into_iter();
-    let stamps: Option<Vec<Stamp>> = found
-        .iter()
-        .map(|stamp| stamp.or_else(|| created.next().flatten()))
-        .collect();
-    Ok(stamps.map(|stamps| Ticket::new(Arc::clone(address), stamps)))
+    let stamps = found.iter().map(|stamp| stamp.or_else(|| created.next().flatten()));
+    Ok(stamps.collect())
 }
 
 /// Creates these stamps, unless they are there by now. `None` if the store has no memory for them.

@@ -41,5 +41,19 @@ cache_runtime::resources! {
     balance { ttl = 60, scope(account: u32) }
     balances { ttl = 60 }
     ledger { ttl = 60, scope(account: u32), crash_safe }
+    tag author: i64;
+    tag series: String;
+    tagged_page { ttl = "10m" }
+    near_page { ttl = "10m" }
+    checked_page { ttl = "10m" }
+    led_page { ttl = "10m" }
+    ahead_page { ttl = "10m" }
+    shared_page { ttl = "10m", tenant = shared }
+    quote { ttl = "10m", scope(symbol: String), soft, stale_while_revalidate = "1h" }
+    near_quote { ttl = "10m", soft, stale_while_revalidate = "1h" }
+    checked_quote { ttl = "10m", soft, stale_while_revalidate = "1h" }
+    led_quote { ttl = "10m", soft, stale_while_revalidate = "1h" }
+    firm_quote { ttl = "10m" }
+    group near_quotes = near_quote, checked_quote, led_quote;
     lagging { ttl = 60, crash_safe, settle = "2s" }
 }

@@ -13,4 +13,6 @@ mod nobody;
 mod protocol;
 mod reads_in_mutations;
 mod several_caches;
+mod soft;
+mod tags;
 mod transactions;

@@ -32,6 +32,7 @@ pub(crate) struct CachedArgs {
     pub(crate) independent: Slot<Vec<Ident>>,
     pub(crate) key: Slot<Vec<KeyExpr>>,
     pub(crate) scope: Slot<Vec<ScopeExpr>>,
+    pub(crate) tags: Slot<Vec<ScopeExpr>>,
     pub(crate) tenant: Slot<Expr>,
     pub(crate) cache: Slot<Expr>,
     pub(crate) when: Slot<Expr>,
@@ -62,6 +63,9 @@ impl CachedArgs {
         }),
         ("key", |args, option| option.list(&mut args.key, "key(filter.page)")),
         ("scope", |args, option| option.list(&mut args.scope, "scope(company)")),
+        ("tags", |args, option| {
+            option.list(&mut args.tags, "tags(author = result.authors)");
+        }),
         ("tenant", |args, option| {
             option.assign(&mut args.tenant, "tenant = claims.tenant");
         }),
@@ -132,6 +136,7 @@ impl CachedArgs {
             independent: Slot::Absent,
             key: Slot::Absent,
             scope: Slot::Absent,
+            tags: Slot::Absent,
             tenant: Slot::Absent,
             cache: Slot::Absent,
             when: Slot::Absent,

@@ -5,17 +5,22 @@ use syn::{
     Expr, LitStr, Path, Token,
     ext::IdentExt,
     parse::{Parse, ParseStream},
+    punctuated::Punctuated,
     token,
 };
 
 use super::{
     Reference,
     options::{Opt, OptionTable, ScopeExpr, Slot, in_parentheses, read_all, separated},
+    reference::resource_ident,
 };
 use crate::diag::Errors;
 
 /// The word for the condition of a target. No scope is called so.
 pub(crate) const WHEN: &str = "when";
+
+/// The word for a tag.
+const TAG: &str = "tag";
 
 /// What stands in `#[invalidates(...)]`.
 pub(crate) struct InvalidatesArgs {
@@ -37,6 +42,8 @@ pub(crate) struct TargetArg {
     pub(crate) scopes: Vec<ScopeExpr>,
     /// `when = condition` beside the scope values.
     pub(crate) when: Option<Expr>,
+    /// Whether it is a tag: then the reference is its kind, and so is the name of its one scope.
+    pub(crate) is_tag: bool,
 }
 
 /// When the invalidation happens.
@@ -111,6 +118,10 @@ fn is_option(input: ParseStream<'_>) -> bool {
 
 fn target(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<TargetArg> {
     let word = input.fork().parse::<Ident>();
+    if word.as_ref().is_ok_and(|word| word == TAG) && input.peek2(token::Paren) {
+        input.parse::<Ident>()?;
+        return tag(input, errors);
+    }
     if let Ok(word) = word.as_ref()
         && (word == "scope" || word == "key" || word == "skip")
         && input.peek2(token::Paren)
@@ -128,6 +139,54 @@ fn target(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<TargetArg>
     } else {
         Vec::new()
     };
+    let (scopes, when) = without_condition(values, errors);
+    Ok(TargetArg {
+        reference,
+        scopes,
+        when,
+        is_tag: false,
+    })
+}
+
+/// Reads what stands after `tag`: `("kind", value)` or `(kind = value)`.
+fn tag(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<TargetArg> {
+    let refuse = |span| {
+        syn::Error::new(
+            span,
+            "a tag has a kind and a value\nhelp: write `tag(\"author\", id)`, or `tag(author = id)`",
+        )
+    };
+    let content;
+    let parentheses = syn::parenthesized!(content in input);
+    let mut given = Vec::new();
+    if let Ok(kind) = content.parse::<LitStr>() {
+        let name = resource_ident(&kind.value(), kind.span()).map_err(|_| refuse(kind.span()))?;
+        content.parse::<Token![,]>().map_err(|_| refuse(kind.span()))?;
+        let value = Some(content.parse()?);
+        given.push(ScopeExpr { name, value });
+        if !content.is_empty() {
+            content.parse::<Token![,]>()?;
+        }
+    }
+    given.extend(Punctuated::<ScopeExpr, Token![,]>::parse_terminated(&content)?);
+    let (values, when) = without_condition(given, errors);
+    match values.as_slice() {
+        [ScopeExpr { name, .. }] => Ok(TargetArg {
+            reference: Reference::Word(name.clone()),
+            scopes: values,
+            when,
+            is_tag: true,
+        }),
+        [] => Err(refuse(parentheses.span.join())),
+        [_, second, ..] => Err(syn::Error::new(
+            second.name.span(),
+            "this is a second tag\nhelp: write a `tag(...)` for each",
+        )),
+    }
+}
+
+/// The values but for `when`, and that.
+fn without_condition(values: Vec<ScopeExpr>, errors: &mut Errors) -> (Vec<ScopeExpr>, Option<Expr>) {
     let (conditions, scopes): (Vec<_>, Vec<_>) = values.into_iter().partition(|value| value.name == WHEN);
     let mut when = None;
     for ScopeExpr { name, value } in conditions {
@@ -140,11 +199,7 @@ fn target(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<TargetArg>
             Some(condition) => when = Some(condition),
         }
     }
-    Ok(TargetArg {
-        reference,
-        scopes,
-        when,
-    })
+    (scopes, when)
 }
 
 fn on(input: ParseStream<'_>) -> syn::Result<OnArg> {

@@ -99,7 +99,7 @@ impl ResourcesArgs {
             while !input.is_empty() {
                 match declaration(input, errors) {
                     Ok(Item::Declaration(declaration)) => declarations.push(declaration),
-                    Ok(Item::Tag(tag)) => tags.push(tag),
+                    Ok(Item::Tag(tag)) => tags.push(*tag),
                     Err(error) => {
                         errors.push(error);
                         skip_declaration(input);
@@ -116,11 +116,10 @@ impl ResourcesArgs {
 }
 
 /// What is declared, in whatever order.
-#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 enum Item {
     Declaration(Declaration),
     /// With names of its own: a tag may be called like a resource.
-    Tag(TagArgs),
+    Tag(Box<TagArgs>),
 }
 
 /// Reads `crate = path;`, which stands before the declarations.
@@ -224,7 +223,7 @@ fn declaration(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Item>
         return group(docs, input).map(Declaration::Group).map(Item::Declaration);
     }
     if name == "tag" && !input.peek(token::Brace) {
-        return tag(docs, input).map(Item::Tag);
+        return tag(docs, input).map(Box::new).map(Item::Tag);
     }
     if !input.peek(token::Brace) {
         return Err(syn::Error::new(

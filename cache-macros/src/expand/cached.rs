@@ -5,13 +5,16 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{
-    check, each, future, given, local, nested_split, nobody, optional_cache,
+    check, each, future, given, given_tags, local, nested_split, nobody, optional_cache,
     owned::{Luggage, closure},
     policies, quiet_use, scope_type,
 };
 use crate::{
     duration::DurationExpr,
-    model::{BinaryCodec, Cached, Handle, HardTimeout, KeyPart, KeyPartKind, Loading, Near, Tenant, UserArgument},
+    model::{
+        BinaryCodec, Cached, Handle, HardTimeout, KeyPart, KeyPartKind, Loading, Near, TagValues, Tags, Tenant,
+        UserArgument,
+    },
     paths::{private, private_item, quiet, quiet_item},
     uses::{mentions, unraw},
 };
@@ -118,7 +121,7 @@ fn run(model: &Cached, call: &Ident, block: &TokenStream) -> TokenStream {
 
 /// Whether the load is more than a body and an `unless`.
 const fn needs_terms(model: &Cached) -> bool {
-    model.lifetime.is_some() || model.cache_err.is_some() || model.hard_timeout.is_some()
+    model.lifetime.is_some() || model.cache_err.is_some() || model.hard_timeout.is_some() || model.tags.is_some()
 }
 
 /// What is stored of a load, and for how long.
@@ -134,6 +137,10 @@ fn terms(model: &Cached, split: &TokenStream, unless: &TokenStream) -> TokenStre
             terms.extend(quote!(.#method(#given)));
         }
     }
+    if let Some(tags) = &model.tags {
+        let tags = tags_of_result(tags);
+        terms.extend(quote!(.tags(#tags)));
+    }
     match model.hard_timeout {
         None => terms,
         Some(HardTimeout::Given(at)) => {
@@ -145,6 +152,28 @@ fn terms(model: &Cached, split: &TokenStream, unless: &TokenStream) -> TokenStre
             quote_spanned!(quiet(at)=> #timeout::<{ __CACHE_RESOURCE.__has_hard_timeout() }>::given(#terms))
         }
     }
+}
+
+/// A closure that gives each kind of tags with its values. What is of the arguments is known before the body takes them.
+fn tags_of_result(Tags { given, result }: &Tags) -> TokenStream {
+    let mut known = TokenStream::new();
+    let values: Vec<TokenStream> = (0..)
+        .zip(given)
+        .map(|(i, values)| {
+            let (TagValues::OnEntry(tag) | TagValues::FromResult(tag)) = values;
+            let kind = unraw(&tag.name);
+            let given = given_tags(tag, &tag_alias(i));
+            if let TagValues::FromResult(_) = values {
+                return quote!(.of(#kind, #given));
+            }
+            let name = format_ident!("__cache_tags_{i}", span = Span::mixed_site());
+            known.extend(quote!(let #name = #given;));
+            quote!(.of(#kind, #name))
+        })
+        .collect();
+    let result = result.as_ref().map_or_else(|| quote!(_), ToTokens::to_token_stream);
+    let private = private();
+    quote!({ #known move |#result| <#private::GivenTags as ::core::default::Default>::default()#(#values)* })
 }
 
 /// The constants of the function, and the checks of what only the declaration knows.
@@ -159,8 +188,17 @@ fn site(model: &Cached, text: u64) -> TokenStream {
         near,
         lease,
         codec,
+        tags,
         ..
     } = model;
+    let tags = tags.iter().flat_map(|tags| &tags.given);
+    let (tag_types, kinds): (Vec<_>, Vec<_>) = (0..)
+        .zip(tags)
+        .map(|(i, TagValues::OnEntry(tag) | TagValues::FromResult(tag))| {
+            (scope_type(tag, &tag_alias(i)), unraw(&tag.name))
+        })
+        .unzip();
+    let tags = (!kinds.is_empty()).then(|| quote!(.tags(&[#(#kinds),*])));
     let near = near.map(|near| {
         let coherence = match near {
             Near::Tracked => quote!(Tracked),
@@ -204,6 +242,7 @@ fn site(model: &Cached, text: u64) -> TokenStream {
     quote! {
         const __CACHE_RESOURCE: &#resource_type = #resource;
         #(#scope_types)*
+        #(#tag_types)*
         #missing
         #(#surplus)*
         #checks
@@ -219,7 +258,7 @@ fn site(model: &Cached, text: u64) -> TokenStream {
                 ::core::concat!(::core::file!(), ":", ::core::line!(), ":", ::core::column!()),
                 #text,
             ),
-        )#near #lease #codec #policies;
+        )#near #lease #codec #policies #tags;
     }
 }
 
@@ -347,6 +386,10 @@ pub(super) fn tenant_of(tenant: &Tenant, on: &TokenStream, local: &Ident) -> Tok
     let Tenant { cfg, value, span } = tenant;
     let value = quote_spanned!(*span=> &#value);
     quote!(#(#cfg)* #on::tenant(&mut #local, #value);)
+}
+
+fn tag_alias(i: usize) -> Ident {
+    format_ident!("__CacheTag{i}")
 }
 
 fn scope_alias(i: usize) -> Ident {

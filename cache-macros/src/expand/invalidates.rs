@@ -5,7 +5,8 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{
-    async_block, cached::tenant_of, check, future, given, local, nobody, optional_cache, quiet_use, scope_type, split,
+    async_block, cached::tenant_of, check, future, given, given_tags, local, nobody, optional_cache, quiet_use,
+    scope_type, split,
 };
 use crate::{
     args::OnArg,
@@ -69,9 +70,12 @@ pub(crate) fn invalidates(model: &Invalidates, block: &TokenStream) -> TokenStre
             from_result.push(values);
         } else {
             let values = target.scopes.iter().map(|scope| match scope {
-                TargetScope::OnEntry(scope) | TargetScope::FromResult(scope) => pair(scope, &scope_value(i, scope)),
+                TargetScope::OnEntry(scope) | TargetScope::FromResult(scope) => {
+                    part(target, scope, &value(i, target, scope))
+                }
             });
-            let statement = quote!(#plan_type::target(&mut #plan, #name, ::std::vec![#(#values),*]););
+            let values = all_of(target, &values.collect::<Vec<_>>());
+            let statement = quote!(#plan_type::target(&mut #plan, #name, #values););
             statements.push(match &target.when {
                 None => statement,
                 Some(when) => {
@@ -143,12 +147,16 @@ fn constant(i: usize, target: &Target) -> TokenStream {
         span,
         when: _,
         scopes,
+        is_tag,
     } = target;
     let name = constant_name(i, *span);
     let checks = scopes.iter().map(|scope| {
         let (TargetScope::OnEntry(scope) | TargetScope::FromResult(scope)) = scope;
         let alias = scope_alias(i, scope);
         let alias_item = scope_type(scope, &alias);
+        if *is_tag {
+            return alias_item;
+        }
         let (scope, at) = (unraw(&scope.name), scope.name.span());
         let name = constant_name(i, at);
         let check = check(at, &[&alias], &quote_spanned!(at=> #name.__require_scope(#scope)));
@@ -185,18 +193,18 @@ impl FromResult {
         });
         for scope in &target.scopes {
             match scope {
-                TargetScope::FromResult(scope) => pairs.push(pair(scope, &scope_value(i, scope))),
+                TargetScope::FromResult(scope) => pairs.push(part(target, scope, &value(i, target, scope))),
                 TargetScope::OnEntry(scope) => {
                     let known = format_ident!("__cache_scope_{i}_{}", scope.name, span = Span::mixed_site());
-                    let value = scope_value(i, scope);
+                    let value = value(i, target, scope);
                     on_entry.extend(match &when_known {
                         None => quote!(let #known = #value;),
                         Some(when) => {
-                            quote!(let #known = if #when { #value } else { ::std::string::String::new() };)
+                            quote!(let #known = if #when { #value } else { ::core::default::Default::default() };)
                         }
                     });
-                    pairs.push(pair(scope, &quote!(#known)));
-                    known_pairs.push(pair(scope, &quote!(::core::clone::Clone::clone(&#known))));
+                    pairs.push(part(target, scope, &quote!(#known)));
+                    known_pairs.push(part(target, scope, &quote!(::core::clone::Clone::clone(&#known))));
                 }
             }
         }
@@ -204,7 +212,7 @@ impl FromResult {
             // Without a result the whole of the resources is meant.
             known_pairs.clear();
         }
-        let values = quote!(::std::vec![#(#pairs),*]);
+        let values = all_of(target, &pairs);
         let some = quote!(::core::option::Option::Some(#values));
         let none = quote!(::core::option::Option::None);
         let values = match (&target.when, &when_known) {
@@ -218,15 +226,38 @@ impl FromResult {
         Self {
             on_entry,
             when: when_known.map_or_else(|| quote!(true), |known| quote!(#known)),
-            otherwise: quote!(::std::vec![#(#known_pairs),*]),
+            otherwise: all_of(target, &known_pairs),
             values,
         }
     }
 }
 
-fn pair(scope: &Scope, value: &TokenStream) -> TokenStream {
+/// The values of a target: a list of its parts, or of a tag its one part, which is a list.
+fn all_of(target: &Target, parts: &[TokenStream]) -> TokenStream {
+    if target.is_tag && !parts.is_empty() {
+        quote!(#(#parts)*)
+    } else {
+        quote!(::std::vec![#(#parts),*])
+    }
+}
+
+/// A scope with its value; of a tag the values.
+fn part(target: &Target, scope: &Scope, value: &TokenStream) -> TokenStream {
+    if target.is_tag {
+        return value.clone();
+    }
     let name = unraw(&scope.name);
     quote!((#name, #value))
+}
+
+fn value(i: usize, target: &Target, scope: &Scope) -> TokenStream {
+    if target.is_tag {
+        let private = private();
+        let (kind, given) = (unraw(&scope.name), given_tags(scope, &scope_alias(i, scope)));
+        quote!(#private::tag_values(#kind, #given))
+    } else {
+        scope_value(i, scope)
+    }
 }
 
 fn scope_value(i: usize, scope: &Scope) -> TokenStream {

@@ -7,17 +7,23 @@ use syn::{Expr, Type, spanned::Spanned};
 use super::{
     TENANT_ARGUMENT, adapted, check_scopes,
     each::each,
+    known::Known,
     no_argument, owned,
     policies::{demands, hard_timeout, named, outliving, policies, return_demands},
     scopes, tenant,
 };
 use crate::{
-    args::{CachedArgs, CodecArg, CodecName, KeyExpr, NearArg, Reference, Slot, TtlArg},
+    args::{CachedArgs, CodecArg, CodecName, KeyExpr, NearArg, Reference, ScopeExpr, Slot, TtlArg},
     diag::Errors,
     function::{Argument, Function},
-    model::{BinaryCodec, Cached, Closure, Each, Handle, KeyPart, KeyPartKind, Loading, Near, UserArgument},
+    model::{
+        BinaryCodec, Cached, Closure, Each, Handle, KeyPart, KeyPartKind, Loading, Near, TagValues, Tags, UserArgument,
+    },
     uses::{compact, fields, has_ident, mentions, unraw, uses},
 };
+
+/// Each is one more stamp for every read, and 16 epochs for every miss.
+const MOST_KINDS: usize = 4;
 
 /// Arguments that say who is asking. They are left out of the key, and so the body must not look at them.
 const USER_ARGUMENTS: [&str; 2] = ["username", "current_user"];
@@ -83,6 +89,7 @@ pub(crate) fn cached(args: &CachedArgs, function: &Function, errors: &mut Errors
         tenant: tenant(&args.tenant, function),
         cache: args.cache.value().map(|cache| function.adapt_operand(cache)),
         scopes: scopes(args.scope.values(), reference, function),
+        tags: tags(args, reference, function, errors),
         key,
         handles: handles(args, function),
         user_arguments: function
@@ -97,6 +104,45 @@ pub(crate) fn cached(args: &CachedArgs, function: &Function, errors: &mut Errors
         each,
         output: function.output.clone(),
     })
+}
+
+/// The tags of results, each kind once.
+fn tags(args: &CachedArgs, reference: &Reference, function: &Function, errors: &mut Errors) -> Option<Tags> {
+    let given = args.tags.value()?;
+    for (i, ScopeExpr { name, value }) in given.iter().enumerate() {
+        if given[..i].iter().any(|earlier| earlier.name == *name) {
+            let text = format!("tags of the kind `{name}` are given twice\nhelp: keep one of the two, with all values");
+            errors.at(name.span(), text);
+        } else if value.is_none() && function.argument(name).is_none() {
+            let text = no_argument(name, function);
+            let text = format!("{text}\nhelp: write `{name} = result....` to take the values from the result");
+            errors.at(name.span(), text);
+        }
+    }
+    if given.len() > MOST_KINDS {
+        errors.at(
+            given[MOST_KINDS].name.span(),
+            format!("a function finds tags of at most {MOST_KINDS} kinds\nhelp: keep those that are invalidated on their own"),
+        );
+    }
+    let mut result = None;
+    let mut known = Known {
+        function,
+        result: &mut result,
+        errors,
+    };
+    let given = super::tags(given, reference, function)
+        .into_iter()
+        .filter_map(|tag| {
+            let from_result = known.looks_at_result(&tag.value, tag.span)?;
+            Some(if from_result {
+                TagValues::FromResult(tag)
+            } else {
+                TagValues::OnEntry(tag)
+            })
+        })
+        .collect();
+    Some(Tags { given, result })
 }
 
 fn loading(args: &CachedArgs, function: &Function, errors: &mut Errors) -> Loading {

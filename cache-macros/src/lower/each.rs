@@ -147,6 +147,12 @@ fn check_options(args: &CachedArgs, errors: &mut Errors) {
             "with `each` an error is that of all ids of a call, and is stored for none of them\nhelp: leave out `cache_err`",
         );
     }
+    if let Some(tag) = args.tags.values().first() {
+        errors.at(
+            tag.name.span(),
+            "with `each` an entry is of one id, and has no tags\nhelp: leave out `each`, or `tags`",
+        );
+    }
     for (option, key) in of_one_load(args) {
         errors.at(
             key,

@@ -2,22 +2,18 @@
 
 mod detached;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::{Expr, spanned::Spanned};
 
-use super::{check_scopes, scopes, tenant};
+use super::{check_scopes, known::Known, scopes, tags, tenant};
 use crate::{
     args::{InvalidatesArgs, OnArg, Reference, ScopeExpr, TargetArg},
     diag::Errors,
     function::Function,
-    model::{Condition, Invalidates, Scope, Target, TargetScope},
+    model::{Invalidates, Target, TargetScope},
     paths::private_item,
-    uses::{compact, mentions, uses},
+    uses::{compact, unraw},
 };
-
-/// The word for the value after success.
-const RESULT: &str = "result";
 
 /// What `args` mean for `function`.
 pub(crate) fn invalidates(args: &InvalidatesArgs, function: &Function, errors: &mut Errors) -> Invalidates {
@@ -33,7 +29,7 @@ pub(crate) fn invalidates(args: &InvalidatesArgs, function: &Function, errors: &
     let mut targets = Vec::new();
     for target in &args.targets {
         check_scopes(&target.scopes, function, None, errors);
-        let Some(selection) = errors.keep(selection(&target.reference)) else {
+        let Some(selection) = errors.keep(selection(target)) else {
             continue;
         };
         let mut known = Known {
@@ -42,7 +38,8 @@ pub(crate) fn invalidates(args: &InvalidatesArgs, function: &Function, errors: &
             errors,
         };
         let when = target.when.as_ref().and_then(|when| known.condition(when));
-        let scopes: Vec<TargetScope> = scopes(&target.scopes, &target.reference, function)
+        let of = if target.is_tag { tags } else { scopes };
+        let scopes: Vec<TargetScope> = of(&target.scopes, &target.reference, function)
             .into_iter()
             .filter_map(|scope| known.scope(scope))
             .collect();
@@ -59,6 +56,7 @@ pub(crate) fn invalidates(args: &InvalidatesArgs, function: &Function, errors: &
             span: target.reference.span(),
             when,
             scopes,
+            is_tag: target.is_tag,
         });
     }
     Invalidates {
@@ -74,9 +72,14 @@ pub(crate) fn invalidates(args: &InvalidatesArgs, function: &Function, errors: &
     }
 }
 
-fn selection(reference: &Reference) -> syn::Result<TokenStream> {
+fn selection(target: &TargetArg) -> syn::Result<TokenStream> {
+    let reference = &target.reference;
     let span = reference.span();
     let selection = private_item("Selection", span);
+    if let (Reference::Word(kind), true) = (reference, target.is_tag) {
+        let kind = unraw(kind);
+        return Ok(quote_spanned!(span=> #selection::Tags(#kind)));
+    }
     if let Some(pattern) = reference.pattern() {
         let text = pattern.value();
         if text
@@ -95,68 +98,6 @@ fn selection(reference: &Reference) -> syn::Result<TokenStream> {
     }
     let item = reference.item()?;
     Ok(quote_spanned!(span=> #item.__selection()))
-}
-
-/// Sorts expressions by what they look at: `result`, or the arguments.
-struct Known<'a> {
-    function: &'a Function,
-    /// The word `result` as it was written first.
-    result: &'a mut Option<Ident>,
-    errors: &'a mut Errors,
-}
-
-impl Known<'_> {
-    fn scope(&mut self, scope: Scope) -> Option<TargetScope> {
-        let from_result = self.looks_at_result(&scope.value, scope.span)?;
-        Some(if from_result {
-            TargetScope::FromResult(scope)
-        } else {
-            TargetScope::OnEntry(scope)
-        })
-    }
-
-    fn condition(&mut self, when: &Expr) -> Option<Condition> {
-        let value = self.function.adapt(when);
-        let from_result = self.looks_at_result(&value, when.span())?;
-        Some(Condition {
-            value,
-            span: when.span(),
-            from_result,
-        })
-    }
-
-    /// `None` for what looks at both.
-    fn looks_at_result(&mut self, value: &TokenStream, span: Span) -> Option<bool> {
-        let Some(word) = uses(value, RESULT).into_iter().next() else {
-            return Some(false);
-        };
-        let arguments = &self.function.arguments;
-        if arguments.iter().any(|argument| argument.ident == RESULT) {
-            self.errors.at(
-                span,
-                "`result` is an argument of this function and also the word for what it returns\nhelp: rename the argument",
-            );
-            return None;
-        }
-        let names = arguments.iter().map(|argument| argument.ident.to_string());
-        let argument = names
-            .chain(["self".into(), "__self".into()])
-            .find(|name| mentions(value, name));
-        if let Some(argument) = argument {
-            let argument = argument.trim_start_matches("__");
-            self.errors.at(
-                span,
-                format!(
-                    "this looks both at `result`, which is known after the body, and at `{argument}`, which the body has \
-                     taken by then\nhelp: use the one or the other, or return what is needed"
-                ),
-            );
-            return None;
-        }
-        // The closure that sees the result binds the word as it was written.
-        self.result.get_or_insert_with(|| Ident::new(RESULT, word));
-        Some(true)
-    }
 }
 
 /// The target in one spelling, to find it again.

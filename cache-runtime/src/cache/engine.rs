@@ -26,7 +26,9 @@ use super::{
     upstream::Upstream,
 };
 use crate::{
-    entry::{Codec, EncodeError, EncodedValue, Fidelity, Identity, Meta, Rejection, Stamp, Ticket},
+    entry::{
+        Codec, EncodeError, EncodedValue, EntryTag, Fidelity, FoundTags, Identity, Meta, Rejection, Stamp, Ticket,
+    },
     invalidation::{Journal, Repeats},
     key::{Address, Namespace, recent::RecentCalls},
     loads::{Flights, LoadLimiter},
@@ -139,10 +141,17 @@ impl Engine {
     }
 
     /// Asks the store for an entry. `None` if it is not to be asked now, or does not answer in time.
-    pub(crate) async fn read(&self, address: &Arc<Address>, identity: &Identity) -> Option<Reading> {
+    ///
+    /// `tagged` is the address with the tags that the entry is likely to have, if that is known.
+    pub(crate) async fn read(
+        &self,
+        address: &Arc<Address>,
+        tagged: Option<&Arc<Address>>,
+        identity: &Identity,
+    ) -> Option<Reading> {
         let store = self.store_for(address)?;
         let sealing = &self.settings.sealing;
-        let reading = pin!(protocol::read_sealed(&**store, address, identity, sealing));
+        let reading = pin!(protocol::read_sealed(&**store, address, tagged, identity, sealing));
         let reading = self.current(&**store, reading).await?;
         self.note_rejected(address, &reading);
         Some(reading)
@@ -201,7 +210,7 @@ impl Engine {
     /// The store, if what depends on these stamps may be read from it now.
     fn store_for(&self, address: &Address) -> Option<&Arc<dyn Store>> {
         let store = self.trusted_store()?;
-        (!self.removals.journal.blocks(address.stamps())).then_some(store)
+        (!self.removals.block(address)).then_some(store)
     }
 
     /// What was read, if it is current: of a store that has everything that was acknowledged. What reads is pinned where it is
@@ -299,6 +308,48 @@ impl Engine {
             &self.counters.failed_fills
         };
         counter.add(count);
+    }
+
+    /// As [`fill`](Self::fill), of a load that has found these tags. Returns the address with them and the stamps that it was stored
+    /// under, if it was: not if one of them was invalidated since the load began.
+    pub(crate) async fn fill_tagged(
+        &self,
+        ticket: &Ticket,
+        meta: Meta,
+        value: &EncodedValue,
+        tags: &FoundTags,
+    ) -> Option<(Arc<Address>, Vec<Stamp>)> {
+        let store = self.store()?;
+        let sealing = &self.settings.sealing;
+        let filling = async {
+            let Some((address, stamps)) = protocol::stamps_of_tags(&**store, ticket, tags).await? else {
+                return Ok(None);
+            };
+            let named = tags.iter().zip(&stamps).map(|((kind, value), stamp)| EntryTag {
+                kind,
+                value,
+                stamp: *stamp,
+            });
+            let named: Vec<_> = named.collect();
+            let Some(entry) = sealing.seal_tagged(meta, address.entry(), ticket.stamps(), &named, value) else {
+                return Ok(None);
+            };
+            store.fill(ticket, entry, meta.kept()).await?;
+            Ok(Some((address, stamps)))
+        };
+        let fits = value.len() <= sealing.max_value_size && !meta.ttl.is_zero();
+        let filled = if fits {
+            self.upstream.fill(filling).await.ok().flatten()
+        } else {
+            None
+        };
+        let counter = if filled.is_some() {
+            &self.counters.fills
+        } else {
+            &self.counters.failed_fills
+        };
+        counter.add(1);
+        filled
     }
 
     /// A call names this tenant (escaped).

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::{
     invalidation::{Journal, Position, Repeats},
-    key::StampKey,
+    key::{Address, StampKey},
     loads::Flights,
     near::Near,
     store::StampWatcher as _,
@@ -27,6 +27,15 @@ impl Removals {
         self.near.void(stamps);
         self.flights.detach(stamps);
         position
+    }
+
+    /// Whether what depends on these stamps is not to be read: the removal of one of them is not acknowledged yet, or that of a tag of
+    /// a kind that its loads find.
+    pub(crate) fn block(&self, address: &Address) -> bool {
+        if self.journal.is_empty() {
+            return false;
+        }
+        self.journal.blocks(address.stamps()) || address.epochs().any(|epoch| self.journal.blocks(&[epoch]))
     }
 
     /// Writes the removal of all stamps down.

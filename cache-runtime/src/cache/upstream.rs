@@ -118,7 +118,7 @@ impl Upstream {
     }
 
     /// Fills within the deadline of fills.
-    pub(crate) async fn fill(&self, filling: impl Future<Output = Result<(), StoreError>>) -> Result<(), StoreError> {
+    pub(crate) async fn fill<T>(&self, filling: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         let filled = within(self.fill_timeout, "a fill", filling).await;
         if let Err(error) = &filled
             // Unlike a read, a slow fill may be the entry's own fault: it is large.

@@ -15,7 +15,7 @@ use crate::{
         Address, Namespace, SHARED_TENANT, ScopeValue, UNSHOWN,
         canonical::{self, CanonicalError},
         escape,
-        recent::KnownCall,
+        recent::{KnownCall, LastTags},
         scope_value,
     },
     resource::Tenancy,
@@ -102,7 +102,9 @@ impl Arguments {
                 canonical::hash12(&[&self.json[..], &[0], &own, exact.unwrap_or_default()].concat())
             }
         };
+        let kinds = site.kinds().iter().map(|kind| namespace.kind(&self.tenant, kind));
         Address::from_escaped(namespace, &self.tenant, resource.name(), &self.scopes, digits(&hash))
+            .with_kinds(kinds)
             .with_soft_stamps(resource.is_soft())
             .with_holds(resource.is_crash_safe())
     }
@@ -142,6 +144,7 @@ pub(crate) fn known_call(
     let address = arguments.address(site, namespace, own, exact);
     KnownCall {
         has_own_key,
+        tags: LastTags::default(),
         refreshes: Gate::default(),
         fingerprint: identity::fingerprint(&address, exact.bytes()),
         address: Arc::new(address),

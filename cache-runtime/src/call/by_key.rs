@@ -17,7 +17,7 @@ impl Cache {
     /// does not answer in time, or if a tenant is required and missing.
     pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
         let (address, identity) = self.locate::<T>(key)?;
-        match self.engine.read(&address, &identity).await? {
+        match self.engine.read(&address, None, &identity).await? {
             Reading::Hit { envelope, .. } => envelope.decode().ok(),
             Reading::Stale { .. } | Reading::Miss { .. } => None,
         }
@@ -43,7 +43,7 @@ impl Cache {
 
     async fn try_set<T: Serialize + DeserializeOwned>(&self, key: &str, value: &T, ttl: Duration) -> Option<bool> {
         let (address, identity) = self.locate::<T>(key)?;
-        let ticket = match self.engine.read(&address, &identity).await? {
+        let ticket = match self.engine.read(&address, None, &identity).await? {
             Reading::Hit { ticket, .. } => ticket,
             Reading::Stale { ticket, .. } | Reading::Miss { ticket, .. } => ticket?,
         };

@@ -38,12 +38,14 @@ where
     N: Tier<ValueOf<R, T>>,
     F: Future<Output = R>,
 {
+    if let Some(answer) = near_answer::<R, T, N>(&call) {
+        return answer;
+    }
     // Nothing is awaited inside of these matches: what is matched would have room in every call.
     let mut lookup = 'lookup: {
         let uncached = match begin::<R, T, N, F>(call) {
-            Begun::Answered(answer) => return answer,
-            Begun::Lookup(lookup) => break 'lookup lookup,
-            Begun::Uncached(call) => call,
+            Ok(lookup) => break 'lookup lookup,
+            Err(uncached) => uncached,
         };
         uncached.before_load().await;
         return body.await;
@@ -89,14 +91,16 @@ where
     P: FnOnce() -> (T, F),
     F: Future<Output = R> + Send + 'static,
 {
+    if let Some(answer) = near_answer::<R, T, N>(&call) {
+        return answer;
+    }
     let mut lookup = match begin::<R, T, N, F>(call) {
-        Begun::Answered(answer) => return answer,
-        Begun::Uncached(call) => {
-            call.before_load().await;
+        Ok(lookup) => lookup,
+        Err(uncached) => {
+            uncached.before_load().await;
             let (_, body) = prepare();
             return body.await;
         }
-        Begun::Lookup(lookup) => lookup,
     };
     let ticket = match lookup.answer::<R, T, N>().await {
         Answer::Hit(answer, outcome) => {
@@ -105,8 +109,10 @@ where
         }
         Answer::Early(answer, ticket) => {
             lookup.report(Outcome::Hit);
-            let replacement = lookup.replacement(Some(&ticket));
-            lookup.refresh::<R, T, N, F>(replacement, Some(ticket), prepare);
+            // Boxed: most hits have no room for this.
+            let ticket = Box::pin(lookup.ticket_of_hit(ticket)).await;
+            let replacement = lookup.replacement(ticket.as_ref());
+            lookup.refresh::<R, T, N, F>(replacement, ticket, prepare);
             return answer;
         }
         Answer::Stale(stale, ticket) => {
@@ -137,15 +143,6 @@ where
     lookup.load_alone::<R, T, N, F>(terms, ticket, body.as_mut()).await
 }
 
-/// How far a call comes without the store.
-enum Begun<R> {
-    /// The near cache answers.
-    Answered(R),
-    /// The cache has nothing to do with it, if there is one.
-    Uncached(UncachedCall),
-    Lookup(Lookup),
-}
-
 /// A call whose body runs, unless the task only looks what is there.
 struct UncachedCall {
     cache: Option<Cache>,
@@ -165,17 +162,26 @@ impl UncachedCall {
     }
 }
 
-fn begin<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>, F>(call: Call) -> Begun<R> {
+/// What the near cache answers. Apart, and looked at first: it is all that most calls of such a function need.
+#[inline]
+fn near_answer<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(call: &Call) -> Option<R> {
+    let value = N::restore(call.near_entry()?.value())?;
     let resource = call.resource();
-    if let Some(value) = call.near_entry().and_then(|entry| N::restore(entry.value())) {
-        let record = CallRecord::begin(resource);
-        if let Some((record, remaining)) = record.as_ref().zip(call.near_remaining()) {
-            record.is_fresh(Freshness::Fresh(remaining));
-        }
-        report(call.engine(), resource, None, Outcome::NearHit, None, record.as_ref());
-        return Begun::Answered(T::Split::restore(value));
+    let record = CallRecord::begin(resource);
+    // The clock is looked at for who asks.
+    if let Some(record) = &record
+        && let Some(remaining) = call.near_remaining()
+    {
+        record.is_fresh(Freshness::Fresh(remaining));
     }
-    let uncached = |cache, mode| Begun::Uncached(UncachedCall { cache, resource, mode });
+    report(call.engine(), resource, None, Outcome::NearHit, None, record.as_ref());
+    Some(T::Split::restore(value))
+}
+
+/// A call that the near cache does not answer, if it is to be cached.
+fn begin<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>, F>(call: Call) -> Result<Lookup, UncachedCall> {
+    let resource = call.resource();
+    let uncached = |cache, mode| Err(UncachedCall { cache, resource, mode });
     let mut call = match call.into_cacheable() {
         Ok(call) => call,
         Err((cache, mode)) => {
@@ -190,7 +196,7 @@ fn begin<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>, F>(call: Call) -> Begun<R> 
     if results.is_given_up() {
         return uncached(Some(call.cache), call.mode);
     }
-    Begun::Lookup(Lookup {
+    Ok(Lookup {
         near: call.near.take(),
         began: call.cache.engine.flights.now(),
         call,

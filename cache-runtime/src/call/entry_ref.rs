@@ -13,6 +13,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct EntryRef {
     pub(super) address: Arc<Address>,
+    /// The same with the tags that the entry had last, if that is known.
+    pub(super) tagged: Option<Arc<Address>>,
     pub(super) identity: Identity,
     /// When the entry was stored that is to be replaced although its time is not over: it is none.
     pub(super) replaced: Option<u64>,
@@ -42,7 +44,12 @@ pub(super) struct StaleEntry {
 impl EntryRef {
     /// Asks the store for the entry.
     pub(super) async fn read(&self, engine: &Engine) -> StoreAnswer {
-        self.answer(engine.read(&self.address, &self.identity).await)
+        self.answer(engine.read(&self.address, self.tagged.as_ref(), &self.identity).await)
+    }
+
+    /// The address to ask for.
+    pub(super) fn asked(&self) -> &Arc<Address> {
+        self.tagged.as_ref().unwrap_or(&self.address)
     }
 
     /// What the store has, as it has answered. Of a hit's way [`read`](Self::read) would be one future more.
@@ -57,8 +64,9 @@ impl EntryRef {
         };
         match reading {
             Some(Reading::Hit { envelope, ticket }) => {
-                // A hit has not looked at the holds.
-                answer.ticket = Some(ticket).filter(|_| !self.address.has_holds());
+                // A hit has not looked at the holds, nor at epochs.
+                let may_fill = !self.address.has_holds() && self.address.kinds().is_empty();
+                answer.ticket = Some(ticket).filter(|_| may_fill);
                 answer.envelope = Some(envelope).filter(|envelope| !self.is_replaced(envelope));
             }
             Some(Reading::Stale {

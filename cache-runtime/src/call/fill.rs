@@ -8,9 +8,13 @@ use super::{
     value::Value,
 };
 use crate::{
-    entry::{EncodeError, EncodedValue, Lifetime, Meta, Negative, Split, Ticket, Windows, is_encoded},
+    entry::{
+        EncodeError, EncodedValue, FoundTags, Lifetime, MOST_TAGS, Meta, Negative, Split, Stamp, Ticket, Windows,
+        is_encoded,
+    },
+    key::UNSHOWN,
     loads::{Landing, Leader, LoadedValue},
-    near::{Origin, tier::Tier},
+    near::{Kept, Origin, tier::Tier},
     resource::Policies,
 };
 
@@ -23,6 +27,7 @@ pub(super) struct LoadResult<N: Tier<T>, T> {
     stored: Option<EncodedValue>,
     is_negative: bool,
     lifetime: Option<Lifetime>,
+    tags: FoundTags,
     /// For the near cache.
     held: Option<N::Held>,
     landed: Landing,
@@ -33,6 +38,7 @@ pub(super) struct Filling<N: Tier<T>, T> {
     pub(super) ticket: Ticket,
     pub(super) meta: Meta,
     pub(super) value: EncodedValue,
+    tags: FoundTags,
     /// For the near cache.
     held: Option<N::Held>,
 }
@@ -48,9 +54,12 @@ impl Lookup {
     ) -> LoadResult<N, ValueOf<R, T>> {
         let waited_for = leader.is_some_and(Leader::has_waiters);
         let may_fill = may_fill && self.entry.is_some();
-        let (lifetime, filling) = match disposition {
-            Disposition::Store(lifetime) => (lifetime, may_fill),
-            Disposition::Leave | Disposition::Failed => (None, false),
+        let (lifetime, tags, filling) = match disposition {
+            Disposition::Store(lifetime, tags) => {
+                let are_good = self.are_good(&tags);
+                (lifetime, tags, may_fill && are_good)
+            }
+            Disposition::Leave | Disposition::Failed => (None, FoundTags::new(), false),
             Disposition::Absent(depth) => {
                 return self.negative(&Negative::Absent(depth), Landing::Absent(depth), may_fill);
             }
@@ -71,9 +80,23 @@ impl Lookup {
             stored: encoded.filter(|_| filling),
             is_negative: false,
             lifetime,
+            tags,
             held,
             landed,
         }
+    }
+
+    /// Whether a result with these tags can be stored; otherwise that is said once.
+    fn are_good(&self, tags: &FoundTags) -> bool {
+        let site = self.call.site;
+        if tags.len() > MOST_TAGS {
+            site.warn_of_tags("has more than 32 tags");
+        } else if tags.iter().any(|(_, value)| value == UNSHOWN) {
+            site.warn_of_tags("has a tag whose `Display` returned an error");
+        } else {
+            return true;
+        }
+        false
     }
 
     /// A result that is no value, stored for the function's `negative_ttl`.
@@ -83,6 +106,7 @@ impl Lookup {
             stored: ttl.and_then(|_| negative.encode()),
             is_negative: true,
             lifetime: ttl.map(Lifetime::new),
+            tags: FoundTags::new(),
             held: None,
             landed,
         }
@@ -123,11 +147,30 @@ impl Lookup {
         load_duration: Duration,
     ) {
         if let Some(filling) = self.land(leader.as_ref(), ticket, loaded, load_duration) {
+            if !filling.tags.is_empty() {
+                // Boxed: most functions have no tags, and all have room for this.
+                return Box::pin(self.fill_tagged(filling)).await;
+            }
             let Filling {
                 ticket, meta, value, ..
             } = &filling;
             let filled = self.engine().fill(ticket, *meta, value).await;
             self.end_filling(filling, filled);
+        }
+    }
+
+    /// As [`fill`](Self::fill), under the stamps of tags, too.
+    async fn fill_tagged<V, N: Tier<V>>(&self, filling: Filling<N, V>) {
+        let Filling {
+            ticket,
+            meta,
+            value,
+            tags,
+            ..
+        } = &filling;
+        if let Some((tagged, stamps)) = self.engine().fill_tagged(ticket, *meta, value, tags).await {
+            self.call.known.tags.set(tagged);
+            self.keep(filling, stamps);
         }
     }
 
@@ -143,6 +186,7 @@ impl Lookup {
             stored,
             is_negative,
             lifetime,
+            tags,
             held,
             landed,
         } = loaded;
@@ -167,25 +211,39 @@ impl Lookup {
             ticket,
             meta,
             value,
+            tags,
             held,
         })
     }
 
     /// Keeps what was stored in the process, too.
     pub(super) fn end_filling<V, N: Tier<V>>(&self, filling: Filling<N, V>, filled: bool) {
+        if filled {
+            self.keep(filling, Vec::new());
+        }
+    }
+
+    /// What was stored, under these stamps of tags among others, is kept in the process, too.
+    fn keep<V, N: Tier<V>>(&self, filling: Filling<N, V>, of_tags: Vec<Stamp>) {
         let Filling {
             ticket,
             meta,
             value,
             held,
+            ..
         } = filling;
-        if let (Some(record), true) = (&self.record, filled) {
+        if let Some(record) = &self.record {
             record.is_stored(meta.ttl);
         }
-        if let (Some(near), Some(held), true) = (&self.near, held, filled) {
-            let stamps = ticket.stamps().iter().copied();
-            let ttl = self.near_ttl(meta.ttl, || meta.load_duration);
-            near.keep::<V, N>(Origin::Loaded, held, stamps, ttl, value.len());
+        if let (Some(near), Some(held)) = (&self.near, held) {
+            let kept = Kept {
+                origin: Origin::Loaded,
+                ttl: self.near_ttl(meta.ttl, || meta.load_duration),
+                encoded: value.len(),
+                marked: ticket.stamps().len(),
+            };
+            let stamps = ticket.stamps().iter().copied().chain(of_tags);
+            near.keep::<V, N>(kept, held, stamps);
         }
     }
 

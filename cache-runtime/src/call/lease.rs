@@ -51,7 +51,7 @@ pub(super) enum LeaseOutcome {
 pub(super) async fn acquire(
     engine: &Engine,
     entry: &EntryRef,
-    ticket: Ticket,
+    mut ticket: Ticket,
     lasting: Duration,
     load: &Arc<Load>,
 ) -> LeaseOutcome {
@@ -88,7 +88,7 @@ pub(super) async fn acquire(
         let goes_without = in_circle || began.elapsed() >= engine.settings.load_backstop;
         // With the lease, too: who had it may have filled after the caller's read, and given it back.
         let found = entry.read(engine).await;
-        let acquired = match (Verdict::of(found, &ticket), lease) {
+        let acquired = match (Verdict::of(found, &mut ticket), lease) {
             (Verdict::Valid, Some(lease)) => Some(LeaseOutcome::Lease(lease, ticket.clone())),
             (Verdict::Over(acquired), lease) => {
                 give_back(lease).await;
@@ -124,10 +124,15 @@ enum Verdict {
 }
 
 impl Verdict {
-    fn of(found: StoreAnswer, ticket: &Ticket) -> Self {
+    /// Of the ticket the stamps alone count: epochs of tags move with what may have nothing to do with the load. It is given those of
+    /// now, before which the load does not begin.
+    fn of(found: StoreAnswer, ticket: &mut Ticket) -> Self {
         match (found.envelope, found.ticket) {
             (Some(envelope), _) => Self::Over(LeaseOutcome::Filled(envelope)),
-            (None, Some(current)) if current == *ticket => Self::Valid,
+            (None, Some(current)) if current.stamps() == ticket.stamps() => {
+                *ticket = current;
+                Self::Valid
+            }
             (None, Some(current)) => Self::Over(LeaseOutcome::Overtaken(current)),
             (None, None) if found.is_known => Self::Over(LeaseOutcome::Nothing(None)),
             (None, None) => Self::Unknown,

@@ -20,8 +20,8 @@ use crate::{
     cache::{CallRecord, Engine, Freshness, Outcome, report},
     entry::{Envelope, Function, Identity, Negative, Rejection, Split, Ticket, Windows},
     loads::Moment,
-    near::{NearLookup, Origin, tier::Tier},
-    protocol::Reading,
+    near::{Kept, NearLookup, Origin, tier::Tier},
+    protocol::{self, Reading},
     resource::Policies,
 };
 
@@ -51,7 +51,7 @@ pub(super) enum Answer<R> {
     /// What is returned.
     Hit(R, Outcome),
     /// As a hit, of an entry that is worth loading again before its time is over.
-    Early(R, Ticket),
+    Early(R, Option<Ticket>),
     /// As a hit, to be loaded anew and compared.
     Verify(R, Outcome, Ticket),
     /// An old value, to be loaded anew.
@@ -155,6 +155,7 @@ impl Lookup {
         let known = &self.call.known;
         EntryRef {
             address: Arc::clone(&known.address),
+            tagged: known.tagged(),
             identity: Identity {
                 fingerprint: known.fingerprint,
                 shape: self.results.shape,
@@ -166,6 +167,14 @@ impl Lookup {
     /// Whether the call loads anew, whatever is there, and shares no load that began before it.
     pub(super) fn is_anew(&self) -> bool {
         self.call.mode.as_ref().is_some_and(Mode::is_refresh) || self.verifying
+    }
+
+    /// What a call that was answered may fill on: of a hit nobody has looked at holds and epochs.
+    pub(super) async fn ticket_of_hit(&self, ticket: Option<Ticket>) -> Option<Ticket> {
+        match ticket {
+            Some(ticket) => Some(ticket),
+            None => self.engine().ticket(&self.call.known.address).await.flatten(),
+        }
     }
 
     /// What the call may fill on, whatever is there.
@@ -182,9 +191,9 @@ impl Lookup {
     pub(super) async fn look<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(&mut self, entry: &EntryRef) -> Answer<R> {
         let engine = &self.call.cache.engine;
         if let Some(near) = &mut self.near {
-            near.mark(&entry.address);
+            near.mark(entry.asked());
             if near.has_unchecked() {
-                let Some(stamps) = engine.read_stamps(&entry.address).await else {
+                let Some(stamps) = engine.read_stamps(entry.asked()).await else {
                     return Answer::Load(None, Outcome::Bypass);
                 };
                 if let Some(value) = near.checked::<ValueOf<R, T>, N>(&stamps) {
@@ -195,7 +204,9 @@ impl Lookup {
                 }
             }
         }
-        let reading = engine.read(&entry.address, &entry.identity).await;
+        let reading = engine
+            .read(&entry.address, entry.tagged.as_ref(), &entry.identity)
+            .await;
         self.answer_of::<R, T, N>(entry, reading)
     }
 
@@ -218,10 +229,8 @@ impl Lookup {
         }
         if let Some(envelope) = envelope {
             return match self.restore::<R, T, N>(entry, &envelope) {
-                Some(value) => match ticket {
-                    Some(ticket) if self.is_early(&envelope) => Answer::Early(value, ticket),
-                    _ => Answer::Hit(value, Outcome::Hit),
-                },
+                Some(value) if self.is_early(&envelope) => Answer::Early(value, ticket),
+                Some(value) => Answer::Hit(value, Outcome::Hit),
                 None => Answer::Load(ticket, Outcome::Rejected),
             };
         }
@@ -248,11 +257,34 @@ impl Lookup {
             return self.restore_negative::<R, T>(entry, envelope);
         }
         let (value, len) = self.decode::<ValueOf<R, T>>(entry, envelope)?;
+        let marked = if entry.address.kinds().is_empty() {
+            usize::MAX
+        } else {
+            self.note_tags(entry, envelope)
+        };
         if let Some((near, held)) = self.near.as_ref().zip(N::hold(&value)) {
-            let ttl = self.near_ttl(envelope.remaining(), || envelope.load_duration());
-            near.keep::<ValueOf<R, T>, N>(Origin::Read, held, envelope.stamps(), ttl, len);
+            let kept = Kept {
+                origin: Origin::Read,
+                ttl: self.near_ttl(envelope.remaining(), || envelope.load_duration()),
+                encoded: len,
+                marked,
+            };
+            let stamps = envelope.stamps().chain(envelope.tags().map(|tag| tag.stamp));
+            near.keep::<ValueOf<R, T>, N>(kept, held, stamps);
         }
         Some(T::Split::restore(value))
+    }
+
+    /// Takes note of the tags of an entry. Returns of how many of its stamps the near cache may have marks: were others asked for than
+    /// those of its tags, it has those of the others.
+    #[cold]
+    fn note_tags(&self, entry: &EntryRef, envelope: &Envelope) -> usize {
+        let tagged = protocol::with_tags(&entry.address, envelope);
+        if tagged.tags() == entry.asked().tags() {
+            return usize::MAX;
+        }
+        self.call.known.tags.set(Arc::new(tagged));
+        entry.address.stamps().len()
     }
 
     /// The value of an entry, and how long it is encoded.

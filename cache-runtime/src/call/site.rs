@@ -29,6 +29,8 @@ pub struct Site {
     codec: Codec,
     /// Those of the function over those of its resource.
     policies: Policies,
+    /// The kinds of the tags that loads find.
+    tags: &'static [&'static str],
     pub(super) results: ResultsBySite,
     warned: AtomicBool,
     warned_of_codec: AtomicBool,
@@ -37,6 +39,7 @@ pub struct Site {
     warned_of_stall: AtomicBool,
     warned_of_circle: AtomicBool,
     warned_of_backstop: AtomicBool,
+    warned_of_tags: AtomicBool,
     warned_of_stale: AtomicBool,
     warned_of_count: AtomicBool,
 }
@@ -70,6 +73,11 @@ impl Site {
         self.version
     }
 
+    /// The kinds of the tags that loads find.
+    pub(crate) const fn kinds(&self) -> &'static [&'static str] {
+        self.tags
+    }
+
     /// How values kept in the process are known to be valid; `None` if none are.
     pub(crate) const fn coherence(&self) -> Option<Coherence> {
         self.coherence
@@ -99,6 +107,7 @@ impl Site {
             lease: None,
             codec: Codec::Json,
             policies: resource.policies(),
+            tags: &[],
             results: ResultsBySite::new(),
             warned: AtomicBool::new(false),
             warned_of_codec: AtomicBool::new(false),
@@ -106,6 +115,7 @@ impl Site {
             warned_of_stall: AtomicBool::new(false),
             warned_of_circle: AtomicBool::new(false),
             warned_of_backstop: AtomicBool::new(false),
+            warned_of_tags: AtomicBool::new(false),
             warned_of_stale: AtomicBool::new(false),
             warned_of_count: AtomicBool::new(false),
         }
@@ -136,6 +146,13 @@ impl Site {
     #[must_use]
     pub const fn lease(mut self, lasting: Duration) -> Self {
         self.lease = Some(lasting);
+        self
+    }
+
+    /// The kinds of the attribute's `tags`.
+    #[must_use]
+    pub const fn tags(mut self, kinds: &'static [&'static str]) -> Self {
+        self.tags = kinds;
         self
     }
 
@@ -198,6 +215,13 @@ impl Site {
                  it; do functions call each other crosswise? Further ones are only counted"
             ),
             Takeover::Stalled(_) | Takeover::Circle | Takeover::Overdue => {}
+        }
+    }
+
+    /// Says once that results are not stored because of their tags.
+    pub(crate) fn warn_of_tags(&self, cause: &str) {
+        if !self.warned_of_tags.swap(true, Ordering::Relaxed) {
+            tracing::warn!("a result of {} {cause}: such results are not stored", self.path());
         }
     }
 

@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::value::{CacheValue, Value};
-use crate::entry::{Lifetime, Negative, Split};
+use crate::entry::{FoundTags, Lifetime, Negative, Split};
 
 /// That a load has not ended in time: `load_timeout(hard = …)`. The error of a function with that option is made of it, by `From`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,11 +43,13 @@ impl fmt::Display for LoadTimeout {
 
 impl std::error::Error for LoadTimeout {}
 
-/// What an attribute says of the results of its function: what is not stored, for how long the rest, and which errors are.
-pub struct Terms<R, S, U, L = Declared, C = NoErrors> {
+/// What an attribute says of the results of its function: what is not stored, for how long the rest, which errors are, and what the rest
+/// depends on.
+pub struct Terms<R, S, U, L = Declared, C = NoErrors, G = NoTags> {
     unless: U,
     lifetime: L,
     errors: C,
+    tags: G,
     late: Option<fn(LoadTimeout) -> R>,
     split: PhantomData<fn() -> (R, S)>,
 }
@@ -64,6 +66,12 @@ pub struct NoErrors;
 /// `cache_err = |error| …`.
 pub struct ByError<C>(C);
 
+/// Results have no tags.
+pub struct NoTags;
+
+/// `tags(…)`.
+pub struct FromValue<G>(G);
+
 impl<R, S: Split<R, Value: CacheValue<U>>, U: FnOnce(&S::Value) -> bool> Terms<R, S, U> {
     /// Stores what `unless` returns `false` for.
     pub fn new(_split: S, unless: U) -> Self {
@@ -71,15 +79,16 @@ impl<R, S: Split<R, Value: CacheValue<U>>, U: FnOnce(&S::Value) -> bool> Terms<R
             unless,
             lifetime: Declared,
             errors: NoErrors,
+            tags: NoTags,
             late: None,
             split: PhantomData,
         }
     }
 }
 
-impl<R, S: Split<R>, U, L, C> Terms<R, S, U, L, C> {
+impl<R, S: Split<R>, U, L, C, G> Terms<R, S, U, L, C, G> {
     /// The attribute's `ttl`, as a closure.
-    pub fn lifetime<V, I>(self, lifetime: V) -> Terms<R, S, U, ByValue<V, I>, C>
+    pub fn lifetime<V, I>(self, lifetime: V) -> Terms<R, S, U, ByValue<V, I>, C, G>
     where
         V: FnOnce(&S::Value) -> I,
         I: LifetimeSource,
@@ -88,13 +97,14 @@ impl<R, S: Split<R>, U, L, C> Terms<R, S, U, L, C> {
             unless: self.unless,
             lifetime: ByValue(lifetime, I::into_lifetime),
             errors: self.errors,
+            tags: self.tags,
             late: self.late,
             split: PhantomData,
         }
     }
 
     /// The attribute's `cache_err`.
-    pub fn cache_err<E>(self, errors: E) -> Terms<R, S, U, L, ByError<E>>
+    pub fn cache_err<E>(self, errors: E) -> Terms<R, S, U, L, ByError<E>, G>
     where
         E: FnOnce(&S::Error) -> bool,
     {
@@ -102,6 +112,22 @@ impl<R, S: Split<R>, U, L, C> Terms<R, S, U, L, C> {
             unless: self.unless,
             lifetime: self.lifetime,
             errors: ByError(errors),
+            tags: self.tags,
+            late: self.late,
+            split: PhantomData,
+        }
+    }
+
+    /// The attribute's `tags`: what a result depends on.
+    pub fn tags<F>(self, tags: F) -> Terms<R, S, U, L, C, FromValue<F>>
+    where
+        F: FnOnce(&S::Value) -> GivenTags,
+    {
+        Terms {
+            unless: self.unless,
+            lifetime: self.lifetime,
+            errors: self.errors,
+            tags: FromValue(tags),
             late: self.late,
             split: PhantomData,
         }
@@ -111,6 +137,21 @@ impl<R, S: Split<R>, U, L, C> Terms<R, S, U, L, C> {
     #[must_use]
     pub fn on_timeout(mut self, late: fn(LoadTimeout) -> R) -> Self {
         self.late = Some(late);
+        self
+    }
+}
+
+/// Tags that are given in an attribute.
+///
+/// A type without a lifetime: the compiler cannot tell that a closure that returns one is `Send` inside of a future otherwise.
+#[derive(Debug, Default)]
+pub struct GivenTags(FoundTags);
+
+impl GivenTags {
+    /// With tags of one kind more, their values as they stand in keys.
+    #[must_use]
+    pub fn of(mut self, kind: &'static str, values: Vec<String>) -> Self {
+        self.0.extend(values.into_iter().map(|value| (kind, value)));
         self
     }
 }
@@ -147,8 +188,8 @@ impl<E: Serialize + DeserializeOwned> StoredError for E {}
 /// What is to become of what a load has returned.
 #[derive(Debug)]
 pub enum Disposition {
-    /// It is stored, for this long; for the declared time, if that does not say.
-    Store(Option<Lifetime>),
+    /// It is stored under these tags, for this long; for the declared time, if that does not say.
+    Store(Option<Lifetime>, FoundTags),
     /// It is not stored.
     Leave,
     /// It says that there is nothing.
@@ -192,6 +233,27 @@ pub trait ErrorTerms<R, S> {
     fn restore(error: &RawValue) -> Option<R>;
 }
 
+/// What a value depends on.
+pub trait TagTerms<V> {
+    /// The tags.
+    fn tags(self, value: &V) -> FoundTags;
+}
+
+impl<V> TagTerms<V> for NoTags {
+    fn tags(self, _value: &V) -> FoundTags {
+        FoundTags::new()
+    }
+}
+
+impl<V, G: FnOnce(&V) -> GivenTags> TagTerms<V> for FromValue<G> {
+    fn tags(self, value: &V) -> FoundTags {
+        let GivenTags(mut tags) = self.0(value);
+        tags.sort_unstable();
+        tags.dedup();
+        tags
+    }
+}
+
 impl<V> ValueTerms<V> for Declared {
     fn lifetime(self, _value: &V) -> Option<Lifetime> {
         None
@@ -230,12 +292,13 @@ where
     }
 }
 
-impl<R, S, U, L, C> LoadTerms<R> for Terms<R, S, U, L, C>
+impl<R, S, U, L, C, G> LoadTerms<R> for Terms<R, S, U, L, C, G>
 where
     S: Split<R, Value: Value>,
     U: FnOnce(&S::Value) -> bool,
     L: ValueTerms<S::Value>,
     C: ErrorTerms<R, S>,
+    G: TagTerms<S::Value>,
 {
     type Split = S;
 
@@ -244,12 +307,15 @@ where
             unless,
             lifetime,
             errors,
+            tags,
             ..
         } = self;
-        let stored = S::with_value(returned, |value| (!unless(value)).then(|| lifetime.lifetime(value)));
+        let stored = S::with_value(returned, |value| {
+            (!unless(value)).then(|| (lifetime.lifetime(value), tags.tags(value)))
+        });
         match (stored, S::absence(returned)) {
-            (Some(Some(Some(lifetime))), _) if lifetime.ttl().is_zero() => Disposition::Leave,
-            (Some(Some(lifetime)), _) => Disposition::Store(lifetime),
+            (Some(Some((Some(lifetime), _))), _) if lifetime.ttl().is_zero() => Disposition::Leave,
+            (Some(Some((lifetime, tags))), _) => Disposition::Store(lifetime, tags),
             (Some(None), _) => Disposition::Leave,
             (None, Some(depth)) => Disposition::Absent(depth),
             (None, None) => errors

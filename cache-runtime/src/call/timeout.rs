@@ -14,7 +14,7 @@ pub struct HardTimeout<const IS_DECLARED: bool>;
 
 impl HardTimeout<true> {
     /// Says what is returned after the timeout.
-    pub fn given<R: TimeoutResult, S: Split<R>, U, L, C>(terms: Terms<R, S, U, L, C>) -> Terms<R, S, U, L, C> {
+    pub fn given<R: TimeoutResult, S: Split<R>, U, L, C, G>(terms: Terms<R, S, U, L, C, G>) -> Terms<R, S, U, L, C, G> {
         terms.on_timeout(timed_out)
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use self::header::{HEADER_LEN, Header, KNOWN_FLAGS, NEGATIVE, SIGNED, WINDOWS};
+use self::header::{HEADER_LEN, Header, KNOWN_FLAGS, NEGATIVE, SIGNED, TAGGED, WINDOWS};
 use super::{
     codec::{Codec, EncodedValue},
     compression::Compression,
@@ -15,6 +15,7 @@ use super::{
     lifetime::Windows,
     signature::{SIGNATURE_LEN, SigningKeys},
     stamp::Stamp,
+    tags::{self, EntryTag},
     word::words,
 };
 
@@ -88,6 +89,9 @@ pub struct Envelope {
     /// All zero for an entry that ends with its time-to-live.
     windows: Windows,
     is_negative: bool,
+    /// Where its tags are.
+    tags_at: usize,
+    tags_len: usize,
     payload_at: usize,
 }
 
@@ -119,7 +123,19 @@ impl Sealing {
     ///
     /// `None` if there are more stamps or payload bytes than the header can count.
     pub(crate) fn seal(&self, meta: Meta, entry: &str, stamps: &[Stamp], value: &EncodedValue) -> Option<Bytes> {
-        self.seal_at(unix_millis(), meta, entry, stamps, value)
+        self.seal_at(unix_millis(), meta, entry, stamps, &[], value)
+    }
+
+    /// As [`seal`](Self::seal), with tags; `None` also if these are too long.
+    pub(crate) fn seal_tagged(
+        &self,
+        meta: Meta,
+        entry: &str,
+        stamps: &[Stamp],
+        tags: &[EntryTag<'_>],
+        value: &EncodedValue,
+    ) -> Option<Bytes> {
+        self.seal_at(unix_millis(), meta, entry, stamps, tags, value)
     }
 
     fn seal_at(
@@ -128,6 +144,7 @@ impl Sealing {
         meta: Meta,
         entry: &str,
         stamps: &[Stamp],
+        tags: &[EntryTag<'_>],
         value: &EncodedValue,
     ) -> Option<Bytes> {
         let compressed = self.compress(&value.bytes);
@@ -139,7 +156,7 @@ impl Sealing {
             codec: value.codec.number(),
             compression: compression.number(),
             stamp_count: u8::try_from(stamps.len()).ok()?,
-            flags: self.flags(&meta),
+            flags: self.flags(&meta) | if tags.is_empty() { 0 } else { TAGGED },
             created_at,
             ttl: millis(meta.ttl),
             load_duration: u32::try_from(meta.load_duration.as_micros()).unwrap_or(u32::MAX),
@@ -155,6 +172,9 @@ impl Sealing {
         }
         if header.flags & WINDOWS != 0 {
             write_windows(&mut bytes, &meta.windows);
+        }
+        if !tags.is_empty() {
+            tags::write(&mut bytes, tags.iter().copied())?;
         }
         if let Some(signature) = self.keys.sign(entry, &bytes, payload) {
             bytes.extend_from_slice(&signature);
@@ -187,7 +207,14 @@ impl Sealing {
         let stamp_count = usize::from(header.stamp_count);
         let stamps_end = HEADER_LEN + stamp_count * STAMP_LEN;
         let windows_len = if header.flags & WINDOWS == 0 { 0 } else { WINDOWS_LEN };
-        let head_len = stamps_end + windows_len;
+        let tags_at = stamps_end + windows_len;
+        let tags_len = if header.flags & TAGGED == 0 {
+            0
+        } else {
+            let tags = bytes.get(tags_at..).and_then(tags::len);
+            tags.ok_or(Rejection::Length)?
+        };
+        let head_len = tags_at + tags_len;
         let signature_len = if header.flags & SIGNED == 0 { 0 } else { SIGNATURE_LEN };
         let payload_len = header.payload_len as usize;
         if HEADER_LEN + rest.len() != head_len + signature_len + payload_len {
@@ -197,6 +224,9 @@ impl Sealing {
             return Err(Rejection::Size);
         }
         let (head, rest) = bytes.split_at(head_len);
+        if !tags::Reader::new(&head[tags_at..]).is_whole() {
+            return Err(Rejection::Length);
+        }
         let (signature, payload) = rest.split_at(signature_len);
         if compression.original_len(payload).ok_or(Rejection::Length)? > self.max_value_size {
             return Err(Rejection::Size);
@@ -219,8 +249,10 @@ impl Sealing {
             codec,
             compression,
             stamp_count,
-            windows: read_windows(&bytes[stamps_end..head_len]),
+            windows: read_windows(&bytes[stamps_end..tags_at]),
             is_negative: header.flags & NEGATIVE != 0,
+            tags_at,
+            tags_len,
             payload_at: head_len + signature_len,
             bytes,
         })
@@ -261,6 +293,11 @@ impl Envelope {
     /// The stamps that the entry was loaded under.
     pub fn stamps(&self) -> impl ExactSizeIterator<Item = Stamp> + '_ {
         stamps(&self.bytes[HEADER_LEN..], self.stamp_count)
+    }
+
+    /// The tags that the load has found, each with the stamp that it was stored under.
+    pub(crate) fn tags(&self) -> impl Iterator<Item = EntryTag<'_>> {
+        tags::Reader::new(&self.bytes[self.tags_at..self.tags_at + self.tags_len])
     }
 
     /// How many bytes of an entry a sweep must read to see all of `stamps` stamps.
@@ -418,7 +455,7 @@ mod tests {
     fn sealed_by(sealing: &Sealing) -> Bytes {
         let stamps = [Stamp::from_bits(1), Stamp::from_bits(2)];
         let value = EncodedValue::json(Bytes::from_static(b"{\"a\":1}"));
-        sealing.seal_at(0, META, ENTRY, &stamps, &value).unwrap()
+        sealing.seal_at(0, META, ENTRY, &stamps, &[], &value).unwrap()
     }
 
     fn altered(at: usize, value: u8) -> Bytes {
@@ -457,7 +494,7 @@ mod tests {
         };
         let stamps = [Stamp::from_bits(1), Stamp::from_bits(2)];
         let value = EncodedValue::json(Bytes::from_static(b"{\"a\":1}"));
-        sealing.seal_at(0, meta, ENTRY, &stamps, &value).unwrap()
+        sealing.seal_at(0, meta, ENTRY, &stamps, &[], &value).unwrap()
     }
 
     fn sealed_negative() -> Bytes {
@@ -467,7 +504,7 @@ mod tests {
         };
         let absent = Negative::Absent(1).encode().unwrap();
         Sealing::default()
-            .seal_at(0, meta, ENTRY, &[Stamp::from_bits(1)], &absent)
+            .seal_at(0, meta, ENTRY, &[Stamp::from_bits(1)], &[], &absent)
             .unwrap()
     }
 
@@ -504,6 +541,78 @@ mod tests {
         assert_eq!(envelope.payload(), "{\"absent\":1}");
     }
 
+    /// As [`sealed_with_windows`], with tags, too.
+    fn sealed_with_tags(sealing: &Sealing) -> Bytes {
+        let meta = Meta {
+            windows: Windows {
+                revalidate: Duration::from_secs(30),
+                error: Duration::ZERO,
+            },
+            ..META
+        };
+        let stamps = [Stamp::from_bits(1), Stamp::from_bits(2)];
+        let value = EncodedValue::json(Bytes::from_static(b"{\"a\":1}"));
+        sealing.seal_at(0, meta, ENTRY, &stamps, &TAGS, &value).unwrap()
+    }
+
+    const TAGS: [EntryTag<'static>; 2] = [
+        EntryTag {
+            kind: "author",
+            value: "7",
+            stamp: Stamp::from_bits(3),
+        },
+        EntryTag {
+            kind: "series",
+            value: "a%20b",
+            stamp: Stamp::from_bits(4),
+        },
+    ];
+
+    #[test]
+    fn what_is_written_of_tags_does_not_change() {
+        let tagged = include_bytes!("../../tests/golden/envelope-v1-tagged.bin");
+        assert_eq!(sealed_with_tags(&Sealing::default()), &tagged[..]);
+    }
+
+    #[test]
+    fn an_entry_with_tags_opens_to_what_was_sealed_signed_or_not() {
+        for sealing in [Sealing::default(), signing(&["first"])] {
+            let envelope = sealing.open(sealed_with_tags(&sealing), ENTRY, &IDENTITY).unwrap();
+            assert_eq!(envelope.tags().collect::<Vec<_>>(), TAGS);
+            assert_eq!((envelope.stamps().len(), envelope.payload()), (2, "{\"a\":1}".into()));
+            assert_eq!(envelope.windows().revalidate, Duration::from_secs(30));
+        }
+        assert_eq!(Envelope::open(sealed(), &IDENTITY).unwrap().tags().count(), 0);
+    }
+
+    #[test]
+    fn an_entry_whose_tags_are_damaged_is_refused() {
+        let whole = sealed_with_tags(&Sealing::default());
+        let tags_at = HEADER_LEN + 2 * STAMP_LEN + WINDOWS_LEN;
+        // Their length, the length of a kind, a character of a kind.
+        for (at, value) in [
+            (tags_at, 0xff),
+            (tags_at + 1, 0xff),
+            (tags_at + 10, 0xff),
+            (tags_at + 11, 0xff),
+        ] {
+            let mut bytes = whole.to_vec();
+            bytes[at] = value;
+            let opened = Envelope::open(bytes.into(), &IDENTITY);
+            assert_eq!(opened.err(), Some(Rejection::Length), "byte {at}");
+        }
+        assert_eq!(
+            Envelope::open(whole.slice(..=tags_at), &IDENTITY).err(),
+            Some(Rejection::Length)
+        );
+        // Signed they cannot be other ones.
+        let sealing = signing(&["first"]);
+        let mut bytes = sealed_with_tags(&sealing).to_vec();
+        bytes[tags_at + 2] ^= 1;
+        let opened = sealing.open(bytes.into(), ENTRY, &IDENTITY);
+        assert_eq!(opened.err(), Some(Rejection::Signature));
+    }
+
     /// Rows enough to be worth compressing, as JSON or in another codec.
     #[cfg(any(feature = "postcard", feature = "lz4", feature = "zstd"))]
     fn rows() -> Vec<(u32, String)> {
@@ -520,7 +629,9 @@ mod tests {
         let value = codec
             .encode(&rows(), usize::MAX, crate::entry::fingerprint::Fidelity::Sure)
             .unwrap();
-        sealing.seal_at(0, META, ENTRY, &[Stamp::from_bits(1)], &value).unwrap()
+        sealing
+            .seal_at(0, META, ENTRY, &[Stamp::from_bits(1)], &[], &value)
+            .unwrap()
     }
 
     /// What a method makes of the same bytes may change with its version. What it made of them stays readable.

@@ -78,12 +78,28 @@ impl fmt::Debug for Stamp {
 pub struct Ticket {
     address: Arc<Address>,
     stamps: Vec<Stamp>,
+    /// The epochs of the kinds of tags that the load may find, in the order of [`Address::epochs`].
+    epochs: Vec<Stamp>,
 }
 
 impl Ticket {
     pub(crate) fn new(address: Arc<Address>, stamps: Vec<Stamp>) -> Self {
         debug_assert_eq!(address.stamps().len(), stamps.len());
-        Self { address, stamps }
+        Self {
+            address,
+            stamps,
+            epochs: Vec::new(),
+        }
+    }
+
+    /// The same with the epochs of the kinds of tags that the load may find.
+    pub(crate) fn with_epochs(self, epochs: Vec<Stamp>) -> Self {
+        Self { epochs, ..self }
+    }
+
+    /// The epochs of the kinds of tags that the load may find.
+    pub(crate) fn epochs(&self) -> &[Stamp] {
+        &self.epochs
     }
 
     /// The address that the ticket admits a fill to.

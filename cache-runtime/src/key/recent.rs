@@ -9,7 +9,7 @@ use std::{
 use quick_cache::{Weighter, sync::Cache};
 
 use super::Address;
-use crate::task::Gate;
+use crate::{sync::Mutex, task::Gate};
 
 /// How many bytes are kept, roughly: several thousand calls.
 const CAPACITY: u64 = 4 << 20;
@@ -49,14 +49,47 @@ pub(crate) struct KnownCall {
     pub(crate) fingerprint: [u8; 16],
     /// Whether the function had keys of its own.
     pub(crate) has_own_key: bool,
+    /// The tags that the entry had last.
+    pub(crate) tags: LastTags,
     /// What loads go through that are not needed at once: there is an old value.
     pub(crate) refreshes: Gate,
 }
 
 impl KnownCall {
+    /// The address with the tags that the entry had last; `None` if none are known.
+    pub(crate) fn tagged(&self) -> Option<Arc<Address>> {
+        if self.address.kinds().is_empty() {
+            return None;
+        }
+        self.tags.get()
+    }
+
     fn len(&self) -> usize {
         let stamps = self.address.stamps().iter().map(|stamp| stamp.len());
-        self.tenant.len() + self.address.entry().len() + stamps.sum::<usize>()
+        let tags = if self.address.kinds().is_empty() {
+            0
+        } else {
+            LastTags::LEN
+        };
+        self.tenant.len() + self.address.entry().len() + stamps.sum::<usize>() + tags
+    }
+}
+
+/// The tags that an entry had last, to be asked for together with it.
+#[derive(Debug, Default)]
+pub(crate) struct LastTags(Mutex<Option<Arc<Address>>>);
+
+impl LastTags {
+    /// How many bytes they take, roughly: most entries have few.
+    const LEN: usize = 512;
+
+    fn get(&self) -> Option<Arc<Address>> {
+        self.0.lock().clone()
+    }
+
+    /// These are the tags of the entry now.
+    pub(crate) fn set(&self, tagged: Arc<Address>) {
+        *self.0.lock() = Some(tagged);
     }
 }
 

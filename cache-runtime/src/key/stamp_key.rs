@@ -12,10 +12,6 @@ const SOFT: &str = ":~soft";
 /// resource nor an escaped value of a tag does.
 pub(super) const TAG: char = '~';
 
-/// How many epochs a kind of tags has in a tenant. With more of them fewer loads are overtaken by invalidations of other tags, and a
-/// miss reads more.
-const EPOCHS: u8 = 16;
-
 pub(crate) const HOLD: &str = "cachehold:";
 pub(crate) const WRITER: &str = "cachewriter:";
 
@@ -29,6 +25,10 @@ pub(crate) const WRITER: &str = "cachewriter:";
 pub struct StampKey(String);
 
 impl StampKey {
+    /// How many epochs a kind of tags has in a tenant. With more of them fewer loads are overtaken by invalidations of other tags, and
+    /// a miss reads more.
+    pub(crate) const EPOCHS: usize = 16;
+
     /// A key that is one of a stamp for sure.
     pub(crate) fn new(key: String) -> Self {
         Self(key)
@@ -51,6 +51,12 @@ impl StampKey {
         Self([&self.0, SOFT].concat())
     }
 
+    /// The name of the kind of tags that this is the stamp of.
+    pub(crate) fn kind(&self) -> &str {
+        let (_, kind) = self.0.rsplit_once(TAG).unwrap_or_default();
+        kind
+    }
+
     /// The stamp of one tag of the kind that this is the stamp of.
     pub(crate) fn tag(&self, value: &str) -> Self {
         Self([&self.0, ":", value].concat())
@@ -58,7 +64,7 @@ impl StampKey {
 
     /// The epochs of the kind of tags that this is the stamp of.
     pub(crate) fn epochs(&self) -> impl Iterator<Item = Self> + '_ {
-        (0..EPOCHS).map(|bucket| self.epoch(bucket))
+        (0..Self::EPOCHS).map(|bucket| self.epoch(bucket))
     }
 
     /// The epoch of the bucket that a tag of the kind is in.
@@ -67,11 +73,11 @@ impl StampKey {
     }
 
     /// The bucket that a tag of this value is in: the position of its epoch among those of the kind.
-    pub(crate) fn bucket(value: &str) -> u8 {
-        blake3::hash(value.as_bytes()).as_bytes()[0] % EPOCHS
+    pub(crate) fn bucket(value: &str) -> usize {
+        usize::from(blake3::hash(value.as_bytes()).as_bytes()[0]) % Self::EPOCHS
     }
 
-    fn epoch(&self, bucket: u8) -> Self {
+    fn epoch(&self, bucket: usize) -> Self {
         Self(format!("{}:{TAG}{bucket:x}", self.0))
     }
 

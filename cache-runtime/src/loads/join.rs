@@ -48,7 +48,7 @@ pub(crate) async fn join(
 /// What a flight is found by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum LoadKey {
-    /// By entry *and* stamps: after an invalidation the stamps are others, so a caller that started after it never joins a
+    /// By entry *and* stamps, epochs of tags included: after an invalidation the stamps are others, so a caller that started after it never joins a
     /// load that started before it.
     Stamped {
         address: Arc<Address>,
@@ -69,7 +69,7 @@ impl LoadKey {
         Self::Stamped {
             address: Arc::clone(ticket.address()),
             identity,
-            stamps: ticket.stamps().to_vec(),
+            stamps: [ticket.stamps(), ticket.epochs()].concat(),
         }
     }
 

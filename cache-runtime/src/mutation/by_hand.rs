@@ -26,6 +26,25 @@ impl Cache {
         Invalidate::of_pattern(self, pattern.into())
     }
 
+    /// Makes everything cached unusable whose load has found this tag: `value` of the kind `kind`, that this program declares with
+    /// [`resources!`](crate::resources). The tags of the tenant are meant, and those of what tenants share.
+    ///
+    /// ```
+    /// # mod cache_resources { cache_runtime::resources! { tag author: i64; } }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cache = cache_runtime::Cache::builder().build();
+    /// cache.invalidate_tag("author", 123).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn invalidate_tag(&self, kind: impl Into<String>, value: impl fmt::Display) -> InvalidateTag {
+        InvalidateTag {
+            cache: self.clone(),
+            kind: kind.into(),
+            value: escape(&value),
+            tenant: None,
+        }
+    }
+
     /// Makes everything cached for a tenant unusable: every resource that this program declares, and what was set by key.
     /// What tenants share stays.
     pub fn invalidate_tenant(&self, tenant: impl fmt::Display) -> Invalidate {
@@ -163,6 +182,52 @@ impl Invalidate {
             Ok((*known, value.clone()))
         };
         self.scopes.iter().map(scope).collect()
+    }
+}
+
+/// An invalidation of a tag by hand, made by [`Cache::invalidate_tag`]: add to it, then `.await` it.
+#[derive(Debug)]
+#[must_use = "an invalidation does nothing until it is awaited"]
+pub struct InvalidateTag {
+    cache: Cache,
+    kind: String,
+    value: String,
+    tenant: Option<String>,
+}
+
+impl InvalidateTag {
+    /// The tenant. Default: the task's current one, else `default`. If its `Display` returns an error, all tenants are meant.
+    pub fn tenant(mut self, tenant: impl fmt::Display) -> Self {
+        self.tenant = Some(escape(&tenant));
+        self
+    }
+
+    fn resolve(self) -> Result<Invalidation, InvalidateError> {
+        let Self {
+            cache,
+            kind,
+            value,
+            tenant,
+        } = self;
+        let kind = declared::find_tag(&kind).map_err(|similar| InvalidateError::UnknownTag { kind, similar })?;
+        let tenant = tenant.map(Cow::from);
+        let tenant = tenant.or_else(|| cache.engine.tenant_of_task("an invalidation by hand"));
+        let mut invalidation = Invalidation::new(&cache.engine.namespace);
+        invalidation.add_tags(tenant.as_deref(), kind, Some(&[(kind, value)]));
+        Ok(invalidation)
+    }
+}
+
+impl IntoFuture for InvalidateTag {
+    type Output = Result<Invalidated, InvalidateError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let cache = self.cache.clone();
+            let invalidation = self.resolve()?;
+            Ok(cache.engine.apply(invalidation).await)
+        })
     }
 }
 

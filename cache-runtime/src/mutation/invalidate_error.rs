@@ -17,6 +17,15 @@ pub enum InvalidateError {
         /// The declared name that is most like it; `None` if the program declares none at all.
         similar: Option<&'static str>,
     },
+    /// No kind of tags has this name.
+    #[error("there is no kind of tags `{kind}`; {}", Similar(*similar))]
+    #[non_exhaustive]
+    UnknownTag {
+        /// As given.
+        kind: String,
+        /// The declared kind that is most like it; `None` if the program declares none at all.
+        similar: Option<&'static str>,
+    },
     /// No resource has a name that this pattern matches.
     #[error("the pattern `{pattern}` matches no resource; {}", Similar(*similar))]
     #[non_exhaustive]

@@ -75,6 +75,19 @@ impl Scopes {
             Self::Known(scopes) | Self::FromResult { otherwise: scopes } => scopes,
         }
     }
+
+    /// Whether all that is meant is known before the body.
+    fn are_known(&self) -> bool {
+        match self {
+            Self::Known(_) => true,
+            Self::FromResult { otherwise } => !otherwise.is_empty(),
+        }
+    }
+}
+
+/// The values of tags of one kind, as a target has them.
+pub fn tag_values(kind: &'static str, values: Vec<String>) -> ScopeValues {
+    values.into_iter().map(|value| (kind, value)).collect()
 }
 
 impl Plan {
@@ -143,8 +156,9 @@ impl Plan {
 
     /// Whether a target is of a resource that is each tenant's own.
     fn has_tenants(&self) -> bool {
-        let mut resources = self.targets.iter().flat_map(|target| target.selection.resources());
-        resources.any(|resource| resource.tenancy() == Tenancy::PerTenant)
+        let of_tenant = |resource: &Resource| resource.tenancy() == Tenancy::PerTenant;
+        let mut selections = self.targets.iter().map(|target| target.selection);
+        selections.any(|selection| matches!(selection, Selection::Tags(_)) || selection.resources().any(of_tenant))
     }
 
     /// Brackets the body if a target is `crash_safe`: the writer enters the hold, *then* what is stored becomes unusable, and
@@ -152,7 +166,7 @@ impl Plan {
     async fn enter_hold(&mut self) {
         let Some(cache) = &self.cache else { return };
         let mut settle = Duration::ZERO;
-        let before = self.on_entry(|resource| {
+        let before = self.on_entry(false, |resource| {
             let crash_safe = resource.crash_safe();
             settle = settle.max(crash_safe.map_or(Duration::ZERO, |crash_safe| crash_safe.settle));
             crash_safe.is_some()
@@ -163,14 +177,18 @@ impl Plan {
         }
     }
 
-    /// What is going to be invalidated of the resources that are wanted, as far as it is known before the body: scopes that
+    /// What is going to be invalidated of the resources that are wanted, and of tags if they are, as far as it is known before the body: scopes that
     /// come from its result are widened to the resource.
-    fn on_entry(&self, mut wanted: impl FnMut(&Resource) -> bool) -> Invalidation {
+    fn on_entry(&self, tags: bool, mut wanted: impl FnMut(&Resource) -> bool) -> Invalidation {
         let mut invalidation = match &self.cache {
             Some(cache) => Invalidation::new(&cache.engine.namespace),
             None => return Invalidation::default(),
         };
         for target in self.targets.iter().filter(|target| target.meant) {
+            if let (Selection::Tags(kind), true) = (target.selection, tags) {
+                let values = target.scopes.are_known().then(|| target.scopes.on_entry());
+                invalidation.add_tags(self.tenant.as_deref(), kind, values);
+            }
             for (resource, scopes) in target.selection.targets(target.scopes.on_entry()) {
                 if wanted(resource) {
                     invalidation.add(self.strength, self.tenant.as_deref(), resource, &scopes);
@@ -185,7 +203,7 @@ impl Plan {
         if self.cache.is_none() {
             return body.await;
         }
-        let change = self.change.insert(Change::begin(self.on_entry(|_| true)));
+        let change = self.change.insert(Change::begin(self.on_entry(true, |_| true)));
         change.around(body).await
     }
 
@@ -196,6 +214,7 @@ impl Plan {
         let mut from_result = from_result.map(Vec::into_iter);
         let mut invalidation = Invalidation::new(&cache.engine.namespace);
         for target in self.targets.drain(..) {
+            let are_known = target.scopes.are_known() || from_result.is_some();
             let scopes = match target.scopes {
                 Scopes::Known(scopes) => Some(scopes),
                 Scopes::FromResult { otherwise } => match &mut from_result {
@@ -206,6 +225,9 @@ impl Plan {
             let Some(scopes) = scopes.filter(|_| target.meant) else {
                 continue;
             };
+            if let Selection::Tags(kind) = target.selection {
+                invalidation.add_tags(self.tenant.as_deref(), kind, are_known.then_some(&*scopes));
+            }
             for (resource, scopes) in target.selection.targets(&scopes) {
                 invalidation.add(self.strength, self.tenant.as_deref(), resource, &scopes);
             }

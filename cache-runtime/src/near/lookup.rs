@@ -27,6 +27,17 @@ pub(crate) enum Origin {
     Loaded,
 }
 
+/// What is said of a value that is to be kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kept {
+    pub(crate) origin: Origin,
+    pub(crate) ttl: Duration,
+    /// The length of its encoded form, from which the bytes that it takes are estimated.
+    pub(crate) encoded: usize,
+    /// How many of its stamps, the first ones, have been [marked](NearLookup::mark) for it.
+    pub(crate) marked: usize,
+}
+
 /// What a look into the near cache came to.
 pub(crate) enum NearAnswer {
     /// A value that may be used without asking the store.
@@ -114,7 +125,7 @@ impl NearLookup {
         let value = N::restore(kept.value())?;
         if self.coherence == Coherence::Tracked && self.near.stamps.known(&self.marks) == Freshness::Unchanged {
             let validity = Validity {
-                stamps: Validity::marked(kept.validity.stamps(), &self.marks),
+                stamps: Validity::marked(kept.validity.stamps(), &self.marks, usize::MAX),
                 expires_at,
                 weight,
             };
@@ -125,16 +136,15 @@ impl NearLookup {
         Some(value)
     }
 
-    /// Keeps a value that was read or loaded under these stamps, after [`mark`](Self::mark). `encoded` is the length of its
-    /// encoded form, from which the bytes that it takes are estimated.
-    pub(crate) fn keep<T, N: Tier<T>>(
-        &self,
-        origin: Origin,
-        value: N::Held,
-        stamps: impl Iterator<Item = Stamp>,
-        ttl: Duration,
-        encoded: usize,
-    ) {
+    /// Keeps a value that was read or loaded under these stamps, after [`mark`](Self::mark). With a stamp that has no mark it is checked
+    /// once before it is used.
+    pub(crate) fn keep<T, N: Tier<T>>(&self, kept: Kept, value: N::Held, stamps: impl Iterator<Item = Stamp>) {
+        let Kept {
+            origin,
+            ttl,
+            encoded,
+            marked,
+        } = kept;
         let marks = match (origin, self.near.stamps.known(&self.marks)) {
             // The change is likely to be the creation of these very stamps: the value is checked once before it is used.
             (Origin::Loaded, Freshness::Changed) => &Marks::default(),
@@ -142,7 +152,7 @@ impl NearLookup {
         };
         let weight = encoded + self.key.len() + OVERHEAD;
         let validity = Validity {
-            stamps: Validity::marked(stamps, marks),
+            stamps: Validity::marked(stamps, marks, marked),
             expires_at: self.near.now().saturating_add(nanos(ttl)),
             weight: weight as u64,
         };

@@ -40,6 +40,25 @@ pub(super) const fn scope_not_declared(resource: &Resource, scope: &str) -> ! {
     panic!("{}", text.as_str())
 }
 
+/// Ends the compilation: `resource` is invalidated softly, and not declared so.
+#[track_caller]
+pub(super) const fn not_soft(resource: &Resource) -> ! {
+    let text = Text::new("the resource `")
+        .push(resource.name)
+        .push("` is not declared `soft`: its entries could not be told from those that nothing may be done with\nhelp: add `soft` \
+               where it is declared, or leave `soft` out here");
+    panic!("{}", text.as_str())
+}
+
+/// Ends the compilation: a tag is invalidated softly.
+#[track_caller]
+pub(super) const fn a_soft_tag(kind: &str) -> ! {
+    let text = Text::new("the tag `")
+        .push(kind)
+        .push("` is invalidated strictly: there are no soft stamps of tags\nhelp: leave `soft` out, or invalidate the tag in a function of its own");
+    panic!("{}", text.as_str())
+}
+
 /// Ends the compilation: `resource` declares `options`, for the sake of which a load goes on when its caller is gone, and the attribute
 /// of a function does not name them.
 #[track_caller]
@@ -102,16 +121,6 @@ pub(super) const fn errors_not_kept(resource: &str) -> ! {
     )
     .push(resource)
     .push("` sets\nhelp: add `negative_ttl = \"10s\"`");
-    panic!("{}", text.as_str())
-}
-
-/// Ends the compilation: `resource` is invalidated softly, and not declared so.
-#[track_caller]
-pub(super) const fn not_soft(resource: &Resource) -> ! {
-    let text = Text::new("the resource `")
-        .push(resource.name)
-        .push("` is not declared `soft`: its entries could not be told from those that nothing may be done with\nhelp: add `soft` \
-               where it is declared, or leave `soft` out here");
     panic!("{}", text.as_str())
 }
 

@@ -16,6 +16,8 @@ pub enum Selection {
     Parts(&'static Group),
     /// Those resources of a registry that a pattern matches: at least one.
     Pattern(&'static Registry, &'static str),
+    /// The tags of a kind, of whatever resource.
+    Tags(&'static str),
 }
 
 impl Selection {
@@ -40,6 +42,7 @@ impl Selection {
             Self::Many(members) => (None, members),
             Self::Parts(group) => (None, group.members),
             Self::Pattern(registry, _) => (None, registry.resources),
+            Self::Tags(_) => (None, [].as_slice()),
         };
         one.into_iter()
             .chain(many.iter().copied())
@@ -80,6 +83,9 @@ impl Selection {
     /// Compiles only if every selected resource is declared `soft`.
     #[track_caller]
     pub const fn __require_soft(self) {
+        if let Self::Tags(kind) = self {
+            message::a_soft_tag(kind);
+        }
         let candidates = self.candidates();
         let mut i = 0;
         while i < candidates.len() {
@@ -97,12 +103,13 @@ impl Selection {
             Self::Many(members) => members,
             Self::Parts(group) => group.members,
             Self::Pattern(registry, _) => registry.resources,
+            Self::Tags(_) => &[],
         }
     }
 
     const fn takes(self, candidate: &Resource) -> bool {
         match self {
-            Self::One(_) | Self::Many(_) | Self::Parts(_) => true,
+            Self::One(_) | Self::Many(_) | Self::Parts(_) | Self::Tags(_) => true,
             Self::Pattern(_, pattern) => glob::matches(pattern, candidate.name),
         }
     }

@@ -14,8 +14,11 @@ pub(super) const WINDOWS: u8 = 2;
 /// The flag of an entry that says that there is nothing, or an error.
 pub(super) const NEGATIVE: u8 = 4;
 
+/// The flag of an entry with tags after its stamps and windows.
+pub(super) const TAGGED: u8 = 8;
+
 /// All that this release knows.
-pub(super) const KNOWN_FLAGS: u8 = SIGNED | WINDOWS | NEGATIVE;
+pub(super) const KNOWN_FLAGS: u8 = SIGNED | WINDOWS | NEGATIVE | TAGGED;
 
 /// The bytes before the stamps.
 pub(super) const HEADER_LEN: usize = 56;
