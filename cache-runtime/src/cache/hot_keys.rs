@@ -102,19 +102,27 @@ impl HotKeys {
         form: &[u8],
         arguments: impl FnOnce() -> Option<(Option<String>, Vec<u8>)>,
     ) {
-        let mut recorded = self.recorded.lock();
-        let Some(Recorded { sketch, .. }) = recorded.get_mut(resource) else {
+        if self.with_sketch(resource, |sketch| sketch.count(form)) != Some(false) {
+            return;
+        }
+        // Not under the lock: it runs the arguments' own code.
+        let Some((tenant, json)) = arguments() else { return };
+        let Some(arguments) = String::from_utf8(json).ok().filter(|json| json.len() <= LONGEST) else {
             return;
         };
-        sketch.add(form, || {
-            let (tenant, json) = arguments()?;
-            Some(HotKey {
-                function: function.to_owned(),
-                tenant,
-                arguments: String::from_utf8(json).ok().filter(|json| json.len() <= LONGEST)?,
-                weight: 0,
-            })
-        });
+        let key = HotKey {
+            function: function.to_owned(),
+            tenant,
+            arguments,
+            weight: 0,
+        };
+        self.with_sketch(resource, |sketch| sketch.add(form, key));
+    }
+
+    /// `None` if the resource is not recorded.
+    fn with_sketch<T>(&self, resource: &str, act: impl FnOnce(&mut Sketch) -> T) -> Option<T> {
+        let mut recorded = self.recorded.lock();
+        recorded.get_mut(resource).map(|recorded| act(&mut recorded.sketch))
     }
 
     /// The places of all resources that are recorded.
@@ -124,9 +132,7 @@ impl HotKeys {
     }
 
     fn take(&self, resource: &str) -> Vec<HotKey> {
-        let mut recorded = self.recorded.lock();
-        let sketch = recorded.get_mut(resource).map(|recorded| &mut recorded.sketch);
-        sketch.map(Sketch::take).unwrap_or_default()
+        self.with_sketch(resource, Sketch::take).unwrap_or_default()
     }
 }
 
@@ -145,19 +151,23 @@ impl Sketch {
         }
     }
 
-    fn add(&mut self, form: &[u8], key: impl FnOnce() -> Option<HotKey>) {
-        let weight = u64::from(SAMPLE);
-        if let Some(counter) = self.counters.get_mut(form) {
-            counter.weight += weight;
+    /// Counts a call that has a counter; returns whether it has.
+    fn count(&mut self, form: &[u8]) -> bool {
+        let counter = self.counters.get_mut(form);
+        counter.map(|counter| counter.weight += u64::from(SAMPLE)).is_some()
+    }
+
+    /// Counts a call that had none.
+    fn add(&mut self, form: &[u8], key: HotKey) {
+        if self.count(form) {
             return;
         }
-        let Some(key) = key() else { return };
         let taken_over = if self.counters.len() < self.most {
             0
         } else {
             self.remove_smallest()
         };
-        let weight = taken_over + weight;
+        let weight = taken_over + u64::from(SAMPLE);
         self.counters.insert(CallKey::new(form), HotKey { weight, ..key });
     }
 
@@ -223,7 +233,7 @@ impl Engine {
 
     async fn stored_hot_keys(&self, resource: &str) -> Option<Vec<HotKey>> {
         let (address, identity) = self.hot_keys_entry(resource);
-        match self.read(&address, &identity).await? {
+        match self.read(&address, None, &identity).await? {
             Reading::Hit { envelope, .. } => envelope.decode().ok(),
             Reading::Stale { .. } | Reading::Miss { .. } => None,
         }
@@ -293,10 +303,10 @@ mod tests {
         for n in 0..1000_u32 {
             for hot in [1, 2, 3] {
                 let form = format!("hot {hot}");
-                sketch.add(form.as_bytes(), || Some(key(&form, 0)));
+                sketch.add(form.as_bytes(), key(&form, 0));
             }
             let form = format!("once {n}");
-            sketch.add(form.as_bytes(), || Some(key(&form, 0)));
+            sketch.add(form.as_bytes(), key(&form, 0));
         }
         assert_eq!(sketch.counters.len(), 8);
         let kept = merged(Vec::new(), sketch.take(), 3);
