@@ -46,6 +46,29 @@ pub(crate) fn did_you_mean<'a>(wanted: &str, candidates: impl IntoIterator<Item 
     nearest(wanted, candidates).map_or_else(String::new, |near| format!("\nhelp: did you mean `{near}`?"))
 }
 
+/// The same; else for those that have `wanted` among their words, or for the one that it is the initials of.
+pub(crate) fn did_you_mean_option<'a>(wanted: &str, options: impl IntoIterator<Item = &'a str> + Clone) -> String {
+    if nearest(wanted, options.clone()).is_some() {
+        return did_you_mean(wanted, options);
+    }
+    let initials = |option: &str| {
+        option
+            .split('_')
+            .filter_map(|word| word.chars().next())
+            .collect::<String>()
+    };
+    let is_meant = |option: &&str| {
+        let is_word = option.contains('_') && option.split('_').any(|word| word == wanted);
+        is_word || wanted.len() > 1 && initials(option) == wanted
+    };
+    let meant: Vec<&str> = options.into_iter().filter(is_meant).collect();
+    match &meant[..] {
+        [] => String::new(),
+        [one] => format!("\nhelp: did you mean `{one}`?"),
+        several => format!("\nhelp: did you mean one of {}?", list(several.iter().copied())),
+    }
+}
+
 /// The nearest of `candidates`, unless more than a third of `wanted` would have to change.
 pub(crate) fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates

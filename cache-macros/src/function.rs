@@ -6,7 +6,7 @@ mod output;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{
-    Attribute, Expr, FnArg, Pat, PatIdent, Signature, Token, Type, Visibility,
+    Attribute, Expr, FnArg, Lifetime, Pat, PatIdent, Signature, Token, Type, Visibility,
     parse::{Parse, ParseStream},
     spanned::Spanned,
     token::Brace,
@@ -167,6 +167,11 @@ impl Function {
                 mutability: written.mutability,
             },
         })
+    }
+
+    /// The lifetimes that the function declares.
+    pub(crate) fn lifetimes(&self) -> impl Iterator<Item = &Lifetime> {
+        self.item.sig.generics.lifetimes().map(|declared| &declared.lifetime)
     }
 
     pub(crate) fn argument(&self, name: &Ident) -> Option<&Argument> {

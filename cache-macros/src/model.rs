@@ -149,7 +149,7 @@ pub(crate) struct OwnedArgument {
     pub(crate) is_static: bool,
 }
 
-/// A closure of the attribute, or an expression that is something like one.
+/// A closure of the attribute, or an expression that gives one.
 pub(crate) struct Closure {
     pub(crate) span: Span,
     /// What stands before its body, if it is a closure that owns copies of arguments.

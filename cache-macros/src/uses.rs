@@ -1,12 +1,14 @@
 //! Where unparsed tokens name a local variable, and where they read a field.
 
 mod fields;
+mod lifetimes;
 mod rename;
 
 use proc_macro2::{Delimiter, Ident, Literal, Spacing, Span, TokenStream, TokenTree};
 
 pub(crate) use self::{
     fields::fields,
+    lifetimes::lifetimes,
     rename::{captured, outside_of_items, rename},
 };
 

@@ -39,5 +39,6 @@ pages! {
         "decisions/0008-known-calls.md",
         "decisions/0009-stalled-loads.md",
         "decisions/0010-handles-are-skipped.md",
-        "decisions/0011-folders-by-concern.md";
+        "decisions/0011-folders-by-concern.md",
+        "decisions/0012-old-values.md";
 }

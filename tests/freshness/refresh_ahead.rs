@@ -36,6 +36,11 @@ impl Page {
         self.render().await
     }
 
+    #[cached(resource = "hot", refresh_ahead, lease)]
+    async fn leased(&self) -> u64 {
+        self.render().await
+    }
+
     #[cached(resource = "hot")]
     async fn plain(&self) -> u64 {
         self.render().await
@@ -83,24 +88,39 @@ async fn nobody_waits_when_a_hot_value_expires() {
     .await;
 }
 
+/// Calls until another value is returned than the first, while all calls are hits.
+async fn replaced(call: impl AsyncFn() -> u64) {
+    let first = call().await;
+    let mut last = first;
+    while last == first {
+        sleep(Duration::from_millis(10)).await;
+        let (value, outcome) = outcome_of(call()).await;
+        assert_eq!(outcome, Outcome::Hit);
+        last = value;
+    }
+    assert_eq!(last, first + 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_value_that_is_loaded_early_is_replaced_and_its_time_begins_anew() {
     isolated(async |cache: Cache| {
         let page = Page {
             loads: LoadCounter::new(),
         };
-        let first = page.ahead().await;
-        let refreshed = async {
-            let mut last = first;
-            while last == first {
-                sleep(Duration::from_millis(10)).await;
-                let (value, outcome) = outcome_of(page.ahead()).await;
-                assert_eq!(outcome, Outcome::Hit);
-                last = value;
-            }
-            last
+        replaced(async || page.ahead().await).await;
+        assert_eq!(cache.stats().fills, 2);
+    })
+    .await;
+}
+
+/// Who has the lease looks whether somebody has filled meanwhile: the value that is to be replaced is not that.
+#[tokio::test(start_paused = true)]
+async fn with_a_lease_it_is_replaced_too() {
+    isolated(async |cache: Cache| {
+        let page = Page {
+            loads: LoadCounter::new(),
         };
-        assert_eq!(refreshed.await, first + 1);
+        replaced(async || page.leased().await).await;
         assert_eq!(cache.stats().fills, 2);
     })
     .await;

@@ -121,6 +121,37 @@ async fn a_refresh_that_an_invalidation_overtakes_stores_nothing() {
     .await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_old_value_that_is_none_any_more_is_not_returned_once_a_load_has_said_so() {
+    #[cached(resource = "revalidated", stale_while_revalidate, skip(source))]
+    async fn positive(source: &Source) -> Option<i64> {
+        source.load().await.ok().filter(|figure| *figure > 0)
+    }
+    #[cached(resource = "revalidated", stale_while_revalidate, skip(source), key(what = "small"), unless = |figure| *figure > 9)]
+    async fn small(source: &Source) -> i64 {
+        source.load().await.unwrap_or_default()
+    }
+    isolated(async |cache: Cache| {
+        let source = Source::new(1);
+        assert_eq!((positive(&source).await, small(&source).await), (Some(1), 1));
+        advance(TTL).await;
+        source.set(-1);
+        assert_eq!(outcome_of(positive(&source)).await, (Some(1), StaleHit));
+        until("the old value is gone", async || {
+            outcome_of(positive(&source)).await == (None, Miss)
+        })
+        .await;
+        source.set(10);
+        assert_eq!(outcome_of(small(&source)).await, (1, StaleHit));
+        until("the old value is gone", async || {
+            outcome_of(small(&source)).await == (10, Miss)
+        })
+        .await;
+        assert_eq!(cache.stats().refreshes, 2);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn with_a_lease_one_process_of_several_loads_again() {
     let server = RedisServer::start().unwrap();

@@ -119,6 +119,12 @@ impl Library {
         Err("no such page".to_owned())
     }
 
+    #[invalidates(tag(author, by))]
+    async fn rename_by_word(&self, by: i64) {
+        let _ = by;
+        self.version.fetch_add(1, Ordering::SeqCst);
+    }
+
     #[invalidates(tag(author, when = really))]
     async fn rename_if(&self, author: i64, really: bool) {
         let _ = author;
@@ -173,6 +179,8 @@ async fn a_tag_can_be_an_argument_and_be_given_under_a_condition() {
         library.rename_if(7, false).await;
         expect_outcomes(&[Hit], library.page_of(7)).await;
         library.rename_if(7, true).await;
+        expect_outcomes(&[Miss], library.page_of(7)).await;
+        library.rename_by_word(7).await;
         expect_outcomes(&[Miss], library.page_of(7)).await;
     })
     .await;

@@ -14,6 +14,7 @@ use super::{
     EachArg, Reference,
     options::{Keyed, Opt, OptionTable, ScopeExpr, Slot, read_all, separated},
     policies::{Place, PolicyArgs},
+    resources::ResourceArgs,
 };
 use crate::{
     diag::{Errors, did_you_mean},
@@ -153,12 +154,28 @@ impl CachedArgs {
         };
         read_all(tokens, errors, |input, errors| {
             separated(input, errors, |input, errors| {
-                Self::OPTIONS.read(&mut args, Opt::parse(input, errors)?);
+                let option = Opt::parse(input, errors)?;
+                if is_of_resources_alone(&option.key) {
+                    let text = format!(
+                        "`{}` is said of a resource, and holds for all of its functions\nhelp: write it where the resource is \
+                         declared, in `resources!`",
+                        option.key
+                    );
+                    option.misplaced(&text);
+                } else {
+                    Self::OPTIONS.read(&mut args, option);
+                }
                 Ok(())
             });
         });
         args
     }
+}
+
+/// Whether there is an option of this name in `resources!` only.
+fn is_of_resources_alone(key: &Ident) -> bool {
+    let is_key = |name: &str| key == name;
+    ResourceArgs::OPTIONS.names().any(is_key) && !CachedArgs::OPTIONS.names().any(is_key)
 }
 
 /// The value of `ttl`.

@@ -11,7 +11,7 @@ use syn::{
 
 use super::{
     Reference,
-    options::{Opt, OptionTable, ScopeExpr, Slot, in_parentheses, read_all, separated},
+    options::{Opt, OptionTable, ScopeExpr, Slot, in_parentheses, read_all, scope_name, separated},
     reference::resource_ident,
 };
 use crate::diag::Errors;
@@ -159,9 +159,9 @@ fn tag(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<TargetArg> {
     let content;
     let parentheses = syn::parenthesized!(content in input);
     let mut given = Vec::new();
-    if let Ok(kind) = content.parse::<LitStr>() {
-        let name = resource_ident(&kind.value(), kind.span()).map_err(|_| refuse(kind.span()))?;
-        content.parse::<Token![,]>().map_err(|_| refuse(kind.span()))?;
+    if content.peek(LitStr) || is_word_before_value(&content) {
+        let name = kind_of_tag(&content)?;
+        content.parse::<Token![,]>().map_err(|_| refuse(name.span()))?;
         let value = Some(content.parse()?);
         given.push(ScopeExpr { name, value });
         if !content.is_empty() {
@@ -183,6 +183,21 @@ fn tag(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<TargetArg> {
             "this is a second tag\nhelp: write a `tag(...)` for each",
         )),
     }
+}
+
+/// The kind of a tag, named before its value: a text, or the word that the compiler offers for a misspelt one.
+fn kind_of_tag(input: ParseStream<'_>) -> syn::Result<Ident> {
+    match input.parse::<Option<LitStr>>()? {
+        Some(kind) => resource_ident(&kind.value(), kind.span()),
+        None => scope_name(input),
+    }
+}
+
+/// Whether what stands here is `kind, value`, and neither `kind` nor `kind, when = …`.
+fn is_word_before_value(input: ParseStream<'_>) -> bool {
+    let fork = input.fork();
+    let is_word = fork.call(Ident::parse_any).is_ok() && fork.parse::<Token![,]>().is_ok();
+    is_word && !fork.is_empty() && !(fork.peek(Ident::peek_any) && fork.peek2(Token![=]))
 }
 
 /// The values but for `when`, and that.

@@ -9,7 +9,7 @@ use syn::{
     token,
 };
 
-use crate::diag::{Errors, did_you_mean, list};
+use crate::diag::{Errors, did_you_mean_option, list};
 
 /// An option.
 #[derive(Default)]
@@ -189,7 +189,7 @@ impl<'a, 'b> Opt<'a, 'b> {
         let text = format!(
             "there is no option `{name}` here; the options are {}{}",
             list(accepted.clone()),
-            did_you_mean(&name, accepted),
+            did_you_mean_option(&name, accepted),
         );
         self.errors.at(self.key.span(), text);
         skip_to_comma(self.input);

@@ -116,6 +116,9 @@ fn read<T>(
         option.keyed(slot, Policy::AsDeclared);
     } else {
         option.assign_with(slot, example, |input| {
+            if matches!(input.fork().parse::<Ident>(), Ok(word) if word == "off") {
+                return Err(input.error("`off` is written in quotes\nhelp: write `\"off\"`"));
+            }
             let value = if is_off(input) {
                 input.parse::<LitStr>()?;
                 Policy::Off

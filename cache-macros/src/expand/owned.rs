@@ -65,9 +65,9 @@ pub(super) fn closure(closure: &Closure, kind: &str) -> TokenStream {
     let Closure {
         head, body, arguments, ..
     } = closure;
-    if arguments.is_empty() {
+    let Some(head) = head else {
         return body.clone();
-    }
+    };
     let mut packed = TokenStream::new();
     let mut unpacked = TokenStream::new();
     for (i, argument) in arguments.iter().enumerate() {
@@ -76,10 +76,7 @@ pub(super) fn closure(closure: &Closure, kind: &str) -> TokenStream {
         packed.extend(bind(argument, &copy, "copy"));
         unpacked.extend(quote!(#(#cfg)* let #ident = #copy.lend();));
     }
-    match head {
-        None => quote!({ #packed #unpacked #body }),
-        Some(head) => quote!({ #packed #head { #unpacked #body } }),
-    }
+    quote!({ #packed #head { #unpacked #body } })
 }
 
 /// `let owned = Ownership::of(&argument).own(argument);`

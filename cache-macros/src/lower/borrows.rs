@@ -9,6 +9,15 @@ use syn::{
 
 use crate::uses::compact;
 
+/// The type without the brackets around it: those that a surrounding macro puts around what it was given, too.
+pub(super) fn bare(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => bare(&group.elem),
+        Type::Paren(paren) => bare(&paren.elem),
+        ty => ty,
+    }
+}
+
 /// The first place where a type names what may end before the program does.
 pub(super) fn borrow(ty: &Type) -> Option<Span> {
     let mut borrows = Borrows(None);

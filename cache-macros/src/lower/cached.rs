@@ -41,10 +41,17 @@ pub(crate) fn cached(args: &CachedArgs, function: &Function, errors: &mut Errors
     let policies = policies(&args.policies, errors);
     let demands = demands(args, errors);
     let loading = loading(args, function, errors);
-    let closure = |expr: &Expr| match loading {
+    let mut closure = |option: &str, expr: &Expr| match loading {
         Loading::InTheCall => Closure::plain(function.adapt(expr), expr.span()),
-        Loading::Outliving(_) => owned::closure(expr, function),
+        Loading::Outliving(_) => owned::closure(option, expr, function, errors),
     };
+    let unless = args.unless.value().map(|unless| closure("unless", unless));
+    let lifetime = match args.ttl.value() {
+        Some(TtlArg::OfValue(lifetime)) => Some(closure("ttl", lifetime)),
+        Some(TtlArg::Duration(_)) | None => None,
+    };
+    let cache_err = args.cache_err.value();
+    let cache_err = cache_err.map(|cache_err| closure("cache_err", &cache_err.value));
     let reference = reference(args, errors)?;
     let resource = errors.keep(reference.item())?;
     Some(Cached {
@@ -57,12 +64,9 @@ pub(crate) fn cached(args: &CachedArgs, function: &Function, errors: &mut Errors
             Some(TtlArg::OfValue(_)) | None => None,
         },
         when: adapted(&args.when, function),
-        unless: args.unless.value().map(closure),
-        lifetime: match args.ttl.value() {
-            Some(TtlArg::OfValue(lifetime)) => Some(closure(lifetime)),
-            Some(TtlArg::Duration(_)) | None => None,
-        },
-        cache_err: args.cache_err.value().map(|cache_err| closure(&cache_err.value)),
+        unless,
+        lifetime,
+        cache_err,
         policies,
         hard_timeout: hard_timeout(&args.policies),
         named: named(&args.policies),

@@ -4,12 +4,12 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::{Expr, ExprClosure, Pat, PatIdent, ReceiverKind, Type, spanned::Spanned};
 
-use super::borrows::{borrow, borrow_of_receiver, owned};
+use super::borrows::{bare, borrow, borrow_of_receiver, owned};
 use crate::{
     diag::Errors,
     function::{Function, RENAMED_SELF, bindings},
     model::{Closure, OwnedArgument},
-    uses::{captured, compact, outside_of_items, rename, unraw, uses},
+    uses::{captured, compact, lifetimes, outside_of_items, rename, unraw, uses},
 };
 
 /// The arguments that the body names. Refuses what is seen not to outlive the caller, for the sake of `option`.
@@ -17,6 +17,7 @@ pub(super) fn arguments(option: &str, function: &Function, errors: &mut Errors) 
     let body = outside_of_items(function.body());
     let names = |name: &Ident| !uses(&body, &unraw(name)).is_empty();
     check_receiver(option, function, &body, errors);
+    check_lifetimes(option, function, &body, errors);
     for (pattern, ty) in function.patterns() {
         check_pattern(option, pattern, ty, &names, errors);
     }
@@ -31,9 +32,15 @@ fn all(function: &Function) -> Vec<OwnedArgument> {
     let receiver = function.receiver().map(|receiver| OwnedArgument {
         cfg: Vec::new(),
         ident: Ident::new(RENAMED_SELF, receiver.ident.span()),
+        is_static: match &receiver.written.kind {
+            ReceiverKind::Reference(_, lifetime, _) => {
+                lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static")
+            }
+            ReceiverKind::Typed(_, ty) => is_static(ty),
+            _ => false,
+        },
         named: receiver.ident,
         mutability: receiver.mutability,
-        is_static: false,
     });
     let arguments = function.arguments.iter().map(|argument| OwnedArgument {
         cfg: argument.cfg.clone(),
@@ -47,7 +54,7 @@ fn all(function: &Function) -> Vec<OwnedArgument> {
 
 /// `&'static T`, which need not be owned.
 fn is_static(ty: &Type) -> bool {
-    matches!(ty, Type::Reference(reference) if reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static"))
+    matches!(bare(ty), Type::Reference(reference) if reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static"))
 }
 
 fn check_receiver(option: &str, function: &Function, body: &TokenStream, errors: &mut Errors) {
@@ -73,10 +80,23 @@ fn check_receiver(option: &str, function: &Function, body: &TokenStream, errors:
     }
 }
 
+/// What is owned is borrowed from for as long as the load lasts.
+fn check_lifetimes(option: &str, function: &Function, body: &TokenStream, errors: &mut Errors) {
+    for lifetime in lifetimes(body) {
+        if function.lifetimes().any(|declared| *declared == lifetime) {
+            let text = format!(
+                "with `{option}` a load goes on when its caller is gone, and what the body borrows is its own: `{lifetime}` is the \
+                 caller's\nhelp: leave the lifetime out here"
+            );
+            errors.at(lifetime.span(), text);
+        }
+    }
+}
+
 /// Refuses what a pattern binds if its type tells that it does not outlive the caller. What the type does not tell is left to the
 /// compiler.
 fn check_pattern(option: &str, pattern: &Pat, ty: &Type, is_named: &impl Fn(&Ident) -> bool, errors: &mut Errors) {
-    match (pattern, ty) {
+    match (pattern, bare(ty)) {
         (
             Pat::Ident(PatIdent {
                 ident,
@@ -143,16 +163,13 @@ impl Refusal {
 
 /// Whether an argument of this type is seen not to outlive the caller. What is borrowed once, by `&`, is made owned.
 fn refusal(ty: &Type) -> Option<Refusal> {
-    let Type::Reference(reference) = ty else {
+    let Type::Reference(reference) = bare(ty) else {
         return borrow(ty).map(|_| Refusal::borrowed(ty));
     };
     if reference.mutability.is_some() {
         return Some(Refusal::mutable(ty));
     }
-    let elem = match &*reference.elem {
-        Type::Paren(paren) => &*paren.elem,
-        elem => elem,
-    };
+    let elem = bare(&reference.elem);
     let help = match elem {
         // Which cannot be copied, whatever it borrows.
         Type::TraitObject(object) => {
@@ -170,7 +187,7 @@ fn refusal(ty: &Type) -> Option<Refusal> {
 }
 
 /// A closure of the attribute for a load that may outlive its caller: it is given copies of the arguments that it names.
-pub(super) fn closure(expr: &Expr, function: &Function) -> Closure {
+pub(super) fn closure(option: &str, expr: &Expr, function: &Function, errors: &mut Errors) -> Closure {
     let bound: Vec<Ident> = match expr {
         Expr::Closure(closure) => closure
             .inputs
@@ -189,20 +206,20 @@ pub(super) fn closure(expr: &Expr, function: &Function) -> Closure {
     if arguments.is_empty() {
         return Closure::plain(tokens, expr.span());
     }
-    let renamed = |part: &dyn ToTokens| rename(part.to_token_stream(), "self", RENAMED_SELF);
-    match expr {
-        Expr::Closure(closure) => Closure {
-            span: expr.span(),
-            head: Some(head(closure)),
-            body: renamed(&closure.body),
-            arguments,
-        },
-        _ => Closure {
-            span: expr.span(),
-            head: None,
-            body: renamed(&expr),
-            arguments,
-        },
+    let Expr::Closure(closure) = expr else {
+        let text = format!(
+            "the load may go on when its caller is gone, so what `{option}` names of the arguments is copied for it, and that takes a \
+             closure\nhelp: write `{option} = |{}| ...`",
+            if option == "cache_err" { "error" } else { "value" }
+        );
+        errors.push(syn::Error::new_spanned(expr, text));
+        return Closure::plain(tokens, expr.span());
+    };
+    Closure {
+        span: expr.span(),
+        head: Some(head(closure)),
+        body: rename(closure.body.to_token_stream(), "self", RENAMED_SELF),
+        arguments,
     }
 }
 

@@ -292,7 +292,7 @@ impl Engine {
     /// An entry, unless it is not to be stored: that is a fill that has failed.
     fn seal(&self, ticket: &Ticket, meta: Meta, value: &EncodedValue) -> Option<Bytes> {
         let sealing = &self.settings.sealing;
-        let fits = value.len() <= sealing.max_value_size && !meta.kept().is_zero();
+        let fits = value.len() <= sealing.max_value_size && !meta.ttl.is_zero();
         let seal = || sealing.seal(meta, ticket.address().entry(), ticket.stamps(), value);
         let entry = fits.then(seal).flatten();
         if entry.is_none() {

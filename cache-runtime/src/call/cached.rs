@@ -57,7 +57,7 @@ where
                 return answer;
             }
             // There is nobody to load it again but the caller, who need not wait.
-            Answer::Early(answer, _) => {
+            Answer::Early(answer, ..) => {
                 lookup.report(Outcome::Hit);
                 return answer;
             }
@@ -107,8 +107,9 @@ where
             lookup.report(outcome);
             return answer;
         }
-        Answer::Early(answer, ticket) => {
+        Answer::Early(answer, ticket, stored_at) => {
             lookup.report(Outcome::Hit);
+            lookup.replace(stored_at);
             // Boxed: most hits have no room for this.
             let ticket = Box::pin(lookup.ticket_of_hit(ticket)).await;
             let replacement = lookup.replacement(ticket.as_ref());
@@ -206,6 +207,7 @@ fn begin<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>, F>(call: Call) -> Result<Lo
         started: Instant::now(),
         record: CallRecord::begin(resource),
         verifying: false,
+        has_old: false,
         leads: AtomicBool::new(false),
     })
 }

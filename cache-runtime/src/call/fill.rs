@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::{
     lookup::Lookup,
     terms::{Disposition, LoadTerms, ValueOf},
@@ -9,8 +11,8 @@ use super::{
 };
 use crate::{
     entry::{
-        EncodeError, EncodedValue, FoundTags, Lifetime, MOST_TAGS, Meta, Negative, Split, Stamp, Ticket, Windows,
-        is_encoded,
+        EncodeError, EncodedValue, FoundTags, Identity, Lifetime, MOST_TAGS, Meta, Negative, Split, Stamp, Ticket,
+        Windows, is_encoded,
     },
     key::UNSHOWN,
     loads::{Landing, Leader, LoadedValue},
@@ -26,6 +28,8 @@ pub(super) struct LoadResult<N: Tier<T>, T> {
     /// What is stored, if it is.
     stored: Option<EncodedValue>,
     is_negative: bool,
+    /// Whether an old entry is none any more, also if this is not stored.
+    supersedes: bool,
     lifetime: Option<Lifetime>,
     tags: FoundTags,
     /// For the near cache.
@@ -41,6 +45,8 @@ pub(super) struct Filling<N: Tier<T>, T> {
     tags: FoundTags,
     /// For the near cache.
     held: Option<N::Held>,
+    /// Whether it is stored for nothing but that the old entry is gone.
+    is_blank: bool,
 }
 
 impl Lookup {
@@ -54,6 +60,7 @@ impl Lookup {
     ) -> LoadResult<N, ValueOf<R, T>> {
         let waited_for = leader.is_some_and(Leader::has_waiters);
         let may_fill = may_fill && self.entry.is_some();
+        let supersedes = !matches!(disposition, Disposition::Failed);
         let (lifetime, tags, filling) = match disposition {
             Disposition::Store(lifetime, tags) => {
                 let are_good = self.are_good(&tags);
@@ -79,6 +86,7 @@ impl Lookup {
         LoadResult {
             stored: encoded.filter(|_| filling),
             is_negative: false,
+            supersedes,
             lifetime,
             tags,
             held,
@@ -105,6 +113,7 @@ impl Lookup {
         LoadResult {
             stored: ttl.and_then(|_| negative.encode()),
             is_negative: true,
+            supersedes: true,
             lifetime: ttl.map(Lifetime::new),
             tags: FoundTags::new(),
             held: None,
@@ -185,6 +194,7 @@ impl Lookup {
         let LoadResult {
             stored,
             is_negative,
+            supersedes,
             lifetime,
             tags,
             held,
@@ -195,9 +205,9 @@ impl Lookup {
         if let Some(leader) = leader {
             leader.land(landed);
         }
-        let (entry, ticket, value) = match (&self.entry, ticket, stored) {
-            (Some(entry), Some(ticket), Some(value)) if !overtaken => (entry, ticket, value),
-            _ => return None,
+        let (entry, ticket) = self.entry.as_ref().zip(ticket).filter(|_| !overtaken)?;
+        let Some(value) = stored else {
+            return (supersedes && self.has_old).then(|| blank(entry.identity, &ticket));
         };
         let lifetime = lifetime.unwrap_or_else(|| Lifetime::new(self.call.ttl));
         let meta = Meta {
@@ -213,12 +223,13 @@ impl Lookup {
             value,
             tags,
             held,
+            is_blank: false,
         })
     }
 
     /// Keeps what was stored in the process, too.
     pub(super) fn end_filling<V, N: Tier<V>>(&self, filling: Filling<N, V>, filled: bool) {
-        if filled {
+        if filled && !filling.is_blank {
             self.keep(filling, Vec::new());
         }
     }
@@ -266,6 +277,24 @@ impl Lookup {
         } else {
             lifetime.windows(windows_of(self.policies()))
         }
+    }
+}
+
+/// What an old entry is overwritten with when a load has said that it is none any more: an entry that is valid for nobody, for a moment.
+fn blank<N: Tier<V>, V>(identity: Identity, ticket: &Ticket) -> Filling<N, V> {
+    Filling {
+        ticket: ticket.void(),
+        meta: Meta {
+            identity,
+            ttl: SHORTEST_TTL,
+            windows: Windows::default(),
+            load_duration: Duration::ZERO,
+            is_negative: false,
+        },
+        value: EncodedValue::json(Bytes::from_static(b"null")),
+        tags: FoundTags::new(),
+        held: None,
+        is_blank: true,
     }
 }
 

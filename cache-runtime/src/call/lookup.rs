@@ -42,6 +42,8 @@ pub(super) struct Lookup {
     pub(super) record: Option<CallRecord>,
     /// Whether it has an answer, and loads to compare.
     pub(super) verifying: bool,
+    /// Whether an old entry is there, which a load may find to be none any more.
+    pub(super) has_old: bool,
     /// Whether it has come to load, and does not wait for another call that does.
     pub(super) leads: AtomicBool,
 }
@@ -50,8 +52,8 @@ pub(super) struct Lookup {
 pub(super) enum Answer<R> {
     /// What is returned.
     Hit(R, Outcome),
-    /// As a hit, of an entry that is worth loading again before its time is over.
-    Early(R, Option<Ticket>),
+    /// As a hit, of an entry that is worth loading again before its time is over. The number is when that was stored.
+    Early(R, Option<Ticket>, u64),
     /// As a hit, to be loaded anew and compared.
     Verify(R, Outcome, Ticket),
     /// An old value, to be loaded anew.
@@ -64,7 +66,7 @@ impl<R> Answer<R> {
     /// The same, for a call that must not have anything loaded, neither by itself nor in the background.
     fn without_load(self) -> Self {
         match self {
-            Self::Early(answer, _) => Self::Hit(answer, Outcome::Hit),
+            Self::Early(answer, ..) => Self::Hit(answer, Outcome::Hit),
             // What was invalidated softly is given only to whom it is loaded again for.
             Self::Stale(stale, _) if stale.may_revalidate && !stale.is_invalidated => {
                 Self::Hit(stale.value, Outcome::StaleHit)
@@ -139,7 +141,13 @@ impl Lookup {
             self.look::<R, T, N>(&entry).await
         };
         self.entry = Some(entry);
+        self.note_old(&answer);
         self.as_the_task_may(answer)
+    }
+
+    /// Takes note of whether an old entry is there.
+    pub(super) fn note_old<R>(&mut self, answer: &Answer<R>) {
+        self.has_old = matches!(answer, Answer::Stale(..) | Answer::Early(..));
     }
 
     /// The answer, without what it asks to be loaded, if the task only looks what is there.
@@ -167,6 +175,13 @@ impl Lookup {
     /// Whether the call loads anew, whatever is there, and shares no load that began before it.
     pub(super) fn is_anew(&self) -> bool {
         self.call.mode.as_ref().is_some_and(Mode::is_refresh) || self.verifying
+    }
+
+    /// The entry that was stored at that time counts as none from here on.
+    pub(super) fn replace(&mut self, stored_at: u64) {
+        if let Some(entry) = &mut self.entry {
+            entry.replaced = Some(stored_at);
+        }
     }
 
     /// What a call that was answered may fill on: of a hit nobody has looked at holds and epochs.
@@ -229,7 +244,7 @@ impl Lookup {
         }
         if let Some(envelope) = envelope {
             return match self.restore::<R, T, N>(entry, &envelope) {
-                Some(value) if self.is_early(&envelope) => Answer::Early(value, ticket),
+                Some(value) if self.is_early(&envelope) => Answer::Early(value, ticket, envelope.created_at()),
                 Some(value) => Answer::Hit(value, Outcome::Hit),
                 None => Answer::Load(ticket, Outcome::Rejected),
             };

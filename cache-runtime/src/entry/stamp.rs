@@ -118,6 +118,16 @@ impl Ticket {
         self.address.lease_key(&stamps[..16])
     }
 
+    /// The right to store what is valid for nobody.
+    pub(crate) fn void(&self) -> Self {
+        let stamps = self.stamps.iter().map(|stamp| Stamp(!stamp.0));
+        Self {
+            address: Arc::clone(&self.address),
+            stamps: stamps.collect(),
+            ..self.clone()
+        }
+    }
+
     /// A number that tells loads under these stamps from those under others.
     pub(crate) fn ground(&self) -> u64 {
         let mix = |ground: u64, stamp: &Stamp| ground.rotate_left(5) ^ stamp.bits();

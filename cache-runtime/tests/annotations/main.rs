@@ -14,6 +14,7 @@ mod invalidations;
 mod methods;
 mod native_traits;
 mod options;
+mod outliving;
 mod registries;
 mod returns;
 mod strict;

@@ -73,7 +73,7 @@ async fn ttl_of_nothing() -> Result<i64, String> {
     Ok(1)
 }
 
-#[cached(resource = "companies_list", stale_while_revalidate = "30s", stale_while_revalidate = "30s", soft)]
+#[cached(resource = "companies_list", stale_while_revalidate = "30s", stale_while_revalidate = "30s", refresh_ahead = off)]
 async fn given_twice() -> i64 {
     1
 }

@@ -40,6 +40,27 @@ impl Service {
     }
 }
 
+#[cached(resource = "companies_list", stale_while_revalidate = "30s")]
+async fn names_a_lifetime<'a>(name: &'a str, n: usize) -> usize {
+    let rest: &'a str = &name[n..];
+    'a: loop {
+        break 'a rest.len();
+    }
+}
+
+#[cached(resource = "companies_list", stale_while_revalidate = "30s", unless = above(limit), ttl = |n| lifetime(limit, *n))]
+async fn no_closure(n: u32, limit: &u32) -> u32 {
+    n + limit
+}
+
+fn above(limit: &u32) -> impl FnOnce(&u32) -> bool {
+    move |n| n > limit
+}
+
+fn lifetime(limit: &u32, n: u32) -> std::time::Duration {
+    std::time::Duration::from_secs((limit + n).into())
+}
+
 impl std::fmt::Display for Service {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.0)

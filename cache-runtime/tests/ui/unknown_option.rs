@@ -16,4 +16,15 @@ async fn several() -> i64 {
 #[invalidates("companies_list", scope = 1)]
 async fn of_invalidates() {}
 
+
+#[cached(resource = "companies_list", swr = "5m", timeout = "5s", stale = "10m", refresh)]
+async fn other_words() -> i64 {
+    1
+}
+
+#[cached(resource = "companies_list", soft, max_loads = 2)]
+async fn options_of_the_resource() -> i64 {
+    1
+}
+
 fn main() {}

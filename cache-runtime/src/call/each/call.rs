@@ -186,6 +186,7 @@ impl<V, T: LoadTerms<Option<V>>> Lookups<V, T> {
             results: self.results,
             entry: None,
             started: self.started,
+            has_old: false,
             leads: AtomicBool::new(false),
             record: CallRecord::begin(self.common.site.resource()),
             verifying: false,

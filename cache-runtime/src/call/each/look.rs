@@ -33,18 +33,19 @@ where
         let mut answers = self.answers().await.into_iter();
         let mut missing = Vec::new();
         for member in 0..self.members.len() {
-            let Some(lookup) = &self.members[member].lookup else {
+            let Some(lookup) = &mut self.members[member].lookup else {
                 missing.push(Pending::alone(member));
                 continue;
             };
             let answer = answers.next().unwrap_or(Answer::Load(None, Outcome::Bypass));
+            lookup.note_old(&answer);
             match lookup.as_the_task_may(answer) {
                 // There is no `verify` beside `each`.
                 Answer::Hit(value, outcome) | Answer::Verify(value, outcome, _) => {
                     lookup.report(outcome);
                     self.answer(member, value);
                 }
-                Answer::Early(value, _) => {
+                Answer::Early(value, ..) => {
                     lookup.report(Outcome::Hit);
                     self.answer(member, value);
                 }
