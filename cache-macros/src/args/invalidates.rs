@@ -163,7 +163,11 @@ fn tag(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<TargetArg> {
         let name = kind_of_tag(&content)?;
         content.parse::<Token![,]>().map_err(|_| refuse(name.span()))?;
         let value = Some(content.parse()?);
-        given.push(ScopeExpr { name, value });
+        given.push(ScopeExpr {
+            name,
+            value,
+            several: None,
+        });
         if !content.is_empty() {
             content.parse::<Token![,]>()?;
         }
@@ -171,6 +175,14 @@ fn tag(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<TargetArg> {
     given.extend(Punctuated::<ScopeExpr, Token![,]>::parse_terminated(&content)?);
     let (values, when) = without_condition(given, errors);
     match values.as_slice() {
+        [
+            ScopeExpr {
+                several: Some(word), ..
+            },
+        ] => Err(syn::Error::new(
+            word.span,
+            "a tag is given one value or a list of them\nhelp: write `=`",
+        )),
         [ScopeExpr { name, .. }] => Ok(TargetArg {
             reference: Reference::Word(name.clone()),
             scopes: values,
@@ -204,8 +216,11 @@ fn is_word_before_value(input: ParseStream<'_>) -> bool {
 fn without_condition(values: Vec<ScopeExpr>, errors: &mut Errors) -> (Vec<ScopeExpr>, Option<Expr>) {
     let (conditions, scopes): (Vec<_>, Vec<_>) = values.into_iter().partition(|value| value.name == WHEN);
     let mut when = None;
-    for ScopeExpr { name, value } in conditions {
+    for ScopeExpr { name, value, several } in conditions {
         match value {
+            Some(_) if several.is_some() => {
+                errors.at(name.span(), "`when` is one condition\nhelp: write `when = condition`")
+            }
             None => errors.at(
                 name.span(),
                 "`when` is given without a value\nhelp: write `when = condition`",
