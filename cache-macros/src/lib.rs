@@ -229,7 +229,8 @@ pub fn cached(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
 /// `"name"(company, when = EXPR)` invalidates this target only if the expression, which sees what a scope value sees, is true.
 ///
 /// `tag("author", EXPR)`, or `tag(author = EXPR)`, is a target, too: whatever was stored with this tag, of every resource. The expression
-/// gives one value or iterates over values, and sees what a scope value sees; `when = EXPR` may follow it.
+/// gives one value or iterates over values, and sees what a scope value sees; `when = EXPR` may follow it. A kind that is declared elsewhere
+/// is named by the path of a resource beside it, with its own name at the end: `tag(some::module::author = EXPR)`.
 ///
 /// # Options
 ///

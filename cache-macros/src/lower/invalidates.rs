@@ -7,7 +7,7 @@ use quote::{quote, quote_spanned};
 
 use super::{check_scopes, known::Known, scopes, tags, tenant};
 use crate::{
-    args::{InvalidatesArgs, OnArg, Reference, ScopeExpr, TargetArg},
+    args::{InvalidatesArgs, OnArg, ScopeExpr, TargetArg},
     diag::Errors,
     function::Function,
     model::{Condition, Invalidates, Target, TargetScope},
@@ -102,8 +102,8 @@ fn selection(target: &TargetArg) -> syn::Result<TokenStream> {
     let reference = &target.reference;
     let span = reference.span();
     let selection = private_item("Selection", span);
-    if let (Reference::Word(kind), true) = (reference, target.is_tag) {
-        let kind = unraw(kind);
+    if target.is_tag {
+        let kind = unraw(&reference.name()?);
         return Ok(quote_spanned!(span=> #selection::Tags(#kind)));
     }
     if let Some(pattern) = reference.pattern() {
