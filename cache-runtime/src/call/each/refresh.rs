@@ -22,6 +22,9 @@ use crate::{
     task::DetachedPlace,
 };
 
+/// A call that nobody waits for.
+type BackgroundLoad<R, S, C, T, N, F, G, B> = EachLoad<R, S, C, T, N, F, Work<G, B>>;
+
 /// What a call loads again in the background.
 #[derive(Default)]
 pub(super) struct Refreshes {
@@ -99,7 +102,7 @@ where
         &mut self,
         due: Vec<Refresh>,
         work: Work<G, B>,
-    ) -> (EachLoad<R, S, C, T, N, F, Work<G, B>>, Vec<(Pending, RefreshPass)>) {
+    ) -> (BackgroundLoad<R, S, C, T, N, F, G, B>, Vec<(Pending, RefreshPass)>) {
         let mut ids = Vec::with_capacity(due.len());
         let mut members = Vec::with_capacity(due.len());
         let mut refreshes = Vec::with_capacity(due.len());
@@ -124,7 +127,7 @@ where
 }
 
 async fn run<R, S, C, N, G, T, B, F>(
-    mut load: EachLoad<R, S, C, T, N, F, Work<G, B>>,
+    mut load: BackgroundLoad<R, S, C, T, N, F, G, B>,
     refreshes: Vec<(Pending, RefreshPass)>,
 ) where
     C: Ids + ?Sized,
