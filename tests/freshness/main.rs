@@ -5,6 +5,7 @@ mod cache_resources;
 mod errors;
 mod lifetimes;
 mod negative;
+mod races;
 mod refresh_ahead;
 mod revalidate;
 mod source;
