@@ -119,7 +119,7 @@ impl Library {
         Err("no such page".to_owned())
     }
 
-    #[invalidates(tag(author, by))]
+    #[invalidates(tag(crate::cache_resources::author, by))]
     async fn rename_by_word(&self, by: i64) {
         let _ = by;
         self.version.fetch_add(1, Ordering::SeqCst);

@@ -13,6 +13,8 @@ cache_runtime::resources! {
     // Longer than it takes to replace a server.
     rates { ttl = 600 }
     balances { ttl = 600 }
+    tag author: u64;
+    titles { ttl = 600 }
     accounts { ttl = 600, scope(account: u64) }
     near_accounts { ttl = 600, scope(account: u64) }
     ledger { ttl = 600, crash_safe }

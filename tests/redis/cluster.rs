@@ -55,6 +55,13 @@ async fn account(account: u64, database: &Database) -> u64 {
     database.version(account)
 }
 
+/// What an author has written last: who it is stands in the result.
+#[cached(resource = "titles", skip(database), tags(author = result.0))]
+async fn title(author: u64, database: &Database) -> (u64, u64) {
+    tokio::task::yield_now().await;
+    (author, database.version(author))
+}
+
 #[cached(resource = "near_accounts", scope(account), skip(database), near = "tracked")]
 async fn near_account(account: u64, database: &Database) -> u64 {
     database.version(account)
@@ -478,6 +485,45 @@ async fn the_store_is_trusted_while_the_slot_of_a_probe_moves() {
     for _ in 0..20 {
         store.probe().await.unwrap();
     }
+}
+
+/// The stamps of tags, their epochs and the entries are on different servers.
+#[tokio::test]
+async fn an_invalidation_of_a_tag_reaches_entries_and_loads_wherever_their_stamps_are() {
+    const AUTHORS: u64 = 12;
+    const ROUNDS: u64 = 240;
+    let cluster = RedisCluster::start().unwrap();
+    let (here, elsewhere) = (connected(&cluster).await, connected(&cluster).await);
+    let database = Database::default();
+    let acknowledged = Database::default();
+    let done = AtomicBool::new(false);
+    let write = async {
+        for round in 0..ROUNDS {
+            let author = round % AUTHORS;
+            let version = database.write(author);
+            elsewhere.invalidate_tag("author", author).await.unwrap();
+            acknowledged.raise(author, version);
+        }
+        done.store(true, Ordering::SeqCst);
+    };
+    let read = async |cache: Cache| {
+        let mut round = 0;
+        while !done.load(Ordering::SeqCst) {
+            round += 1;
+            let author = round % AUTHORS;
+            let floor = acknowledged.version(author);
+            let (_, version) = with_cache(cache.clone(), title(author, &database)).await;
+            assert!(version >= floor, "{version} of author {author} is older than {floor}");
+        }
+    };
+    tokio::join!(write, read(here.clone()), read(elsewhere.clone()));
+    with_cache(here, async {
+        for author in 0..AUTHORS {
+            title(author, &database).await;
+            expect_outcomes(&[Hit], title(author, &database)).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -11,8 +11,7 @@ use syn::{
 
 use super::{
     Reference,
-    options::{Opt, OptionTable, ScopeExpr, Slot, in_parentheses, read_all, scope_name, separated},
-    reference::resource_ident,
+    options::{Opt, OptionTable, ScopeExpr, Slot, in_parentheses, read_all, separated},
 };
 use crate::diag::Errors;
 
@@ -148,64 +147,78 @@ fn target(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<TargetArg>
     })
 }
 
-/// Reads what stands after `tag`: `("kind", value)` or `(kind = value)`.
+/// Reads what stands after `tag`: `("kind", value)`, `(kind = value)`, or `(kind)` of an argument of that name. A kind is named as
+/// a resource is.
 fn tag(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<TargetArg> {
+    let content;
+    let parentheses = syn::parenthesized!(content in input);
     let refuse = |span| {
         syn::Error::new(
             span,
             "a tag has a kind and a value\nhelp: write `tag(\"author\", id)`, or `tag(author = id)`",
         )
     };
-    let content;
-    let parentheses = syn::parenthesized!(content in input);
-    let mut given = Vec::new();
-    if content.peek(LitStr) || is_word_before_value(&content) {
-        let name = kind_of_tag(&content)?;
-        content.parse::<Token![,]>().map_err(|_| refuse(name.span()))?;
-        let value = Some(content.parse()?);
-        given.push(ScopeExpr { name, value });
-        if !content.is_empty() {
-            content.parse::<Token![,]>()?;
-        }
+    let reference: Reference = content.parse().map_err(|_| {
+        // What is left unread would be a second mistake.
+        let _ = content.parse::<TokenStream>();
+        refuse(parentheses.span.join())
+    })?;
+    let name = reference.name()?;
+    let is_text = matches!(reference, Reference::Text(_));
+    if let Ok(word) = content.parse::<Token![in]>() {
+        // What is left unread would be a second mistake.
+        content.parse::<TokenStream>()?;
+        return Err(syn::Error::new(
+            word.span,
+            "a tag is given one value or a list of them\nhelp: write `=`",
+        ));
     }
-    given.extend(Punctuated::<ScopeExpr, Token![,]>::parse_terminated(&content)?);
-    let (values, when) = without_condition(given, errors);
-    match values.as_slice() {
-        [ScopeExpr { name, .. }] => Ok(TargetArg {
-            reference: Reference::Word(name.clone()),
-            scopes: values,
-            when,
-            is_tag: true,
-        }),
-        [] => Err(refuse(parentheses.span.join())),
-        [_, second, ..] => Err(syn::Error::new(
+    let mut value = content
+        .parse::<Option<Token![=]>>()?
+        .map(|_| content.parse())
+        .transpose()?;
+    let is_separated = content.parse::<Option<Token![,]>>()?.is_some();
+    if value.is_none() && is_separated && !content.is_empty() && !is_named(&content) {
+        value = Some(content.parse()?);
+        content.parse::<Option<Token![,]>>()?;
+    }
+    if value.is_none() && is_text {
+        return Err(refuse(name.span()));
+    }
+    let rest = Punctuated::<ScopeExpr, Token![,]>::parse_terminated(&content)?;
+    let (others, when) = without_condition(rest.into_iter().collect(), errors);
+    if let Some(second) = others.first() {
+        return Err(syn::Error::new(
             second.name.span(),
             "this is a second tag\nhelp: write a `tag(...)` for each",
-        )),
+        ));
     }
+    Ok(TargetArg {
+        reference,
+        scopes: vec![ScopeExpr {
+            name,
+            value,
+            several: None,
+        }],
+        when,
+        is_tag: true,
+    })
 }
 
-/// The kind of a tag, named before its value: a text, or the word that the compiler offers for a misspelt one.
-fn kind_of_tag(input: ParseStream<'_>) -> syn::Result<Ident> {
-    match input.parse::<Option<LitStr>>()? {
-        Some(kind) => resource_ident(&kind.value(), kind.span()),
-        None => scope_name(input),
-    }
-}
-
-/// Whether what stands here is `kind, value`, and neither `kind` nor `kind, when = …`.
-fn is_word_before_value(input: ParseStream<'_>) -> bool {
-    let fork = input.fork();
-    let is_word = fork.call(Ident::parse_any).is_ok() && fork.parse::<Token![,]>().is_ok();
-    is_word && !fork.is_empty() && !(fork.peek(Ident::peek_any) && fork.peek2(Token![=]))
+/// Whether `name = …` stands here.
+fn is_named(input: ParseStream<'_>) -> bool {
+    input.peek(Ident::peek_any) && input.peek2(Token![=]) && !input.peek2(Token![==])
 }
 
 /// The values but for `when`, and that.
 fn without_condition(values: Vec<ScopeExpr>, errors: &mut Errors) -> (Vec<ScopeExpr>, Option<Expr>) {
     let (conditions, scopes): (Vec<_>, Vec<_>) = values.into_iter().partition(|value| value.name == WHEN);
     let mut when = None;
-    for ScopeExpr { name, value } in conditions {
+    for ScopeExpr { name, value, several } in conditions {
         match value {
+            Some(_) if several.is_some() => {
+                errors.at(name.span(), "`when` is one condition\nhelp: write `when = condition`")
+            }
             None => errors.at(
                 name.span(),
                 "`when` is given without a value\nhelp: write `when = condition`",

@@ -55,6 +55,18 @@ impl Reference {
         }
     }
 
+    /// What is named, without the path to it.
+    pub(crate) fn name(&self) -> syn::Result<Ident> {
+        match self {
+            Self::Text(text) => resource_ident(&text.value(), text.span()),
+            Self::Word(word) => Ok(word.clone()),
+            Self::Path(path) => {
+                let last = path.segments.last().map(|segment| segment.ident.clone());
+                last.ok_or_else(|| syn::Error::new(path.span(), "expected a name"))
+            }
+        }
+    }
+
     /// The text, if it is one and holds a `*`.
     pub(crate) fn pattern(&self) -> Option<&LitStr> {
         match self {

@@ -161,8 +161,7 @@ impl Engine {
         let begin = readings.len();
         readings.resize_with(begin + entries.len(), || None);
         let Some(store) = self.trusted_store() else { return };
-        let journal = &self.removals.journal;
-        let is_readable = |i: &usize| !journal.blocks(entries[*i].0.stamps());
+        let is_readable = |i: &usize| !self.removals.block(entries[*i].0);
         let readable: Vec<usize> = (0..entries.len()).filter(is_readable).collect();
         let addresses: Vec<_> = readable.iter().map(|&i| Arc::clone(entries[i].0)).collect();
         let identities: Vec<_> = readable.iter().map(|&i| entries[i].1).collect();

@@ -59,6 +59,7 @@ rules![
         sweeps::a_star_matches_any_run_of_characters,
         sweeps::no_character_but_the_star_widens_a_sweep,
         sweeps::a_sweep_leaves_what_was_filled_again,
+        sweeps::a_sweep_leaves_what_has_lost_a_soft_stamp_alone,
     ],
     Some(Capability::Watches) => [
         watch::a_change_is_reported_before_the_store_says_that_all_have_been,

@@ -39,6 +39,7 @@ pub(crate) enum Flaw {
     SweepsTheLiving,
     SweepsEverything,
     SweepsByPrefix,
+    SweepsTheOld,
     SweepsByGlob,
     MixesUpReaders,
     SharesEarlierReads,
@@ -210,12 +211,12 @@ impl Store for FlawedStore {
 
     fn fill<'a>(&'a self, ticket: &'a Ticket, mut entry: Bytes, mut ttl: Duration) -> StoreFuture<'a, ()> {
         let address = ticket.address();
-        let loaded_under: Vec<_> = address
-            .stamps()
-            .iter()
-            .cloned()
-            .zip(ticket.stamps().iter().copied())
-            .collect();
+        let looked_at = if self.has(Flaw::SweepsTheOld) {
+            address.stamps()
+        } else {
+            address.strict_stamps()
+        };
+        let loaded_under: Vec<_> = looked_at.iter().cloned().zip(ticket.stamps().iter().copied()).collect();
         let key = self.key(address.entry());
         let mut state = self.state();
         match self.flaw {

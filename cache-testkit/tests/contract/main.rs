@@ -116,6 +116,7 @@ async fn each_flaw_is_found_by_the_rule_that_is_about_it() {
         (Flaw::SweepsTheLiving, "a_sweep_leaves_what_was_filled_again"),
         (Flaw::SweepsEverything, "a_sweep_touches_only_what_matches"),
         (Flaw::SweepsByPrefix, "a_star_matches_any_run_of_characters"),
+        (Flaw::SweepsTheOld, "a_sweep_leaves_what_has_lost_a_soft_stamp_alone"),
         (Flaw::SweepsByGlob, "no_character_but_the_star_widens_a_sweep"),
         (Flaw::MixesUpReaders, "concurrent_readers_get_their_own_entries"),
         (Flaw::SharesEarlierReads, "a_read_sees_what_was_acknowledged_before_it"),

@@ -116,3 +116,25 @@ pub(in crate::contract) async fn a_sweep_leaves_what_was_filled_again(bench: &Be
     ensure!(hit.as_deref() == Some(b"new"), "{hit:?}");
     Ok(())
 }
+
+pub(in crate::contract) async fn a_sweep_leaves_what_has_lost_a_soft_stamp_alone(bench: &Bench) -> Result<(), Broken> {
+    let address = bench.scoped("r", &[("company", "1")], "h");
+    let soft = Arc::new(Address::clone(&address).with_soft_stamps(true));
+    bench.fill(&soft, b"old").await?;
+    let strict = soft.strict_stamps().len();
+    bench.store.remove_stamps(&soft.stamps()[strict..]).await?;
+    bench.store.sweep(&bench.pattern("r:*")).await?;
+    ensure!(
+        bench.entry(&soft).await?.is_some(),
+        "{} may be returned while it is replaced, and is gone",
+        soft.entry()
+    );
+    bench.store.remove_stamps(&soft.stamps()[..1]).await?;
+    bench.store.sweep(&bench.pattern("r:*")).await?;
+    ensure!(
+        bench.entry(&soft).await?.is_none(),
+        "{} is dead and was left",
+        soft.entry()
+    );
+    Ok(())
+}
