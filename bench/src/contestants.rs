@@ -11,5 +11,5 @@ pub(crate) use self::{
     by_deadpool::ByDeadpool,
     by_hitbox::ByHitbox,
     ours::Ours,
-    raw::{Raw, RawOfTwo},
+    raw::{Raw, RawOfTwo, without_delay},
 };

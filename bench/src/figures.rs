@@ -1,6 +1,7 @@
 //! The measurements, one file each.
 
 mod allocations;
+mod bulk;
 mod codecs;
 mod cold_key;
 mod encoded;
@@ -38,6 +39,7 @@ pub(crate) struct Measurement {
 pub(crate) const ALL: &[Measurement] = &[
     redis_latency::MEASUREMENT,
     redis_throughput::MEASUREMENT,
+    bulk::MEASUREMENT,
     codecs::MEASUREMENT,
     encoded::MEASUREMENT,
     near::MEASUREMENT,

@@ -223,6 +223,9 @@ pub fn cached(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
 /// The expression of a scope value sees either the arguments, as they are when the function is called, or the word
 /// `result`: the value in `Ok` of a `Result` or in `Some` of an `Option`, or whatever else is returned.
 ///
+/// `"name"(viewer in EXPR)` restricts it to any of several values: of an argument or a field that is a collection, or of what else can be
+/// iterated over. Without values nothing is invalidated; of more than 1,024 all are.
+///
 /// `"name"(company, when = EXPR)` invalidates this target only if the expression, which sees what a scope value sees, is true.
 ///
 /// `tag("author", EXPR)`, or `tag(author = EXPR)`, is a target, too: whatever was stored with this tag, of every resource. The expression

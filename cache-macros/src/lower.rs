@@ -18,7 +18,7 @@ use crate::{
     args::{Reference, ScopeExpr, Slot},
     diag::{Errors, did_you_mean},
     function::Function,
-    model::{Scope, Tenant},
+    model::{Scope, Several, Tenant},
     paths::on,
 };
 
@@ -48,7 +48,7 @@ fn tenant(given: &Slot<Expr>, function: &Function) -> Option<Tenant> {
 
 /// Refuses scope values that have no value, or two. `element` is the name of an element of `each`.
 fn check_scopes(given: &[ScopeExpr], function: &Function, element: Option<&Ident>, errors: &mut Errors) {
-    for (i, ScopeExpr { name, value }) in given.iter().enumerate() {
+    for (i, ScopeExpr { name, value, .. }) in given.iter().enumerate() {
         if given[..i].iter().any(|earlier| earlier.name == *name) {
             let text = format!("the scope `{name}` is given twice\nhelp: keep one of the two");
             errors.at(name.span(), text);
@@ -71,8 +71,10 @@ fn tags(given: &[ScopeExpr], beside: &Reference, function: &Function) -> Vec<Sco
 }
 
 fn values(module: &TokenStream, given: &[ScopeExpr], of: &Reference, function: &Function) -> Vec<Scope> {
-    let scope = |ScopeExpr { name, value }: &ScopeExpr| {
+    let scope = |ScopeExpr { name, value, several }: &ScopeExpr| {
         let value_expr = value.as_ref();
+        let is_place = matches!(value_expr, Some(Expr::Path(_) | Expr::Field(_)));
+        let several = several.map(|_| if is_place { Several::Place } else { Several::Iterator });
         let (value, span) = match value {
             Some(expr) => (function.adapt_operand(expr), expr.span()),
             None => (name.to_token_stream(), name.span()),
@@ -85,6 +87,7 @@ fn values(module: &TokenStream, given: &[ScopeExpr], of: &Reference, function: &
             ty,
             value,
             span,
+            several,
         }
     };
     given.iter().map(scope).collect()

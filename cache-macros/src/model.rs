@@ -201,6 +201,17 @@ pub(crate) struct Scope {
     pub(crate) span: Span,
     /// Whether the value is the word `None`.
     pub(crate) is_none: bool,
+    /// Whether the value is several.
+    pub(crate) several: Option<Several>,
+}
+
+/// What several values of a scope come in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Several {
+    /// An argument or a field: a collection, which is borrowed.
+    Place,
+    /// What can be iterated over.
+    Iterator,
 }
 
 /// The tags of results.
@@ -297,7 +308,23 @@ pub(crate) enum TargetScope {
     FromResult(Scope),
 }
 
+impl TargetScope {
+    pub(crate) const fn scope(&self) -> &Scope {
+        match self {
+            Self::OnEntry(scope) | Self::FromResult(scope) => scope,
+        }
+    }
+}
+
 impl Target {
+    /// The scope that is given several values.
+    pub(crate) fn several(&self) -> Option<&Scope> {
+        self.scopes
+            .iter()
+            .map(TargetScope::scope)
+            .find(|scope| scope.several.is_some())
+    }
+
     pub(crate) fn needs_result(&self) -> bool {
         self.when.as_ref().is_some_and(|when| when.from_result) || self.has_scope_from_result()
     }

@@ -32,6 +32,9 @@ pub(crate) enum Strength {
     Soft,
 }
 
+/// So many patterns are swept one by one.
+const SWEPT_APART: usize = 8;
+
 /// Stamps to remove, and the patterns to sweep afterwards.
 #[derive(Debug, Default)]
 pub(crate) struct Invalidation {
@@ -198,9 +201,17 @@ impl Invalidation {
         self.everything
     }
 
-    /// The patterns of the entries that become unusable.
+    /// The patterns of the entries that become unusable. Of many patterns of a resource one for all of it is made: a sweep looks at
+    /// every key, whatever its pattern.
     pub(crate) fn into_patterns(self) -> Vec<String> {
-        self.patterns
+        if self.patterns.len() <= SWEPT_APART {
+            return self.patterns;
+        }
+        let resources = self.resources.iter().flat_map(|resource| {
+            let tenants = self.tenants.iter();
+            tenants.map(|tenant| self.namespace.entries(tenant, resource, &[]))
+        });
+        resources.collect()
     }
 
     /// One line for each invalidation. `acknowledged` is false while it still has to be sent.

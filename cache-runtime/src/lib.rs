@@ -101,7 +101,7 @@ pub mod __private {
             canonical::{canonical_json, key_hash},
             scope_value,
         },
-        mutation::{On, Plan, ScopeValues, detached, invalidating, invalidating_detached, tag_values},
+        mutation::{On, Plan, ScopeValues, detached, invalidating, invalidating_detached, several, tag_values},
         near::{Coherence, NearToo, SharedOnly},
         resource::{
             Declared, Group, GroupPart, Optional, OptionalText, Policies, Registry, Resource, Scope, Selection, Tag,

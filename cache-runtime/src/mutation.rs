@@ -1,5 +1,6 @@
 //! What `#[invalidates]` expands to, and the other ways to say that something has changed: by hand, and after a commit.
 
+mod alternatives;
 mod by_hand;
 mod detach;
 mod hold;
@@ -9,6 +10,7 @@ mod transaction;
 
 pub(crate) use self::transaction::TransactionLog;
 pub use self::{
+    alternatives::several,
     by_hand::{Invalidate, InvalidateTag},
     detach::{detached, invalidating_detached},
     invalidate_error::InvalidateError,

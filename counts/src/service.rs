@@ -62,6 +62,13 @@ pub(crate) async fn stored(company: i64, page: u32, page_size: u32, sort: &str, 
     self::page()
 }
 
+/// A load that lasts until everybody else has called.
+#[cached(resource = resources::invoices, scope(company))]
+pub(crate) async fn slow(company: i64) -> Vec<u64> {
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    (0..50).collect()
+}
+
 #[cached(resource = resources::invoices, scope(company), near = "tracked")]
 pub(crate) async fn near(company: i64, page: u32, page_size: u32, sort: &str, filter: &Filter) -> Vec<Row> {
     self::page()

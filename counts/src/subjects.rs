@@ -19,6 +19,7 @@ pub(crate) const SUBJECTS: &[(&str, Subject)] = &[
     ("near-hit-arc", |times| Box::pin(near_hit_arc(times))),
     ("near-hit-5-rows", |times| Box::pin(near_hit(times))),
     ("hit-5-rows", |times| Box::pin(hit(times))),
+    ("shared-load", |times| Box::pin(shared_load(times))),
     ("key-5-arguments", |times| Box::pin(key(times))),
     ("decode-5-rows", |times| Box::pin(decode(times, 5))),
     ("decode-500-rows", |times| Box::pin(decode(times, 500))),
@@ -48,6 +49,20 @@ async fn near_hit(times: u32) {
 async fn hit(times: u32) {
     let call = async || drop(service::stored(black_box(123), 1, 50, "due_date", &FILTER).await);
     repeat(times, call, |stats| stats.hits).await;
+}
+
+/// A task that calls, waits for the load of another call, and is given what that has loaded.
+async fn shared_load(times: u32) {
+    let cache = Cache::builder().build();
+    cache.install();
+    let calls: Vec<_> = (0..=times)
+        .map(|_| tokio::spawn(service::slow(black_box(123))))
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.expect("nothing panics").len(), 50);
+    }
+    let stats = cache.stats();
+    assert_eq!((stats.loads, stats.shared_loads), (1, u64::from(times)), "{stats:?}");
 }
 
 /// Calls until it is answered as it is to be, and then so many times more.

@@ -13,6 +13,7 @@ mod nobody;
 mod protocol;
 mod reads_in_mutations;
 mod several_caches;
+mod several_values;
 mod soft;
 mod tags;
 mod transactions;

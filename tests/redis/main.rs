@@ -4,6 +4,7 @@
 mod acl;
 mod answers;
 mod basics;
+mod bulk;
 mod cache_resources;
 mod cluster;
 mod failover;

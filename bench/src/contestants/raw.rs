@@ -66,7 +66,7 @@ impl Contestant for RawOfTwo {
 }
 
 /// The server's address, for connections that do not hold small packets back.
-pub(super) fn without_delay(server: &RedisServer) -> Result<ConnectionInfo> {
+pub(crate) fn without_delay(server: &RedisServer) -> Result<ConnectionInfo> {
     let settings = TcpSettings::default().set_nodelay(true);
     Ok(server.url().into_connection_info()?.set_tcp_settings(settings))
 }

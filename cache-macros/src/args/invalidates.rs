@@ -165,6 +165,14 @@ fn tag(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<TargetArg> {
     })?;
     let name = reference.name()?;
     let is_text = matches!(reference, Reference::Text(_));
+    if let Ok(word) = content.parse::<Token![in]>() {
+        // What is left unread would be a second mistake.
+        content.parse::<TokenStream>()?;
+        return Err(syn::Error::new(
+            word.span,
+            "a tag is given one value or a list of them\nhelp: write `=`",
+        ));
+    }
     let mut value = content
         .parse::<Option<Token![=]>>()?
         .map(|_| content.parse())
@@ -187,7 +195,11 @@ fn tag(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<TargetArg> {
     }
     Ok(TargetArg {
         reference,
-        scopes: vec![ScopeExpr { name, value }],
+        scopes: vec![ScopeExpr {
+            name,
+            value,
+            several: None,
+        }],
         when,
         is_tag: true,
     })
@@ -202,8 +214,11 @@ fn is_named(input: ParseStream<'_>) -> bool {
 fn without_condition(values: Vec<ScopeExpr>, errors: &mut Errors) -> (Vec<ScopeExpr>, Option<Expr>) {
     let (conditions, scopes): (Vec<_>, Vec<_>) = values.into_iter().partition(|value| value.name == WHEN);
     let mut when = None;
-    for ScopeExpr { name, value } in conditions {
+    for ScopeExpr { name, value, several } in conditions {
         match value {
+            Some(_) if several.is_some() => {
+                errors.at(name.span(), "`when` is one condition\nhelp: write `when = condition`")
+            }
             None => errors.at(
                 name.span(),
                 "`when` is given without a value\nhelp: write `when = condition`",

@@ -298,16 +298,23 @@ pub(crate) fn scope_name(input: ParseStream<'_>) -> syn::Result<Ident> {
     ))
 }
 
-/// `name` or `name = expr`: a scope value.
+/// `name`, `name = expr`, or `name in expr`: a scope value, or several.
 pub(crate) struct ScopeExpr {
     pub(crate) name: Ident,
     pub(crate) value: Option<Expr>,
+    /// The `in` before several.
+    pub(crate) several: Option<Token![in]>,
 }
 
 impl Parse for ScopeExpr {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let name = scope_name(input)?;
-        let value = input.parse::<Option<Token![=]>>()?.map(|_| input.parse()).transpose()?;
-        Ok(Self { name, value })
+        let several: Option<Token![in]> = input.parse()?;
+        let value = if several.is_some() {
+            Some(input.parse()?)
+        } else {
+            input.parse::<Option<Token![=]>>()?.map(|_| input.parse()).transpose()?
+        };
+        Ok(Self { name, value, several })
     }
 }

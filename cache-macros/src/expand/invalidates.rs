@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     args::OnArg,
-    model::{Condition, DetachedArgument, Invalidates, Scope, Target, TargetScope},
+    model::{Condition, DetachedArgument, Invalidates, Scope, Several, Target, TargetScope},
     paths::{private, private_item},
     uses::unraw,
 };
@@ -69,13 +69,23 @@ pub(crate) fn invalidates(model: &Invalidates, block: &TokenStream) -> TokenStre
             statements.push(quote!(#on_entry #plan_type::target_from_result(&mut #plan, #name, #when, #otherwise);));
             from_result.push(values);
         } else {
-            let values = target.scopes.iter().map(|scope| match scope {
-                TargetScope::OnEntry(scope) | TargetScope::FromResult(scope) => {
-                    part(target, scope, &value(i, target, scope))
+            let ones = target
+                .scopes
+                .iter()
+                .map(TargetScope::scope)
+                .filter(|scope| scope.several.is_none());
+            let ones = ones.map(|scope| part(target, scope, &value(i, target, scope)));
+            let ones = all_of(target, &ones.collect::<Vec<_>>());
+            let statement = match target.several() {
+                None => quote!(#plan_type::target(&mut #plan, #name, #ones);),
+                Some(scope) => {
+                    let several = several(i, scope, &ones);
+                    let scopes = local("__cache_scopes");
+                    quote!(if let ::core::option::Option::Some(#scopes) = #several {
+                        #plan_type::target(&mut #plan, #name, #scopes);
+                    })
                 }
-            });
-            let values = all_of(target, &values.collect::<Vec<_>>());
-            let statement = quote!(#plan_type::target(&mut #plan, #name, #values););
+            };
             statements.push(match &target.when {
                 None => statement,
                 Some(when) => {
@@ -193,6 +203,7 @@ impl FromResult {
         });
         for scope in &target.scopes {
             match scope {
+                TargetScope::FromResult(scope) if scope.several.is_some() => {}
                 TargetScope::FromResult(scope) => pairs.push(part(target, scope, &value(i, target, scope))),
                 TargetScope::OnEntry(scope) => {
                     let known = format_ident!("__cache_scope_{i}_{}", scope.name, span = Span::mixed_site());
@@ -213,7 +224,10 @@ impl FromResult {
             known_pairs.clear();
         }
         let values = all_of(target, &pairs);
-        let some = quote!(::core::option::Option::Some(#values));
+        let some = match target.several() {
+            None => quote!(::core::option::Option::Some(#values)),
+            Some(scope) => several(i, scope, &values),
+        };
         let none = quote!(::core::option::Option::None);
         let values = match (&target.when, &when_known) {
             (None, _) => some,
@@ -248,6 +262,24 @@ fn part(target: &Target, scope: &Scope, value: &TokenStream) -> TokenStream {
     }
     let name = unraw(&scope.name);
     quote!((#name, #value))
+}
+
+/// The scope values of a target that has several in one scope, if there are any.
+fn several(i: usize, scope: &Scope, others: &TokenStream) -> TokenStream {
+    let private = private();
+    let Scope { value, span, .. } = scope;
+    let (name, ty) = (unraw(&scope.name), scope_alias(i, scope));
+    let element = Ident::new("__cache_element", span.resolved_at(Span::mixed_site()));
+    let (values, element_value) = match scope.several {
+        Some(Several::Iterator) => {
+            let values = quote_spanned!(*span=> ::core::iter::IntoIterator::into_iter(#value));
+            (values, quote_spanned!(*span=> &#element))
+        }
+        Some(Several::Place) | None => (quote_spanned!(*span=> #value.iter()), quote!(#element)),
+    };
+    let given = given(scope, &ty, &element_value);
+    let values = quote_spanned!(*span=> #values.map(|#element| #private::scope_value(#given)));
+    quote!(#private::several(#others, #name, #values))
 }
 
 fn value(i: usize, target: &Target, scope: &Scope) -> TokenStream {

@@ -34,6 +34,7 @@ pub(crate) fn cached(args: &CachedArgs, function: &Function, errors: &mut Errors
     let each = each(args, function, errors);
     let element = args.each.value().and_then(|each| each.element.as_ref());
     check_scopes(args.scope.values(), function, element, errors);
+    check_several(args.scope.values(), errors);
     check_users(args, function, errors);
     check_skipped(args, function, errors);
     check_result(function, errors);
@@ -113,8 +114,13 @@ pub(crate) fn cached(args: &CachedArgs, function: &Function, errors: &mut Errors
 /// The tags of results, each kind once.
 fn tags(args: &CachedArgs, reference: &Reference, function: &Function, errors: &mut Errors) -> Option<Tags> {
     let given = args.tags.value()?;
-    for (i, ScopeExpr { name, value }) in given.iter().enumerate() {
-        if given[..i].iter().any(|earlier| earlier.name == *name) {
+    for (i, ScopeExpr { name, value, several }) in given.iter().enumerate() {
+        if let Some(word) = several {
+            errors.at(
+                word.span,
+                "the tags of a kind are one value or a list of them\nhelp: write `=`",
+            );
+        } else if given[..i].iter().any(|earlier| earlier.name == *name) {
             let text = format!("tags of the kind `{name}` are given twice\nhelp: keep one of the two, with all values");
             errors.at(name.span(), text);
         } else if value.is_none() && function.argument(name).is_none() {
@@ -303,6 +309,19 @@ fn check_skip(args: &CachedArgs, function: &Function, errors: &mut Errors) {
             continue;
         };
         errors.at(name.span(), text);
+    }
+}
+
+/// An entry has one value of each scope.
+fn check_several(scopes: &[ScopeExpr], errors: &mut Errors) {
+    for scope in scopes {
+        if let Some(several) = scope.several {
+            errors.at(
+                several.span(),
+                "a result has one value of each scope; several are for `#[invalidates]`\nhelp: write `=`; for a result of many ids \
+                 there is `each`",
+            );
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     args::{InvalidatesArgs, OnArg, ScopeExpr, TargetArg},
     diag::Errors,
     function::Function,
-    model::{Invalidates, Target, TargetScope},
+    model::{Condition, Invalidates, Target, TargetScope},
     paths::private_item,
     uses::{compact, unraw},
 };
@@ -43,6 +43,7 @@ pub(crate) fn invalidates(args: &InvalidatesArgs, function: &Function, errors: &
             .into_iter()
             .filter_map(|scope| known.scope(scope))
             .collect();
+        check_several(&scopes, when.as_ref(), errors);
         let written = written(target, &selection);
         if seen.contains(&written) {
             errors.at(
@@ -69,6 +70,31 @@ pub(crate) fn invalidates(args: &InvalidatesArgs, function: &Function, errors: &
         targets,
         result,
         output: function.output.clone(),
+    }
+}
+
+/// Refuses several values of more than one scope, and several that are known at another time than the rest of the target.
+fn check_several(scopes: &[TargetScope], when: Option<&Condition>, errors: &mut Errors) {
+    let mut several = scopes.iter().filter(|scope| scope.scope().several.is_some());
+    let Some(first) = several.next() else { return };
+    for second in several {
+        errors.at(
+            second.scope().name.span(),
+            "two scopes of one target have several values\nhelp: name the target once for each value of one of them, or invalidate \
+             by hand: `cache.invalidate(...).scopes(...)`",
+        );
+    }
+    let is_from_result = |scope: &TargetScope| matches!(scope, TargetScope::FromResult(_));
+    let from_result = scopes
+        .iter()
+        .map(is_from_result)
+        .chain(when.map(|when| when.from_result));
+    if from_result.into_iter().any(|other| other) && !is_from_result(first) {
+        errors.at(
+            first.scope().span,
+            "these values are known before the body, and other parts of the target are after it\nhelp: make two targets of it, or \
+             return the values",
+        );
     }
 }
 
@@ -103,7 +129,7 @@ fn selection(target: &TargetArg) -> syn::Result<TokenStream> {
 /// The target in one spelling, to find it again.
 fn written(target: &TargetArg, selection: &TokenStream) -> String {
     let mut text = compact(selection.clone());
-    for ScopeExpr { name, value } in &target.scopes {
+    for ScopeExpr { name, value, .. } in &target.scopes {
         text += &compact(quote!(, #name = #value));
     }
     if let Some(when) = &target.when {

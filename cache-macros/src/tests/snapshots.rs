@@ -240,6 +240,14 @@ fn a_mutation_with_conditions() {
 }
 
 #[test]
+fn a_mutation_with_several_scope_values() {
+    assert_snapshot!(invalidates(
+        r#""feed"(viewer in followers), "sales"(company, region in self.regions.iter().filter(open), when = n > 1), "feed"(viewer in result.readers)"#,
+        "async fn publish(&self, company: i64, followers: &[i64], n: u8) -> Result<Post, AppError> { self.db.publish().await }"
+    ));
+}
+
+#[test]
 fn declarations() {
     let input = r#"
         /// Totals shown on the home page.

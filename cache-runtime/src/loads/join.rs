@@ -1,6 +1,10 @@
 //! The flights of `#[cached]` calls: what they are found by, and how a call comes to one.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     WAITS,
@@ -46,7 +50,7 @@ pub(crate) async fn join(
 }
 
 /// What a flight is found by.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LoadKey {
     /// By entry *and* stamps, epochs of tags included: after an invalidation the stamps are others, so a caller that started after it never joins a
     /// load that started before it.
@@ -78,6 +82,19 @@ impl LoadKey {
             function,
             address: Arc::clone(address),
             fingerprint,
+        }
+    }
+}
+
+/// The fingerprint is of the address and of the arguments, so that it tells keys apart as well as all of them together.
+impl Hash for LoadKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Self::Stamped { identity, stamps, .. } => {
+                identity.fingerprint.hash(state);
+                stamps.first().hash(state);
+            }
+            Self::Unstamped { fingerprint, .. } => fingerprint.hash(state),
         }
     }
 }

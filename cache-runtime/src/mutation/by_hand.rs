@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, pin::Pin};
 
-use super::InvalidateError;
+use super::{InvalidateError, alternatives::alternatives};
 use crate::{
     cache::{Cache, Invalidated},
     invalidation::{Invalidation, Strength},
@@ -61,6 +61,8 @@ pub struct Invalidate {
     strength: Strength,
     tenant: Option<String>,
     scopes: Vec<(String, String)>,
+    /// A scope was given no values.
+    of_none: bool,
 }
 
 #[derive(Debug)]
@@ -77,6 +79,7 @@ impl Invalidate {
             strength: Strength::Strict,
             tenant: None,
             scopes: Vec::new(),
+            of_none: false,
         }
     }
 
@@ -87,6 +90,7 @@ impl Invalidate {
             strength: Strength::Strict,
             tenant: Some(escape(tenant)),
             scopes: Vec::new(),
+            of_none: false,
         }
     }
 
@@ -100,6 +104,26 @@ impl Invalidate {
     /// parameter, and what is given none of these is meant as a whole.
     pub fn scope(mut self, name: impl Into<String>, value: impl fmt::Display) -> Self {
         self.scopes.push((name.into(), escape(&value)));
+        self
+    }
+
+    /// As [`scope`](Self::scope), what has any of these values, in one round trip: nothing, if there are none. Of more than 1,024
+    /// combinations of values all of one scope is meant.
+    ///
+    /// ```
+    /// # mod cache_resources { cache_runtime::resources! { feed { ttl = 60, scope(viewer: i64) } } }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cache = cache_runtime::Cache::builder().build();
+    /// let followers = [3, 4, 5];
+    /// cache.invalidate("feed").scopes("viewer", followers).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn scopes(mut self, name: impl Into<String>, values: impl IntoIterator<Item = impl fmt::Display>) -> Self {
+        let name = name.into();
+        let before = self.scopes.len();
+        let values = values.into_iter().map(|value| (name.clone(), escape(&value)));
+        self.scopes.extend(values);
+        self.of_none |= self.scopes.len() == before;
         self
     }
 
@@ -126,7 +150,9 @@ impl Invalidate {
         let mut targets = Vec::new();
         let selections = declared::find(pattern).ok_or_else(|| unknown(pattern))?;
         for selection in selections {
-            targets.extend(selection.targets(&self.scopes_of(selection)?));
+            for scopes in alternatives(&self.scopes_of(selection)?) {
+                targets.extend(selection.targets(&scopes));
+            }
         }
         let have_tenants = targets
             .iter()
@@ -137,6 +163,9 @@ impl Invalidate {
         };
         let tenant = tenant.as_deref().unwrap_or(DEFAULT_TENANT);
         let mut invalidation = Invalidation::new(&engine.namespace);
+        if self.of_none {
+            return Ok(invalidation);
+        }
         for (resource, scopes) in targets {
             check_nobody(resource, &scopes)?;
             if self.strength == Strength::Soft && !resource.is_soft() {

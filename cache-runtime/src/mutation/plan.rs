@@ -3,6 +3,7 @@
 use std::{borrow::Cow, fmt::Display, pin::Pin, time::Duration};
 
 use super::{
+    alternatives::alternatives,
     hold::{self, Hold},
     transaction::{self, TransactionLog},
 };
@@ -24,7 +25,7 @@ pub enum On {
     Always,
 }
 
-/// Scope values, escaped.
+/// Scope values, escaped. A scope may stand there several times: then each of its values is meant.
 pub type ScopeValues = Vec<ScopeValue>;
 
 /// The scope values that come from a result, of each target that waits for it; `None` for one that is not meant.
@@ -189,11 +190,15 @@ impl Plan {
                 let values = target.scopes.are_known().then(|| target.scopes.on_entry());
                 invalidation.add_tags(self.tenant.as_deref(), kind, values);
             }
-            for (resource, scopes) in target.selection.targets(target.scopes.on_entry()) {
-                if wanted(resource) {
-                    invalidation.add(self.strength, self.tenant.as_deref(), resource, &scopes);
-                }
-            }
+            let tenant = self.tenant.as_deref();
+            add(
+                &mut invalidation,
+                self.strength,
+                tenant,
+                target.selection,
+                target.scopes.on_entry(),
+                &mut wanted,
+            );
         }
         invalidation
     }
@@ -228,9 +233,15 @@ impl Plan {
             if let Selection::Tags(kind) = target.selection {
                 invalidation.add_tags(self.tenant.as_deref(), kind, are_known.then_some(&*scopes));
             }
-            for (resource, scopes) in target.selection.targets(&scopes) {
-                invalidation.add(self.strength, self.tenant.as_deref(), resource, &scopes);
-            }
+            let tenant = self.tenant.as_deref();
+            add(
+                &mut invalidation,
+                self.strength,
+                tenant,
+                target.selection,
+                &scopes,
+                |_| true,
+            );
         }
         Some((cache, invalidation))
     }
@@ -270,6 +281,24 @@ impl Drop for Plan {
         let mut holds = self.hold.take().into_iter().collect();
         if !self.waits_for_commit(&cache, &invalidation, &mut holds) {
             cache.engine.apply_unfinished(invalidation);
+        }
+    }
+}
+
+/// Adds what a target selects, as far as it is wanted.
+fn add(
+    invalidation: &mut Invalidation,
+    strength: Strength,
+    tenant: Option<&str>,
+    selection: Selection,
+    scopes: &[ScopeValue],
+    mut wanted: impl FnMut(&Resource) -> bool,
+) {
+    for scopes in alternatives(scopes) {
+        for (resource, scopes) in selection.targets(&scopes) {
+            if wanted(resource) {
+                invalidation.add(strength, tenant, resource, &scopes);
+            }
         }
     }
 }

@@ -131,19 +131,11 @@ impl<I: Clone + Eq + Hash> Asked<I> {
     where
         I: 'a,
     {
-        let mut ids = Vec::with_capacity(all.len());
-        let mut places = Vec::with_capacity(all.len());
-        let mut known = HashMap::with_capacity_and_hasher(all.len(), RandomState::default());
-        for id in all {
-            places.push(*known.entry(id).or_insert_with(|| {
-                ids.push(id.clone());
-                ids.len() - 1
-            }));
-        }
-        let repeats = places.len() > ids.len();
+        let mut ids: Vec<I> = all.cloned().collect();
+        let places = may_repeat(&ids).then(|| once(&mut ids));
         Self {
+            places: places.filter(|places| places.len() > ids.len()),
             ids,
-            places: repeats.then_some(places),
         }
     }
 
@@ -153,5 +145,55 @@ impl<I: Clone + Eq + Hash> Asked<I> {
             None => values,
             Some(places) => places.iter().map(|place| values[*place].clone()).collect(),
         }
+    }
+}
+
+/// Whether an id may stand there twice. Usually none does, and nothing more has to be looked at.
+fn may_repeat<I: Hash>(ids: &[I]) -> bool {
+    let hasher = RandomState::default();
+    let mut hashes: Vec<u64> = ids.iter().map(|id| hasher.hash_one(id)).collect();
+    hashes.sort_unstable();
+    hashes.windows(2).any(|pair| pair[0] == pair[1])
+}
+
+/// Leaves each id there once. Returns which one stood where.
+fn once<I: Clone + Eq + Hash>(ids: &mut Vec<I>) -> Vec<usize> {
+    let mut known = HashMap::with_capacity_and_hasher(ids.len(), RandomState::default());
+    let place = |id: &I| {
+        let next = known.len();
+        *known.entry(id.clone()).or_insert(next)
+    };
+    let places: Vec<usize> = ids.iter().map(place).collect();
+    let mut kept = 0;
+    let mut at = places.iter();
+    ids.retain(|_| {
+        let is_first = at.next() == Some(&kept);
+        kept += usize::from(is_first);
+        is_first
+    });
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(ids: &[&'static str]) -> Asked<&'static str> {
+        Asked::of(ids.iter())
+    }
+
+    #[test]
+    fn each_id_stands_once_where_it_came_first() {
+        assert_eq!(asked(&["b", "a", "b", "c", "a"]).ids, ["b", "a", "c"]);
+        assert_eq!(asked(&["b", "a"]).ids, ["b", "a"]);
+    }
+
+    #[test]
+    fn values_come_where_their_ids_stood() {
+        assert_eq!(
+            asked(&["b", "a", "b", "c", "a"]).in_order(vec![1, 2, 3]),
+            [1, 2, 1, 3, 2]
+        );
+        assert_eq!(asked(&["b", "a"]).in_order(vec![1, 2]), [1, 2]);
     }
 }

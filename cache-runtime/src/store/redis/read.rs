@@ -7,7 +7,7 @@ mod key_table;
 
 pub(super) use self::{
     batcher::ReadBatcher,
-    key_reader::{KeyReplies, bytes},
+    key_reader::{KeyReplies, KeyReply, bytes},
     key_set::KeySet,
     key_table::{KeyPlace, KeyTable},
 };

@@ -3,8 +3,9 @@
 //! What is sent is a pipeline of commands of which each is about one key, its second word. One server is sent all of it at
 //! once; in a cluster each command goes to the primary that has its key, all of them at the same time.
 
-use std::{mem, sync::Arc};
+use std::sync::Arc;
 
+use bytes::Bytes;
 use redis::{Pipeline, Value, pipe};
 
 use super::{
@@ -14,7 +15,7 @@ use super::{
     error,
     keyspace::Keyspace,
     primary::Primary,
-    read::{KeyReplies, KeySet, KeyTable},
+    read::{KeyReplies, KeyReply, KeySet, KeyTable},
     server::{Server, Traffic},
 };
 use crate::{
@@ -82,20 +83,24 @@ impl Servers {
         }
         let table = KeyTable::of(addresses);
         let keys = table.distinct().into();
-        let mut replies = match &self.members {
+        let replies = match &self.members {
             Members::One(server) => server.read_batcher().read_many(addresses, &keys).await?,
             Members::Cluster(cluster) => cluster.read_many(addresses, &keys).await?,
         };
+        let mut values: Vec<Option<Bytes>> = replies.into_iter().map(value).collect::<Result<_, _>>()?;
+        // What several addresses share is read once, and not for each of them.
+        let stamp = |value: &Option<Bytes>| Stamp::from_text(value.as_ref()?);
+        let stamps: Vec<Option<Stamp>> = values.iter().map(stamp).collect();
         let mut places = table.places().iter();
         let snapshots = addresses.iter().map(|address| {
-            let stamps = address.stamps().len();
-            let stamps = places.by_ref().take(stamps).map(|place| replies[*place].clone());
-            let mut own: KeyReplies = stamps.collect();
-            // An entry is its address's alone.
-            own.extend(places.next().map(|place| mem::replace(&mut replies[*place], Ok(None))));
-            snapshot(address, own)
+            let own = places.by_ref().take(address.stamps().len());
+            Snapshot {
+                stamps: own.map(|place| stamps[*place]).collect(),
+                // An entry is its address's alone.
+                entry: places.next().and_then(|place| values[*place].take()),
+            }
         });
-        snapshots.collect()
+        Ok(snapshots.collect())
     }
 
     /// Sends a pipeline and returns the reply to each command. That a key holds something of the wrong type is a reply like
@@ -177,9 +182,7 @@ impl Servers {
 }
 
 fn snapshot(address: &Address, replies: KeyReplies) -> Result<Snapshot, StoreError> {
-    let mut values = replies
-        .into_iter()
-        .map(|reply| reply.map_err(|error| error::from_redis(&(*error).into())));
+    let mut values = replies.into_iter().map(value);
     let stamps = values
         .by_ref()
         .take(address.stamps().len())
@@ -189,4 +192,8 @@ fn snapshot(address: &Address, replies: KeyReplies) -> Result<Snapshot, StoreErr
         stamps,
         entry: values.next().transpose()?.flatten(),
     })
+}
+
+fn value(reply: KeyReply) -> Result<Option<Bytes>, StoreError> {
+    reply.map_err(|error| error::from_redis(&(*error).into()))
 }
