@@ -5,6 +5,7 @@ mod current;
 mod engine;
 mod from_env;
 mod health;
+mod hot_keys;
 mod http;
 mod invalidate;
 mod keeper;
@@ -16,6 +17,7 @@ mod stats;
 mod sweeper;
 mod tenant;
 mod upstream;
+mod warm;
 
 use std::{
     fmt,
@@ -33,6 +35,7 @@ pub use self::{
     settings::OnFailover,
     stats::Stats,
     tenant::{current_tenant, with_tenant},
+    warm::{Warmed, Warming},
 };
 pub(crate) use self::{
     current::{CurrentCache, current_cache, note_absent},
@@ -177,6 +180,8 @@ impl Cache {
     /// ([`CacheBuilder::repeat_after`](crate::CacheBuilder::repeat_after)), for at most a second, and stops the
     /// background work. Returns whether all of them were acknowledged. Calls made afterwards run uncached.
     pub async fn close(&self) -> bool {
+        self.save_all_hot_keys().await;
+        self.engine.savers.close().await;
         self.engine.near_watch.stop();
         // Before: what is loaded in the background is not stored any more.
         self.engine.refreshes.close().await;

@@ -75,7 +75,7 @@ pub use cache_macros::{cached, invalidates, resources};
 pub use crate::{
     cache::{
         Cache, CacheBuilder, ConfigError, Freshness, Invalidated, ObservedCall, OnFailover, Outcome, Outcomes, Stats,
-        current_tenant, observe, with_cache, with_tenant,
+        Warmed, Warming, current_tenant, observe, with_cache, with_tenant,
     },
     call::{LoadTimeout, bypass, peek, refresh},
     entry::{Compression, Encoded, Lifetime, ParseError, SigningKey, SigningKeyError},

@@ -79,4 +79,7 @@ cache_runtime::resources! {
     verified_rarely { ttl = 60 }
     verified_maps { ttl = 60 }
     verified_owned { ttl = 60 }
+
+    warm_invoices { ttl = "10m", scope(company: i64) }
+    warm_reports { ttl = "10m" }
 }

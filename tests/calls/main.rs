@@ -26,3 +26,4 @@ mod spawned;
 mod third_party;
 mod unshown;
 mod verify;
+mod warm;

@@ -1,5 +1,10 @@
 //! What the runtime says in the log: which events, at which level, with which fields, and how often.
 
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
 use cache_runtime::{
     Cache,
     Outcome::NearHit,
@@ -7,8 +12,9 @@ use cache_runtime::{
     store::{RedisConfig, RedisStore, StoreErrorKind},
     with_tenant,
 };
-use cache_testkit::{OperationKind, PATIENCE, RedisServer, SpyStore, expect_outcomes, isolated_in};
+use cache_testkit::{OperationKind, PATIENCE, RedisServer, SpyStore, expect_outcomes, isolated_in, until};
 use support::{Log, spy};
+use tokio::time::advance;
 use tracing::Level;
 
 #[cached(resource = "rows")]
@@ -167,7 +173,7 @@ async fn a_password_reaches_neither_the_log_nor_an_error() {
         for id in 0..20 {
             row(id).await;
         }
-        assert!(!cache.ready(std::time::Duration::from_millis(300)).await);
+        assert!(!cache.ready(Duration::from_millis(300)).await);
         assert!(!format!("{cache:?}").contains("hush"));
     })
     .await;
@@ -252,7 +258,7 @@ async fn a_wrong_password_reads_as_it_is_documented() {
         }
         let (log, _guard) = Log::start();
         isolated_in(Cache::builder().redis(config).build(), async |cache| {
-            assert!(!cache.ready(std::time::Duration::from_millis(300)).await);
+            assert!(!cache.ready(Duration::from_millis(300)).await);
         })
         .await;
         let [line] = &log.at(Level::WARN)[..] else {
@@ -319,4 +325,71 @@ async fn so_is_a_mutation_and_an_invalidation_and_a_value_by_key() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn a_warm_start_says_how_far_it_is() {
+    let store = spy();
+    let (log, _guard) = Log::start();
+    for calls in [0, 8] {
+        let cache = Cache::builder().store(store.clone()).build();
+        isolated_in(cache, async |cache| {
+            let call = |key: WarmKey| async move { warm_row(key.id).await };
+            let warmed = cache.warm(&crate::cache_resources::warm_rows, call).run().await;
+            assert_eq!(warmed.calls, calls);
+            // A sample of them is counted.
+            for id in 0..1_000 {
+                warm_row(id % 8).await;
+            }
+            cache.close().await;
+        })
+        .await;
+    }
+    let said = log.at(Level::INFO);
+    let said: Vec<_> = said.iter().filter(|line| line.contains("is warmed")).collect();
+    let [.., last] = &said[..] else {
+        panic!("it says nothing")
+    };
+    assert_eq!(said.len(), 4, "{said:?}");
+    assert_has(
+        last,
+        &["resource=\"warm_rows\"", "done=8", "keys=8", "skipped=0", "elapsed="],
+    );
+}
+
+#[derive(serde::Deserialize)]
+struct WarmKey {
+    id: u32,
+}
+
+#[cached(resource = "warm_rows")]
+async fn warm_row(id: u32) -> u32 {
+    id
+}
+
+#[cached(resource = "verified_rows", verify = 1, independent(number))]
+async fn verified_row(number: &AtomicU32) -> u32 {
+    number.fetch_add(1, Ordering::SeqCst)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hit_that_is_not_what_is_loaded_is_warned_of_once_for_each_function() {
+    let (log, _guard) = Log::start();
+    isolated_in(Cache::builder().build(), async |cache| {
+        let number = AtomicU32::new(0);
+        verified_row(&number).await;
+        for detected in 1..=3 {
+            verified_row(&number).await;
+            until("it is counted", async || {
+                advance(Duration::from_millis(100)).await;
+                cache.stats().stale_detected == detected
+            })
+            .await;
+        }
+    })
+    .await;
+    let [warning] = &log.at(Level::WARN)[..] else {
+        panic!("one warning, not {:?}", log.at(Level::WARN))
+    };
+    assert_has(warning, &["verified_row", "key=\"cache:default:verified_rows:"]);
 }

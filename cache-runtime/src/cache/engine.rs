@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::{
     Settings,
     health::OptionalOperation,
+    hot_keys::HotKeys,
     keeper::Keeper,
     observe::{CallRecord, Outcome},
     rejections::LoggedRejections,
@@ -40,6 +41,9 @@ use crate::{
 /// So many are looked at once: each takes no more than a timer and a read of stamps.
 const MAX_SUSPICIONS: u32 = 64;
 
+/// One for each resource that is warmed.
+const MAX_SAVERS: u32 = 1024;
+
 /// So many entries are read or stored together at most: each such piece has a deadline of its own.
 const TOGETHER: usize = 256;
 
@@ -63,6 +67,9 @@ pub(crate) struct Engine {
     pub(crate) refreshes: DetachedTasks,
     /// Hits that were not what is loaded, and may have been invalidated since.
     pub(crate) suspicions: DetachedTasks,
+    pub(crate) hot_keys: HotKeys,
+    /// Who saves them from time to time.
+    pub(super) savers: DetachedTasks,
     /// Whether the log says which store is used, and why.
     pub(super) introduced: AtomicBool,
 }
@@ -91,6 +98,8 @@ impl Engine {
             leases: OptionalOperation::default(),
             refreshes: DetachedTasks::new(settings.max_refreshes),
             suspicions: DetachedTasks::new(MAX_SUSPICIONS),
+            hot_keys: HotKeys::default(),
+            savers: DetachedTasks::new(MAX_SAVERS),
             introduced: AtomicBool::new(false),
             settings,
             namespace,

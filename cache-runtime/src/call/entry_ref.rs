@@ -24,8 +24,8 @@ pub(super) struct EntryRef {
 pub(super) struct StoreAnswer {
     /// The entry, if it is valid.
     pub(super) envelope: Option<Envelope>,
-    /// An entry that is of use only in its stale windows.
-    pub(super) stale: Option<StaleEntry>,
+    /// An entry that is of use only in its stale windows. Boxed: hits have no room for it.
+    pub(super) stale: Option<Box<StaleEntry>>,
     /// The right to fill.
     pub(super) ticket: Option<Ticket>,
     /// Why an entry that was there was refused.
@@ -78,7 +78,7 @@ impl EntryRef {
                     envelope,
                     is_invalidated,
                 };
-                (answer.stale, answer.ticket) = (Some(stale), ticket);
+                (answer.stale, answer.ticket) = (Some(Box::new(stale)), ticket);
             }
             Some(Reading::Miss { ticket, rejected }) => (answer.ticket, answer.rejected) = (ticket, rejected),
             None => {}

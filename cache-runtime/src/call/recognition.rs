@@ -101,6 +101,9 @@ impl Recogniser<'_> {
 
     /// What tells the call from others at length is worked out if it is needed and not known yet.
     fn recognise_form(&self, form: &[u8], told: Option<FullForm>) -> Recognition {
+        if self.engine.hot_keys.is_due() {
+            self.note_use(form);
+        }
         let near = match self.site.coherence().map(|coherence| self.look_near(coherence, form)) {
             Some(NearAnswer::Entry(entry)) => return Recognition::Near(entry),
             Some(NearAnswer::Lookup(lookup)) => Some(Box::new(lookup)),
@@ -112,6 +115,21 @@ impl Recogniser<'_> {
             Some(known) => Recognition::Known(known, near),
             None => Recognition::Uncacheable,
         }
+    }
+
+    /// Counts the call among those that may be made at the next start.
+    #[cold]
+    fn note_use(&self, form: &[u8]) {
+        let Self { engine, site, .. } = *self;
+        let arguments = || {
+            let arguments = Arguments::of(site, &engine.settings, self.parts)?;
+            let is_of_tenant = site.declared().tenancy() == Tenancy::PerTenant;
+            let tenant = arguments.named_tenant().filter(|_| is_of_tenant).map(str::to_owned);
+            Some((tenant, arguments.json))
+        };
+        engine
+            .hot_keys
+            .note(site.resource(), site.item().name(), form, arguments);
     }
 
     fn look_near(&self, coherence: Coherence, form: &[u8]) -> NearAnswer {

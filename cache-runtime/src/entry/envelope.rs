@@ -85,14 +85,12 @@ pub struct Envelope {
     bytes: Bytes,
     codec: Codec,
     compression: Compression,
-    stamp_count: usize,
-    /// All zero for an entry that ends with its time-to-live.
-    windows: Windows,
-    is_negative: bool,
-    /// Where its tags are.
-    tags_at: usize,
-    tags_len: usize,
-    payload_at: usize,
+    flags: u8,
+    stamp_count: u8,
+    /// Where its tags are, and its payload.
+    tags_at: u32,
+    tags_len: u32,
+    payload_at: u32,
 }
 
 /// What a cache puts into entries, and what it takes from them.
@@ -248,12 +246,11 @@ impl Sealing {
         Ok(Envelope {
             codec,
             compression,
-            stamp_count,
-            windows: read_windows(&bytes[stamps_end..tags_at]),
-            is_negative: header.flags & NEGATIVE != 0,
-            tags_at,
-            tags_len,
-            payload_at: head_len + signature_len,
+            flags: header.flags,
+            stamp_count: header.stamp_count,
+            tags_at: place(tags_at)?,
+            tags_len: place(tags_len)?,
+            payload_at: place(head_len + signature_len)?,
             bytes,
         })
     }
@@ -292,12 +289,13 @@ impl Envelope {
 
     /// The stamps that the entry was loaded under.
     pub fn stamps(&self) -> impl ExactSizeIterator<Item = Stamp> + '_ {
-        stamps(&self.bytes[HEADER_LEN..], self.stamp_count)
+        stamps(&self.bytes[HEADER_LEN..], self.stamp_count.into())
     }
 
     /// The tags that the load has found, each with the stamp that it was stored under.
     pub(crate) fn tags(&self) -> impl Iterator<Item = EntryTag<'_>> {
-        tags::Reader::new(&self.bytes[self.tags_at..self.tags_at + self.tags_len])
+        let tags_at = self.tags_at as usize;
+        tags::Reader::new(&self.bytes[tags_at..tags_at + self.tags_len as usize])
     }
 
     /// How many bytes of an entry a sweep must read to see all of `stamps` stamps.
@@ -327,18 +325,22 @@ impl Envelope {
 
     /// For how long it is of use after its time-to-live.
     pub(crate) fn windows(&self) -> Windows {
-        self.windows
+        if self.flags & WINDOWS == 0 {
+            return Windows::default();
+        }
+        let windows_at = HEADER_LEN + usize::from(self.stamp_count) * STAMP_LEN;
+        read_windows(&self.bytes[windows_at..windows_at + WINDOWS_LEN])
     }
 
     /// Whether the payload says that there is nothing, or an error.
     pub(crate) fn is_negative(&self) -> bool {
-        self.is_negative
+        self.flags & NEGATIVE != 0
     }
 
     /// For how long its time-to-live has been over, by the clock of the system; `None` if it is not. Of an entry that ends with it
     /// the store's clock alone decides.
     pub(crate) fn past_ttl(&self) -> Option<Duration> {
-        if self.windows == Windows::default() {
+        if self.flags & WINDOWS == 0 {
             return None;
         }
         let header = self.header()?;
@@ -363,7 +365,7 @@ impl Envelope {
 
     /// The encoded value, compressed if the entry is.
     pub fn payload(&self) -> Bytes {
-        self.bytes.slice(self.payload_at..)
+        self.bytes.slice(self.payload_at as usize..)
     }
 
     /// The value. Takes as much memory as the entry says: [`open`](Self::open) knows of no limit.
@@ -391,6 +393,11 @@ fn stamps(rest: &[u8], count: usize) -> impl ExactSizeIterator<Item = Stamp> + '
         .iter()
         .take(count)
         .map(|bytes| Stamp::from_bits(u64::from_le_bytes(*bytes)))
+}
+
+/// A place in an entry, of which the head is short and the payload's length is counted in as many bits.
+fn place(at: usize) -> Result<u32, Rejection> {
+    u32::try_from(at).map_err(|_| Rejection::Length)
 }
 
 fn write_windows(out: &mut Vec<u8>, windows: &Windows) {
