@@ -217,7 +217,7 @@ fn without_condition(values: Vec<ScopeExpr>, errors: &mut Errors) -> (Vec<ScopeE
     for ScopeExpr { name, value, several } in conditions {
         match value {
             Some(_) if several.is_some() => {
-                errors.at(name.span(), "`when` is one condition\nhelp: write `when = condition`")
+                errors.at(name.span(), "`when` is one condition\nhelp: write `when = condition`");
             }
             None => errors.at(
                 name.span(),
