@@ -178,7 +178,8 @@ impl Cache {
 
     /// Sends the invalidations that are still waiting, for an acknowledgement or to be made a second time
     /// ([`CacheBuilder::repeat_after`](crate::CacheBuilder::repeat_after)), for at most a second, and stops the
-    /// background work. Returns whether all of them were acknowledged. Calls made afterwards run uncached.
+    /// background work. Returns whether all of them were acknowledged. Calls made afterwards run uncached. What was counted for the
+    /// next [warm start](Self::warm) is saved before, for at most a second.
     pub async fn close(&self) -> bool {
         self.save_all_hot_keys().await;
         self.engine.savers.close().await;

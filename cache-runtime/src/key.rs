@@ -80,6 +80,9 @@ pub fn scope_value<S: Display + ?Sized>(value: Option<&S>) -> String {
     value.map_or_else(|| NOBODY.to_owned(), escape)
 }
 
+/// The most kinds of tags that a function finds, as its attribute refuses more.
+pub(crate) const MOST_KINDS: usize = 4;
+
 /// Those of a resource without a scope need no allocation beside their text.
 type Stamps = SmallVec<[StampKey; 1]>;
 

@@ -4,6 +4,7 @@
 //! changes of stamps ([`Store::watch_stamps`](crate::store::Store::watch_stamps)), and a value is used without asking for
 //! as long as none has been reported and the watch is alive; while it is not, such a call is a checked one.
 
+mod held;
 mod lookup;
 mod marks;
 #[cfg(test)]
@@ -25,13 +26,14 @@ use quick_cache::{Weighter, sync::Cache};
 use tokio::time::Instant;
 
 use self::marks::{Freshness, Mark, Marks, StampTable};
+pub(crate) use self::{
+    held::Held,
+    lookup::{Kept, NearAnswer, NearLookup, Origin},
+    watch::NearWatch,
+};
 pub use self::{
     lookup::Coherence,
     tier::{NearToo, SharedOnly},
-};
-pub(crate) use self::{
-    lookup::{Kept, NearAnswer, NearLookup, Origin},
-    watch::NearWatch,
 };
 use crate::{
     entry::Stamp,

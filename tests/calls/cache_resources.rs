@@ -48,6 +48,7 @@ cache_runtime::resources! {
 
     balance { ttl = 60, scope(account: u32) }
     statement { ttl = 60, scope(account: u32) }
+    catalogue { ttl = 60, negative_ttl = "10s" }
 
     shelf { ttl = 60 }
     shelf_near { ttl = 60 }

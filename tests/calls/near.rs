@@ -1,8 +1,9 @@
 //! The near cache: what it answers, and what it must never answer. See `docs/guarantees.md`.
 
 use std::{
+    collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
@@ -10,7 +11,7 @@ use std::{
 
 use cache_runtime::{
     Cache, Invalidated,
-    Outcome::{self, Bypass, Miss, NearHit},
+    Outcome::{self, Bypass, Hit, Miss, NearHit},
     cached, invalidates, observe,
     store::{RedisConfig, RedisStore, StoreErrorKind},
     with_cache,
@@ -363,6 +364,141 @@ async fn the_forms_of_a_generic_function_keep_values_of_their_own() {
                 ("one".into(), "other".into())
             );
         }
+    })
+    .await;
+}
+
+/// Titles by number, most of which there are none of.
+#[derive(Debug, Clone, Default)]
+struct Catalogue {
+    titles: Arc<Mutex<HashMap<u32, String>>>,
+    loads: LoadCounter,
+}
+
+impl Catalogue {
+    fn get(&self, id: u32) -> Option<String> {
+        self.loads.record();
+        self.titles.lock().expect("nobody panics").get(&id).cloned()
+    }
+
+    #[cached(resource = "catalogue", near = "tracked")]
+    async fn find(&self, id: u32) -> Option<String> {
+        self.get(id)
+    }
+
+    #[cached(resource = "catalogue", near = "checked")]
+    async fn try_find(&self, id: u32) -> Result<Option<String>, String> {
+        Ok(self.get(id))
+    }
+
+    #[cached(resource = "catalogue", near = "tracked", cache_err = |_| true)]
+    async fn show(&self, id: u32) -> Result<String, String> {
+        self.get(id).ok_or_else(|| format!("no title {id}"))
+    }
+
+    #[cached(resource = "catalogue", near = "tracked", each = ids)]
+    async fn find_all(&self, ids: &[u32]) -> HashMap<u32, String> {
+        ids.iter().filter_map(|id| Some((*id, self.get(*id)?))).collect()
+    }
+
+    #[invalidates("catalogue")]
+    async fn publish(&self, id: u32, title: &str) {
+        self.titles.lock().expect("nobody panics").insert(id, title.to_owned());
+    }
+}
+
+/// How often the store was asked.
+fn asked(spy: &SpyStore) -> usize {
+    spy.count(OperationKind::Read) + spy.count(OperationKind::ReadStamps)
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_there_is_nothing_is_near_for_its_own_time() {
+    let spy = spy();
+    isolated_in(Cache::builder().store(spy.clone()).jitter(0.0).build(), async |cache| {
+        let catalogue = Catalogue::default();
+        until("the near cache answers", async || {
+            outcome_of(catalogue.find(7)).await == (None, NearHit)
+        })
+        .await;
+        let (before, loads) = (asked(&spy), catalogue.loads.count());
+        for _ in 0..100 {
+            assert_eq!(outcome_of(catalogue.find(7)).await, (None, NearHit));
+        }
+        assert_eq!((asked(&spy), cache.stats().near_entries), (before, 1));
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(outcome_of(catalogue.find(7)).await, (None, Miss));
+        assert_eq!(catalogue.loads.count(), loads + 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn that_there_is_nothing_is_checked_like_a_value_and_no_longer_so_after_an_insert() {
+    let spy = spy();
+    isolated_in(Cache::builder().store(spy.clone()).build(), async |_| {
+        let catalogue = Catalogue::default();
+        assert_eq!(outcome_of(catalogue.try_find(7)).await, (Ok(None), Miss));
+        let reads = spy.count(OperationKind::Read);
+        for _ in 0..10 {
+            assert_eq!(outcome_of(catalogue.try_find(7)).await, (Ok(None), NearHit));
+        }
+        assert_eq!((spy.count(OperationKind::Read), catalogue.loads.count()), (reads, 1));
+        until("the near cache answers", async || {
+            outcome_of(catalogue.find(7)).await.1 == NearHit
+        })
+        .await;
+        catalogue.publish(7, "seven").await;
+        assert_eq!(catalogue.try_find(7).await, Ok(Some("seven".to_owned())));
+        assert_eq!(catalogue.find(7).await.as_deref(), Some("seven"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn that_another_process_has_found_nothing_is_near_once_it_was_read() {
+    let spy = spy();
+    let cache = || Cache::builder().store(spy.clone()).build();
+    let catalogue = Catalogue::default();
+    assert_eq!(with_cache(cache(), catalogue.try_find(7)).await, Ok(None));
+    isolated_in(cache(), async |_| {
+        assert_eq!(outcome_of(catalogue.try_find(7)).await, (Ok(None), Hit));
+        assert_eq!(outcome_of(catalogue.try_find(7)).await, (Ok(None), NearHit));
+        assert_eq!(catalogue.loads.count(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ids_without_a_value_are_near_too() {
+    let spy = spy();
+    isolated_in(Cache::builder().store(spy.clone()).build(), async |_| {
+        let catalogue = Catalogue::default();
+        catalogue.publish(2, "two").await;
+        let found = HashMap::from([(2, "two".to_owned())]);
+        let all_near = async || {
+            let (titles, outcomes) = observe(catalogue.find_all(&[1, 2, 3])).await;
+            assert_eq!(titles, found);
+            outcomes.iter().all(|call| call.outcome == NearHit)
+        };
+        until("the near cache answers", all_near).await;
+        let before = (asked(&spy), catalogue.loads.count());
+        assert!(all_near().await);
+        assert_eq!((asked(&spy), catalogue.loads.count()), before);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn errors_are_the_stores_alone() {
+    isolated(async |cache| {
+        let catalogue = Catalogue::default();
+        let refused = || Err("no title 7".to_owned());
+        assert_eq!(outcome_of(catalogue.show(7)).await, (refused(), Miss));
+        for _ in 0..3 {
+            assert_eq!(outcome_of(catalogue.show(7)).await, (refused(), Hit));
+        }
+        assert_eq!((catalogue.loads.count(), cache.stats().near_entries), (1, 0));
     })
     .await;
 }

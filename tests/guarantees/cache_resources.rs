@@ -48,6 +48,7 @@ cache_runtime::resources! {
     checked_page { ttl = "10m" }
     led_page { ttl = "10m" }
     ahead_page { ttl = "10m" }
+    verified_page { ttl = "10m" }
     shared_page { ttl = "10m", tenant = shared }
     quote { ttl = "10m", scope(symbol: String), soft, stale_while_revalidate = "1h" }
     near_quote { ttl = "10m", soft, stale_while_revalidate = "1h" }

@@ -1,16 +1,19 @@
 //! Tags that a load finds: an invalidation of one makes unusable what was loaded before it, whoever loads it and whenever the load is
 //! stored. See `docs/guarantees.md`; the model is `tags` in `tests/models`.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use cache_runtime::{
     Cache, InvalidateError, Invalidated,
     Outcome::{Bypass, Hit, Miss, NearHit},
     cached, invalidates,
-    store::StoreErrorKind,
+    store::{RedisStore, Store as _, StoreErrorKind},
     with_cache, with_tenant,
 };
 use cache_testkit::{
@@ -93,6 +96,11 @@ impl Library {
 
     #[cached(resource = "ahead_page", refresh_ahead = 1000000000000.0, tags(author = result.authors))]
     async fn ahead_page(&self) -> Page {
+        self.load().await
+    }
+
+    #[cached(resource = "verified_page", verify = 1.0, tags(author = result.authors))]
+    async fn verified_page(&self) -> Page {
         self.load().await
     }
 
@@ -585,6 +593,48 @@ async fn too_many_pending_invalidations_of_tags_become_one_of_their_kind() {
         );
         let version = library.version.load(Ordering::SeqCst);
         assert_eq!(library.page(1).await.version, version);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_dead_by_its_resource_is_swept_with_as_many_tags_as_may_be() {
+    let server = RedisServer::start().unwrap();
+    let store = RedisStore::new(support::at(&server));
+    until("the server is reached", async || store.probe().await.is_ok()).await;
+    isolated_on(&server, async |_| {
+        let library = Library::by(&(0..31).collect::<Vec<_>>());
+        library.page(1).await;
+        library.near_page().await;
+        let swept = store.sweep("cache:*").await.unwrap();
+        assert_eq!(swept.removed, 0);
+        let () = server.command(["UNLINK", "cachestamp:default:tagged_page"]).unwrap();
+        let swept = store.sweep("cache:*").await.unwrap();
+        assert_eq!(swept.removed, 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_difference_that_an_invalidation_of_a_tag_explains_is_not_taken_for_an_old_value() {
+    isolated(async |cache| {
+        let library = Library::by(&[1]);
+        let read = || library.verified_page();
+        read().await;
+        library.version.store(1, Ordering::SeqCst);
+        assert_eq!(expect_outcomes(&[Hit], read()).await.version, 1, "it was loaded, too");
+        // The mutation that has made the difference comes to its end.
+        cache.invalidate_tag("author", 1).await.unwrap();
+        expect_outcomes(&[Miss], read()).await;
+        library.version.store(2, Ordering::SeqCst);
+        expect_outcomes(&[Hit], read()).await;
+        // By the paused clock: both differences have been looked at by then.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        until("nobody explains the second one", async || {
+            cache.stats().stale_detected > 0
+        })
+        .await;
+        assert_eq!(cache.stats().stale_detected, 1);
     })
     .await;
 }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     cache::{Cache, CallRecord, Engine, Freshness, Outcome, note_absent, report},
     entry::{Function, Split, Ticket},
-    near::tier::Tier,
+    near::{Held, tier::Tier},
 };
 
 /// Answers from the cache, or runs `body` and fills.
@@ -166,7 +166,7 @@ impl UncachedCall {
 /// What the near cache answers. Apart, and looked at first: it is all that most calls of such a function need.
 #[inline]
 fn near_answer<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(call: &Call) -> Option<R> {
-    let value = N::restore(call.near_entry()?.value())?;
+    let answer = Held::of::<N>(call.near_entry()?)?.into_return::<R, T::Split>()?;
     let resource = call.resource();
     let record = CallRecord::begin(resource);
     // The clock is looked at for who asks.
@@ -176,7 +176,7 @@ fn near_answer<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(call: &Call) -> Optio
         record.is_fresh(Freshness::Fresh(remaining));
     }
     report(call.engine(), resource, None, Outcome::NearHit, None, record.as_ref());
-    Some(T::Split::restore(value))
+    Some(answer)
 }
 
 /// A call that the near cache does not answer, if it is to be cached.

@@ -16,7 +16,7 @@ use crate::{
     },
     key::UNSHOWN,
     loads::{Landing, Leader, LoadedValue},
-    near::{Kept, Origin, tier::Tier},
+    near::{Held, Kept, Origin, tier::Tier},
     resource::Policies,
 };
 
@@ -33,7 +33,7 @@ pub(super) struct LoadResult<N: Tier<T>, T> {
     lifetime: Option<Lifetime>,
     tags: FoundTags,
     /// For the near cache.
-    held: Option<N::Held>,
+    held: Option<Held<N::Held>>,
     landed: Landing,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Filling<N: Tier<T>, T> {
     pub(super) value: EncodedValue,
     tags: FoundTags,
     /// For the near cache.
-    held: Option<N::Held>,
+    held: Option<Held<N::Held>>,
     /// Whether it is stored for nothing but that the old entry is gone.
     is_blank: bool,
 }
@@ -79,7 +79,7 @@ impl Lookup {
             let landed = encoded.as_ref().map_or(Landing::Failed, |encoded| {
                 Landing::Value(LoadedValue::new::<_, N>(value, encoded.clone()))
             });
-            let held = (filling && encoded.is_some() && self.near.is_some()).then(|| N::hold(value));
+            let held = (filling && encoded.is_some() && self.near.is_some()).then(|| N::hold(value).map(Held::Value));
             (encoded, landed, held.flatten())
         });
         let (encoded, landed, held) = prepared.unwrap_or((None, Landing::Failed, None));
@@ -110,13 +110,18 @@ impl Lookup {
     /// A result that is no value, stored for the function's `negative_ttl`.
     fn negative<N: Tier<V>, V>(&self, negative: &Negative, landed: Landing, may_fill: bool) -> LoadResult<N, V> {
         let ttl = self.policies().negative_ttl().filter(|_| may_fill);
+        let held = match negative {
+            Negative::Absent(depth) => Some(Held::Absent(*depth)),
+            // Is the store's alone.
+            Negative::Error(_) => None,
+        };
         LoadResult {
             stored: ttl.and_then(|_| negative.encode()),
             is_negative: true,
             supersedes: true,
             lifetime: ttl.map(Lifetime::new),
             tags: FoundTags::new(),
-            held: None,
+            held,
             landed,
         }
     }

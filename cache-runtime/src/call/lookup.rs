@@ -18,9 +18,9 @@ use super::{
 };
 use crate::{
     cache::{CallRecord, Engine, Freshness, Outcome, report},
-    entry::{Envelope, Function, Identity, Negative, Rejection, Split, Ticket, Windows},
+    entry::{EncodedValue, Envelope, Function, Identity, Negative, Rejection, Split, Ticket, Windows},
     loads::Moment,
-    near::{Kept, NearLookup, Origin, tier::Tier},
+    near::{Held, Kept, NearLookup, Origin, tier::Tier},
     protocol::{self, Reading},
     resource::Policies,
 };
@@ -211,11 +211,12 @@ impl Lookup {
                 let Some(stamps) = engine.read_stamps(entry.asked()).await else {
                     return Answer::Load(None, Outcome::Bypass);
                 };
-                if let Some(value) = near.checked::<ValueOf<R, T>, N>(&stamps) {
+                let checked = near.checked::<ValueOf<R, T>, N>(&stamps);
+                if let Some(answer) = checked.and_then(Held::into_return::<R, T::Split>) {
                     if let Some((record, remaining)) = self.record.as_ref().zip(near.remaining()) {
                         record.is_fresh(Freshness::Fresh(remaining));
                     }
-                    return Answer::Hit(T::Split::restore(value), Outcome::NearHit);
+                    return Answer::Hit(answer, Outcome::NearHit);
                 }
             }
         }
@@ -269,25 +270,37 @@ impl Lookup {
             record.is_fresh(Freshness::Fresh(envelope.remaining()));
         }
         if envelope.is_negative() {
-            return self.restore_negative::<R, T>(entry, envelope);
+            return self.restore_negative::<R, T, N>(entry, envelope);
         }
         let (value, len) = self.decode::<ValueOf<R, T>>(entry, envelope)?;
+        let held = self.near.is_some().then(|| N::hold(&value)).flatten();
+        self.keep_read::<ValueOf<R, T>, N>(entry, envelope, held.map(Held::Value), len);
+        Some(T::Split::restore(value))
+    }
+
+    /// Keeps in the process, too, what was read as so many bytes, if the function wants that.
+    fn keep_read<V, N: Tier<V>>(
+        &self,
+        entry: &EntryRef,
+        envelope: &Envelope,
+        held: Option<Held<N::Held>>,
+        encoded: usize,
+    ) {
         let marked = if entry.address.kinds().is_empty() {
             usize::MAX
         } else {
             self.note_tags(entry, envelope)
         };
-        if let Some((near, held)) = self.near.as_ref().zip(N::hold(&value)) {
+        if let Some((near, held)) = self.near.as_ref().zip(held) {
             let kept = Kept {
                 origin: Origin::Read,
                 ttl: self.near_ttl(envelope.remaining(), || envelope.load_duration()),
-                encoded: len,
+                encoded,
                 marked,
             };
             let stamps = envelope.stamps().chain(envelope.tags().map(|tag| tag.stamp));
-            near.keep::<ValueOf<R, T>, N>(kept, held, stamps);
+            near.keep::<V, N>(kept, held, stamps);
         }
-        Some(T::Split::restore(value))
     }
 
     /// Takes note of the tags of an entry. Returns of how many of its stamps the near cache may have marks: were others asked for than
@@ -316,14 +329,23 @@ impl Lookup {
         decoded
     }
 
-    /// What an entry stands for that is no value.
+    /// What an entry stands for that is no value. That there is none is kept in the process, too.
     #[cold]
-    fn restore_negative<R, T: LoadTerms<R>>(&self, entry: &EntryRef, envelope: &Envelope) -> Option<R> {
-        let negative = envelope.encoded().ok().and_then(|encoded| Negative::decode(&encoded));
-        let restored = negative.and_then(|negative| match negative {
-            Negative::Absent(depth) => T::Split::absent(depth),
-            Negative::Error(error) => T::restore_error(&error),
-        });
+    fn restore_negative<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
+        &self,
+        entry: &EntryRef,
+        envelope: &Envelope,
+    ) -> Option<R> {
+        let encoded = envelope.encoded().ok();
+        let negative = encoded.as_ref().and_then(Negative::decode);
+        let len = encoded.as_ref().map_or(0, EncodedValue::len);
+        let restored = match negative {
+            Some(Negative::Absent(depth)) => T::Split::absent(depth).inspect(|_| {
+                self.keep_read::<ValueOf<R, T>, N>(entry, envelope, Some(Held::Absent(depth)), len);
+            }),
+            Some(Negative::Error(error)) => T::restore_error(&error),
+            None => None,
+        };
         if restored.is_none() {
             self.engine().note_rejection(&entry.address, Rejection::Decode);
         }

@@ -105,9 +105,11 @@ impl Lookup {
     }
 }
 
-/// Whether what was loaded on a ticket would be valid yet.
+/// Whether what was loaded on a ticket would be valid yet, whatever its tags.
 async fn is_current(cache: &Cache, ticket: &Ticket) -> bool {
-    let current = cache.engine.read_stamps(&Arc::clone(ticket.address())).await;
-    let of_ticket = ticket.stamps().iter().copied().map(Some);
+    let address = ticket.address();
+    let stamps = address.stamps().iter().cloned().chain(address.epochs());
+    let current = cache.engine.read_stamps(&Arc::new(address.of_stamps(stamps))).await;
+    let of_ticket = ticket.stamps().iter().chain(ticket.epochs()).copied().map(Some);
     current.is_some_and(|current| of_ticket.eq(current))
 }

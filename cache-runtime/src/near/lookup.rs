@@ -2,7 +2,12 @@
 
 use std::{borrow::Borrow, sync::Arc, time::Duration};
 
-use super::{Freshness, Marks, Near, NearEntry, OVERHEAD, Validity, nanos, tier::Tier};
+use super::{
+    Freshness, Marks, Near, NearEntry, OVERHEAD, Validity,
+    held::{self, Held},
+    nanos,
+    tier::Tier,
+};
 use crate::{
     entry::Stamp,
     key::{Address, recent::CallKey},
@@ -112,8 +117,8 @@ impl NearLookup {
         Some(self.unchecked.as_ref()?.remaining(&self.near))
     }
 
-    /// The value, if these are its stamps. It is kept on as one that was just read.
-    pub(crate) fn checked<T, N: Tier<T>>(&mut self, current: &[Option<Stamp>]) -> Option<T> {
+    /// What is held, if these are its stamps. It is kept on as what was just read.
+    pub(crate) fn checked<T, N: Tier<T>>(&mut self, current: &[Option<Stamp>]) -> Option<Held<T>> {
         let kept = self.unchecked.as_ref()?;
         let Validity { expires_at, weight, .. } = kept.validity;
         if !kept.validity.stamps().map(Some).eq(current.iter().copied()) {
@@ -122,23 +127,23 @@ impl NearLookup {
             }
             return None;
         }
-        let value = N::restore(kept.value())?;
+        let checked = Held::of::<N>(kept)?;
         if self.coherence == Coherence::Tracked && self.near.stamps.known(&self.marks) == Freshness::Unchanged {
             let validity = Validity {
                 stamps: Validity::marked(kept.validity.stamps(), &self.marks, usize::MAX),
                 expires_at,
                 weight,
             };
-            if let Some(held) = N::hold(&value) {
-                self.near.keep(self.key.clone(), N::keep(held, validity));
+            if let Some(held) = checked.hold::<N>() {
+                self.near.keep(self.key.clone(), held::entry::<T, N>(held, validity));
             }
         }
-        Some(value)
+        Some(checked)
     }
 
-    /// Keeps a value that was read or loaded under these stamps, after [`mark`](Self::mark). With a stamp that has no mark it is checked
+    /// Keeps what was read or loaded under these stamps, after [`mark`](Self::mark). With a stamp that has no mark it is checked
     /// once before it is used.
-    pub(crate) fn keep<T, N: Tier<T>>(&self, kept: Kept, value: N::Held, stamps: impl Iterator<Item = Stamp>) {
+    pub(crate) fn keep<T, N: Tier<T>>(&self, kept: Kept, held: Held<N::Held>, stamps: impl Iterator<Item = Stamp>) {
         let Kept {
             origin,
             ttl,
@@ -156,6 +161,6 @@ impl NearLookup {
             expires_at: self.near.now().saturating_add(nanos(ttl)),
             weight: weight as u64,
         };
-        self.near.keep(self.key.clone(), N::keep(value, validity));
+        self.near.keep(self.key.clone(), held::entry::<T, N>(held, validity));
     }
 }

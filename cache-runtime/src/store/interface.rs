@@ -271,8 +271,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Gives memory back: removes the entries that match `pattern` and whose stamps are no longer the current ones.
     ///
     /// `*` in the pattern matches any run of characters; no other character is special. A store that holds keys and bytes
-    /// alone finds the stamps of an entry with [`Address::parse`] and [`Envelope::stamps_of_head`]. An entry may have as many soft
-    /// stamps after those that its address names: these are of no concern to a sweep.
+    /// alone finds the stamps of an entry with [`Address::parse`] and [`Envelope::stamps_of_head`]. An entry may have further ones
+    /// after those that its address names, as many again and four: these are of no concern to a sweep.
     ///
     /// Default: an error of the kind [`Unsupported`](StoreErrorKind::Unsupported).
     ///

@@ -18,9 +18,9 @@ use crate::{
         start::Call,
         terms::{LoadTerms, ValueOf},
     },
-    entry::{Function, Split},
+    entry::Function,
     loads::Moment,
-    near::tier::Tier,
+    near::{Held, tier::Tier},
 };
 
 /// One call of a function with `each`.
@@ -100,7 +100,8 @@ impl<C: Ids + ?Sized> EachCall<C> {
             let Recognition::Near(entry) = recognition else {
                 return IdAnswer::Open;
             };
-            let Some(value) = N::restore(entry.value()) else {
+            let held = Held::of::<N>(entry);
+            let Some(answer) = held.and_then(Held::into_return::<Option<V>, T::Split>) else {
                 return IdAnswer::Open;
             };
             let record = CallRecord::begin(resource);
@@ -108,7 +109,7 @@ impl<C: Ids + ?Sized> EachCall<C> {
                 record.is_fresh(Freshness::Fresh(entry.remaining(&engine.near)));
             }
             report(call.engine(), resource, None, Outcome::NearHit, None, record.as_ref());
-            IdAnswer::Known(T::Split::restore(value))
+            IdAnswer::Known(answer)
         };
         let answers: Vec<IdAnswer<V>> = recognitions.iter().map(near).collect();
         let open = recognitions

@@ -13,8 +13,8 @@ use crate::{
         lookup::{Answer, Lookup},
         terms::{LoadTerms, ValueOf},
     },
-    entry::{Split, Ticket},
-    near::tier::Tier,
+    entry::Ticket,
+    near::{Held, tier::Tier},
     protocol::Reading,
 };
 
@@ -133,8 +133,9 @@ fn answer<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(lookup: &mut Lookup, readi
         && let Some(ticket) = reading.as_ref().and_then(ticket)
     {
         let stamps: Vec<_> = ticket.stamps().iter().copied().map(Some).collect();
-        if let Some(value) = near.checked::<ValueOf<R, T>, N>(&stamps) {
-            return Answer::Hit(T::Split::restore(value), Outcome::NearHit);
+        let checked = near.checked::<ValueOf<R, T>, N>(&stamps);
+        if let Some(answer) = checked.and_then(Held::into_return::<R, T::Split>) {
+            return Answer::Hit(answer, Outcome::NearHit);
         }
     }
     match &lookup.entry {

@@ -22,8 +22,15 @@ mod resources {
         item { ttl = super::TTL, scope(item: u32) }
         crash_safe_item { ttl = super::TTL, scope(item: u32), crash_safe }
         total { ttl = super::TTL }
+
+        tag view: u32;
+        /// Invalidated by its tag alone.
+        tagged_total { ttl = super::TTL }
     }
 }
+
+/// The view of a total, which is its tag.
+const TOTAL: u32 = 0;
 
 /// The cached reads, with one kind of near cache: an attribute takes its name and no variable.
 macro_rules! reads {
@@ -44,7 +51,10 @@ macro_rules! reads {
                 source.item(item, view).await
             }
 
-            #[cached(resource = resources::total, skip(source), near = $near, lease = "500ms")]
+            #[cached(
+                        resource = resources::tagged_total, skip(source), near = $near, lease = "500ms",
+                        tags(view = result.view),
+                    )]
             pub(super) async fn total(source: &Source) -> Result<Value> {
                 source.total().await
             }
@@ -159,12 +169,12 @@ impl Stamps {
         }
     }
 
-    #[invalidates(resources::item(item), resources::total)]
+    #[invalidates(resources::item(item), resources::total, tag(resources::view = TOTAL))]
     async fn write_item(&self, item: u32, committed: &OnceLock<Committed>) -> Result<()> {
         self.commit(item, false, committed).await
     }
 
-    #[invalidates(resources::crash_safe_item(item), resources::total)]
+    #[invalidates(resources::crash_safe_item(item), resources::total, tag(resources::view = TOTAL))]
     async fn write_crash_safe_item(&self, item: u32, committed: &OnceLock<Committed>) -> Result<()> {
         self.commit(item, reach::is_held(), committed).await
     }
@@ -182,7 +192,8 @@ impl Stamps {
             vec![self.cache.invalidate("*").await?]
         } else {
             let item = self.cache.invalidate("item").scope("item", item).await?;
-            vec![item, self.cache.invalidate("total").await?]
+            let tag = self.cache.invalidate_tag("view", TOTAL).await?;
+            vec![item, self.cache.invalidate("total").await?, tag]
         };
         committed.get_or_init(|| commit);
         let pending = invalidated

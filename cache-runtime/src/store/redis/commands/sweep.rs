@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     entry::{Envelope, Stamp},
-    key::{Address, StampKey},
+    key::{Address, MOST_KINDS, StampKey},
     store::{StoreError, Swept},
 };
 
@@ -64,8 +64,8 @@ async fn remove_dead(servers: &Servers, entries: &[Address]) -> Result<u64, Stor
     // The stamps after the entries: a stamp that an entry was loaded under and that is another one then is dead.
     let mut look = pipe();
     for entry in entries {
-        // As many soft ones may come after the strict ones.
-        let last = Envelope::head_len(entry.stamps().len() * 2) - 1;
+        // Those of kinds of tags and as many soft ones may come after these.
+        let last = Envelope::head_len(entry.stamps().len() * 2 + MOST_KINDS) - 1;
         look.cmd("GETRANGE").arg(entry.entry()).arg(0).arg(last);
     }
     let mut keys: Vec<&str> = entries.iter().flat_map(Address::stamps).map(StampKey::as_str).collect();
