@@ -25,6 +25,9 @@ use crate::{
 /// A call that nobody waits for.
 type BackgroundLoad<R, S, C, T, N, F, G, B> = EachLoad<R, S, C, T, N, F, Work<G, B>>;
 
+/// What is loaded, each with the right to.
+type Passes = Vec<(Pending, RefreshPass)>;
+
 /// What a call loads again in the background.
 #[derive(Default)]
 pub(super) struct Refreshes {
@@ -91,29 +94,26 @@ where
             return;
         };
         let Some(work) = self.work.take() else { return };
-        let (load, refreshes) = self.background(due, work);
+        let load = self.background(&due, work);
+        let refreshes = due.into_iter().enumerate();
+        let refreshes = refreshes.map(|(member, Refresh { ticket, pass, .. })| (Pending::new(member, ticket), pass));
+        let refreshes = refreshes.collect();
         let span = tracing::info_span!("refresh", resource = self.site.resource());
         span.follows_from(tracing::Span::current());
         place.spawn(run(load, refreshes).instrument(span));
     }
 
     /// A call of those that are loaded again alone.
-    fn background(
-        &mut self,
-        due: Vec<Refresh>,
-        work: Work<G, B>,
-    ) -> (BackgroundLoad<R, S, C, T, N, F, G, B>, Vec<(Pending, RefreshPass)>) {
+    fn background(&mut self, due: &[Refresh], work: Work<G, B>) -> BackgroundLoad<R, S, C, T, N, F, G, B> {
         let mut ids = Vec::with_capacity(due.len());
         let mut members = Vec::with_capacity(due.len());
-        let mut refreshes = Vec::with_capacity(due.len());
-        for (place, Refresh { member, ticket, pass }) in due.into_iter().enumerate() {
-            let Member { place: asked, lookup } = &mut self.members[member];
+        for (place, refresh) in due.iter().enumerate() {
+            let Member { place: asked, lookup } = &mut self.members[refresh.member];
             ids.push(self.asked.ids[*asked].clone());
             members.push(Member {
                 place,
                 lookup: lookup.take(),
             });
-            refreshes.push((Pending::new(place, ticket), pass));
         }
         let begun = Begun {
             site: self.site,
@@ -122,14 +122,12 @@ where
             answers: ids.iter().map(|_| IdAnswer::Open).collect(),
             members,
         };
-        (EachLoad::new(Asked::once(ids), begun, work), refreshes)
+        EachLoad::new(Asked::once(ids), begun, work)
     }
 }
 
-async fn run<R, S, C, N, G, T, B, F>(
-    mut load: BackgroundLoad<R, S, C, T, N, F, G, B>,
-    refreshes: Vec<(Pending, RefreshPass)>,
-) where
+async fn run<R, S, C, N, G, T, B, F>(mut load: BackgroundLoad<R, S, C, T, N, F, G, B>, refreshes: Passes)
+where
     C: Ids + ?Sized,
     S: SplitEach<R, C::Id>,
     G: Fn(EachTerms<R, S, C>) -> T,
