@@ -52,9 +52,9 @@ macro_rules! reads {
             }
 
             #[cached(
-                        resource = resources::tagged_total, skip(source), near = $near, lease = "500ms",
-                        tags(view = result.view),
-                    )]
+                                        resource = resources::tagged_total, skip(source), near = $near, lease = "500ms",
+                                        tags(view = result.view),
+                                    )]
             pub(super) async fn total(source: &Source) -> Result<Value> {
                 source.total().await
             }
