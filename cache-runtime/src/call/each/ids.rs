@@ -155,8 +155,8 @@ impl<I: Clone + Eq + Hash> Asked<I> {
 
 /// Whether an id may stand there twice. Usually none does, and nothing more has to be looked at.
 fn may_repeat<I: Hash>(ids: &[I]) -> bool {
-    let state = RandomState::default();
-    let mut hashes: Vec<u64> = ids.iter().map(|id| state.hash_one(id)).collect();
+    let random = RandomState::default();
+    let mut hashes: Vec<u64> = ids.iter().map(|id| random.hash_one(id)).collect();
     hashes.sort_unstable();
     hashes.windows(2).any(|pair| pair[0] == pair[1])
 }
