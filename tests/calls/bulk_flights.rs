@@ -315,7 +315,7 @@ fn any_ids() -> Vec<u32> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn overlapping_calls_in_any_order_all_return_and_no_id_is_loaded_twice() {
     isolated(async |cache| {
-        for _ in 0..50 {
+        for _ in 0..200 {
             cache.invalidate("rows").await.unwrap();
             let restless = Restless::default();
             let mut calls = JoinSet::new();

@@ -9,7 +9,7 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::runtime::Handle;
 
 use super::{
@@ -244,10 +244,8 @@ where
             let has_value = matches!(role, Role::Waiter(Landing::Value(_) | Landing::Absent(_)));
             ended[i] = Some(role);
             if !has_value {
-                // What has ended with it is loaded with it.
-                while let Some(Some((i, role))) = waits.next().now_or_never() {
-                    ended[i] = Some(role);
-                }
+                // The other waits are not polled again: one that began now, with a flight led, would look like a part of a circle.
+                // What has ended with this one is led in the next round, and loaded with it.
                 break;
             }
         }
