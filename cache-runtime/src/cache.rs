@@ -1,6 +1,7 @@
 //! The cache: its handle, how one is put together, and the engine behind it.
 
 mod builder;
+mod by_key;
 mod current;
 mod engine;
 mod from_env;
@@ -38,8 +39,9 @@ pub use self::{
     warm::{Warmed, Warming},
 };
 pub(crate) use self::{
+    by_key::scope_of_key,
     current::{CurrentCache, current_cache, note_absent},
-    engine::{Engine, report},
+    engine::{Engine, report, report_unasked},
     health::Without,
     observe::CallRecord,
     settings::{Origin, Settings},

@@ -10,10 +10,10 @@ mod transaction;
 
 pub(crate) use self::transaction::TransactionLog;
 pub use self::{
-    alternatives::several,
+    alternatives::{ScopeValues, several},
     by_hand::{Invalidate, InvalidateTag},
     detach::{detached, invalidating_detached},
     invalidate_error::InvalidateError,
-    plan::{On, Plan, ScopeValues, invalidating, tag_values},
+    plan::{On, Plan, invalidating, tag_values},
     transaction::transaction,
 };

@@ -13,7 +13,7 @@ pub(crate) use self::{
 };
 pub use crate::entry::{Envelope, Identity, Rejection};
 use crate::{
-    entry::{EncodedValue, Meta, Sealing, Stamp, Ticket, Windows},
+    entry::{EncodedValue, Meta, Sealing, Stamp, Ticket},
     key::{Address, StampKey},
     store::{Snapshot, Store, StoreError, StoreErrorKind},
 };
@@ -249,11 +249,8 @@ pub fn seal(
     payload: &[u8],
 ) -> Option<Bytes> {
     let meta = Meta {
-        identity: *identity,
-        ttl,
-        windows: Windows::default(),
         load_duration,
-        is_negative: false,
+        ..Meta::new(*identity, ttl)
     };
     let value = EncodedValue::json(Bytes::copy_from_slice(payload));
     Sealing::default().seal(meta, ticket.address().entry(), ticket.stamps(), &value)

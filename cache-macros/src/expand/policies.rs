@@ -85,19 +85,14 @@ fn timeouts(setting: &Setting<Timeouts>) -> Option<TokenStream> {
         Setting::Off => (off(), off()),
         Setting::Value(Timeouts { soft, hard }) => {
             let or_off = |part: &Option<DurationExpr>| part.as_ref().map_or_else(off, checked);
+            let (sooner, later) = (or_off(soft), or_off(hard));
             match (soft, hard) {
                 // Which of the two is shorter only the compiler knows.
-                (Some(DurationExpr::Expr(expr)), Some(later)) => {
+                (Some(DurationExpr::Expr(expr)), Some(_)) | (Some(_), Some(DurationExpr::Expr(expr))) => {
                     let check = quiet_item("Policies", expr.span());
-                    let (sooner, later) = (or_off(soft), or_off(&Some(later.clone())));
                     (quote_spanned!(expr.span()=> #check::sooner(#sooner, #later)), later)
                 }
-                (Some(_), Some(DurationExpr::Expr(expr))) => {
-                    let check = quiet_item("Policies", expr.span());
-                    let (sooner, later) = (or_off(soft), or_off(hard));
-                    (quote_spanned!(expr.span()=> #check::sooner(#sooner, #later)), later)
-                }
-                _ => (or_off(soft), or_off(hard)),
+                _ => (sooner, later),
             }
         }
     };

@@ -291,13 +291,16 @@ impl Engine {
     /// An entry, unless it is not to be stored: that is a fill that has failed.
     fn seal(&self, ticket: &Ticket, meta: Meta, value: &EncodedValue) -> Option<Bytes> {
         let sealing = &self.settings.sealing;
-        let fits = value.len() <= sealing.max_value_size && !meta.ttl.is_zero();
         let seal = || sealing.seal(meta, ticket.address().entry(), ticket.stamps(), value);
-        let entry = fits.then(seal).flatten();
+        let entry = self.is_storable(meta, value).then(seal).flatten();
         if entry.is_none() {
             self.counters.failed_fills.add(1);
         }
         entry
+    }
+
+    fn is_storable(&self, meta: Meta, value: &EncodedValue) -> bool {
+        value.len() <= self.settings.sealing.max_value_size && !meta.ttl.is_zero()
     }
 
     fn count_fills(&self, count: u64, filled: bool) {
@@ -336,18 +339,12 @@ impl Engine {
             store.fill(ticket, entry, meta.kept()).await?;
             Ok(Some((address, stamps)))
         };
-        let fits = value.len() <= sealing.max_value_size && !meta.ttl.is_zero();
-        let filled = if fits {
+        let filled = if self.is_storable(meta, value) {
             self.upstream.fill(filling).await.ok().flatten()
         } else {
             None
         };
-        let counter = if filled.is_some() {
-            &self.counters.fills
-        } else {
-            &self.counters.failed_fills
-        };
-        counter.add(1);
+        self.count_fills(1, filled.is_some());
         filled
     }
 
@@ -390,6 +387,13 @@ impl fmt::Debug for Engine {
             .field("upstream", &self.upstream)
             .finish_non_exhaustive()
     }
+}
+
+/// As [`report`], of a call that has not asked the store. Returns its record, if somebody observes it.
+pub(crate) fn report_unasked(engine: Option<&Engine>, resource: &'static str, outcome: Outcome) -> Option<CallRecord> {
+    let record = CallRecord::begin(resource);
+    report(engine, resource, None, outcome, None, record.as_ref());
+    record
 }
 
 /// Tells what became of a call, also to who observes it; `started` is when the store was asked.

@@ -6,10 +6,7 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -17,9 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use crate::{
-    entry::{Codec, Fidelity, Identity, Meta, Windows, identity},
-    key::{Address, BY_KEY, SHARED_TENANT, escape, recent::CallKey},
-    protocol::Reading,
+    key::{SHARED_TENANT, recent::CallKey},
     sync::Mutex,
 };
 
@@ -209,7 +204,7 @@ impl Engine {
     pub(super) async fn hot_keys_of(&self, place: &Place) -> Vec<HotKey> {
         match &place.file {
             Some(file) => read_file(file.clone()).await,
-            None => self.stored_hot_keys(place.resource).await,
+            None => self.value(SHARED_TENANT, &key_of(place.resource)).await,
         }
         .unwrap_or_default()
     }
@@ -221,49 +216,23 @@ impl Engine {
             return;
         }
         let keys = merged(self.hot_keys_of(place).await, counted, place.keys);
-        let saved = match &place.file {
-            Some(file) => write_file(file.clone(), &keys).await,
-            None => self.store_hot_keys(place.resource, &keys).await,
+        let is_saved = match &place.file {
+            Some(file) => write_file(file.clone(), &keys).await.is_some(),
+            None => {
+                self.set_value(SHARED_TENANT, &key_of(place.resource), &keys, KEPT)
+                    .await
+            }
         };
-        if saved.is_none() {
+        if !is_saved {
             let resource = place.resource;
             tracing::debug!(resource, "the keys that are used most could not be kept");
         }
     }
+}
 
-    async fn stored_hot_keys(&self, resource: &str) -> Option<Vec<HotKey>> {
-        let (address, identity) = self.hot_keys_entry(resource);
-        match self.read(&address, None, &identity).await? {
-            Reading::Hit { envelope, .. } => envelope.decode().ok(),
-            Reading::Stale { .. } | Reading::Miss { .. } => None,
-        }
-    }
-
-    async fn store_hot_keys(&self, resource: &str, keys: &[HotKey]) -> Option<()> {
-        let (address, identity) = self.hot_keys_entry(resource);
-        let ticket = self.ticket(&address).await??;
-        let limit = self.settings.sealing.max_value_size;
-        let value = self.encode(&keys.to_vec(), Codec::Json, limit, Fidelity::Sure).ok()?;
-        let meta = Meta {
-            identity,
-            ttl: KEPT,
-            windows: Windows::default(),
-            load_duration: Duration::ZERO,
-            is_negative: false,
-        };
-        self.fill(&ticket, meta, &value).await.then_some(())
-    }
-
-    /// Where the keys of a resource are kept: as a value by key of no tenant.
-    fn hot_keys_entry(&self, resource: &str) -> (Arc<Address>, Identity) {
-        let key = [("key", escape(&format_args!("~hot:{resource}")))];
-        let address = Address::from_escaped(&self.namespace, SHARED_TENANT, BY_KEY, &key, "value");
-        let identity = Identity {
-            fingerprint: identity::fingerprint(&address, &[]),
-            shape: identity::shape_by_key::<Vec<HotKey>>(),
-        };
-        (Arc::new(address), identity)
-    }
+/// The key of a value, of no tenant, that the keys of a resource are kept as.
+fn key_of(resource: &str) -> String {
+    format!("~hot:{resource}")
 }
 
 async fn read_file(file: PathBuf) -> Option<Vec<HotKey>> {

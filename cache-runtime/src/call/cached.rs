@@ -1,22 +1,22 @@
 //! The way of a call: lookup, load, fill.
 
-use std::{pin::Pin, sync::atomic::AtomicBool};
+use std::pin::Pin;
 
 use futures_util::future::Either;
-use tokio::time::Instant;
 
 use super::{
-    load::{Fallback, Loaded},
-    lookup::{Answer, Lookup},
+    load::Loaded,
+    lookup::{Answer, Fallback, Lookup, LookupStart},
     mode::Mode,
+    recognition::Recognition,
     start::Call,
     terms::{LoadTerms, Terms, ValueOf},
     value::CacheValue,
 };
 use crate::{
-    cache::{Cache, CallRecord, Engine, Freshness, Outcome, note_absent, report},
+    cache::{Cache, Engine, Freshness, Outcome, note_absent, report_unasked},
     entry::{Function, Split, Ticket},
-    near::{Held, tier::Tier},
+    near::{Held, NearEntry, tier::Tier},
 };
 
 /// Answers from the cache, or runs `body` and fills.
@@ -112,14 +112,16 @@ where
             lookup.replace(stored_at);
             // Boxed: most hits have no room for this.
             let ticket = Box::pin(lookup.ticket_of_hit(ticket)).await;
-            let replacement = lookup.replacement(ticket.as_ref());
-            lookup.refresh::<R, T, N, F>(replacement, ticket, prepare);
+            let mut place = None;
+            let replacement = lookup.replacement(ticket.as_ref(), &mut place);
+            lookup.refresh::<R, T, N, F>(replacement, place, ticket, prepare);
             return answer;
         }
         Answer::Stale(stale, ticket) => {
-            if let Some(replacement) = lookup.replacement_of(&stale, ticket.as_ref()) {
+            let mut place = None;
+            if let Some(replacement) = lookup.replacement_of(&stale, ticket.as_ref(), &mut place) {
                 lookup.report(Outcome::StaleHit);
-                lookup.refresh::<R, T, N, F>(replacement, ticket, prepare);
+                lookup.refresh::<R, T, N, F>(replacement, place, ticket, prepare);
                 return stale.value;
             }
             let (terms, body) = prepare();
@@ -154,8 +156,7 @@ struct UncachedCall {
 impl UncachedCall {
     async fn before_load(self) {
         let engine: Option<&Engine> = self.cache.as_ref().map(|cache| &*cache.engine);
-        let record = CallRecord::begin(self.resource);
-        report(engine, self.resource, None, Outcome::Bypass, None, record.as_ref());
+        report_unasked(engine, self.resource, Outcome::Bypass);
         Mode::before_load(self.mode.as_ref()).await;
         if let Some(engine) = engine {
             engine.counters.loads.add(1);
@@ -166,50 +167,42 @@ impl UncachedCall {
 /// What the near cache answers. Apart, and looked at first: it is all that most calls of such a function need.
 #[inline]
 fn near_answer<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(call: &Call) -> Option<R> {
-    let answer = Held::of::<N>(call.near_entry()?)?.into_return::<R, T::Split>()?;
-    let resource = call.resource();
-    let record = CallRecord::begin(resource);
+    near_return::<R, T::Split, N>(call, call.near_entry()?)
+}
+
+/// What a value in the near cache answers; told, if it does.
+#[inline]
+pub(super) fn near_return<R, S: Split<R>, N: Tier<S::Value>>(call: &Call, entry: &NearEntry) -> Option<R> {
+    let answer = Held::of::<N>(entry)?.into_return::<R, S>()?;
+    let record = report_unasked(call.engine(), call.resource(), Outcome::NearHit);
     // The clock is looked at for who asks.
-    if let Some(record) = &record
-        && let Some(remaining) = call.near_remaining()
+    if let Some(record) = record
+        && let Some(engine) = call.engine()
     {
-        record.is_fresh(Freshness::Fresh(remaining));
+        record.is_fresh(Freshness::Fresh(entry.remaining(&engine.near)));
     }
-    report(call.engine(), resource, None, Outcome::NearHit, None, record.as_ref());
     Some(answer)
 }
 
 /// A call that the near cache does not answer, if it is to be cached.
 fn begin<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>, F>(call: Call) -> Result<Lookup, UncachedCall> {
     let resource = call.resource();
-    let uncached = |cache, mode| Err(UncachedCall { cache, resource, mode });
-    let mut call = match call.into_cacheable() {
-        Ok(call) => call,
-        Err((cache, mode)) => {
+    let uncached = |cache, mode| UncachedCall { cache, resource, mode };
+    let (call, known, near) = match call.into_cacheable() {
+        (Ok(call), Recognition::Known(known, near)) => (call, known, near),
+        (Ok(call), _) => return Err(uncached(Some(call.cache), call.mode)),
+        (Err((cache, mode)), _) => {
             if cache.is_none() {
                 note_absent();
             }
-            return uncached(cache, mode);
+            return Err(uncached(cache, mode));
         }
     };
     let function = Function::of::<F>(call.site.item());
-    let results = call.site.results.get::<ValueOf<R, T>>(function, call.site.version());
-    if results.is_given_up() {
-        return uncached(Some(call.cache), call.mode);
+    match LookupStart::of::<ValueOf<R, T>>(call, function) {
+        Ok(start) => Ok(start.lookup(known, near)),
+        Err(call) => Err(uncached(Some(call.cache), call.mode)),
     }
-    Ok(Lookup {
-        near: call.near.take(),
-        began: call.cache.engine.flights.now(),
-        call,
-        function,
-        results,
-        entry: None,
-        started: Instant::now(),
-        record: CallRecord::begin(resource),
-        verifying: false,
-        has_old: false,
-        leads: AtomicBool::new(false),
-    })
 }
 
 impl Lookup {

@@ -183,7 +183,7 @@ impl Lookup {
             ..
         } = &filling;
         if let Some((tagged, stamps)) = self.engine().fill_tagged(ticket, *meta, value, tags).await {
-            self.call.known.tags.set(tagged);
+            self.known.tags.set(tagged);
             self.keep(filling, stamps);
         }
     }
@@ -289,13 +289,7 @@ impl Lookup {
 fn blank<N: Tier<V>, V>(identity: Identity, ticket: &Ticket) -> Filling<N, V> {
     Filling {
         ticket: ticket.void(),
-        meta: Meta {
-            identity,
-            ttl: SHORTEST_TTL,
-            windows: Windows::default(),
-            load_duration: Duration::ZERO,
-            is_negative: false,
-        },
+        meta: Meta::new(identity, SHORTEST_TTL),
         value: EncodedValue::json(Bytes::from_static(b"null")),
         tags: FoundTags::new(),
         held: None,

@@ -14,7 +14,7 @@ use tokio::{
 use super::{
     entry_ref::EntryRef,
     lease::{self, Lease, LeaseOutcome},
-    lookup::Lookup,
+    lookup::{Fallback, Lookup},
     terms::{Disposition, LoadTerms, LoadTimeout, ValueOf},
 };
 use crate::{
@@ -33,13 +33,6 @@ pub(super) enum Loaded<R> {
     Failed(R),
     /// The load of another call, which this one has waited for, has failed; only where there is something better.
     OtherFailed,
-}
-
-/// Whether a call has something to return if its load fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fallback {
-    None,
-    OldValue,
 }
 
 /// What the turn of a call that has to load makes of it.
@@ -156,7 +149,7 @@ impl Lookup {
     }
 
     fn load_key(&self, ticket: Option<&Ticket>) -> LoadKey {
-        let known = &self.call.known;
+        let known = &self.known;
         match self.entry.as_ref().zip(ticket) {
             Some((entry, ticket)) => LoadKey::stamped(entry.identity, ticket),
             None => LoadKey::unstamped(self.function, &known.address, known.fingerprint),

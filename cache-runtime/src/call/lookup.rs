@@ -10,7 +10,6 @@ use tokio::time::Instant;
 use super::{
     cacheable::CacheableCall,
     entry_ref::{EntryRef, StaleEntry, StoreAnswer},
-    load::Fallback,
     mode::Mode,
     results::Results,
     terms::{LoadTerms, ValueOf},
@@ -19,6 +18,7 @@ use super::{
 use crate::{
     cache::{CallRecord, Engine, Freshness, Outcome, report},
     entry::{EncodedValue, Envelope, Function, Identity, Negative, Rejection, Split, Ticket, Windows},
+    key::recent::KnownCall,
     loads::Moment,
     near::{Held, Kept, NearLookup, Origin, tier::Tier},
     protocol::{self, Reading},
@@ -28,10 +28,11 @@ use crate::{
 /// One call while it is looked up, loaded and filled.
 pub(super) struct Lookup {
     pub(super) call: CacheableCall,
+    pub(super) known: Arc<KnownCall>,
+    pub(super) near: Option<Box<NearLookup>>,
     pub(super) function: Function,
     /// What is known of what the function returns.
     pub(super) results: &'static Results,
-    pub(super) near: Option<Box<NearLookup>>,
     /// `None` as long as nobody needs to know which it is: with the store out of reach, for a near hit.
     pub(super) entry: Option<EntryRef>,
     /// When the call began, in the order of flights.
@@ -90,6 +91,13 @@ pub(super) struct StaleValue<R> {
     pub(super) ground: u64,
 }
 
+/// Whether a call has something to return if its load fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fallback {
+    None,
+    OldValue,
+}
+
 impl<R> StaleValue<R> {
     pub(super) fn fallback(&self) -> Fallback {
         if self.may_hide_error {
@@ -104,6 +112,57 @@ impl<R> StaleValue<R> {
 /// leaves this time to the store, where the calls of all processes meet.
 const EARLY_TIMES: f64 = 4.0;
 
+/// What the lookups of one call have in common: there is one for each id.
+#[derive(Clone)]
+pub(super) struct LookupStart {
+    pub(super) call: CacheableCall,
+    function: Function,
+    results: &'static Results,
+    began: Moment,
+    started: Instant,
+}
+
+impl LookupStart {
+    /// Gives the call back if values of the function are not stored any more.
+    pub(super) fn of<V: Value>(call: CacheableCall, function: Function) -> Result<Self, CacheableCall> {
+        let results = call.site.results.get::<V>(function, call.site.version());
+        if results.is_given_up() {
+            return Err(call);
+        }
+        Ok(Self {
+            began: call.cache.engine.flights.now(),
+            call,
+            function,
+            results,
+            started: Instant::now(),
+        })
+    }
+
+    pub(super) fn lookup(self, known: Arc<KnownCall>, near: Option<Box<NearLookup>>) -> Lookup {
+        let Self {
+            call,
+            function,
+            results,
+            began,
+            started,
+        } = self;
+        Lookup {
+            record: CallRecord::begin(call.site.resource()),
+            call,
+            known,
+            near,
+            function,
+            results,
+            entry: None,
+            began,
+            started,
+            verifying: false,
+            has_old: false,
+            leads: AtomicBool::new(false),
+        }
+    }
+}
+
 impl Lookup {
     pub(super) fn engine(&self) -> &Engine {
         &self.call.cache.engine
@@ -115,7 +174,7 @@ impl Lookup {
 
     /// Tells what became of the call.
     pub(super) fn report(&self, outcome: Outcome) {
-        let (resource, tenant) = (self.call.site.resource(), &self.call.known.tenant);
+        let (resource, tenant) = (self.call.site.resource(), &self.known.tenant);
         let started = Some(self.started);
         report(
             Some(self.engine()),
@@ -160,7 +219,7 @@ impl Lookup {
 
     /// Where the entry of the call stands, and what it must prove.
     pub(super) fn entry_ref(&self) -> EntryRef {
-        let known = &self.call.known;
+        let known = &self.known;
         EntryRef {
             address: Arc::clone(&known.address),
             tagged: known.tagged(),
@@ -188,7 +247,7 @@ impl Lookup {
     pub(super) async fn ticket_of_hit(&self, ticket: Option<Ticket>) -> Option<Ticket> {
         match ticket {
             Some(ticket) => Some(ticket),
-            None => self.engine().ticket(&self.call.known.address).await.flatten(),
+            None => self.engine().ticket(&self.known.address).await.flatten(),
         }
     }
 
@@ -311,7 +370,7 @@ impl Lookup {
         if tagged.tags() == entry.asked().tags() {
             return usize::MAX;
         }
-        self.call.known.tags.set(Arc::new(tagged));
+        self.known.tags.set(Arc::new(tagged));
         entry.address.stamps().len()
     }
 

@@ -10,11 +10,17 @@ use tokio::time::timeout;
 use tracing::Instrument;
 
 use super::{
-    load::{Fallback, Loaded},
-    lookup::{Lookup, StaleValue},
+    load::Loaded,
+    lookup::{Fallback, Lookup, StaleValue},
     terms::{LoadTerms, ValueOf},
 };
-use crate::{cache::Outcome, entry::Ticket, key::recent::KnownCall, near::tier::Tier, task::DetachedPlace};
+use crate::{
+    cache::{Engine, Outcome},
+    entry::Ticket,
+    key::recent::KnownCall,
+    near::tier::Tier,
+    task::DetachedPlace,
+};
 
 /// For how long after a load has failed old values are returned without another one.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -36,20 +42,10 @@ impl RefreshPass {
             succeeded: false,
         })
     }
-}
 
-impl RefreshPass {
-    /// The load is over.
-    pub(super) fn end(mut self, has_succeeded: bool) {
-        self.succeeded = has_succeeded;
+    fn end(mut self, succeeded: bool) {
+        self.succeeded = succeeded;
     }
-}
-
-/// As [`Replacement`], of one of several calls that load together.
-pub(super) enum Pass {
-    Due(RefreshPass),
-    UnderWay,
-    Impossible,
 }
 
 impl Drop for RefreshPass {
@@ -62,29 +58,84 @@ impl Drop for RefreshPass {
     }
 }
 
-/// Whether old values are being replaced.
+/// Whether an old value is being replaced.
 pub(super) enum Replacement {
-    /// Not yet: with this they can be.
-    Due(RefreshPass, DetachedPlace),
-    /// They are, or that has just been tried in vain.
+    /// Not yet: with this it can be.
+    Due(RefreshPass),
+    /// It is, or that has just been tried in vain.
     UnderWay,
     /// There are as many loads in the background as may be, or what is loaded could not be stored.
     Impossible,
 }
 
+/// Runs a load in the background, in a span of its own.
+pub(super) fn spawn(place: DetachedPlace, resource: &'static str, load: impl Future<Output = ()> + Send + 'static) {
+    let span = tracing::info_span!("refresh", resource);
+    span.follows_from(tracing::Span::current());
+    place.spawn(load.instrument(span));
+}
+
+/// A load in the background is over, of the calls that had these passes.
+pub(super) fn end(engine: &Engine, resource: &str, passes: impl IntoIterator<Item = RefreshPass>, succeeded: bool) {
+    for pass in passes {
+        pass.end(succeeded);
+        if !succeeded {
+            engine.counters.failed_refreshes.add(1);
+        }
+    }
+    if !succeeded {
+        tracing::debug!(resource, "a load in the background has failed: what is old stays");
+    }
+}
+
 impl Lookup {
     /// How an old value comes to be replaced if it is returned now; `None` if it is not to be: then the caller loads. A value that was
     /// invalidated softly is returned only if it is replaced.
-    pub(super) fn replacement_of<R>(&self, stale: &StaleValue<R>, ticket: Option<&Ticket>) -> Option<Replacement> {
-        let replacement = stale.may_revalidate.then(|| self.replacement(ticket))?;
+    pub(super) fn replacement_of<R>(
+        &self,
+        stale: &StaleValue<R>,
+        ticket: Option<&Ticket>,
+        place: &mut Option<DetachedPlace>,
+    ) -> Option<Replacement> {
+        let replacement = stale.may_revalidate.then(|| self.replacement(ticket, place))?;
         let is_kept = stale.is_invalidated && matches!(replacement, Replacement::Impossible);
         (!is_kept).then_some(replacement)
+    }
+
+    /// How the entry comes to be replaced, by a load in this `place`, which is taken if need be: calls that load together share it.
+    pub(super) fn replacement(&self, ticket: Option<&Ticket>, place: &mut Option<DetachedPlace>) -> Replacement {
+        let Some(ground) = ticket.map(Ticket::ground) else {
+            return Replacement::Impossible;
+        };
+        // Many come while it is under way: they ask for no place.
+        if self.known.refreshes.is_closed(ground) {
+            return Replacement::UnderWay;
+        }
+        if place.is_none() {
+            *place = self.place_in_background();
+        }
+        if place.is_none() {
+            return Replacement::Impossible;
+        }
+        self.pass(ground).map_or(Replacement::UnderWay, Replacement::Due)
+    }
+
+    fn place_in_background(&self) -> Option<DetachedPlace> {
+        let engine = self.engine();
+        engine.refreshes.place(engine.upstream.runtime().ok()?)
+    }
+
+    fn pass(&self, ground: u64) -> Option<RefreshPass> {
+        let pass = RefreshPass::enter(&self.known, ground)?;
+        self.engine().counters.refreshes.add(1);
+        Some(pass)
     }
 
     /// Loads in the background, if that is due, in the place of an entry that is returned meanwhile.
     pub(super) fn refresh<R, T, N, F>(
         self,
         replacement: Replacement,
+        place: Option<DetachedPlace>,
         ticket: Option<Ticket>,
         prepare: impl FnOnce() -> (T, F),
     ) where
@@ -94,89 +145,20 @@ impl Lookup {
         N: Tier<ValueOf<R, T>, Held: Send> + 'static,
         F: Future<Output = R> + Send + 'static,
     {
-        if let Replacement::Due(pass, place) = replacement {
-            self.load_in_background::<R, T, N, F>(pass, place, ticket, prepare());
-        }
-    }
-
-    fn load_in_background<R, T, N, F>(
-        self,
-        pass: RefreshPass,
-        place: DetachedPlace,
-        ticket: Option<Ticket>,
-        (terms, body): (T, F),
-    ) where
-        R: Send + 'static,
-        T: LoadTerms<R> + Send + 'static,
-        ValueOf<R, T>: Send,
-        N: Tier<ValueOf<R, T>, Held: Send> + 'static,
-        F: Future<Output = R> + Send + 'static,
-    {
-        let resource = self.call.site.resource();
-        let span = tracing::info_span!("refresh", resource);
-        span.follows_from(tracing::Span::current());
-        place.spawn(
-            async move {
-                let body = pin!(body);
-                let loaded = self.load::<R, T, N, F>(terms, ticket, Fallback::OldValue, body).await;
-                self.end_refresh(pass, &loaded);
-            }
-            .instrument(span),
-        );
-    }
-
-    pub(super) fn replacement(&self, ticket: Option<&Ticket>) -> Replacement {
-        let Some(ground) = ticket.map(Ticket::ground) else {
-            return Replacement::Impossible;
+        let (Replacement::Due(pass), Some(place)) = (replacement, place) else {
+            return;
         };
-        // Many come while it is under way: they ask for no place.
-        if self.call.known.refreshes.is_closed(ground) {
-            return Replacement::UnderWay;
-        }
-        let Some(place) = self.place_in_background() else {
-            return Replacement::Impossible;
-        };
-        match self.pass(ground) {
-            Some(pass) => Replacement::Due(pass, place),
-            None => Replacement::UnderWay,
-        }
+        let (terms, body) = prepare();
+        spawn(place, self.call.site.resource(), async move {
+            let body = pin!(body);
+            let loaded = self.load::<R, T, N, F>(terms, ticket, Fallback::OldValue, body).await;
+            self.end_refresh(pass, &loaded);
+        });
     }
 
-    /// As [`replacement`](Self::replacement), of one of several calls that share a `place`.
-    pub(super) fn pass_beside(&self, ticket: Option<&Ticket>, place: &mut Option<DetachedPlace>) -> Pass {
-        let Some(ground) = ticket.map(Ticket::ground) else {
-            return Pass::Impossible;
-        };
-        if self.call.known.refreshes.is_closed(ground) {
-            return Pass::UnderWay;
-        }
-        if place.is_none() {
-            *place = self.place_in_background();
-        }
-        if place.is_none() {
-            return Pass::Impossible;
-        }
-        self.pass(ground).map_or(Pass::UnderWay, Pass::Due)
-    }
-
-    fn place_in_background(&self) -> Option<DetachedPlace> {
-        let engine = self.engine();
-        engine.refreshes.place(engine.upstream.runtime().ok()?)
-    }
-
-    fn pass(&self, ground: u64) -> Option<RefreshPass> {
-        let pass = RefreshPass::enter(&self.call.known, ground)?;
-        self.engine().counters.refreshes.add(1);
-        Some(pass)
-    }
-
-    fn end_refresh<R>(&self, mut pass: RefreshPass, loaded: &Loaded<R>) {
-        pass.succeeded = matches!(loaded, Loaded::Returned(_));
-        if !pass.succeeded {
-            self.engine().counters.failed_refreshes.add(1);
-            let resource = self.call.site.resource();
-            tracing::debug!(resource, "a load in the background has failed: the old value stays");
-        }
+    fn end_refresh<R>(&self, pass: RefreshPass, loaded: &Loaded<R>) {
+        let succeeded = matches!(loaded, Loaded::Returned(_));
+        end(self.engine(), self.call.site.resource(), [pass], succeeded);
     }
 
     /// Loads while the caller waits, but not for longer than the soft timeout: then it is given the old value, and the load goes on
@@ -219,8 +201,10 @@ impl Lookup {
                 // There is nobody who would go on with it.
                 return lookup.settle(loading.await, stale);
             };
-            let lookup = Arc::clone(&lookup);
-            place.spawn(async move { lookup.end_refresh(pass, &loading.await) });
+            let loader = Arc::clone(&lookup);
+            spawn(place, lookup.call.site.resource(), async move {
+                loader.end_refresh(pass, &loading.await);
+            });
         }
         lookup.report(Outcome::StaleHit);
         stale.value
@@ -250,7 +234,7 @@ impl Lookup {
 
     /// The old value, if a load has just failed, or one runs in the background.
     pub(super) fn stale_at_once<R>(&self, stale: StaleValue<R>) -> Result<R, StaleValue<R>> {
-        if stale.may_hide_error && self.call.known.refreshes.is_closed(stale.ground) {
+        if stale.may_hide_error && self.known.refreshes.is_closed(stale.ground) {
             self.report(Outcome::StaleHit);
             Ok(stale.value)
         } else {
@@ -270,8 +254,8 @@ impl Lookup {
                 returned
             }
             Loaded::Failed(_) | Loaded::OtherFailed => {
-                self.call.known.refreshes.shut(stale.ground, RETRY_AFTER);
-                let (resource, key) = (self.call.site.resource(), self.call.known.address.entry());
+                self.known.refreshes.shut(stale.ground, RETRY_AFTER);
+                let (resource, key) = (self.call.site.resource(), self.known.address.entry());
                 tracing::info!(resource, key, "a load has failed: an old value is returned");
                 self.report(Outcome::StaleHit);
                 stale.value

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     admission::Admission,
     arguments::{Arguments, KeyWriter},
-    cacheable::{CacheableCall, CommonCall},
+    cacheable::CacheableCall,
     mode::Mode,
     recognition::{NearUse, Recogniser, Recognition},
     site::Site,
@@ -132,15 +132,12 @@ impl Call {
         }
     }
 
-    /// For how long that answers yet.
-    pub(super) fn near_remaining(&self) -> Option<Duration> {
-        Some(self.near_entry()?.remaining(&self.engine()?.near))
-    }
-
     /// The key of the entry, if the call has one; for benchmarks and tools outside of this crate.
     pub fn into_entry_key(self) -> Option<String> {
-        let call = self.into_cacheable().ok()?;
-        Some(call.known.address.entry().to_owned())
+        match self.into_cacheable() {
+            (Ok(_), Recognition::Known(known, _)) => Some(known.address.entry().to_owned()),
+            _ => None,
+        }
     }
 
     /// The key of an entry, worked out anew whatever the process knows; for benchmarks and tools outside of this crate.
@@ -149,20 +146,9 @@ impl Call {
         Some(arguments.entry_key(site, &cache.engine.namespace))
     }
 
-    /// The call, if it is to be cached, and the runtime that it is made in can carry the cache; else the cache alone, if it has
-    /// one, and the mode.
-    pub(super) fn into_cacheable(self) -> Result<CacheableCall, CacheAndMode> {
-        let (common, recognition) = self.into_common();
-        match (common, recognition) {
-            (Ok(common), Recognition::Known(known, near)) => Ok(common.into_call(known, near)),
-            (Ok(common), _) => Err((Some(common.cache), common.mode)),
-            (Err(uncached), _) => Err(uncached),
-        }
-    }
-
-    /// What the call has in common with others of the function, if the runtime that it is made in can carry the cache; else the
-    /// cache alone, if it has one, and the mode.
-    pub(super) fn into_common(self) -> (Result<CommonCall, CacheAndMode>, Recognition) {
+    /// The call, if the runtime that it is made in can carry the cache; else the cache alone, if it has one, and the mode. And what it
+    /// was recognised as.
+    pub(super) fn into_cacheable(self) -> (Result<CacheableCall, CacheAndMode>, Recognition) {
         let Self {
             site,
             cache,
@@ -172,8 +158,8 @@ impl Call {
             recognition,
             ..
         } = self;
-        let common = match cache.into_cache() {
-            Some(cache) if cache.engine.upstream.is_carried() => Ok(CommonCall {
+        let call = match cache.into_cache() {
+            Some(cache) if cache.engine.upstream.is_carried() => Ok(CacheableCall {
                 ttl: ttl
                     .or(site.declared().ttl())
                     .unwrap_or(cache.engine.settings.default_ttl),
@@ -184,6 +170,6 @@ impl Call {
             }),
             cache => Err((cache, mode)),
         };
-        (common, recognition)
+        (call, recognition)
     }
 }

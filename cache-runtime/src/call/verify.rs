@@ -11,8 +11,8 @@ use tokio::time::sleep;
 
 use super::{
     entry_ref::EntryRef,
-    load::{Fallback, Loaded},
-    lookup::{Answer, Lookup},
+    load::Loaded,
+    lookup::{Answer, Fallback, Lookup},
     terms::{LoadTerms, ValueOf},
 };
 use crate::{

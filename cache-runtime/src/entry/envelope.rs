@@ -269,6 +269,17 @@ pub(crate) struct Meta {
 }
 
 impl Meta {
+    /// Of a value that nothing more is said of.
+    pub(crate) fn new(identity: Identity, ttl: Duration) -> Self {
+        Self {
+            identity,
+            ttl,
+            windows: Windows::default(),
+            load_duration: Duration::ZERO,
+            is_negative: false,
+        }
+    }
+
     /// How long the store keeps the entry.
     pub(crate) fn kept(&self) -> Duration {
         self.ttl.saturating_add(self.windows.longest())

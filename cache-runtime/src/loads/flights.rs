@@ -177,16 +177,7 @@ impl<K: FlightKey> Flights<K> {
         {
             return Role::Circle;
         }
-        let flight = Arc::new(Flight::new(self.next(), Arc::clone(&load)));
-        table.flying.insert(key.clone(), Arc::clone(&flight));
-        Role::Leader(Leader {
-            flights: Arc::clone(self),
-            follows: false,
-            key,
-            flight,
-            load,
-            takeover: None,
-        })
+        Role::Leader(self.begin(&mut table, key, load, false))
     }
 
     /// Starts the flight of this key for a load that began at `began`, unless there is one.
@@ -205,17 +196,22 @@ impl<K: FlightKey> Flights<K> {
         if let Some(flight) = table.flying.get(key) {
             return Err(Arc::clone(flight));
         }
-        let load = load();
+        let follows = *table.landed(key) > began.0;
+        Ok(self.begin(&mut table, key.clone(), load(), follows))
+    }
+
+    /// Starts the flight of this key, in the place of any other.
+    fn begin(self: &Arc<Self>, table: &mut Table<K>, key: K, load: Arc<Load>, follows: bool) -> Leader<K> {
         let flight = Arc::new(Flight::new(self.next(), Arc::clone(&load)));
         table.flying.insert(key.clone(), Arc::clone(&flight));
-        Ok(Leader {
+        Leader {
             flights: Arc::clone(self),
-            follows: *table.landed(key) > began.0,
-            key: key.clone(),
+            follows,
+            key,
             flight,
             load,
             takeover: None,
-        })
+        }
     }
 
     /// Takes the flights that depend on one of these stamps out of the table: who is aboard stays, nobody joins.

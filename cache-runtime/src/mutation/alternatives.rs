@@ -2,8 +2,10 @@
 //!
 //! Such a scope stands among the scope values of a target once for each of its values.
 
-use super::plan::ScopeValues;
 use crate::key::ScopeValue;
+
+/// Scope values, escaped. A scope may stand there several times: then each of its values is meant.
+pub type ScopeValues = Vec<ScopeValue>;
 
 /// More values than this are not told apart: then all of what the other scopes say is meant.
 pub(super) const MOST: usize = 1024;

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt::Display, pin::Pin, time::Duration};
 
 use super::{
-    alternatives::alternatives,
+    alternatives::{ScopeValues, alternatives},
     hold::{self, Hold},
     transaction::{self, TransactionLog},
 };
@@ -24,9 +24,6 @@ pub enum On {
     /// After every return.
     Always,
 }
-
-/// Scope values, escaped. A scope may stand there several times: then each of its values is meant.
-pub type ScopeValues = Vec<ScopeValue>;
 
 /// The scope values that come from a result, of each target that waits for it; `None` for one that is not meant.
 pub(crate) type FromResult = Vec<Option<ScopeValues>>;
@@ -167,8 +164,8 @@ impl Plan {
     async fn enter_hold(&mut self) {
         let Some(cache) = &self.cache else { return };
         let mut settle = Duration::ZERO;
-        let before = self.on_entry(false, |resource| {
-            let crash_safe = resource.crash_safe();
+        let before = self.on_entry(|resource| {
+            let crash_safe = resource.and_then(Resource::crash_safe);
             settle = settle.max(crash_safe.map_or(Duration::ZERO, |crash_safe| crash_safe.settle));
             crash_safe.is_some()
         });
@@ -178,29 +175,42 @@ impl Plan {
         }
     }
 
-    /// What is going to be invalidated of the resources that are wanted, and of tags if they are, as far as it is known before the body: scopes that
-    /// come from its result are widened to the resource.
-    fn on_entry(&self, tags: bool, mut wanted: impl FnMut(&Resource) -> bool) -> Invalidation {
+    /// What is going to be invalidated of the resources that are wanted, and of tags (`None`) if they are, as far as it is known before the
+    /// body: scopes that come from its result are widened to the resource.
+    fn on_entry(&self, mut wanted: impl FnMut(Option<&Resource>) -> bool) -> Invalidation {
         let mut invalidation = match &self.cache {
             Some(cache) => Invalidation::new(&cache.engine.namespace),
             None => return Invalidation::default(),
         };
         for target in self.targets.iter().filter(|target| target.meant) {
-            if let (Selection::Tags(kind), true) = (target.selection, tags) {
-                let values = target.scopes.are_known().then(|| target.scopes.on_entry());
-                invalidation.add_tags(self.tenant.as_deref(), kind, values);
-            }
-            let tenant = self.tenant.as_deref();
-            add(
-                &mut invalidation,
-                self.strength,
-                tenant,
-                target.selection,
-                target.scopes.on_entry(),
-                &mut wanted,
-            );
+            let (scopes, are_known) = (target.scopes.on_entry(), target.scopes.are_known());
+            self.add(&mut invalidation, target.selection, scopes, are_known, &mut wanted);
         }
         invalidation
+    }
+
+    /// Adds what a target selects, as far as it is wanted. Of tags whose values are not known all are meant.
+    fn add(
+        &self,
+        invalidation: &mut Invalidation,
+        selection: Selection,
+        scopes: &[ScopeValue],
+        are_known: bool,
+        mut wanted: impl FnMut(Option<&Resource>) -> bool,
+    ) {
+        let tenant = self.tenant.as_deref();
+        if let Selection::Tags(kind) = selection
+            && wanted(None)
+        {
+            invalidation.add_tags(tenant, kind, are_known.then_some(scopes));
+        }
+        for scopes in alternatives(scopes) {
+            for (resource, scopes) in selection.targets(&scopes) {
+                if wanted(Some(resource)) {
+                    invalidation.add(self.strength, tenant, resource, &scopes);
+                }
+            }
+        }
     }
 
     /// Runs the body so that calls in it do not read from the cache what the plan is going to invalidate.
@@ -208,7 +218,7 @@ impl Plan {
         if self.cache.is_none() {
             return body.await;
         }
-        let change = self.change.insert(Change::begin(self.on_entry(true, |_| true)));
+        let change = self.change.insert(Change::begin(self.on_entry(|_| true)));
         change.around(body).await
     }
 
@@ -218,7 +228,7 @@ impl Plan {
         let cache = self.cache.take()?;
         let mut from_result = from_result.map(Vec::into_iter);
         let mut invalidation = Invalidation::new(&cache.engine.namespace);
-        for target in self.targets.drain(..) {
+        for target in std::mem::take(&mut self.targets) {
             let are_known = target.scopes.are_known() || from_result.is_some();
             let scopes = match target.scopes {
                 Scopes::Known(scopes) => Some(scopes),
@@ -230,18 +240,7 @@ impl Plan {
             let Some(scopes) = scopes.filter(|_| target.meant) else {
                 continue;
             };
-            if let Selection::Tags(kind) = target.selection {
-                invalidation.add_tags(self.tenant.as_deref(), kind, are_known.then_some(&*scopes));
-            }
-            let tenant = self.tenant.as_deref();
-            add(
-                &mut invalidation,
-                self.strength,
-                tenant,
-                target.selection,
-                &scopes,
-                |_| true,
-            );
+            self.add(&mut invalidation, target.selection, &scopes, are_known, |_| true);
         }
         Some((cache, invalidation))
     }
@@ -281,24 +280,6 @@ impl Drop for Plan {
         let mut holds = self.hold.take().into_iter().collect();
         if !self.waits_for_commit(&cache, &invalidation, &mut holds) {
             cache.engine.apply_unfinished(invalidation);
-        }
-    }
-}
-
-/// Adds what a target selects, as far as it is wanted.
-fn add(
-    invalidation: &mut Invalidation,
-    strength: Strength,
-    tenant: Option<&str>,
-    selection: Selection,
-    scopes: &[ScopeValue],
-    mut wanted: impl FnMut(&Resource) -> bool,
-) {
-    for scopes in alternatives(scopes) {
-        for (resource, scopes) in selection.targets(&scopes) {
-            if wanted(resource) {
-                invalidation.add(strength, tenant, resource, &scopes);
-            }
         }
     }
 }

@@ -1,26 +1,20 @@
 //! A call of several ids, each of which is recognised as a call of its own.
 
-use std::{marker::PhantomData, sync::atomic::AtomicBool};
-
-use tokio::time::Instant;
-
 use super::ids::{Asked, Ids};
 use crate::{
-    cache::{Cache, CallRecord, Freshness, Outcome, note_absent, report},
+    cache::{Cache, Outcome, note_absent, report_unasked},
     call::{
         arguments::KeyWriter,
-        cacheable::CommonCall,
-        lookup::Lookup,
+        cached::near_return,
+        lookup::{Lookup, LookupStart},
         mode::Mode,
         recognition::Recognition,
-        results::Results,
         site::Site,
         start::Call,
         terms::{LoadTerms, ValueOf},
     },
     entry::Function,
-    loads::Moment,
-    near::{Held, tier::Tier},
+    near::tier::Tier,
 };
 
 /// One call of a function with `each`.
@@ -96,38 +90,32 @@ impl<C: Ids + ?Sized> EachCall<C> {
         } = self;
         let site = call.site();
         let resource = site.resource();
-        let near = |recognition: &Recognition| {
-            let Recognition::Near(entry) = recognition else {
-                return IdAnswer::Open;
-            };
-            let held = Held::of::<N>(entry);
-            let Some(answer) = held.and_then(Held::into_return::<Option<V>, T::Split>) else {
-                return IdAnswer::Open;
-            };
-            let record = CallRecord::begin(resource);
-            if let Some((record, engine)) = record.as_ref().zip(call.engine()) {
-                record.is_fresh(Freshness::Fresh(entry.remaining(&engine.near)));
-            }
-            report(call.engine(), resource, None, Outcome::NearHit, None, record.as_ref());
-            IdAnswer::Known(answer)
+        let near = |recognition: &Recognition| match recognition {
+            Recognition::Near(entry) => near_return::<Option<V>, T::Split, N>(&call, entry),
+            Recognition::Uncacheable | Recognition::Known(..) => None,
         };
+        let near = |recognition| near(recognition).map_or(IdAnswer::Open, IdAnswer::Known);
         let answers: Vec<IdAnswer<V>> = recognitions.iter().map(near).collect();
         let open = recognitions
             .into_iter()
             .enumerate()
             .filter(|(place, _)| matches!(answers[*place], IdAnswer::Open));
-        let (common, _) = call.into_common();
-        let (cache, mode, lookups) = match common {
-            Ok(common) => {
-                let (cache, mode) = (common.cache.clone(), common.mode.clone());
-                (Some(cache), mode, Lookups::<V, T>::of(common, function))
-            }
+        let (cacheable, _) = call.into_cacheable();
+        let (cache, mode, start) = match cacheable {
+            Ok(call) => match LookupStart::of::<ValueOf<Option<V>, T>>(call, function) {
+                Ok(start) => (Some(start.call.cache.clone()), start.call.mode.clone(), Some(start)),
+                Err(call) => (Some(call.cache), call.mode, None),
+            },
             Err((cache, mode)) => (cache, mode, None),
         };
+        let lookup = |recognition| match (start.clone(), recognition) {
+            (Some(start), Recognition::Known(known, near)) => Some(start.lookup(known, near)),
+            _ => None,
+        };
         let members: Vec<Member> = open
-            .map(|(place, recognition)| {
-                let lookup = lookups.as_ref().and_then(|lookups| lookups.one(recognition));
-                Member { place, lookup }
+            .map(|(place, recognition)| Member {
+                place,
+                lookup: lookup(recognition),
             })
             .collect();
         if cache.is_none() && !members.is_empty() {
@@ -135,8 +123,7 @@ impl<C: Ids + ?Sized> EachCall<C> {
         }
         let engine = cache.as_ref().map(|cache| &*cache.engine);
         for _ in members.iter().filter(|member| member.lookup.is_none()) {
-            let record = CallRecord::begin(resource);
-            report(engine, resource, None, Outcome::Bypass, None, record.as_ref());
+            report_unasked(engine, resource, Outcome::Bypass);
         }
         let begun = Begun {
             site,
@@ -146,51 +133,5 @@ impl<C: Ids + ?Sized> EachCall<C> {
             answers,
         };
         (asked, begun)
-    }
-}
-
-/// Makes the lookups of the ids of a call.
-struct Lookups<V, T> {
-    common: CommonCall,
-    function: Function,
-    results: &'static Results,
-    began: Moment,
-    started: Instant,
-    of: PhantomData<fn() -> (V, T)>,
-}
-
-impl<V, T: LoadTerms<Option<V>>> Lookups<V, T> {
-    /// `None` if values of the function are not stored any more.
-    fn of(common: CommonCall, function: Function) -> Option<Self> {
-        let site = common.site;
-        let results = site.results.get::<ValueOf<Option<V>, T>>(function, site.version());
-        (!results.is_given_up()).then(|| Self {
-            began: common.cache.engine.flights.now(),
-            common,
-            function,
-            results,
-            started: Instant::now(),
-            of: PhantomData,
-        })
-    }
-
-    fn one(&self, recognition: Recognition) -> Option<Lookup> {
-        let Recognition::Known(known, near) = recognition else {
-            return None;
-        };
-        let mut call = self.common.clone().into_call(known, near);
-        Some(Lookup {
-            near: call.near.take(),
-            began: self.began,
-            call,
-            function: self.function,
-            results: self.results,
-            entry: None,
-            started: self.started,
-            has_old: false,
-            leads: AtomicBool::new(false),
-            record: CallRecord::begin(self.common.site.resource()),
-            verifying: false,
-        })
     }
 }

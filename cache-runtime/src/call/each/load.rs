@@ -146,16 +146,11 @@ where
         self.answers[self.members[member].place] = IdAnswer::Known(value);
     }
 
-    /// What a member is answered with, although it is to be loaded.
-    pub(super) fn answer_early(&mut self, member: usize, value: Option<S::Value>) {
-        self.answers[self.members[member].place] = IdAnswer::Known(value);
-    }
-
     /// The old value of a member is its answer: its load has failed.
     pub(super) fn answer_stale(&mut self, member: usize, stale: OldValue<S::Value>) {
         if let Some(lookup) = &self.members[member].lookup {
             let value = lookup.settle(Loaded::OtherFailed, stale);
-            self.answers[self.members[member].place] = IdAnswer::Known(value);
+            self.answer(member, value);
         }
     }
 

@@ -57,7 +57,7 @@ where
                     if W::OUTLIVES && self.refreshes.add_stale(member, lookup, &stale, ticket.as_ref()) =>
                 {
                     lookup.report(Outcome::StaleHit);
-                    self.answer_early(member, stale.value);
+                    self.answer(member, stale.value);
                 }
                 Answer::Stale(stale, ticket) => match lookup.stale_at_once(stale) {
                     Ok(value) => self.answer(member, value),

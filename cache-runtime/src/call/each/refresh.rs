@@ -1,8 +1,6 @@
 //! The last stage of a call of several ids: old values that were returned are loaded again in the background, all of them by one run
 //! of the body.
 
-use tracing::Instrument;
-
 use super::{
     Ids, Missing, SplitEach,
     call::{Begun, IdAnswer, Member},
@@ -14,7 +12,7 @@ use super::{
 use crate::{
     call::{
         lookup::Lookup,
-        refresh::{Pass, RefreshPass},
+        refresh::{self, RefreshPass, Replacement},
         terms::{LoadTerms, ValueOf},
     },
     entry::Ticket,
@@ -46,13 +44,11 @@ struct Refresh {
 impl Refreshes {
     /// Has a member loaded again, unless somebody else does that.
     pub(super) fn add(&mut self, member: usize, lookup: &Lookup, ticket: Option<Ticket>) {
-        if let Pass::Due(pass) = lookup.pass_beside(ticket.as_ref(), &mut self.place) {
-            self.due.push(Refresh { member, ticket, pass });
-        }
+        let replacement = lookup.replacement(ticket.as_ref(), &mut self.place);
+        self.push(member, ticket, replacement);
     }
 
-    /// As [`add`](Self::add), of a member with an old value. Returns whether that may be returned meanwhile: one that was
-    /// invalidated softly only if it is replaced.
+    /// As [`add`](Self::add), of a member with an old value. Returns whether that may be returned meanwhile.
     pub(super) fn add_stale<V>(
         &mut self,
         member: usize,
@@ -60,17 +56,17 @@ impl Refreshes {
         stale: &OldValue<V>,
         ticket: Option<&Ticket>,
     ) -> bool {
-        if !stale.may_revalidate {
-            return false;
+        let replacement = lookup.replacement_of(stale, ticket, &mut self.place);
+        let is_returned = replacement.is_some();
+        if let Some(replacement) = replacement {
+            self.push(member, ticket.cloned(), replacement);
         }
-        match lookup.pass_beside(ticket, &mut self.place) {
-            Pass::Due(pass) => {
-                let ticket = ticket.cloned();
-                self.due.push(Refresh { member, ticket, pass });
-                true
-            }
-            Pass::UnderWay => true,
-            Pass::Impossible => !stale.is_invalidated,
+        is_returned
+    }
+
+    fn push(&mut self, member: usize, ticket: Option<Ticket>, replacement: Replacement) {
+        if let Replacement::Due(pass) = replacement {
+            self.due.push(Refresh { member, ticket, pass });
         }
     }
 }
@@ -98,9 +94,7 @@ where
         let refreshes = due.into_iter().enumerate();
         let refreshes = refreshes.map(|(member, Refresh { ticket, pass, .. })| (Pending::new(member, ticket), pass));
         let refreshes = refreshes.collect();
-        let span = tracing::info_span!("refresh", resource = self.site.resource());
-        span.follows_from(tracing::Span::current());
-        place.spawn(run(load, refreshes).instrument(span));
+        refresh::spawn(place, self.site.resource(), run(load, refreshes));
     }
 
     /// A call of those that are loaded again alone.
@@ -138,12 +132,7 @@ where
 {
     let (missing, passes): (Vec<Pending>, Vec<RefreshPass>) = refreshes.into_iter().unzip();
     let has_succeeded = load.load(missing).await.is_ok();
-    if let (false, Some(engine)) = (has_succeeded, load.engine()) {
-        engine.counters.failed_refreshes.add(passes.len() as u64);
-        let resource = load.site.resource();
-        tracing::debug!(resource, "a load in the background has failed: the old values stay");
-    }
-    for pass in passes {
-        pass.end(has_succeeded);
+    if let Some(engine) = load.engine() {
+        refresh::end(&engine, load.site.resource(), passes, has_succeeded);
     }
 }
