@@ -4,3 +4,4 @@ mod books;
 mod cache_resources;
 mod postgres;
 mod relay;
+mod triggers;
