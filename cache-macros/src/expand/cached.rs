@@ -130,17 +130,29 @@ fn terms(model: &Cached, split: &TokenStream, unless: &TokenStream) -> TokenStre
     let terms = private_item("Terms", span);
     let output = &model.output;
     let mut terms = quote_spanned!(span=> #terms::<#output, _, _>::new(#split, #unless));
-    for (given, name) in [(&model.lifetime, "lifetime"), (&model.cache_err, "cache_err")] {
-        if let Some(given) = given {
-            let method = Ident::new(name, given.span);
-            let given = closure(given, name);
-            terms.extend(quote!(.#method(#given)));
-        }
-    }
+    terms.extend(closures(model));
     if let Some(tags) = &model.tags {
         let tags = tags_of_result(tags);
         terms.extend(quote!(.tags(#tags)));
     }
+    on_timeout(model, terms, "given")
+}
+
+/// What the attribute's closures say of a value or of an error, of terms that stand before it.
+pub(super) fn closures(model: &Cached) -> TokenStream {
+    let closures = [(&model.lifetime, "lifetime"), (&model.cache_err, "cache_err")];
+    let given = closures.into_iter().filter_map(|(given, name)| {
+        let given = given.as_ref()?;
+        let method = Ident::new(name, given.span);
+        let given = closure(given, name);
+        Some(quote!(.#method(#given)))
+    });
+    given.collect()
+}
+
+/// The terms, with what is returned after the hard timeout. `method` is what adds that where the resource declares one.
+pub(super) fn on_timeout(model: &Cached, terms: TokenStream, method: &str) -> TokenStream {
+    let output = &model.output;
     match model.hard_timeout {
         None => terms,
         Some(HardTimeout::Given(at)) => {
@@ -149,7 +161,8 @@ fn terms(model: &Cached, split: &TokenStream, unless: &TokenStream) -> TokenStre
         }
         Some(HardTimeout::AsDeclared(at)) => {
             let timeout = private_item("HardTimeout", at);
-            quote_spanned!(quiet(at)=> #timeout::<{ __CACHE_RESOURCE.__has_hard_timeout() }>::given(#terms))
+            let method = Ident::new(method, quiet(at));
+            quote_spanned!(quiet(at)=> #timeout::<{ __CACHE_RESOURCE.__has_hard_timeout() }>::#method(#terms))
         }
     }
 }

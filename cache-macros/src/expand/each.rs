@@ -5,8 +5,10 @@ use quote::{quote, quote_spanned};
 use syn::{Attribute, Token, Type, spanned::Spanned};
 
 use super::{
-    async_block, local,
-    owned::{Luggage, closure},
+    async_block,
+    cached::{closures, on_timeout},
+    local,
+    owned::Luggage,
     split,
 };
 use crate::{
@@ -46,13 +48,19 @@ pub(super) fn run(model: &Cached, each: &Each, call: &Ident, block: &TokenStream
     let (at, split) = (output.span(), split(output));
     let tier = private_item(if model.near.is_some() { "NearToo" } else { "SharedOnly" }, at);
     let returns = private_item("EachReturns", at);
-    let returns = quote_spanned!(at=> #returns::<#output, _>::of(#split));
+    let of = Ident::new(
+        if model.cache_err.is_some() {
+            "keeping_errors"
+        } else {
+            "of"
+        },
+        at,
+    );
+    let returns = quote_spanned!(at=> #returns::<#output, _>::#of(#split));
+    let returns = on_timeout(model, returns, "of_each");
     let terms = local("__cache_terms");
-    let lifetime = model.lifetime.as_ref().map(|lifetime| {
-        let lifetime = closure(lifetime, "lifetime");
-        quote!(.lifetime(#lifetime))
-    });
-    let terms = quote!(|#terms| #private::EachTerms::unless(#terms, #unless)#lifetime);
+    let closures = closures(model);
+    let terms = quote!(|#terms| #private::EachTerms::unless(#terms, #unless)#closures);
     match &model.loading {
         Loading::InTheCall => {
             let run = private_item("cached_each", at);

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
 use syn::{FnArg, Receiver, ReceiverKind, Type, spanned::Spanned};
 
-use super::{no_argument, policies::load_timeout};
+use super::no_argument;
 use crate::{
     args::{CachedArgs, EachArg},
     diag::Errors,
@@ -141,23 +141,10 @@ fn check_options(args: &CachedArgs, errors: &mut Errors) {
             "one load is of many entries here, and `verify` compares a hit with its own\nhelp: leave out `verify`, or `each`",
         );
     }
-    if let Some(cache_err) = args.cache_err.value() {
-        errors.at(
-            cache_err.key,
-            "with `each` an error is that of all ids of a call, and is stored for none of them\nhelp: leave out `cache_err`",
-        );
-    }
     if let Some(tag) = args.tags.values().first() {
         errors.at(
             tag.name.span(),
             "with `each` an entry is of one id, and has no tags\nhelp: leave out `each`, or `tags`",
-        );
-    }
-    if let Some(key) = load_timeout(args) {
-        errors.at(
-            key,
-            "with `each` a load is of many entries, some of which may have no old value: there is no `load_timeout`\nhelp: leave it \
-             out; where the resource declares it, write `load_timeout = \"off\"`",
         );
     }
 }

@@ -1,15 +1,17 @@
 //! A call of several ids, each of which is recognised as a call of its own.
 
-use super::ids::{Asked, Ids};
+use super::{
+    batch::{Batch, IdAnswer, Member},
+    ids::{Asked, Ids},
+    returns::IdReturn,
+};
 use crate::{
-    cache::{Cache, Outcome, note_absent, report_unasked},
+    cache::{Outcome, note_absent, report_unasked},
     call::{
         arguments::KeyWriter,
         cached::near_return,
-        lookup::{Lookup, LookupStart},
-        mode::Mode,
+        lookup::LookupStart,
         recognition::Recognition,
-        site::Site,
         start::Call,
         terms::{LoadTerms, ValueOf},
     },
@@ -24,41 +26,6 @@ pub struct EachCall<C: Ids + ?Sized> {
     asked: Asked<C::Id>,
     /// Of each id.
     recognitions: Vec<Recognition>,
-}
-
-/// The ids of a call that the near cache has not answered, and what it has answered.
-pub(super) struct Begun<V> {
-    pub(super) site: &'static Site,
-    pub(super) cache: Option<Cache>,
-    pub(super) mode: Option<Mode>,
-    pub(super) members: Vec<Member>,
-    /// Of each id.
-    pub(super) answers: Vec<IdAnswer<V>>,
-}
-
-/// What a call knows of one id.
-pub(super) enum IdAnswer<V> {
-    Open,
-    /// Its value, or that it has none.
-    Known(Option<V>),
-}
-
-impl<V> IdAnswer<V> {
-    /// The value, if there is one.
-    pub(super) fn into_value(self) -> Option<V> {
-        match self {
-            Self::Known(value) => value,
-            Self::Open => None,
-        }
-    }
-}
-
-/// An id of a call.
-pub(super) struct Member {
-    /// Which one it is.
-    pub(super) place: usize,
-    /// `None` if the cache has nothing to do with it.
-    pub(super) lookup: Option<Lookup>,
 }
 
 impl<C: Ids + ?Sized> EachCall<C> {
@@ -77,10 +44,10 @@ impl<C: Ids + ?Sized> EachCall<C> {
     }
 
     /// Asks the near cache for each id. What became of those that nobody else is asked for is told.
-    pub(super) fn begin<V, T, N>(self) -> (Asked<C::Id>, Begun<V>)
+    pub(super) fn begin<V, E, T, N>(self) -> Batch<C::Id, V, E>
     where
-        T: LoadTerms<Option<V>>,
-        N: Tier<ValueOf<Option<V>, T>>,
+        T: LoadTerms<IdReturn<V, E>>,
+        N: Tier<ValueOf<IdReturn<V, E>, T>>,
     {
         let Self {
             call,
@@ -89,20 +56,19 @@ impl<C: Ids + ?Sized> EachCall<C> {
             recognitions,
         } = self;
         let site = call.site();
-        let resource = site.resource();
         let near = |recognition: &Recognition| match recognition {
-            Recognition::Near(entry) => near_return::<Option<V>, T::Split, N>(&call, entry),
+            Recognition::Near(entry) => near_return::<IdReturn<V, E>, T::Split, N>(&call, entry),
             Recognition::Uncacheable | Recognition::Known(..) => None,
         };
         let near = |recognition| near(recognition).map_or(IdAnswer::Open, IdAnswer::Known);
-        let answers: Vec<IdAnswer<V>> = recognitions.iter().map(near).collect();
+        let answers: Vec<IdAnswer<V, E>> = recognitions.iter().map(near).collect();
         let open = recognitions
             .into_iter()
             .enumerate()
             .filter(|(place, _)| matches!(answers[*place], IdAnswer::Open));
         let (cacheable, _) = call.into_cacheable();
         let (cache, mode, start) = match cacheable {
-            Ok(call) => match LookupStart::of::<ValueOf<Option<V>, T>>(call, function) {
+            Ok(call) => match LookupStart::of::<ValueOf<IdReturn<V, E>, T>>(call, function) {
                 Ok(start) => (Some(start.call.cache.clone()), start.call.mode.clone(), Some(start)),
                 Err(call) => (Some(call.cache), call.mode, None),
             },
@@ -123,15 +89,8 @@ impl<C: Ids + ?Sized> EachCall<C> {
         }
         let engine = cache.as_ref().map(|cache| &*cache.engine);
         for _ in members.iter().filter(|member| member.lookup.is_none()) {
-            report_unasked(engine, resource, Outcome::Bypass);
+            report_unasked(engine, site.resource(), Outcome::Bypass);
         }
-        let begun = Begun {
-            site,
-            cache,
-            mode,
-            members,
-            answers,
-        };
-        (asked, begun)
+        Batch::new((site, cache, mode), asked, members, answers)
     }
 }

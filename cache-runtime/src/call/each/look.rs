@@ -3,9 +3,10 @@
 use futures_util::future::join_all;
 
 use super::{
-    Ids, SplitEach,
-    load::{EachLoad, Pending},
-    work::EachWork,
+    batch::{Batch, Member},
+    load::Pending,
+    refresh::Refreshes,
+    returns::IdReturn,
 };
 use crate::{
     cache::Outcome,
@@ -18,66 +19,87 @@ use crate::{
     protocol::Reading,
 };
 
-impl<R, S, C, T, N, F, W> EachLoad<R, S, C, T, N, F, W>
-where
-    C: Ids + ?Sized,
-    S: SplitEach<R, C::Id>,
-    T: LoadTerms<Option<S::Value>>,
-    N: Tier<ValueOf<Option<S::Value>, T>>,
-    F: Future<Output = R>,
-    W: EachWork<R, S, C, T, F>,
-{
-    /// Looks all ids up, and returns those that are to be loaded.
-    pub(super) async fn look(&mut self) -> Vec<Pending> {
-        let mut answers = self.answers().await.into_iter();
+impl<I, V, E> Batch<I, V, E> {
+    /// Looks all members up, and returns those that are to be loaded. What is returned, and loaded again in the background, is added to
+    /// `refreshes`; without them nothing is.
+    pub(super) async fn look<T, N>(&mut self, mut refreshes: Option<&mut Refreshes>) -> Vec<Pending>
+    where
+        T: LoadTerms<IdReturn<V, E>>,
+        N: Tier<ValueOf<IdReturn<V, E>, T>>,
+    {
+        let mut answers = self.answers::<T, N>().await.into_iter();
         let mut missing = Vec::new();
         for member in 0..self.members.len() {
-            let Some(lookup) = &mut self.members[member].lookup else {
+            if self.members[member].lookup.is_none() {
                 missing.push(Pending::alone(member));
                 continue;
-            };
-            let answer = answers.next().unwrap_or(Answer::Load(None, Outcome::Bypass));
-            lookup.note_old(&answer);
-            match lookup.as_the_task_may(answer) {
-                // There is no `verify` beside `each`.
-                Answer::Hit(value, outcome) | Answer::Verify(value, outcome, _) => {
-                    lookup.report(outcome);
-                    self.answer(member, value);
-                }
-                Answer::Early(value, ticket, stored_at) => {
-                    lookup.report(Outcome::Hit);
-                    if W::OUTLIVES {
-                        lookup.replace(stored_at);
-                        let ticket = lookup.ticket_of_hit(ticket).await;
-                        self.refreshes.add(member, lookup, ticket);
-                    }
-                    self.answer(member, value);
-                }
-                Answer::Stale(stale, ticket)
-                    if W::OUTLIVES && self.refreshes.add_stale(member, lookup, &stale, ticket.as_ref()) =>
-                {
-                    lookup.report(Outcome::StaleHit);
-                    self.answer(member, stale.value);
-                }
-                Answer::Stale(stale, ticket) => match lookup.stale_at_once(stale) {
-                    Ok(value) => self.answer(member, value),
-                    // What becomes of the call is told when it is known.
-                    Err(stale) => {
-                        self.stale[member] = Some(stale);
-                        missing.push(Pending::new(member, ticket));
-                    }
-                },
-                Answer::Load(ticket, outcome) => {
-                    lookup.report(outcome);
-                    missing.push(Pending::new(member, ticket));
-                }
             }
+            let answer = answers.next().unwrap_or(Answer::Load(None, Outcome::Bypass));
+            missing.extend(self.settle(member, answer, refreshes.as_deref_mut()));
+        }
+        if let Some(refreshes) = refreshes {
+            refreshes.add_early().await;
         }
         missing
     }
 
+    /// What a lookup has come to: an answer, or a load.
+    fn settle(
+        &mut self,
+        member: usize,
+        answer: Answer<IdReturn<V, E>>,
+        refreshes: Option<&mut Refreshes>,
+    ) -> Option<Pending> {
+        let Member { place, lookup: found } = &mut self.members[member];
+        let (place, lookup) = (*place, found.as_mut()?);
+        lookup.note_old(&answer);
+        let known = match lookup.as_the_task_may(answer) {
+            // There is no `verify` beside `each`.
+            Answer::Hit(known, outcome) | Answer::Verify(known, outcome, _) => {
+                lookup.report(outcome);
+                known
+            }
+            Answer::Early(known, ticket, stored_at) => {
+                lookup.report(Outcome::Hit);
+                if let Some(refreshes) = refreshes {
+                    lookup.replace(stored_at);
+                    refreshes.push_early(place, found.take(), ticket);
+                }
+                known
+            }
+            Answer::Stale(stale, ticket) => {
+                if let Some(refreshes) = refreshes
+                    && let Some(replacement) = refreshes.replacement_of(lookup, &stale, ticket.as_ref())
+                {
+                    lookup.report(Outcome::StaleHit);
+                    refreshes.push(place, found.take(), ticket, replacement);
+                    stale.value
+                } else {
+                    match lookup.stale_at_once(stale) {
+                        Ok(known) => known,
+                        // What becomes of the call is told when it is known.
+                        Err(stale) => {
+                            self.progress().keep_old(place, stale);
+                            return Some(Pending::new(member, ticket));
+                        }
+                    }
+                }
+            }
+            Answer::Load(ticket, outcome) => {
+                lookup.report(outcome);
+                return Some(Pending::new(member, ticket));
+            }
+        };
+        self.progress().answer(place, known);
+        None
+    }
+
     /// What the lookups make of their calls; nothing, if the store is not to be asked.
-    async fn answers(&mut self) -> Vec<Answer<Option<S::Value>>> {
+    async fn answers<T, N>(&mut self) -> Vec<Answer<IdReturn<V, E>>>
+    where
+        T: LoadTerms<IdReturn<V, E>>,
+        N: Tier<ValueOf<IdReturn<V, E>, T>>,
+    {
         if !self.engine().is_some_and(|engine| engine.may_read()) {
             return Vec::new();
         }
