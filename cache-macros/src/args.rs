@@ -7,6 +7,7 @@ mod options;
 mod policies;
 mod reference;
 mod resources;
+mod tables;
 
 pub(crate) use self::{
     cached::{CachedArgs, CodecArg, CodecName, KeyExpr, NearArg, TtlArg},
@@ -18,4 +19,5 @@ pub(crate) use self::{
     resources::{
         Declaration, GroupArgs, Member, MemberName, MemberScope, ResourceArgs, ResourcesArgs, ScopeArg, TagArgs,
     },
+    tables::{Column, ColumnScope, TableArgs, TableTargetArg},
 };

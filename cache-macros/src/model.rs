@@ -343,6 +343,25 @@ pub(crate) struct Registry {
     /// The types of the scopes, each name once.
     pub(crate) scopes: Vec<ScopeType>,
     pub(crate) tags: Vec<TagKind>,
+    pub(crate) tables: Vec<Table>,
+}
+
+/// A table of a database, and what its changes invalidate.
+pub(crate) struct Table {
+    pub(crate) schema: Option<String>,
+    pub(crate) name: String,
+    /// The column that says whose a row is.
+    pub(crate) tenant: Option<String>,
+    /// Resources only, each with scopes and the columns that fill them.
+    pub(crate) resources: Vec<TableResource>,
+    /// Kinds of tags, and the columns that have their values.
+    pub(crate) tags: Vec<(Ident, String)>,
+}
+
+/// A resource that a change of a table invalidates.
+pub(crate) struct TableResource {
+    pub(crate) resource: Ident,
+    pub(crate) scopes: Vec<(Ident, String)>,
 }
 
 /// A kind of tags.

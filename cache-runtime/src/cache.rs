@@ -12,6 +12,7 @@ mod invalidate;
 mod keeper;
 mod observe;
 mod rejections;
+mod relay_lags;
 mod removals;
 mod settings;
 mod stats;
@@ -44,6 +45,7 @@ pub(crate) use self::{
     engine::{Engine, report, report_unasked},
     health::Without,
     observe::CallRecord,
+    relay_lags::RelayLag,
     settings::{Origin, Settings},
     tenant::{tenant, tenant_or_default},
     upstream::within,
@@ -186,6 +188,7 @@ impl Cache {
         self.save_all_hot_keys().await;
         self.engine.savers.close().await;
         self.engine.near_watch.stop();
+        self.engine.relays.close().await;
         // Before: what is loaded in the background is not stored any more.
         self.engine.refreshes.close().await;
         self.engine.suspicions.close().await;

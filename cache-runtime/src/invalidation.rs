@@ -6,7 +6,9 @@ mod journal;
 mod repeats;
 
 use std::{
+    borrow::Cow,
     collections::BTreeSet,
+    slice,
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -42,9 +44,9 @@ pub(crate) struct Invalidation {
     stamps: BTreeSet<StampKey>,
     patterns: Vec<String>,
     /// For the log.
-    resources: BTreeSet<&'static str>,
+    resources: BTreeSet<Cow<'static, str>>,
     /// Of tags; for the log.
-    kinds: BTreeSet<&'static str>,
+    kinds: BTreeSet<Cow<'static, str>>,
     tenants: BTreeSet<String>,
     /// All stamps of all tenants.
     everything: bool,
@@ -106,20 +108,49 @@ impl Invalidation {
         } else {
             &scopes[..scopes.len().min(1)]
         };
-        self.resources.insert(resource.name());
-        self.tenants.insert(tenant.to_owned());
-        let stamp = self.namespace.stamp(tenant, resource.name(), stamped);
         match strength {
-            Strength::Strict => {
-                self.stamps.insert(stamp);
-                self.patterns
-                    .push(self.namespace.entries(tenant, resource.name(), stamped));
-            }
+            Strength::Strict => self.add_strict(tenant, resource.name().into(), stamped),
             // Nothing is to be swept: the entries are of use until they are replaced.
             Strength::Soft => {
+                let stamp = self.namespace.stamp(tenant, resource.name(), stamped);
                 self.stamps.insert(stamp.soft());
+                self.note(tenant, resource.name().into());
             }
         }
+    }
+
+    /// Adds one stamp of a resource that another version of the program may have declared: of a tenant (escaped), or of what
+    /// tenants share. If the tenant is not known, everything of all of them is meant.
+    pub(crate) fn add_stamp(&mut self, tenant: Option<&str>, shared: bool, resource: &str, scopes: &[(&str, String)]) {
+        let tenant = if shared { Some(SHARED_TENANT) } else { tenant };
+        match tenant {
+            Some(tenant) => self.add_strict(tenant, resource.to_owned().into(), scopes),
+            None => self.everything = true,
+        }
+    }
+
+    /// Adds one tag of a kind that another version of the program may have declared, or all tags of the kind; of the tenant as for
+    /// [`add_stamp`](Self::add_stamp), and of what tenants share.
+    pub(crate) fn add_tag(&mut self, tenant: Option<&str>, kind: &str, value: Option<&str>) {
+        let Some(tenant) = tenant else {
+            self.everything = true;
+            return;
+        };
+        self.kinds.insert(kind.to_owned().into());
+        for tenant in [tenant, SHARED_TENANT] {
+            self.insert_tags(tenant, kind, value.as_ref().map(slice::from_ref));
+        }
+    }
+
+    fn add_strict(&mut self, tenant: &str, resource: Cow<'static, str>, scopes: &[(&str, String)]) {
+        self.stamps.insert(self.namespace.stamp(tenant, &resource, scopes));
+        self.patterns.push(self.namespace.entries(tenant, &resource, scopes));
+        self.note(tenant, resource);
+    }
+
+    fn note(&mut self, tenant: &str, resource: Cow<'static, str>) {
+        self.resources.insert(resource);
+        self.tenants.insert(tenant.to_owned());
     }
 
     /// Adds what was set by key: under these scope values, or all of it.
@@ -127,8 +158,7 @@ impl Invalidation {
         if tenant == UNSHOWN {
             self.widen();
         }
-        self.resources.insert(BY_KEY);
-        self.tenants.insert(tenant.to_owned());
+        self.note(tenant, BY_KEY.into());
         self.stamps.insert(self.namespace.stamp(tenant, BY_KEY, scopes));
     }
 
@@ -138,23 +168,26 @@ impl Invalidation {
         if tenant == Some(UNSHOWN) {
             self.widen();
         }
-        self.kinds.insert(kind);
+        self.kinds.insert(kind.into());
+        // Of a value that cannot be told nothing is known but the kind.
+        let told = values.filter(|values| values.iter().all(|(_, value)| value != UNSHOWN));
+        let told: Option<Vec<&str>> = told.map(|values| values.iter().map(|(_, value)| value.as_str()).collect());
         for tenant in tenant.into_iter().chain([SHARED_TENANT]) {
-            let kind = self.namespace.kind(tenant, kind);
-            match values {
-                // Of a value that cannot be told nothing is known but the kind.
-                Some(values) if values.iter().all(|(_, value)| value != UNSHOWN) => {
-                    let stamps = values
-                        .iter()
-                        .flat_map(|(_, value)| [kind.epoch_of(value), kind.tag(value)]);
-                    self.stamps.extend(stamps);
-                }
-                Some(_) | None => {
-                    self.stamps.insert(kind);
-                }
-            }
-            self.tenants.insert(tenant.to_owned());
+            self.insert_tags(tenant, kind, told.as_deref());
         }
+    }
+
+    /// The stamps of tags of these values, or of all tags of the kind.
+    fn insert_tags(&mut self, tenant: &str, kind: &str, values: Option<&[&str]>) {
+        let kind = self.namespace.kind(tenant, kind);
+        match values {
+            Some(values) => {
+                let stamps = values.iter().flat_map(|value| [kind.epoch_of(value), kind.tag(value)]);
+                self.stamps.extend(stamps);
+            }
+            None => _ = self.stamps.insert(kind),
+        }
+        self.tenants.insert(tenant.to_owned());
     }
 
     /// It is not known whose: everything of all tenants is meant.
@@ -172,8 +205,8 @@ impl Invalidation {
         self.everything |= other.everything;
         self.stamps.extend(other.stamps.iter().cloned());
         self.patterns.extend(other.patterns.iter().cloned());
-        self.resources.extend(&other.resources);
-        self.kinds.extend(&other.kinds);
+        self.resources.extend(other.resources.iter().cloned());
+        self.kinds.extend(other.kinds.iter().cloned());
         self.tenants.extend(other.tenants.iter().cloned());
     }
 
@@ -217,8 +250,8 @@ impl Invalidation {
     /// One line for each invalidation. `acknowledged` is false while it still has to be sent.
     pub(crate) fn log(&self, acknowledged: bool, started: Instant) {
         let tenants: Vec<&str> = self.tenants.iter().map(String::as_str).collect();
-        let resources: Vec<&str> = self.resources.iter().copied().collect();
-        let kinds: Vec<&str> = self.kinds.iter().copied().collect();
+        let resources: Vec<&str> = self.resources.iter().map(AsRef::as_ref).collect();
+        let kinds: Vec<&str> = self.kinds.iter().map(AsRef::as_ref).collect();
         let tags = kinds.join(",");
         tracing::info!(
             resource = resources.join(","),

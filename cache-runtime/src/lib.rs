@@ -55,6 +55,7 @@
 
 mod cache;
 mod call;
+pub mod changes;
 mod entry;
 mod invalidation;
 mod key;
@@ -80,7 +81,7 @@ pub use crate::{
     call::{LoadTimeout, bypass, peek, refresh},
     entry::{Compression, Encoded, Lifetime, ParseError, SigningKey, SigningKeyError},
     mutation::{Invalidate, InvalidateError, InvalidateTag, transaction},
-    resource::{Group, Registry, Resource, Tenancy},
+    resource::{Group, Registry, Resource, Table, Tenancy},
     task::{TaskContext, in_current_context, spawn},
 };
 
@@ -104,8 +105,8 @@ pub mod __private {
         mutation::{On, Plan, ScopeValues, detached, invalidating, invalidating_detached, several, tag_values},
         near::{Coherence, NearToo, SharedOnly},
         resource::{
-            Declared, Group, GroupPart, Optional, OptionalText, Policies, Registry, Resource, Scope, Selection, Tag,
-            Tenancy,
+            Declared, Group, GroupPart, Optional, OptionalText, Policies, Registry, Resource, Scope, Selection, Table,
+            Tag, Tenancy,
         },
     };
 }

@@ -8,7 +8,6 @@ mod invalidate_error;
 mod plan;
 mod transaction;
 
-pub(crate) use self::transaction::TransactionLog;
 pub use self::{
     alternatives::{ScopeValues, several},
     by_hand::{Invalidate, InvalidateTag},
@@ -16,4 +15,8 @@ pub use self::{
     invalidate_error::InvalidateError,
     plan::{On, Plan, invalidating, tag_values},
     transaction::transaction,
+};
+pub(crate) use self::{
+    hold::{Hold, release},
+    transaction::TransactionLog,
 };

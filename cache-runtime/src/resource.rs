@@ -9,6 +9,7 @@ pub use self::{
     policies::Policies,
     scope::{Optional, OptionalText, Scope},
     selection::Selection,
+    table::Table,
     tag::Tag,
 };
 
@@ -19,6 +20,7 @@ mod nearest;
 mod policies;
 mod scope;
 mod selection;
+mod table;
 mod tag;
 
 /// A named kind of cached result: `dashboard_summary`.
@@ -306,6 +308,7 @@ pub struct Registry {
     resources: &'static [&'static Resource],
     groups: &'static [&'static Group],
     tags: &'static [&'static str],
+    tables: &'static [Table],
 }
 
 impl Registry {
@@ -320,6 +323,7 @@ impl Registry {
             resources,
             groups,
             tags: &[],
+            tables: &[],
         }
     }
 
@@ -328,6 +332,14 @@ impl Registry {
     #[must_use]
     pub const fn __tags(mut self, tags: &'static [&'static str]) -> Self {
         self.tags = tags;
+        self
+    }
+
+    /// The tables.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __tables(mut self, tables: &'static [Table]) -> Self {
+        self.tables = tables;
         self
     }
 
@@ -349,6 +361,11 @@ impl Registry {
     /// The names of the kinds of tags, in the order of their declaration.
     pub const fn tags(&self) -> &'static [&'static str] {
         self.tags
+    }
+
+    /// The tables whose changes invalidate, in the order of their declaration.
+    pub const fn tables(&self) -> &'static [Table] {
+        self.tables
     }
 }
 

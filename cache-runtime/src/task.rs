@@ -12,7 +12,7 @@ mod transferable;
 pub use self::context::{TaskContext, in_current_context, spawn};
 pub(crate) use self::{
     background::{Claim, RuntimeClaim, SingleTask, TaskPerRuntime},
-    backoff::{backoff, full_jitter, jittered},
+    backoff::{Backoff, backoff, full_jitter, jittered},
     context::{Context, ContextPart, look, scope},
     detached::{DetachedPlace, DetachedTasks},
     gate::Gate,

@@ -6,6 +6,7 @@
 //! - [`SpyStore`], [`Gate`]: what was asked of the store; failures and pauses at the moment that a test is about.
 //! - [`RedisServer`]: a real server of its own, to be killed, paused, filled up and restarted.
 //! - [`RedisCluster`], [`RedisSentinels`]: several of them, as a cluster or under sentinels.
+//! - [`PostgresServer`]: a database of its own, for what follows its changes.
 //! - [`recovered`]: waits for the end of what a fault has done; [`until`]: for what nothing tells of.
 //! - [`patient`]: a cache whose deadlines no busy machine reaches.
 //! - [`FaultProxy`]: a bad network in front of it.
@@ -33,12 +34,14 @@ mod isolated;
 mod loads;
 pub mod oracle;
 mod patience;
+mod postgres_server;
 mod redis_cluster;
 mod redis_sentinels;
 mod redis_server;
 mod spy;
 #[cfg(feature = "tls")]
 mod test_authority;
+mod watchdog;
 
 pub use redis;
 
@@ -52,6 +55,7 @@ pub use crate::{
     isolated::{isolated, isolated_in, isolated_on, reaching, recovered},
     loads::LoadCounter,
     patience::{PATIENCE, patient, until},
+    postgres_server::{PostgresServer, PostgresServerBuilder},
     redis_cluster::RedisCluster,
     redis_sentinels::RedisSentinels,
     redis_server::{RedisServer, RedisServerBuilder, StartError},

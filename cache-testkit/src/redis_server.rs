@@ -3,7 +3,6 @@
 mod builder;
 mod error;
 mod process;
-mod watchdog;
 
 use std::{
     fs,
@@ -16,7 +15,7 @@ use redis::{Client, Cmd, FromRedisValue, RedisError, ToRedisArgs};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-pub(crate) use self::builder::Role;
+pub(crate) use self::builder::{Role, free_port};
 use self::process::Process;
 pub use self::{builder::RedisServerBuilder, error::StartError};
 

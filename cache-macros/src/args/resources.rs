@@ -13,6 +13,7 @@ use syn::{
 use super::{
     options::{Keyed, Opt, OptionTable, Slot, in_parentheses, read_all, scope_name, separated},
     policies::{Place, PolicyArgs},
+    tables::{TableArgs, table},
 };
 use crate::{diag::Errors, duration::DurationExpr};
 
@@ -22,6 +23,7 @@ pub(crate) struct ResourcesArgs {
     pub(crate) krate: Option<Path>,
     pub(crate) declarations: Vec<Declaration>,
     pub(crate) tags: Vec<TagArgs>,
+    pub(crate) tables: Vec<TableArgs>,
 }
 
 pub(crate) enum Declaration {
@@ -91,6 +93,7 @@ impl ResourcesArgs {
     pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let mut declarations = Vec::new();
         let mut tags = Vec::new();
+        let mut tables = Vec::new();
         let mut krate = None;
         read_all(tokens, errors, |input, errors| {
             if input.peek(Token![crate]) {
@@ -100,6 +103,7 @@ impl ResourcesArgs {
                 match declaration(input, errors) {
                     Ok(Item::Declaration(declaration)) => declarations.push(declaration),
                     Ok(Item::Tag(tag)) => tags.push(*tag),
+                    Ok(Item::Table(table)) => tables.push(*table),
                     Err(error) => {
                         errors.push(error);
                         skip_declaration(input);
@@ -111,6 +115,7 @@ impl ResourcesArgs {
             krate,
             declarations,
             tags,
+            tables,
         }
     }
 }
@@ -120,6 +125,8 @@ enum Item {
     Declaration(Declaration),
     /// With names of its own: a tag may be called like a resource.
     Tag(Box<TagArgs>),
+    /// Of the database, where it may be called like anything here.
+    Table(Box<TableArgs>),
 }
 
 /// Reads `crate = path;`, which stands before the declarations.
@@ -215,7 +222,8 @@ impl Parse for ScopeArg {
 
 fn declaration(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Item> {
     let docs = docs(input, errors)?;
-    let expected = "expected `name { ttl = \"5m\" }`, `group name = member, member;` or `tag name: i64;`";
+    let expected =
+        "expected `name { ttl = \"5m\" }`, `group name = member, member;`, `tag name: i64;` or `table name => member;`";
     let name = input
         .call(Ident::parse_any)
         .map_err(|error| syn::Error::new(error.span(), expected))?;
@@ -224,6 +232,10 @@ fn declaration(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Item>
     }
     if name == "tag" && !input.peek(token::Brace) {
         return tag(docs, input).map(Box::new).map(Item::Tag);
+    }
+    if name == "table" && !input.peek(token::Brace) {
+        // The declaration is no item: its documentation is for who reads it here.
+        return table(&name, input).map(Box::new).map(Item::Table);
     }
     if !input.peek(token::Brace) {
         return Err(syn::Error::new(

@@ -7,7 +7,7 @@ use syn::{Attribute, Type, spanned::Spanned};
 use super::policies;
 use crate::{
     duration::DurationExpr,
-    model::{CrashSafe, Group, GroupPart, PartScope, Registry, Resource, ScopeType, TagKind},
+    model::{CrashSafe, Group, GroupPart, PartScope, Registry, Resource, ScopeType, Table, TableResource, TagKind},
     paths::{private, quiet, quiet_ident, quiet_item},
     uses::unraw,
 };
@@ -20,8 +20,13 @@ pub(crate) fn registry(model: &Registry) -> TokenStream {
         groups,
         scopes,
         tags,
+        tables,
     } = model;
     let scopes = scope_module(scopes);
+    let tables = (!tables.is_empty()).then(|| {
+        let tables = tables.iter().map(table);
+        quote!(.__tables(&[#(#tables),*]))
+    });
     let tag_names = (!tags.is_empty()).then(|| {
         let names = tags.iter().map(|TagKind { name, .. }| unraw(name));
         quote!(.__tags(&[#(#names),*]))
@@ -42,7 +47,7 @@ pub(crate) fn registry(model: &Registry) -> TokenStream {
             ::core::module_path!(),
             &[#(&#resource_names),*],
             &[#(&#group_names),*],
-        )#tag_names;
+        )#tag_names #tables;
 
         #private::inventory::submit! {
             #private::Declared(&REGISTRY)
@@ -138,6 +143,35 @@ fn group_part(GroupPart { resource, scopes }: &GroupPart) -> TokenStream {
         quote!((#name, #parameter))
     });
     quote!(#private::GroupPart::__new(&#resource, &[#(#scopes),*]))
+}
+
+fn table(model: &Table) -> TokenStream {
+    let private = private();
+    let Table {
+        schema,
+        name,
+        tenant,
+        resources,
+        tags,
+    } = model;
+    let option = |text: &Option<String>| match text {
+        Some(text) => quote!(::core::option::Option::Some(#text)),
+        None => quote!(::core::option::Option::None),
+    };
+    let (schema, tenant) = (option(schema), option(tenant));
+    let resources = resources.iter().map(|TableResource { resource, scopes }| {
+        let resource = quiet_ident(resource);
+        let scopes = scopes.iter().map(|(scope, column)| {
+            let scope = unraw(scope);
+            quote!((#scope, #column))
+        });
+        quote!((&#resource, &[#(#scopes),*]))
+    });
+    let tags = tags.iter().map(|(kind, column)| {
+        let kind = unraw(kind);
+        quote!((#kind, #column))
+    });
+    quote!(#private::Table::__new(#schema, #name, #tenant, &[#(#resources),*], &[#(#tags),*]))
 }
 
 /// The scopes, by name. They are written in the module that the user is in, where the names in them mean what the user meant, and looked

@@ -1,6 +1,7 @@
 //! What `resources!` declares, groups resolved down to resources.
 
 mod groups;
+mod tables;
 
 use proc_macro2::Ident;
 use quote::ToTokens;
@@ -44,11 +45,13 @@ pub(crate) fn registry(args: &ResourcesArgs, errors: &mut Errors) -> Registry {
             });
         }
     }
+    let tags = tags(&args.tags, errors);
     Registry {
         resources,
         groups: groups::resolve(&declarations, &mut scopes, errors),
         scopes,
-        tags: tags(&args.tags, errors),
+        tables: tables::resolve(&args.tables, &declarations, &tags, errors),
+        tags,
     }
 }
 

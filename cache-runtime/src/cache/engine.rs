@@ -19,6 +19,7 @@ use super::{
     keeper::Keeper,
     observe::{CallRecord, Outcome},
     rejections::LoggedRejections,
+    relay_lags::RelayLags,
     removals::Removals,
     stats::{Counters, Stats},
     sweeper::Sweeper,
@@ -43,6 +44,9 @@ const MAX_SUSPICIONS: u32 = 64;
 
 /// One for each resource that is warmed.
 const MAX_SAVERS: u32 = 1024;
+
+/// One for each database.
+const MAX_RELAYS: u32 = 16;
 
 /// So many entries are read or stored together at most: each such piece has a deadline of its own.
 const TOGETHER: usize = 256;
@@ -70,6 +74,9 @@ pub(crate) struct Engine {
     pub(crate) hot_keys: HotKeys,
     /// Who saves them from time to time.
     pub(super) savers: DetachedTasks,
+    /// Who follows databases.
+    pub(crate) relays: DetachedTasks,
+    pub(crate) relay_lags: RelayLags,
     /// Whether the log says which store is used, and why.
     pub(super) introduced: AtomicBool,
 }
@@ -100,6 +107,8 @@ impl Engine {
             suspicions: DetachedTasks::new(MAX_SUSPICIONS),
             hot_keys: HotKeys::default(),
             savers: DetachedTasks::new(MAX_SAVERS),
+            relays: DetachedTasks::new(MAX_RELAYS),
+            relay_lags: RelayLags::default(),
             introduced: AtomicBool::new(false),
             settings,
             namespace,
@@ -356,6 +365,11 @@ impl Engine {
         }
     }
 
+    /// Whether a call has named another tenant than the default one.
+    pub(crate) fn has_named_tenants(&self) -> bool {
+        self.tenants.has_named()
+    }
+
     /// `what` names no tenant. With several tenants that is likely to be a mistake.
     pub(crate) fn note_missing_tenant(&self, what: &str) {
         self.tenants.note_missing(what);
@@ -371,11 +385,17 @@ impl Engine {
         Some(tenant)
     }
 
+    /// Waits until everything that waits for an acknowledgement has it.
+    pub(crate) async fn until_sent(&self) {
+        self.keeper.until_sent().await;
+    }
+
     pub(super) fn stats(&self) -> Stats {
         Stats {
             near_entries: self.near.len() as u64,
             near_bytes: self.near.weight(),
             pending_invalidations: self.removals.journal.len() as u64,
+            relay_lag: self.relay_lags.longest(),
             ..self.counters.snapshot()
         }
     }

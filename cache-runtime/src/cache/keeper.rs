@@ -144,6 +144,17 @@ impl Keeper {
         self.looks.over.notified()
     }
 
+    /// Waits until everything that waits for an acknowledgement has it.
+    pub(crate) async fn until_sent(&self) {
+        loop {
+            let looked = self.looked();
+            if self.removals.journal.is_empty() {
+                return;
+            }
+            looked.await;
+        }
+    }
+
     /// Whether the store has everything that was acknowledged, as far as this process is concerned.
     pub(crate) fn is_replayed(&self, generation: u64) -> bool {
         self.replayed.load(Ordering::SeqCst) == generation

@@ -1,6 +1,9 @@
 //! What a cache has done so far.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use super::observe::Outcome;
 
@@ -53,6 +56,10 @@ pub struct Stats {
     pub near_bytes: u64,
     /// Invalidations that wait for an acknowledgement now, in lines of the journal: at most `CACHE_JOURNAL_LIMIT`.
     pub pending_invalidations: u64,
+    /// Changes of a database that this process has relayed ([`Cache::follow`](crate::Cache::follow)).
+    pub relayed_changes: u64,
+    /// How long the oldest change has been waiting to be relayed; zero if none waits, as far as this process knows.
+    pub relay_lag: Duration,
 }
 
 impl Stats {
@@ -84,7 +91,7 @@ macro_rules! counters {
 counters! {
     hits, near_hits, stale_hits, misses, bypasses, rejected, refreshed, stale_detected, loads, shared_loads, queued_loads,
     taken_over_loads, refreshes, failed_refreshes, timed_out_loads, fills,
-    failed_fills, invalidations, swept,
+    failed_fills, invalidations, swept, relayed_changes,
 }
 
 impl Counters {

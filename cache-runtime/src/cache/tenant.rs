@@ -87,6 +87,12 @@ impl Tenants {
             && !self.several.swap(true, Ordering::Relaxed)
     }
 
+    /// Whether another one than the default one was noted.
+    pub(super) fn has_named(&self) -> bool {
+        let first = self.first.get().is_some_and(|first| first != DEFAULT_TENANT);
+        first || self.several.load(Ordering::Relaxed)
+    }
+
     /// A call names none, which `what` says for the log. With several tenants that is likely to be a mistake; it is said once.
     pub(super) fn note_missing(&self, what: &str) {
         if self.several.load(Ordering::Relaxed) && !self.warned.swap(true, Ordering::Relaxed) {

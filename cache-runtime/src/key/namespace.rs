@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use super::{
-    ENTRY, ScopeValue,
+    ENTRY,
     stamp_key::{HOLD, STAMP, StampKey, TAG, WRITER},
 };
 
@@ -68,7 +68,7 @@ impl Namespace {
     }
 
     /// The key of an entry.
-    pub(crate) fn entry(&self, tenant: &str, resource: &str, scopes: &[ScopeValue], suffix: &str) -> String {
+    pub(crate) fn entry(&self, tenant: &str, resource: &str, scopes: &[(&str, String)], suffix: &str) -> String {
         let mut entry = self.key(ENTRY, tenant, resource, scopes, suffix.len() + 1);
         entry.push(':');
         entry.push_str(suffix);
@@ -76,7 +76,7 @@ impl Namespace {
     }
 
     /// The key of the stamp of a resource, or of some scope values of it.
-    pub(crate) fn stamp(&self, tenant: &str, resource: &str, scopes: &[ScopeValue]) -> StampKey {
+    pub(crate) fn stamp(&self, tenant: &str, resource: &str, scopes: &[(&str, String)]) -> StampKey {
         StampKey::new(self.key(STAMP, tenant, resource, scopes, 0))
     }
 
@@ -108,7 +108,7 @@ impl Namespace {
 
     /// The glob that matches every entry of a resource with these scope values, and now and then one of another value: the
     /// sweep looks at stamps before it removes anything.
-    pub(crate) fn entries(&self, tenant: &str, resource: &str, scopes: &[ScopeValue]) -> String {
+    pub(crate) fn entries(&self, tenant: &str, resource: &str, scopes: &[(&str, String)]) -> String {
         let mut pattern = format!("{}{ENTRY}{tenant}:{resource}:", self.prefix());
         for (name, value) in scopes {
             // Writing to a String cannot fail.
@@ -119,7 +119,7 @@ impl Namespace {
     }
 
     /// What entry keys and stamp keys begin with, with room for `more` bytes.
-    fn key(&self, kind: &str, tenant: &str, resource: &str, scopes: &[ScopeValue], more: usize) -> String {
+    fn key(&self, kind: &str, tenant: &str, resource: &str, scopes: &[(&str, String)], more: usize) -> String {
         let scopes_len: usize = scopes.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
         let len = self.prefix().len() + kind.len() + tenant.len() + 1 + resource.len() + scopes_len + more;
         let mut key = String::with_capacity(len);

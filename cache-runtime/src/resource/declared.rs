@@ -1,6 +1,6 @@
 //! The names that this program declares, for names and patterns given at run time.
 
-use super::{Declared, Group, Resource, Selection, distance};
+use super::{Declared, Group, Resource, Selection, Table, distance};
 use crate::key::glob;
 
 /// Every resource of every registry that is linked into the program.
@@ -11,6 +11,11 @@ pub(crate) fn resources() -> impl Iterator<Item = &'static Resource> {
 /// Every kind of tags of every registry that is linked into the program.
 pub(crate) fn tags() -> impl Iterator<Item = &'static str> {
     inventory::iter::<Declared>().flat_map(|declared| declared.0.tags().iter().copied())
+}
+
+/// Every table of every registry that is linked into the program. A table may be there more than once.
+pub(crate) fn tables() -> impl Iterator<Item = &'static Table> {
+    inventory::iter::<Declared>().flat_map(|declared| declared.0.tables())
 }
 
 fn groups() -> impl Iterator<Item = &'static Group> {

@@ -289,7 +289,7 @@ impl Endpoint {
 }
 
 /// Free now; whoever takes it before the server does makes the start try another one.
-fn free_port() -> io::Result<u16> {
+pub(crate) fn free_port() -> io::Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     listener.local_addr().map(|address| address.port())
 }

@@ -11,6 +11,13 @@ pub enum StartError {
          CACHE_TESTKIT_SERVER"
     )]
     Missing,
+    /// No PostgreSQL to start.
+    #[error(
+        "there is no PostgreSQL server here: install one with `apt-get install postgresql`, `brew install postgresql`, or the package \
+         of your system (in this repository: `cargo xtask setup`), or name the folder of `initdb` and `postgres` in \
+         CACHE_TESTKIT_POSTGRES"
+    )]
+    NoPostgres,
     /// The server ended, or did not answer in time.
     #[error("`{}` did not start: {reason}. Its log:\n{log}", binary.display())]
     Failed {
@@ -40,7 +47,7 @@ impl fmt::Debug for StartError {
 
 impl StartError {
     /// For `map_err`: names what was tried.
-    pub(super) fn system(what: &'static str) -> impl Fn(io::Error) -> Self {
+    pub(crate) fn system(what: &'static str) -> impl Fn(io::Error) -> Self {
         move |source| Self::System { what, source }
     }
 }

@@ -11,7 +11,8 @@ use std::{
 use redis::{Client, ServerErrorKind};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{builder::Role, watchdog::Watchdog};
+use super::builder::Role;
+use crate::watchdog::Watchdog;
 
 /// Between two looks at a server that is starting or stopping.
 const POLL: Duration = Duration::from_millis(2);

@@ -49,6 +49,22 @@ fn members(parts: &[GroupPart]) -> Vec<Ident> {
     members
 }
 
+/// The resources that the members of `group` stand for, which is none of the declared groups, but made like one.
+pub(super) fn parts_of(group: &GroupArgs, declarations: &[&Declaration], errors: &mut Errors) -> Vec<GroupPart> {
+    let groups = declarations.iter().filter_map(|declaration| match declaration {
+        Declaration::Group(group) => Some(&group.name),
+        Declaration::Resource(_) => None,
+    });
+    let mut resolver = Resolver {
+        declarations,
+        errors,
+        // Those among them that are in one are reported where they are resolved.
+        in_cycle: groups.collect(),
+    };
+    resolver.check_members(group);
+    resolver.parts(group, &mut vec![&group.name])
+}
+
 struct Resolver<'a, 'b> {
     declarations: &'b [&'a Declaration],
     errors: &'b mut Errors,

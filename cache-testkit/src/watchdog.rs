@@ -13,13 +13,13 @@ const SCRIPT: &str = r#"read -r _; kill -9 "$1"; rm -rf -- "$2""#;
 /// A shell waits for the end of a pipe whose other end this process alone holds. The usual way on Linux, a
 /// parent-death signal, needs `unsafe`, and fires when the *thread* that started the server ends.
 #[derive(Debug)]
-pub(super) struct Watchdog {
+pub(crate) struct Watchdog {
     shell: Child,
 }
 
 impl Watchdog {
     /// Watches over the server `pid`, whose files are in `folder`.
-    pub(super) fn over(pid: u32, folder: &Path) -> io::Result<Self> {
+    pub(crate) fn over(pid: u32, folder: &Path) -> io::Result<Self> {
         let shell = Command::new("sh")
             .args(["-c", SCRIPT, "watchdog"])
             .arg(pid.to_string())

@@ -1,0 +1,169 @@
+//! What the outboxes of all databases have in common: declarations as they stand in a database, and what is wrong with them.
+
+use std::collections::BTreeMap;
+
+use super::{declaration::Declaration, triggers::TriggersError};
+use crate::resource::{Registry, Table, declared, distance};
+
+/// More values than this of one statement are written down as one change of all rows.
+pub(super) const WIDEN_ABOVE: u32 = 100;
+
+/// So many changes are taken at once.
+pub(super) const BATCH: i64 = 256;
+
+/// So many different keys of one source wait at most while nothing can be invalidated; of more, all rows are meant.
+pub(super) const WAITING: i64 = 10_000;
+
+/// What these registries declare, or all that are linked into the program, if none is given.
+pub(super) fn declarations(registries: &[&'static Registry]) -> Result<Vec<Declaration>, TriggersError> {
+    let declarations = if registries.is_empty() {
+        Declaration::of_tables(declared::tables())
+    } else {
+        Declaration::of_tables(registries.iter().flat_map(|registry| registry.tables()))
+    }?;
+    if declarations.is_empty() {
+        return Err(TriggersError::NothingDeclared);
+    }
+    Ok(declarations)
+}
+
+/// The name that is most like this one, unless there is none that is like it at all.
+pub(super) fn most_similar<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let names = names.into_iter().map(|name| (distance(wanted, name), name));
+    let nearest = names
+        .filter(|(distance, name)| *distance <= wanted.len().max(name.len()) / 2)
+        .min();
+    nearest.map(|(_, name)| name.to_owned())
+}
+
+/// What is wrong with a column that a declaration names; `None` for a table that has it.
+pub(super) fn missing_column<'a>(declaration: &Declaration, columns: &[&'a str]) -> Option<TriggersError> {
+    let missing = declaration
+        .columns
+        .iter()
+        .find(|column| !columns.contains(&column.as_str()))?;
+    Some(TriggersError::NoColumn {
+        table: declaration.table.clone(),
+        column: missing.clone(),
+        similar: most_similar(missing, columns.iter().copied()),
+        columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+    })
+}
+
+/// Two declarations of one table that contradict each other.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TenantConflict {
+    pub(super) table: String,
+    pub(super) columns: [Option<String>; 2],
+}
+
+impl From<TenantConflict> for TriggersError {
+    fn from(TenantConflict { table, columns }: TenantConflict) -> Self {
+        let [first, second] = columns.map(|column| match column {
+            Some(column) => format!("`tenant = {column}`"),
+            None => "no tenant".to_owned(),
+        });
+        Self::TenantConflict { table, first, second }
+    }
+}
+
+impl Declaration {
+    /// What these tables declare, one declaration for each table, in the order of the names.
+    ///
+    /// # Errors
+    ///
+    /// If two of one table name another column as the tenant's.
+    pub(super) fn of_tables<'a>(tables: impl Iterator<Item = &'a Table>) -> Result<Vec<Self>, TenantConflict> {
+        let mut declarations: BTreeMap<String, Self> = BTreeMap::new();
+        for table in tables {
+            let declaration = Self::of(table);
+            match declarations.get_mut(&declaration.table) {
+                Some(known) => known.merge(declaration)?,
+                None => _ = declarations.insert(declaration.table.clone(), declaration),
+            }
+        }
+        Ok(declarations.into_values().collect())
+    }
+
+    fn merge(&mut self, other: Self) -> Result<(), TenantConflict> {
+        if self.tenant != other.tenant {
+            return Err(TenantConflict {
+                table: other.table,
+                columns: [self.tenant.clone(), other.tenant],
+            });
+        }
+        add_new(&mut self.columns, other.columns);
+        add_new(&mut self.resources, other.resources);
+        add_new(&mut self.tags, other.tags);
+        Ok(())
+    }
+
+    /// As it stands in the database.
+    pub(super) fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// A name for it that no other declaration has.
+    pub(super) fn id(&self) -> String {
+        let digest = blake3::hash(self.to_json().as_bytes()).to_hex();
+        digest[..16].to_owned()
+    }
+}
+
+fn add_new<T: PartialEq>(known: &mut Vec<T>, others: Vec<T>) {
+    for other in others {
+        if !known.contains(&other) {
+            known.push(other);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::{Resource, Tenancy};
+
+    static LIST: Resource = Resource::__new("invoices_list", None, &["company"], Tenancy::PerTenant);
+    static INVOICES: Table = Table::__new(
+        None,
+        "invoices",
+        Some("tenant_id"),
+        &[(&LIST, &[("company", "company_id")])],
+        &[("author", "author_id")],
+    );
+
+    #[test]
+    fn a_declaration_survives_its_json_and_has_a_name_of_its_own() {
+        let declaration = Declaration::of(&INVOICES);
+        let read: Declaration = serde_json::from_str(&declaration.to_json()).expect("it is JSON");
+        assert_eq!(read, declaration);
+        assert_eq!(read.id(), declaration.id());
+        let mut other = declaration.clone();
+        other.tags.clear();
+        assert_ne!(other.id(), declaration.id());
+    }
+
+    #[test]
+    fn two_declarations_of_one_table_are_one() {
+        static TAGS: Table = Table::__new(
+            None,
+            "invoices",
+            Some("tenant_id"),
+            &[(&LIST, &[])],
+            &[("reader", "reader_id")],
+        );
+        static OTHER: Table = Table::__new(None, "invoices", None, &[(&LIST, &[])], &[]);
+        let merged = Declaration::of_tables([&INVOICES, &TAGS].into_iter()).expect("they agree");
+        assert_eq!(merged.len(), 1);
+        assert_eq!(merged[0].tags.len(), 2);
+        assert_eq!(merged[0].columns.last().map(String::as_str), Some("reader_id"));
+        let conflict = Declaration::of_tables([&INVOICES, &OTHER].into_iter());
+        assert_eq!(
+            conflict,
+            Err(TenantConflict {
+                table: "invoices".to_owned(),
+                columns: [Some("tenant_id".to_owned()), None]
+            })
+        );
+    }
+}

@@ -1,0 +1,208 @@
+//! PostgreSQL, 13 and newer.
+
+mod install;
+mod session;
+mod statements;
+
+use std::{fmt, time::Duration};
+
+use sqlx::{
+    ConnectOptions as _,
+    postgres::{PgConnectOptions, PgConnection},
+};
+
+use self::{session::Session, statements::Names};
+use super::{
+    outbox::WIDEN_ABOVE,
+    source::{Backlog, ChangeError, ChangeSource, SourceFuture, Taken},
+};
+use crate::resource::Registry;
+
+/// The outbox of a PostgreSQL database: a schema of its own, with a table of the changes that triggers write down.
+///
+/// ```no_run
+/// use cache_runtime::{Cache, changes::{PostgresOutbox, Triggers}};
+/// # async fn start(cache: &Cache) -> Result<(), Box<dyn std::error::Error>> {
+/// let outbox = PostgresOutbox::new("postgres://app@db/books".parse()?);
+/// outbox.install().await?; // or by a migration: `outbox.sql()` prints it
+/// cache.follow(outbox).start()?;
+/// # Ok(()) }
+/// ```
+///
+/// A relay has one connection of its own, which it listens on and which holds the right to do the work; a pooler that gives
+/// connections out by the transaction cannot carry it.
+///
+/// A clone is the same outbox with a connection of its own.
+pub struct PostgresOutbox {
+    settings: Settings,
+    /// That of a relay.
+    session: Option<Session>,
+}
+
+#[derive(Clone)]
+struct Settings {
+    options: PgConnectOptions,
+    names: Names,
+    notify: bool,
+    widen_above: u32,
+    registries: Vec<&'static Registry>,
+}
+
+impl PostgresOutbox {
+    /// The outbox of this database, in the schema `cache_runtime`. Of a pool it is `(*pool.connect_options()).clone()`.
+    pub fn new(options: PgConnectOptions) -> Self {
+        Self::of(Settings {
+            options: options.application_name("cache-runtime"),
+            names: Names::new("cache_runtime"),
+            notify: true,
+            widen_above: WIDEN_ABOVE,
+            registries: Vec::new(),
+        })
+    }
+
+    /// The schema, which is the outbox's own: services that share a database have one each.
+    ///
+    /// # Panics
+    ///
+    /// If it is not 1 to 32 of the characters a to z, 0 to 9 and `_`, or is `public`.
+    #[must_use]
+    #[track_caller]
+    pub fn schema(mut self, schema: &str) -> Self {
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        assert!(
+            (1..=32).contains(&schema.len()) && schema.bytes().all(is_plain) && schema != "public",
+            "`{schema}` cannot be the schema of an outbox: it is its own, and has 1 to 32 of the characters a to z, 0 to 9 and `_`"
+        );
+        self.settings.names = Names::new(schema);
+        self
+    }
+
+    /// Whether a change wakes the relay (`NOTIFY`). Default: yes. Without, changes are found when the relay looks for them
+    /// ([`RelayBuilder::poll_interval`](super::RelayBuilder::poll_interval)), and commits do not queue behind the one lock that
+    /// transactions which notify take.
+    #[must_use]
+    pub fn notify(mut self, notify: bool) -> Self {
+        self.settings.notify = notify;
+        self
+    }
+
+    /// Of how many different values of one statement all rows of the table are meant, or of more than so many tenants everything.
+    /// Default: 100. At least 1.
+    #[must_use]
+    pub fn widen_above(mut self, values: u32) -> Self {
+        self.settings.widen_above = values.max(1);
+        self
+    }
+
+    /// Only the tables of this registry, and of others that are given as well: for a service with several databases. Default: those of
+    /// all that are linked into the program.
+    #[must_use]
+    pub fn registry(mut self, registry: &'static Registry) -> Self {
+        self.settings.registries.push(registry);
+        self
+    }
+
+    const fn of(settings: Settings) -> Self {
+        Self {
+            settings,
+            session: None,
+        }
+    }
+
+    /// The connection of the relay, made if there is none.
+    async fn session(&mut self) -> Result<&mut Session, ChangeError> {
+        let session = match self.session.take() {
+            Some(session) => session,
+            None => Session::begin(&self.settings).await?,
+        };
+        Ok(self.session.insert(session))
+    }
+
+    /// What a step gives; if it fails, the connection is given up, and with it what it holds.
+    fn keep<T>(&mut self, outcome: Result<T, ChangeError>) -> Result<T, ChangeError> {
+        if outcome.is_err() {
+            self.session = None;
+        }
+        outcome
+    }
+}
+
+impl Settings {
+    async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+        self.options.connect().await
+    }
+
+    fn description(&self) -> String {
+        let options = &self.options;
+        let database = options.get_database().unwrap_or_else(|| options.get_username());
+        format!(
+            "postgres://{}:{}/{database}, schema {}",
+            options.get_host(),
+            options.get_port(),
+            self.names.schema()
+        )
+    }
+}
+
+impl ChangeSource for PostgresOutbox {
+    fn description(&self) -> String {
+        self.settings.description()
+    }
+
+    fn take(&mut self) -> SourceFuture<'_, Taken> {
+        Box::pin(async {
+            let taken = self.session().await?.take().await;
+            self.keep(taken)
+        })
+    }
+
+    fn acknowledge(&mut self) -> SourceFuture<'_, ()> {
+        Box::pin(async {
+            // Without the connection that took them they were given back.
+            let Some(session) = &mut self.session else {
+                return Err(ChangeError::new("the connection is lost"));
+            };
+            let acknowledged = session.acknowledge().await;
+            self.keep(acknowledged)
+        })
+    }
+
+    fn stand_down(&mut self) -> SourceFuture<'_, ()> {
+        Box::pin(async {
+            let Some(session) = &mut self.session else {
+                return Ok(());
+            };
+            let done = session.stand_down().await;
+            self.keep(done)
+        })
+    }
+
+    fn wait(&mut self, at_most: Duration) -> SourceFuture<'_, ()> {
+        Box::pin(async move {
+            let waited = self.session().await?.wait(at_most).await;
+            self.keep(waited)
+        })
+    }
+
+    fn backlog(&mut self) -> SourceFuture<'_, Backlog> {
+        Box::pin(async {
+            let backlog = self.session().await?.backlog().await;
+            self.keep(backlog)
+        })
+    }
+}
+
+impl Clone for PostgresOutbox {
+    fn clone(&self) -> Self {
+        Self::of(self.settings.clone())
+    }
+}
+
+/// Without a password.
+impl fmt::Debug for PostgresOutbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PostgresOutbox")
+            .field(&self.settings.description())
+            .finish()
+    }
+}

@@ -1,0 +1,302 @@
+//! The connection of a relay.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use sqlx::{
+    AssertSqlSafe, Executor as _, Row as _,
+    postgres::{PgListener, PgPoolOptions, PgRow},
+};
+use tokio::time::{Instant, timeout};
+
+use super::{Settings, statements::Names};
+use crate::changes::{
+    declaration::{Declaration, Values},
+    outbox::{BATCH, WAITING},
+    source::{Backlog, Change, ChangeError, Taken},
+};
+
+/// How long a database may take to be reached, and to answer.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How often new partitions are looked for.
+const KEEP_UP_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A relay that is stuck, or whose machine is gone, loses its connection, and with it the right to do the work. That rows are
+/// removed is worth no flush: after a crash they are relayed again. Nothing waits long for a lock, or lets others wait for one.
+const SESSION: &str = "
+    SET idle_in_transaction_session_timeout = '60s';
+    SET synchronous_commit = off;
+    SET lock_timeout = '5s';
+    SET tcp_keepalives_idle = 10;
+    SET tcp_keepalives_interval = 5;
+    SET tcp_keepalives_count = 3;
+    SET tcp_user_timeout = '25s'";
+
+/// The right to do the work is this lock.
+const LOCK: &str = "hashtextextended({literal} || ' relay', 0)";
+
+/// What a notification says when a change could not be written down.
+const LOST: &str = "lost";
+
+pub(super) struct Session {
+    listener: PgListener,
+    names: Names,
+    listens: bool,
+    has_work: bool,
+    /// The rows that are taken, in a transaction, and are not acknowledged yet.
+    taken: Vec<i64>,
+    /// Something was not written down: everything may have changed.
+    lost: bool,
+    kept_up: Option<Instant>,
+    /// Whether it has said that new partitions are not looked for.
+    has_warned: bool,
+    sources: HashMap<String, Arc<Declaration>>,
+}
+
+impl Session {
+    pub(super) async fn begin(settings: &Settings) -> Result<Self, ChangeError> {
+        // A listener wants a pool: one of its own, so that it takes no connection from the service.
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .acquire_timeout(CONNECT_DEADLINE)
+            .connect_lazy_with(settings.options.clone());
+        let mut listener = within(PgListener::connect_with(&pool)).await?;
+        // What it holds is lost with the connection, so another one is another session.
+        listener.eager_reconnect(false);
+        within(listener.execute(SESSION)).await?;
+        let mut session = Self {
+            listener,
+            names: settings.names.clone(),
+            listens: settings.notify,
+            has_work: false,
+            taken: Vec::new(),
+            lost: false,
+            kept_up: None,
+            has_warned: false,
+            sources: HashMap::new(),
+        };
+        // First: what is written down from now on wakes, and what was is found by the first look.
+        if session.listens {
+            let channel = session.names.schema().to_owned();
+            within(session.listener.listen(&channel)).await?;
+        }
+        Ok(session)
+    }
+
+    pub(super) async fn take(&mut self) -> Result<Taken, ChangeError> {
+        self.give_back().await?;
+        if !self.has_work {
+            let sql = format!("SELECT pg_try_advisory_lock({LOCK})");
+            self.has_work = self.one(&sql).await?.try_get(0)?;
+        }
+        if !self.has_work {
+            return Ok(Taken::Standby(self.oldest().await?));
+        }
+        self.keep_up().await;
+        self.run("BEGIN").await?;
+        let sql = "SELECT id, source, key, extract(epoch FROM clock_timestamp() - at)::float8 AS age FROM {schema}.outbox \
+                   ORDER BY id LIMIT {batch} FOR UPDATE SKIP LOCKED";
+        let rows = self.all(&sql.replace("{batch}", &BATCH.to_string())).await?;
+        let mut changes = self.lost_changes().await?;
+        for row in &rows {
+            changes.push(self.change(row).await?);
+        }
+        self.taken = rows.iter().map(|row| row.try_get("id")).collect::<Result<_, _>>()?;
+        if self.taken.is_empty() {
+            self.run("COMMIT").await?;
+        }
+        Ok(Taken::Changes(changes))
+    }
+
+    pub(super) async fn acknowledge(&mut self) -> Result<(), ChangeError> {
+        self.lost = false;
+        if self.taken.is_empty() {
+            return Ok(());
+        }
+        let sql = self.names.within("DELETE FROM {schema}.outbox WHERE id = ANY($1)");
+        let ids = std::mem::take(&mut self.taken);
+        let deleting = sqlx::query(AssertSqlSafe(sql)).bind(ids);
+        within(self.listener.execute(deleting)).await?;
+        self.run("COMMIT").await
+    }
+
+    pub(super) async fn stand_down(&mut self) -> Result<(), ChangeError> {
+        self.give_back().await?;
+        if self.has_work {
+            self.has_work = false;
+            self.run(&format!("SELECT pg_advisory_unlock({LOCK})")).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn wait(&mut self, at_most: Duration) -> Result<(), ChangeError> {
+        if self.lost {
+            return Ok(());
+        }
+        // Also without notifications: that the connection is lost is noticed here.
+        match timeout(at_most, self.listener.try_recv()).await {
+            Ok(Ok(Some(notification))) => {
+                self.lost |= notification.payload() == LOST;
+                while let Some(notification) = self.listener.next_buffered() {
+                    self.lost |= notification.payload() == LOST;
+                }
+                Ok(())
+            }
+            Ok(Ok(None)) => Err(ChangeError::new("the connection is lost")),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Ok(()),
+        }
+    }
+
+    pub(super) async fn backlog(&mut self) -> Result<Backlog, ChangeError> {
+        self.give_back().await?;
+        let sql = "SELECT count(*) FROM (SELECT FROM {schema}.outbox LIMIT {most}) AS waiting";
+        let most = WAITING.to_string();
+        let waiting: i64 = self.one(&sql.replace("{most}", &most)).await?.try_get(0)?;
+        if waiting == WAITING {
+            self.gather(&most).await?;
+        }
+        self.oldest().await
+    }
+
+    /// Makes less of what waits. Of rows that say the same the first is left; it is locked like those that go, so nobody can be in
+    /// the middle of relaying it. A source with too many keys is left one row that means all of them.
+    async fn gather(&mut self, most: &str) -> Result<(), ChangeError> {
+        const REPEATED: &str = "
+            WITH waiting AS MATERIALIZED (
+                SELECT id, source, key FROM {schema}.outbox ORDER BY id FOR UPDATE SKIP LOCKED
+            ), ranked AS (
+                SELECT id, row_number() OVER (PARTITION BY source, key ORDER BY id) AS nth FROM waiting
+            )
+            DELETE FROM {schema}.outbox WHERE id IN (SELECT id FROM ranked WHERE nth > 1)";
+        const TOO_MANY: &str = "
+            WITH waiting AS MATERIALIZED (
+                SELECT id, source FROM {schema}.outbox ORDER BY id FOR UPDATE SKIP LOCKED
+            ), wide AS (
+                SELECT source FROM waiting GROUP BY source HAVING count(*) >= {most}
+            ), written AS (
+                INSERT INTO {schema}.outbox (source) SELECT source FROM wide
+            )
+            DELETE FROM {schema}.outbox
+            WHERE id IN (SELECT waiting.id FROM waiting JOIN wide ON wide.source = waiting.source)";
+        self.run("BEGIN").await?;
+        let sql = format!("SELECT pg_try_advisory_xact_lock({LOCK})");
+        let is_ours: bool = self.one(&sql).await?.try_get(0)?;
+        if is_ours {
+            self.run(REPEATED).await?;
+            self.run(&TOO_MANY.replace("{most}", most)).await?;
+        }
+        self.run("COMMIT").await
+    }
+
+    async fn oldest(&mut self) -> Result<Backlog, ChangeError> {
+        let sql = "SELECT extract(epoch FROM clock_timestamp() - min(at))::float8 FROM {schema}.outbox";
+        let oldest: Option<f64> = self.one(sql).await?.try_get(0)?;
+        Ok(Backlog::new(oldest.map(seconds)))
+    }
+
+    /// Ends the transaction in which rows were taken that nobody has acknowledged.
+    async fn give_back(&mut self) -> Result<(), ChangeError> {
+        if self.taken.is_empty() {
+            return Ok(());
+        }
+        self.taken.clear();
+        self.run("ROLLBACK").await
+    }
+
+    /// Has new partitions given their triggers, from time to time.
+    async fn keep_up(&mut self) {
+        if self.kept_up.is_some_and(|before| before.elapsed() < KEEP_UP_INTERVAL) {
+            return;
+        }
+        self.kept_up = Some(Instant::now());
+        match self.run("SELECT {schema}.keep_up()").await {
+            Ok(()) => self.has_warned = false,
+            Err(cause) if self.has_warned => tracing::debug!(%cause, "new partitions still get no triggers"),
+            Err(cause) => {
+                self.has_warned = true;
+                tracing::warn!(%cause, "new partitions get no triggers: statements that name one are not seen");
+            }
+        }
+    }
+
+    /// A change of every table, if one of some table was not written down.
+    async fn lost_changes(&mut self) -> Result<Vec<Change>, ChangeError> {
+        if !self.lost {
+            return Ok(Vec::new());
+        }
+        tracing::warn!(
+            "a change of the database could not be written down: what is cached of any declared table is invalidated"
+        );
+        self.read_sources().await?;
+        let changes = self.sources.values().map(|declaration| Change {
+            declaration: Some(Arc::clone(declaration)),
+            ..Change::of_table(declaration.table.clone())
+        });
+        Ok(changes.collect())
+    }
+
+    async fn change(&mut self, row: &PgRow) -> Result<Change, ChangeError> {
+        let source: String = row.try_get("source")?;
+        if !self.sources.contains_key(&source) {
+            self.read_sources().await?;
+        }
+        let declaration = self.sources.get(&source).ok_or_else(|| {
+            ChangeError::new(format!(
+                "a change names `{source}`, which is not among the sources of the outbox"
+            ))
+        })?;
+        let key: Option<Vec<Option<String>>> = row.try_get("key")?;
+        let values = |key: Vec<Option<String>>| declaration.columns.iter().cloned().zip(key).collect::<Values>();
+        Ok(Change {
+            table: declaration.table.clone(),
+            values: key.map(values),
+            age: seconds(row.try_get("age")?),
+            declaration: Some(Arc::clone(declaration)),
+        })
+    }
+
+    async fn read_sources(&mut self) -> Result<(), ChangeError> {
+        let rows = self
+            .all("SELECT id, declaration::text AS declaration FROM {schema}.sources")
+            .await?;
+        let read = |row: PgRow| {
+            let (id, declaration): (String, String) = (row.try_get("id")?, row.try_get("declaration")?);
+            let declaration = serde_json::from_str(&declaration).map_err(ChangeError::new)?;
+            Ok::<_, ChangeError>((id, Arc::new(declaration)))
+        };
+        self.sources = rows.into_iter().map(read).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    async fn run(&mut self, sql: &str) -> Result<(), ChangeError> {
+        let sql = AssertSqlSafe(self.names.within(sql));
+        within(self.listener.execute(sqlx::raw_sql(sql))).await?;
+        Ok(())
+    }
+
+    async fn one(&mut self, sql: &str) -> Result<PgRow, ChangeError> {
+        let query = sqlx::query(AssertSqlSafe(self.names.within(sql)));
+        within(self.listener.fetch_one(query)).await
+    }
+
+    async fn all(&mut self, sql: &str) -> Result<Vec<PgRow>, ChangeError> {
+        let query = sqlx::query(AssertSqlSafe(self.names.within(sql)));
+        within(self.listener.fetch_all(query)).await
+    }
+}
+
+/// A session that was dropped gives back what it has taken, and the right to do the work.
+async fn within<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, ChangeError> {
+    match timeout(ANSWER_DEADLINE, answer).await {
+        Ok(answer) => answer.map_err(ChangeError::from),
+        Err(_) => Err(ChangeError::new("the database does not answer")),
+    }
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}

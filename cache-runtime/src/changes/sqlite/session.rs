@@ -1,0 +1,198 @@
+//! The connection of a relay.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use sqlx::{Connection as _, Executor as _, Row as _, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
+use tokio::time::{Instant, sleep};
+
+use crate::changes::{
+    declaration::{Declaration, Values},
+    outbox::{BATCH, WAITING},
+    source::{Backlog, Change, ChangeError, Taken},
+};
+
+/// How often it is looked whether somebody has committed something.
+const LOOK_INTERVAL: Duration = Duration::from_millis(25);
+
+/// For how long a relay has the work: another one takes over after that.
+const LEASE_SECONDS: f64 = 5.0;
+
+pub(super) struct Session {
+    connection: SqliteConnection,
+    /// Its name.
+    holder: String,
+    /// The last row that is taken, and not acknowledged yet.
+    taken: Option<i64>,
+    /// What the database said when it was looked at last: another number after another connection has committed something.
+    seen: i64,
+    sources: HashMap<String, Arc<Declaration>>,
+}
+
+impl Session {
+    pub(super) async fn begin(connection: SqliteConnection) -> Result<Self, ChangeError> {
+        Ok(Self {
+            connection,
+            holder: format!("{:016x}", fastrand::u64(..)),
+            taken: None,
+            seen: 0,
+            sources: HashMap::new(),
+        })
+    }
+
+    pub(super) async fn take(&mut self) -> Result<Taken, ChangeError> {
+        // Before the rows are looked for: what is committed afterwards is seen by the next wait.
+        self.seen = self.version().await?;
+        if self.oldest().await?.oldest.is_none() {
+            return Ok(Taken::Changes(Vec::new()));
+        }
+        let mut transaction = write(&mut self.connection).await?;
+        let sql = "UPDATE cache_runtime_relay SET holder = $1, until = julianday('now') + $2 / 86400.0
+                   WHERE holder IS $1 OR until < julianday('now') RETURNING taken";
+        let lease = sqlx::query(sql).bind(&self.holder).bind(LEASE_SECONDS);
+        if transaction.fetch_optional(lease).await?.is_none() {
+            transaction.rollback().await?;
+            return Ok(Taken::Standby(self.oldest().await?));
+        }
+        let sql = "SELECT id, source, key, (julianday('now') - at) * 86400.0 AS age FROM cache_runtime_outbox ORDER BY id LIMIT $1";
+        let rows = transaction.fetch_all(sqlx::query(sql).bind(BATCH)).await?;
+        let last: Option<i64> = rows.last().map(|row| row.try_get("id")).transpose()?;
+        let taken = sqlx::query("UPDATE cache_runtime_relay SET taken = $1").bind(last.unwrap_or_default());
+        transaction.execute(taken).await?;
+        transaction.commit().await?;
+        self.taken = last;
+        let mut changes = Vec::with_capacity(rows.len());
+        for row in &rows {
+            changes.push(self.change(row).await?);
+        }
+        Ok(Taken::Changes(changes))
+    }
+
+    pub(super) async fn acknowledge(&mut self) -> Result<(), ChangeError> {
+        if let Some(taken) = self.taken.take() {
+            let deleting = sqlx::query("DELETE FROM cache_runtime_outbox WHERE id <= $1").bind(taken);
+            self.connection.execute(deleting).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn stand_down(&mut self) -> Result<(), ChangeError> {
+        if self.taken.take().is_some() {
+            let leaving = sqlx::query("UPDATE cache_runtime_relay SET until = 0 WHERE holder = $1").bind(&self.holder);
+            self.connection.execute(leaving).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn wait(&mut self, at_most: Duration) -> Result<(), ChangeError> {
+        let end = Instant::now() + at_most;
+        while self.version().await? == self.seen {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            sleep(LOOK_INTERVAL.min(left)).await;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn backlog(&mut self) -> Result<Backlog, ChangeError> {
+        let waiting = sqlx::query("SELECT count(*) FROM (SELECT 1 FROM cache_runtime_outbox LIMIT $1)").bind(WAITING);
+        let waiting: i64 = self.connection.fetch_one(waiting).await?.try_get(0)?;
+        if waiting == WAITING {
+            self.gather().await?;
+        }
+        self.oldest().await
+    }
+
+    /// Makes less of what waits. Of rows that say the same the last is left, since the others may be taken; a source with too many
+    /// keys is left one row that means all of them.
+    async fn gather(&mut self) -> Result<(), ChangeError> {
+        const REPEATED: &str = "
+            DELETE FROM cache_runtime_outbox WHERE id NOT IN (SELECT max(id) FROM cache_runtime_outbox GROUP BY source, key)";
+        const WIDE: &str = "
+            INSERT INTO cache_runtime_outbox (source)
+            SELECT source FROM cache_runtime_outbox GROUP BY source HAVING count(*) >= $1";
+        const COVERED: &str = "
+            DELETE FROM cache_runtime_outbox WHERE key IS NOT NULL AND EXISTS (
+                SELECT 1 FROM cache_runtime_outbox AS wide
+                WHERE wide.source = cache_runtime_outbox.source AND wide.key IS NULL AND wide.id > cache_runtime_outbox.id
+            )";
+        let mut transaction = write(&mut self.connection).await?;
+        transaction.execute(REPEATED).await?;
+        transaction.execute(sqlx::query(WIDE).bind(WAITING)).await?;
+        transaction.execute(COVERED).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn version(&mut self) -> Result<i64, ChangeError> {
+        Ok(self.connection.fetch_one("PRAGMA data_version").await?.try_get(0)?)
+    }
+
+    async fn oldest(&mut self) -> Result<Backlog, ChangeError> {
+        let sql = "SELECT (julianday('now') - at) * 86400.0 FROM cache_runtime_outbox ORDER BY id LIMIT 1";
+        let oldest = self.connection.fetch_optional(sql).await?;
+        let oldest: Option<f64> = oldest.map(|row| row.try_get(0)).transpose()?;
+        Ok(Backlog::new(oldest.map(seconds)))
+    }
+
+    async fn change(&mut self, row: &SqliteRow) -> Result<Change, ChangeError> {
+        let source: String = row.try_get("source")?;
+        if !self.sources.contains_key(&source) {
+            self.read_sources().await?;
+        }
+        let declaration = self.sources.get(&source).ok_or_else(|| {
+            ChangeError::new(format!(
+                "a change names `{source}`, which is not among the sources of the outbox"
+            ))
+        })?;
+        let key: Option<String> = row.try_get("key")?;
+        Ok(Change {
+            table: declaration.table.clone(),
+            values: key.and_then(|key| values(declaration, &key)),
+            age: seconds(row.try_get("age")?),
+            declaration: Some(Arc::clone(declaration)),
+        })
+    }
+
+    async fn read_sources(&mut self) -> Result<(), ChangeError> {
+        let rows = self
+            .connection
+            .fetch_all("SELECT id, declaration FROM cache_runtime_sources")
+            .await?;
+        let read = |row: SqliteRow| {
+            let (id, declaration): (String, String) = (row.try_get("id")?, row.try_get("declaration")?);
+            let declaration = serde_json::from_str(&declaration).map_err(ChangeError::new)?;
+            Ok::<_, ChangeError>((id, Arc::new(declaration)))
+        };
+        self.sources = rows.into_iter().map(read).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+}
+
+/// A transaction that writes, from its beginning: one that begins by reading may be refused to.
+async fn write(connection: &mut SqliteConnection) -> Result<Transaction<'_, Sqlite>, sqlx::Error> {
+    connection.begin_with("BEGIN IMMEDIATE").await
+}
+
+/// The values of a key; `None` if it cannot be read, and so may have any.
+fn values(declaration: &Declaration, key: &str) -> Option<Values> {
+    let values: Vec<serde_json::Value> = serde_json::from_str(key).ok()?;
+    let value = |value: serde_json::Value| match value {
+        serde_json::Value::String(text) => Some(text),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    Some(
+        declaration
+            .columns
+            .iter()
+            .cloned()
+            .zip(values.into_iter().map(value))
+            .collect(),
+    )
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}
