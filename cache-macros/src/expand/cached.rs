@@ -132,8 +132,8 @@ fn terms(model: &Cached, split: &TokenStream, unless: &TokenStream) -> TokenStre
     let mut terms = quote_spanned!(span=> #terms::<#output, _, _>::new(#split, #unless));
     terms.extend(closures(model));
     if let Some(tags) = &model.tags {
-        let tags = tags_of_result(tags);
-        terms.extend(quote!(.tags(#tags)));
+        let ResultTags { known, closure, .. } = ResultTags::of(tags);
+        terms.extend(quote!(.tags({ #known #closure })));
     }
     on_timeout(model, terms, "given")
 }
@@ -167,26 +167,41 @@ pub(super) fn on_timeout(model: &Cached, terms: TokenStream, method: &str) -> To
     }
 }
 
-/// A closure that gives each kind of tags with its values. What is of the arguments is known before the body takes them.
-fn tags_of_result(Tags { given, result }: &Tags) -> TokenStream {
-    let mut known = TokenStream::new();
-    let values: Vec<TokenStream> = (0..)
-        .zip(given)
-        .map(|(i, values)| {
-            let (TagValues::OnEntry(tag) | TagValues::FromResult(tag)) = values;
-            let kind = unraw(&tag.name);
-            let given = given_tags(tag, &tag_alias(i));
-            if let TagValues::FromResult(_) = values {
-                return quote!(.of(#kind, #given));
-            }
-            let name = format_ident!("__cache_tags_{i}", span = Span::mixed_site());
-            known.extend(quote!(let #name = #given;));
-            quote!(.of(#kind, #name))
-        })
-        .collect();
-    let result = result.as_ref().map_or_else(|| quote!(_), ToTokens::to_token_stream);
-    let private = private();
-    quote!({ #known move |#result| <#private::GivenTags as ::core::default::Default>::default()#(#values)* })
+/// The tags of results.
+#[derive(Default)]
+pub(super) struct ResultTags {
+    /// The statements for those that are known before the body takes the arguments.
+    pub(super) known: TokenStream,
+    /// Those once more, for a closure that is not the only one.
+    pub(super) clones: TokenStream,
+    /// Gives each kind with its values, of a result.
+    pub(super) closure: TokenStream,
+}
+
+impl ResultTags {
+    pub(super) fn of(Tags { given, result }: &Tags) -> Self {
+        let mut tags = Self::default();
+        let values: Vec<TokenStream> = (0..)
+            .zip(given)
+            .map(|(i, values)| {
+                let (TagValues::OnEntry(tag) | TagValues::FromResult(tag)) = values;
+                let kind = unraw(&tag.name);
+                let given = given_tags(tag, &tag_alias(i));
+                if let TagValues::FromResult(_) = values {
+                    return quote!(.of(#kind, #given));
+                }
+                let name = format_ident!("__cache_tags_{i}", span = Span::mixed_site());
+                tags.known.extend(quote!(let #name = #given;));
+                tags.clones
+                    .extend(quote!(let #name = ::core::clone::Clone::clone(&#name);));
+                quote!(.of(#kind, #name))
+            })
+            .collect();
+        let result = result.as_ref().map_or_else(|| quote!(_), ToTokens::to_token_stream);
+        let private = private();
+        tags.closure = quote!(move |#result| <#private::GivenTags as ::core::default::Default>::default()#(#values)*);
+        tags
+    }
 }
 
 /// The constants of the function, and the checks of what only the declaration knows.

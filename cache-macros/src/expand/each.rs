@@ -6,7 +6,7 @@ use syn::{Attribute, Token, Type, spanned::Spanned};
 
 use super::{
     async_block,
-    cached::{closures, on_timeout},
+    cached::{ResultTags, closures, on_timeout},
     local,
     owned::Luggage,
     split,
@@ -60,13 +60,15 @@ pub(super) fn run(model: &Cached, each: &Each, call: &Ident, block: &TokenStream
     let returns = on_timeout(model, returns, "of_each");
     let terms = local("__cache_terms");
     let closures = closures(model);
-    let terms = quote!(|#terms| #private::EachTerms::unless(#terms, #unless)#closures);
+    let ResultTags { known, clones, closure } = model.tags.as_ref().map(ResultTags::of).unwrap_or_default();
+    let tags = model.tags.as_ref().map(|_| quote!(.tags({ #clones #closure })));
+    let terms = quote!(|#terms| #private::EachTerms::unless(#terms, #unless)#closures #tags);
     match &model.loading {
         Loading::InTheCall => {
             let run = private_item("cached_each", at);
             let (changed, body) = body(each, block, output);
             let run = quote_spanned!(at=> #run(#call, #returns, #terms, #tier, #body).await);
-            quote!(#(#changed)* #run)
+            quote!(#known #(#changed)* #run)
         }
         Loading::Outliving(arguments) => {
             let run = private_item("cached_each_owned", at);
@@ -74,7 +76,9 @@ pub(super) fn run(model: &Cached, each: &Each, call: &Ident, block: &TokenStream
             let luggage = Luggage::of(others);
             let Luggage { before, packed, .. } = &luggage;
             let body = owned_body(each, &luggage, block, output);
-            let prepare = quote_spanned!(quiet(at)=> move || { #packed (#terms, #body) });
+            // What is known of the tags goes along.
+            let terms = if known.is_empty() { terms } else { quote!(move #terms) };
+            let prepare = quote_spanned!(quiet(at)=> move || { #known #packed (#terms, #body) });
             let run = quote_spanned!(at=> #run(#call, #returns, #tier, #prepare).await);
             let changed = changed(&each.argument, each.mutability, &[]);
             quote!(#before #changed #run)

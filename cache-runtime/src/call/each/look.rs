@@ -11,12 +11,13 @@ use super::{
 use crate::{
     cache::Outcome,
     call::{
+        entry_ref::EntryRef,
         lookup::{Answer, Lookup},
         terms::{LoadTerms, ValueOf},
     },
-    entry::Ticket,
+    entry::Stamp,
     near::{Held, tier::Tier},
-    protocol::Reading,
+    protocol::{Reading, with_tags},
 };
 
 impl<I, V, E> Batch<I, V, E> {
@@ -132,7 +133,7 @@ async fn look_for_ticket<R>(lookup: &mut Lookup) -> Answer<R> {
 fn locate(lookup: &mut Lookup) {
     let entry = lookup.entry_ref();
     if let Some(near) = &mut lookup.near {
-        near.mark(&entry.address);
+        near.mark(entry.asked());
     }
     lookup.entry = Some(entry);
 }
@@ -140,7 +141,7 @@ fn locate(lookup: &mut Lookup) {
 /// Asks the store for the entries of all of these.
 async fn read(lookups: &[&mut Lookup]) -> Vec<Option<Reading>> {
     let entries = lookups.iter().filter_map(|lookup| lookup.entry.as_ref());
-    let entries: Vec<_> = entries.map(|entry| (&entry.address, entry.identity)).collect();
+    let entries: Vec<_> = entries.map(EntryRef::query).collect();
     match lookups.first() {
         Some(lookup) => lookup.engine().read_many(&entries).await,
         None => Vec::new(),
@@ -150,11 +151,10 @@ async fn read(lookups: &[&mut Lookup]) -> Vec<Option<Reading>> {
 /// What the store has said makes of one id. Its stamps have come with its entry: a value in the near cache that had to be checked
 /// is, without being asked for again.
 fn answer<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(lookup: &mut Lookup, reading: Option<Reading>) -> Answer<R> {
-    if let Some(near) = &mut lookup.near
+    if let (Some(near), Some(entry)) = (&mut lookup.near, &lookup.entry)
         && near.has_unchecked()
-        && let Some(ticket) = reading.as_ref().and_then(ticket)
+        && let Some(stamps) = reading.as_ref().and_then(|reading| stamps_of(entry, reading))
     {
-        let stamps: Vec<_> = ticket.stamps().iter().copied().map(Some).collect();
         let checked = near.checked::<ValueOf<R, T>, N>(&stamps);
         if let Some(answer) = checked.and_then(Held::into_return::<R, T::Split>) {
             return Answer::Hit(answer, Outcome::NearHit);
@@ -166,9 +166,17 @@ fn answer<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(lookup: &mut Lookup, readi
     }
 }
 
-fn ticket(reading: &Reading) -> Option<&Ticket> {
-    match reading {
-        Reading::Hit { ticket, .. } => Some(ticket),
-        Reading::Stale { ticket, .. } | Reading::Miss { ticket, .. } => ticket.as_ref(),
+/// The stamps that were asked for, if what was read tells all of them: those of tags only a hit does.
+fn stamps_of(entry: &EntryRef, reading: &Reading) -> Option<Vec<Option<Stamp>>> {
+    let (ticket, envelope) = match reading {
+        Reading::Hit { ticket, envelope } => (ticket, Some(envelope)),
+        Reading::Stale { ticket, .. } | Reading::Miss { ticket, .. } => (ticket.as_ref()?, None),
+    };
+    let mut stamps: Vec<_> = ticket.stamps().iter().copied().map(Some).collect();
+    if !entry.address.kinds().is_empty() {
+        let envelope =
+            envelope.filter(|envelope| with_tags(&entry.address, envelope).tags() == entry.asked().tags())?;
+        stamps.extend(envelope.tags().map(|tag| Some(tag.stamp)));
     }
+    Some(stamps)
 }

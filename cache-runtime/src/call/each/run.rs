@@ -97,7 +97,7 @@ where
         let entry = |led: &Led| {
             let lookup = self.batch.members[led.pending.member].lookup.as_ref()?;
             let entry = lookup.entry.as_ref().filter(|_| !lookup.is_anew())?;
-            may_be_there(led).then_some((&entry.address, entry.identity))
+            may_be_there(led).then(|| entry.query())
         };
         let entries: Vec<_> = led.iter().filter_map(entry).collect();
         let asked: Vec<bool> = led.iter().map(|led| entry(led).is_some()).collect();
@@ -227,12 +227,9 @@ where
     T: LoadTerms<IdReturn<V, E>>,
     N: Tier<ValueOf<IdReturn<V, E>, T>>,
 {
-    let entries: Vec<_> = fillings
-        .iter()
-        .map(|(_, filling)| (&filling.ticket, filling.meta, &filling.value))
-        .collect();
+    let fills: Vec<_> = fillings.iter().map(|(_, filling)| filling.fill()).collect();
     let filled = match batch.engine() {
-        Some(engine) if !entries.is_empty() => engine.fill_many(&entries).await,
+        Some(engine) if !fills.is_empty() => engine.fill_many(&fills).await,
         _ => return,
     };
     for ((member, filling), filled) in fillings.into_iter().zip(filled) {
