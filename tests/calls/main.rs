@@ -5,6 +5,7 @@ mod bulk_errors;
 mod bulk_flights;
 mod bulk_policies;
 mod bulk_timeouts;
+mod bulk_verify;
 mod cache_resources;
 mod caching;
 #[cfg(feature = "codecs")]

@@ -40,8 +40,9 @@ pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStr
         .when
         .iter()
         .map(|when| quote!(#call_type::when(&mut #call, #when);));
-    let verify = model
-        .verify
+    // With `each` it is said of each id.
+    let verify = model.verify.filter(|_| model.each.is_none());
+    let verify = verify
         .iter()
         .map(|share| quote!(#call_type::verify(&mut #call, #share);));
     let key = key(model, &call);
@@ -349,7 +350,7 @@ fn key(model: &Cached, call: &Ident) -> TokenStream {
     let parts = quote!(#tenant #scopes #parts);
     let told = match &model.each {
         None => quote!(#private::Call::key(&mut #call, |#key| { #parts })),
-        Some(each) => each::keys(each, call, &key, &parts),
+        Some(each) => each::keys(each, call, model.verify, &key, &parts),
     };
     let Evaluations { names, values, .. } = values;
     let told = if values.is_empty() {

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The elements, each with what tells it from others: `parts` writes that of the one that is given.
-pub(super) fn keys(each: &Each, call: &Ident, key: &Ident, parts: &TokenStream) -> TokenStream {
+pub(super) fn keys(each: &Each, call: &Ident, verify: Option<f64>, key: &Ident, parts: &TokenStream) -> TokenStream {
     let Each {
         argument,
         by_reference,
@@ -30,7 +30,8 @@ pub(super) fn keys(each: &Each, call: &Ident, key: &Ident, parts: &TokenStream) 
     } else {
         quote_spanned!(argument.span()=> &#argument)
     };
-    quote!(#private::EachCall::of(#call, #elements, |#key, #element| { #parts }))
+    let verify = verify.map(|share| quote!(.verify(#share)));
+    quote!(#private::EachCall::of(#call, #elements)#verify.key(|#key, #element| { #parts }))
 }
 
 /// The call for all of them.

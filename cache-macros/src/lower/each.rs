@@ -136,12 +136,6 @@ fn check_options(args: &CachedArgs, errors: &mut Errors) {
             "one load is of many entries here, and a `lease` is of one\nhelp: leave out `lease`, or `each`",
         );
     }
-    if let (Some(each), Some(_)) = (args.each.value(), args.verify.value()) {
-        errors.at(
-            each.argument.span(),
-            "one load is of many entries here, and `verify` compares a hit with its own\nhelp: leave out `verify`, or `each`",
-        );
-    }
 }
 
 /// Tags are those of one value, which is known by no id.

@@ -37,7 +37,7 @@ async fn of_one(id: u32) -> HashMap<u32, u32> {
     HashMap::from([(id, id)])
 }
 
-#[cached(resource = "companies_list", each = ids, lease, verify = 0.01)]
+#[cached(resource = "companies_list", each = ids, lease)]
 async fn leased(ids: &[u32]) -> HashMap<u32, u32> {
     ids.iter().map(|id| (*id, *id)).collect()
 }

@@ -11,6 +11,7 @@ use crate::{
         mode::Mode,
         site::Site,
     },
+    entry::Ticket,
     sync::{Mutex, Notify},
 };
 
@@ -32,6 +33,8 @@ pub(super) struct Member {
     pub(super) place: usize,
     /// `None` if the cache has nothing to do with it.
     pub(super) lookup: Option<Lookup>,
+    /// Whether it is loaded, too, if it is a hit.
+    pub(super) is_verified: bool,
 }
 
 /// How far a call has come.
@@ -48,6 +51,8 @@ pub(super) enum IdAnswer<V, E> {
     Open,
     /// Nothing yet but an old value.
     Old(OldValue<V, E>),
+    /// A hit that is compared with what is loaded, and returned if that fails. And what it was found under.
+    Hit(IdReturn<V, E>, Ticket),
     Known(IdReturn<V, E>),
 }
 
@@ -89,7 +94,7 @@ impl<I, V, E> Batch<I, V, E> {
 
     /// A member is answered.
     pub(super) fn answer(&self, member: usize, result: IdReturn<V, E>) {
-        let Member { place, lookup } = &self.members[member];
+        let Member { place, lookup, .. } = &self.members[member];
         let before = self.progress.lock().answer(*place, result);
         if let (IdAnswer::Old(_), Some(lookup)) = (before, lookup) {
             lookup.report(Outcome::Miss);
@@ -97,9 +102,14 @@ impl<I, V, E> Batch<I, V, E> {
         self.answered.notify_one();
     }
 
-    /// A member is answered with its old value, if that may be returned in the place of an error. Returns whether it is.
+    /// A member is answered with its old value, if that may be returned in the place of an error, or by the cache as it has been.
+    /// Returns whether it is.
     pub(super) fn answer_old(&self, member: usize) -> bool {
-        let Member { place, lookup } = &self.members[member];
+        if let Some((hit, _)) = self.take_hit(member) {
+            self.answer(member, hit);
+            return true;
+        }
+        let Member { place, lookup, .. } = &self.members[member];
         let hiding = self.progress.lock().take_old_if(*place, |old| old.may_hide_error);
         let Some((old, lookup)) = hiding.zip(lookup.as_ref()) else {
             return false;
@@ -110,7 +120,7 @@ impl<I, V, E> Batch<I, V, E> {
 
     /// All members that have no answer are given their old values, which are being replaced.
     pub(super) fn answer_stale(&self) {
-        for (member, Member { place, lookup }) in self.members.iter().enumerate() {
+        for (member, Member { place, lookup, .. }) in self.members.iter().enumerate() {
             let old = self.progress.lock().take_old_if(*place, |_| true);
             if let Some((old, lookup)) = old.zip(lookup.as_ref()) {
                 lookup.report(Outcome::StaleHit);
@@ -119,11 +129,15 @@ impl<I, V, E> Batch<I, V, E> {
         }
     }
 
-    /// Whether there is an old value for each of these that may be returned in the place of an error, and there are any.
+    /// Takes the hit of a member that is compared with what is loaded.
+    pub(super) fn take_hit(&self, member: usize) -> Option<(IdReturn<V, E>, Ticket)> {
+        self.progress.lock().take_hit(self.members[member].place)
+    }
+
+    /// Whether there is a value for each of these that may be returned in the place of an error, and there are any.
     pub(super) fn may_hide_error(&self, members: &[usize]) -> bool {
         let progress = self.progress.lock();
-        let old = |member: &usize| progress.old(self.members[*member].place);
-        let may_hide = |member| old(member).is_some_and(|old| old.may_hide_error);
+        let may_hide = |member: &usize| progress.may_hide_error(self.members[*member].place);
         !members.is_empty() && members.iter().all(may_hide)
     }
 
@@ -133,7 +147,7 @@ impl<I, V, E> Batch<I, V, E> {
         self.progress.lock().answers.iter().any(is_old)
     }
 
-    /// Whether there is an old value, if not an answer, for each id.
+    /// Whether there is an old value or a hit, if not an answer, for each id.
     pub(super) fn is_old(&self) -> bool {
         let is_open = |answer: &IdAnswer<V, E>| matches!(answer, IdAnswer::Open);
         !self.progress.lock().answers.iter().any(is_open)
@@ -170,7 +184,7 @@ impl<I: Clone, V, E> Batch<I, V, E> {
     /// The call is over. Tells what became of those whose old values were of no use, and returns how far it has come: who loads for
     /// it yet answers nobody.
     pub(super) fn end(this: Arc<Self>) -> Progress<I, V, E> {
-        for Member { place, lookup } in &this.members {
+        for Member { place, lookup, .. } in &this.members {
             let old = this.progress.lock().take_old_if(*place, |_| true);
             if let (Some(_), Some(lookup)) = (old, lookup) {
                 lookup.report(Outcome::Miss);
@@ -205,7 +219,31 @@ impl<I, V, E> Progress<I, V, E> {
     fn old(&self, place: usize) -> Option<&OldValue<V, E>> {
         match self.answers.get(place)? {
             IdAnswer::Old(old) => Some(old),
-            IdAnswer::Open | IdAnswer::Known(_) => None,
+            IdAnswer::Open | IdAnswer::Hit(..) | IdAnswer::Known(_) => None,
+        }
+    }
+
+    fn may_hide_error(&self, place: usize) -> bool {
+        match self.answers.get(place) {
+            Some(IdAnswer::Old(old)) => old.may_hide_error,
+            Some(IdAnswer::Hit(..)) => true,
+            Some(IdAnswer::Open | IdAnswer::Known(_)) | None => false,
+        }
+    }
+
+    /// There is a hit of an id, which is compared with what is loaded.
+    pub(super) fn keep_hit(&mut self, place: usize, hit: IdReturn<V, E>, ticket: Ticket) {
+        self.set(place, IdAnswer::Hit(hit, ticket));
+    }
+
+    fn take_hit(&mut self, place: usize) -> Option<(IdReturn<V, E>, Ticket)> {
+        let answer = self.answers.get_mut(place)?;
+        match std::mem::replace(answer, IdAnswer::Open) {
+            IdAnswer::Hit(hit, ticket) => Some((hit, ticket)),
+            other => {
+                *answer = other;
+                None
+            }
         }
     }
 
@@ -215,12 +253,13 @@ impl<I, V, E> Progress<I, V, E> {
         }
         match self.set(place, IdAnswer::Open) {
             IdAnswer::Old(old) => Some(old),
-            IdAnswer::Open | IdAnswer::Known(_) => None,
+            IdAnswer::Open | IdAnswer::Hit(..) | IdAnswer::Known(_) => None,
         }
     }
 
     fn is_open(&self, place: usize) -> bool {
-        matches!(self.answers.get(place), Some(IdAnswer::Open | IdAnswer::Old(_)))
+        let answer = self.answers.get(place);
+        answer.is_some_and(|answer| !matches!(answer, IdAnswer::Known(_)))
     }
 }
 
@@ -246,7 +285,7 @@ impl<I: Clone, V, E> Progress<I, V, E> {
 impl<V, E> IdAnswer<V, E> {
     fn into_result(self) -> IdReturn<V, E> {
         match self {
-            Self::Known(result) => result,
+            Self::Known(result) | Self::Hit(result, _) => result,
             Self::Open | Self::Old(_) => Ok(None),
         }
     }

@@ -19,6 +19,50 @@ use crate::{
     near::tier::Tier,
 };
 
+/// One call of a function with `each`, until it is known what its ids are found by.
+pub struct UnkeyedEachCall<C: Ids + ?Sized> {
+    call: Call,
+    asked: Asked<C::Id>,
+    /// How many of the hits are verified.
+    verified: f64,
+}
+
+impl<C: Ids + ?Sized> UnkeyedEachCall<C> {
+    /// The attribute's `verify`: each id is chosen at random, so often, and verified if it is a hit.
+    #[must_use]
+    pub fn verify(self, share: f64) -> Self {
+        Self {
+            verified: share,
+            ..self
+        }
+    }
+
+    /// What tells the calls of single ids from others of the function: `parts` writes it.
+    pub fn key<P: Fn(&mut KeyWriter<'_>, &C::Id)>(self, parts: P) -> EachCall<C> {
+        let Self {
+            mut call,
+            asked,
+            verified,
+        } = self;
+        let function = call.function::<P>();
+        let mut sample = Vec::new();
+        let mut recognitions = Vec::with_capacity(asked.ids.len());
+        for (place, id) in asked.ids.iter().enumerate() {
+            if verified > 0.0 && call.verify(verified) {
+                sample.push(place);
+            }
+            recognitions.push(call.recognise(function, &|key: &mut KeyWriter<'_>| parts(key, id)));
+        }
+        EachCall {
+            call,
+            function,
+            asked,
+            recognitions,
+            sample,
+        }
+    }
+}
+
 /// One call of a function with `each`.
 pub struct EachCall<C: Ids + ?Sized> {
     call: Call,
@@ -26,20 +70,17 @@ pub struct EachCall<C: Ids + ?Sized> {
     asked: Asked<C::Id>,
     /// Of each id.
     recognitions: Vec<Recognition>,
+    /// The ids that are verified, in their order.
+    sample: Vec<usize>,
 }
 
 impl<C: Ids + ?Sized> EachCall<C> {
-    /// The call of all of these ids: `parts` writes what tells that of one from others of the function.
-    pub fn of<P: Fn(&mut KeyWriter<'_>, &C::Id)>(call: Call, ids: &C, parts: P) -> Self {
-        let asked = Asked::of(ids.each());
-        let function = call.function::<P>();
-        let recognise = |id| call.recognise(function, &|key: &mut KeyWriter<'_>| parts(key, id));
-        let recognitions = asked.ids.iter().map(recognise).collect();
-        Self {
+    /// The call of all of these ids.
+    pub fn of(call: Call, ids: &C) -> UnkeyedEachCall<C> {
+        UnkeyedEachCall {
             call,
-            function,
-            asked,
-            recognitions,
+            asked: Asked::of(ids.each()),
+            verified: 0.0,
         }
     }
 
@@ -54,6 +95,7 @@ impl<C: Ids + ?Sized> EachCall<C> {
             function,
             asked,
             recognitions,
+            sample,
         } = self;
         let site = call.site();
         let near = |recognition: &Recognition| match recognition {
@@ -82,6 +124,7 @@ impl<C: Ids + ?Sized> EachCall<C> {
             .map(|(place, recognition)| Member {
                 place,
                 lookup: lookup(recognition),
+                is_verified: sample.binary_search(&place).is_ok(),
             })
             .collect();
         if cache.is_none() && !members.is_empty() {

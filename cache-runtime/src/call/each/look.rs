@@ -15,7 +15,7 @@ use crate::{
         lookup::{Answer, Lookup},
         terms::{LoadTerms, ValueOf},
     },
-    entry::Stamp,
+    entry::{Stamp, Ticket},
     near::{Held, tier::Tier},
     protocol::{Reading, with_tags},
 };
@@ -51,14 +51,20 @@ impl<I, V, E> Batch<I, V, E> {
         answer: Answer<IdReturn<V, E>>,
         refreshes: Option<&mut Refreshes>,
     ) -> Option<Pending> {
-        let Member { place, lookup: found } = &mut self.members[member];
+        let Member {
+            place, lookup: found, ..
+        } = &mut self.members[member];
         let (place, lookup) = (*place, found.as_mut()?);
         lookup.note_old(&answer);
         let known = match lookup.as_the_task_may(answer) {
-            // There is no `verify` beside `each`.
-            Answer::Hit(known, outcome) | Answer::Verify(known, outcome, _) => {
+            Answer::Hit(known, outcome) => {
                 lookup.report(outcome);
                 known
+            }
+            Answer::Verify(hit, outcome, ticket) => {
+                lookup.report(outcome);
+                self.progress().keep_hit(place, hit, ticket.clone());
+                return Some(Pending::new(member, Some(ticket)));
             }
             Answer::Early(known, ticket, stored_at) => {
                 lookup.report(Outcome::Hit);
@@ -104,23 +110,34 @@ impl<I, V, E> Batch<I, V, E> {
         if !self.engine().is_some_and(|engine| engine.may_read()) {
             return Vec::new();
         }
-        let mut lookups: Vec<&mut Lookup> = self
-            .members
-            .iter_mut()
-            .filter_map(|member| member.lookup.as_mut())
-            .collect();
+        let members = self.members.iter_mut();
+        let (mut lookups, verified): (Vec<&mut Lookup>, Vec<bool>) = members
+            .filter_map(|member| Some((member.lookup.as_mut()?, member.is_verified)))
+            .unzip();
         if lookups.first().is_some_and(|lookup| lookup.is_anew()) {
             return join_all(lookups.into_iter().map(look_for_ticket)).await;
         }
         for lookup in &mut lookups {
             locate(lookup);
         }
+        let mut tickets = tickets(&lookups, &verified).await.into_iter();
         let readings = read(&lookups).await;
-        let answers = lookups.into_iter().zip(readings);
+        let answers = lookups.into_iter().zip(verified).zip(readings);
         answers
-            .map(|(lookup, reading)| answer::<_, T, N>(lookup, reading))
+            .map(|((lookup, is_verified), reading)| {
+                let answer = answer::<_, T, N>(lookup, reading);
+                let ticket = if is_verified { tickets.next().flatten() } else { None };
+                lookup.to_verify(answer, ticket)
+            })
             .collect()
     }
+}
+
+/// What those may fill on that are verified, known before they are found: if its stamps are current later, they were when the hit was.
+async fn tickets(lookups: &[&mut Lookup], verified: &[bool]) -> Vec<Option<Ticket>> {
+    let sample = lookups.iter().zip(verified).filter(|(_, is_verified)| **is_verified);
+    let ticket = async |lookup: &Lookup| lookup.engine().ticket(&lookup.known.address).await.flatten();
+    join_all(sample.map(|(lookup, _)| ticket(lookup))).await
 }
 
 async fn look_for_ticket<R>(lookup: &mut Lookup) -> Answer<R> {

@@ -122,6 +122,7 @@ where
             members.push(Member {
                 place,
                 lookup: Some(lookup),
+                is_verified: false,
             });
             passes.push((Pending::new(place, ticket), pass));
         }

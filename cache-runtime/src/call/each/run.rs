@@ -141,6 +141,7 @@ where
         let mut fillings = Vec::with_capacity(led.len());
         for (led, value) in led.iter_mut().zip(values) {
             let result = Ok(value);
+            self.verify(led.pending.member, &result);
             let disposition = self.work.terms().judge(&result);
             fillings.extend(self.land(led, &result, disposition, load_duration));
             self.batch.answer(led.pending.member, result);
@@ -148,6 +149,15 @@ where
         store::<_, _, _, T, N>(&self.batch, fillings).await;
         // Not before: callers whose read came before the fill are given what was loaded.
         drop(led);
+    }
+
+    /// Compares what was loaded of a member with what was found of it, if it is verified.
+    fn verify(&self, member: usize, loaded: &IdReturn<S::Value, S::IdError>) {
+        if let Some(lookup) = &self.batch.members[member].lookup
+            && let Some((hit, ticket)) = self.batch.take_hit(member)
+        {
+            lookup.compare::<_, T>((&hit, ticket), loaded);
+        }
     }
 
     /// As [`fill`](Self::fill), of an error that is that of all of these, if it is to be kept.
