@@ -118,7 +118,7 @@ pub(super) fn most_similar<'a>(wanted: &str, names: impl IntoIterator<Item = &'a
 }
 
 /// What is wrong with a column that a declaration names; `None` for a table that has it.
-pub(super) fn missing_column<'a>(declaration: &Declaration, columns: &[&'a str]) -> Option<TriggersError> {
+pub(super) fn missing_column(declaration: &Declaration, columns: &[&str]) -> Option<TriggersError> {
     let missing = declaration
         .columns
         .iter()

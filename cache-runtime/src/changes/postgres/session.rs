@@ -42,7 +42,6 @@ const LOST: &str = "lost";
 pub(super) struct Session {
     listener: PgListener,
     names: Names,
-    listens: bool,
     has_work: bool,
     /// The rows that are taken, in a transaction, and are not acknowledged yet.
     taken: Vec<i64>,
@@ -70,7 +69,6 @@ impl Session {
         let mut session = Self {
             listener,
             names: settings.names.clone(),
-            listens: settings.notify,
             has_work: false,
             taken: Vec::new(),
             lost: false,
@@ -79,7 +77,7 @@ impl Session {
             sources: Sources::of(&settings.registries),
         };
         // First: what is written down from now on wakes, and what was is found by the first look.
-        if session.listens {
+        if settings.notify {
             let channel = session.names.schema().to_owned();
             within(session.listener.listen(&channel)).await?;
         }
