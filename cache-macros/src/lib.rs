@@ -77,6 +77,8 @@ mod tests;
 /// [`#[cached]`](macro@cached) and `tag(...)` of [`#[invalidates]`](macro@invalidates). Its type is one that a scope can have, but no
 /// `Option`. A tag may be called like a resource.
 ///
+/// # Tables
+///
 /// `table invoices => invoices_list(company = company_id), "dashboard_*";` declares a table of a database: whatever program changes a row,
 /// the targets are invalidated, if triggers are in the database and a relay follows them (`changes` of the runtime). A target is a
 /// resource, a group or a pattern, in quotes or not, with the columns that fill its scopes; or a tag, `tag(author = author_id)`.
