@@ -19,6 +19,7 @@ const TABLES: &str = r#"
     CREATE TABLE events (company_id bigint NOT NULL, day date NOT NULL, what text) PARTITION BY RANGE (day);
     CREATE TABLE events_october PARTITION OF events FOR VALUES FROM ('2026-10-01') TO ('2026-11-01');
     CREATE TABLE events_november PARTITION OF events FOR VALUES FROM ('2026-11-01') TO ('2026-12-01');
+    CREATE TABLE accounts (company_id bigint, balance bigint);
     CREATE TABLE "Odd Names" ("Company Id" integer, "it's" text);
     INSERT INTO companies SELECT n FROM generate_series(1, 200) AS n"#;
 
@@ -45,7 +46,7 @@ impl Books {
         let url = server.url();
         let pool = PgPool::connect(&url).await.expect("a pool");
         pool.execute(TABLES).await.expect("the tables");
-        let outbox = PostgresOutbox::new(url.parse().expect("a URL"));
+        let outbox = PostgresOutbox::new(url.parse().expect("a URL")).registry(&crate::cache_resources::REGISTRY);
         Self { server, pool, outbox }
     }
 

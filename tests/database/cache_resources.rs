@@ -12,6 +12,9 @@ cache_runtime::resources! {
     /// By tags.
     article { ttl = "1h" }
 
+    /// Of what is read from a replica that lags.
+    balance { ttl = "1h", scope(company: i64), crash_safe, settle = "10s" }
+
     tag author: i64;
 
     table invoices => invoices_list(company = company_id), ledger(company = company_id, year);
@@ -20,5 +23,6 @@ cache_runtime::resources! {
     table articles => tag(author = author_id);
     table orders(tenant = tenant_id) => invoices_list(company = company_id);
     table events => invoices_list(company = company_id);
+    table accounts => balance(company = company_id), companies_list;
     table "Odd Names" => invoices_list(company = "Company Id");
 }

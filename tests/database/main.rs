@@ -4,3 +4,7 @@ mod books;
 mod cache_resources;
 mod postgres;
 mod relay;
+mod sources;
+mod sqlite;
+mod sqlite_resources;
+mod triggers;

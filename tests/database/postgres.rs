@@ -1,5 +1,9 @@
 //! What fires, on a PostgreSQL.
 
+use cache_runtime::changes::{ChangeSource as _, Taken, Triggers as _};
+use cache_testkit::{PostgresServer, until};
+use sqlx::{Connection as _, Executor as _, PgConnection};
+
 use crate::books::Books;
 
 #[tokio::test]
@@ -157,4 +161,245 @@ async fn of_too_many_values_all_rows_are_meant() {
     assert!(!of_tenants.contains(&"orders *".to_owned()), "{of_tenants:?}");
     let of_many = books.written_by("UPDATE orders SET tenant_id = 't' || id").await;
     assert!(of_many.contains(&"orders *".to_owned()), "{of_many:?}");
+}
+
+#[tokio::test]
+async fn what_is_copied_in_is_written_down() {
+    let books = Books::open().await;
+    let mut connection = PgConnection::connect(&books.server.url()).await.unwrap();
+    let mut copy = connection
+        .copy_in_raw("COPY invoices (company_id, year) FROM STDIN")
+        .await
+        .unwrap();
+    copy.send(&b"1\t2025\n1\t2025\n2\t2026\n"[..]).await.unwrap();
+    copy.finish().await.unwrap();
+    assert_eq!(books.written().await, ["invoices 1,2025", "invoices 2,2026"]);
+    let mut copy = connection.copy_in_raw("COPY events_october FROM STDIN").await.unwrap();
+    copy.send(&b"7\t2026-10-03\tx\n"[..]).await.unwrap();
+    copy.finish().await.unwrap();
+    assert_eq!(books.written().await, ["events 7"]);
+}
+
+#[tokio::test]
+async fn what_a_session_writes_as_a_replica_is_written_down() {
+    let books = Books::open().await;
+    let mut connection = PgConnection::connect(&books.server.url()).await.unwrap();
+    connection
+        .execute("SET session_replication_role = replica")
+        .await
+        .unwrap();
+    for (sql, expected) in [
+        (
+            "INSERT INTO invoices (id, company_id) VALUES (1, 1)",
+            &["invoices 1,2026"][..],
+        ),
+        (
+            "UPDATE invoices SET company_id = 2",
+            &["invoices 1,2026", "invoices 2,2026"],
+        ),
+        ("DELETE FROM invoices", &["invoices 2,2026"]),
+        ("INSERT INTO events VALUES (3, '2026-10-02')", &["events 3"]),
+        ("TRUNCATE events", &["events *"]),
+    ] {
+        connection.execute(sql).await.unwrap();
+        assert_eq!(books.written().await, expected, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_subscription_applies_is_written_down() {
+    let publisher = PostgresServer::builder()
+        .config("wal_level", "logical")
+        .start()
+        .unwrap();
+    let (publisher, books) = (Books::without_triggers(publisher).await, Books::open().await);
+    publisher
+        .run("CREATE PUBLICATION books FOR TABLE invoices, events, articles")
+        .await;
+    publisher.run("INSERT INTO articles VALUES (1, 9)").await;
+    books.settle().await;
+    books
+        .run(&format!(
+            "CREATE SUBSCRIPTION books CONNECTION 'host=127.0.0.1 port={} user=postgres dbname=postgres' PUBLICATION books",
+            publisher.server.port()
+        ))
+        .await;
+    let written = async |sql: &'static str, expected: &'static [&'static str]| {
+        publisher.run(sql).await;
+        let mut seen = Vec::new();
+        until("the subscription has applied it", async || {
+            seen.extend(books.written().await);
+            seen.sort();
+            seen.dedup();
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            seen.len() >= expected.len()
+        })
+        .await;
+        assert_eq!(seen, expected, "{sql}");
+    };
+    // What was there before the subscription is copied.
+    written("SELECT", &["articles 9"]).await;
+    written(
+        "INSERT INTO invoices (id, company_id) VALUES (1, 1), (2, 3)",
+        &["invoices 1,2026", "invoices 3,2026"],
+    )
+    .await;
+    written(
+        "UPDATE invoices SET company_id = 2 WHERE id = 1",
+        &["invoices 1,2026", "invoices 2,2026"],
+    )
+    .await;
+    written("INSERT INTO events VALUES (4, '2026-10-02')", &["events 4"]).await;
+    written("TRUNCATE invoices", &["invoices *"]).await;
+    books.run("DROP SUBSCRIPTION books").await;
+}
+
+#[tokio::test]
+async fn tables_that_inherit_are_seen_however_they_are_named() {
+    let books = Books::open().await;
+    books
+        .run("CREATE TABLE special_articles (note text) INHERITS (articles)")
+        .await;
+    assert_eq!(books.outbox.check().await.unwrap().len(), 5);
+    books.run("SELECT cache_runtime.keep_up()").await;
+    assert_eq!(books.outbox.check().await.unwrap(), Vec::<String>::new());
+    books.settle().await;
+    for (sql, expected) in [
+        ("INSERT INTO special_articles VALUES (1, 3, 'x')", &["articles 3"][..]),
+        (
+            "UPDATE articles SET author_id = 4 WHERE id = 1",
+            &["articles 3", "articles 4"],
+        ),
+        ("DELETE FROM special_articles", &["articles 4"]),
+        (
+            "ALTER TABLE special_articles NO INHERIT articles; SELECT cache_runtime.keep_up()",
+            &["articles *"],
+        ),
+        ("INSERT INTO special_articles VALUES (1, 3, 'x')", &[]),
+    ] {
+        assert_eq!(books.written_by(sql).await, expected, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn what_no_trigger_sees_can_be_said_by_hand() {
+    let books = Books::open().await;
+    assert_eq!(
+        books.written_by("SELECT cache_runtime.touch('accounting.rates')").await,
+        ["accounting.rates *"]
+    );
+    let error = books
+        .pool
+        .execute("SELECT cache_runtime.touch('rates')")
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("no table is declared as 'rates'"), "{error}");
+}
+
+#[tokio::test]
+async fn statements_of_every_isolation_level_are_written_down_and_none_waits_for_another_one() {
+    let books = Books::open().await;
+    let mut connections = Vec::new();
+    for level in ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"] {
+        let mut connection = PgConnection::connect(&books.server.url()).await.unwrap();
+        connection
+            .execute(sqlx::AssertSqlSafe(format!(
+                "BEGIN ISOLATION LEVEL {level}; SET LOCAL lock_timeout = '1s'"
+            )))
+            .await
+            .unwrap();
+        connections.push(connection);
+    }
+    // All of them say the same, and none has committed.
+    for connection in &mut connections {
+        connection
+            .execute("INSERT INTO articles VALUES (trunc(random() * 1e9), 3)")
+            .await
+            .unwrap();
+    }
+    for connection in &mut connections {
+        connection.execute("COMMIT").await.unwrap();
+        assert_eq!(books.written().await, ["articles 3"]);
+    }
+}
+
+#[tokio::test]
+async fn what_waits_is_bounded() {
+    let books = Books::open().await;
+    let mut outbox = books.outbox.clone();
+    let waiting = async || -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM cache_runtime.outbox")
+            .fetch_one(&books.pool)
+            .await
+            .unwrap()
+    };
+    // Rows that say the same.
+    books
+        .run(
+            "INSERT INTO cache_runtime.outbox (source, key)
+             SELECT id, ARRAY[(n % 10)::text, '2026'] FROM cache_runtime.sources, generate_series(1, 20000) AS n
+             WHERE declaration ->> 'table' = 'invoices'",
+        )
+        .await;
+    outbox.stand_down().await.unwrap();
+    assert!(outbox.backlog().await.unwrap().oldest.is_some());
+    assert_eq!(waiting().await, 10);
+    // Rows that do not.
+    books
+        .run(
+            "INSERT INTO cache_runtime.outbox (source, key)
+             SELECT id, ARRAY[n::text, '2026'] FROM cache_runtime.sources, generate_series(1, 20000) AS n
+             WHERE declaration ->> 'table' = 'invoices'",
+        )
+        .await;
+    outbox.backlog().await.unwrap();
+    assert_eq!(books.written().await, ["invoices *"]);
+    // What another relay has taken is its own.
+    let mut other = books.outbox.clone();
+    books.run("INSERT INTO articles VALUES (1, 3)").await;
+    let Taken::Changes(taken) = other.take().await.unwrap() else {
+        panic!("it has the work")
+    };
+    assert_eq!(taken.len(), 1);
+    books
+        .run(
+            "INSERT INTO cache_runtime.outbox (source, key)
+             SELECT id, ARRAY['3'] FROM cache_runtime.sources, generate_series(1, 10000) AS n
+             WHERE declaration ->> 'table' = 'articles'",
+        )
+        .await;
+    outbox.backlog().await.unwrap();
+    assert_eq!(
+        waiting().await,
+        10_001,
+        "nothing is gathered while another process works"
+    );
+    other.stand_down().await.unwrap();
+    outbox.backlog().await.unwrap();
+    assert_eq!(waiting().await, 1);
+}
+
+#[tokio::test]
+async fn what_is_taken_is_given_again_until_it_is_acknowledged() {
+    let books = Books::open().await;
+    let mut outbox = books.outbox.clone();
+    books.run("INSERT INTO articles VALUES (1, 3)").await;
+    let count = |taken: Taken| match taken {
+        Taken::Changes(changes) => Some(changes.len()),
+        Taken::Standby(_) => None,
+    };
+    assert_eq!(count(outbox.take().await.unwrap()), Some(1));
+    assert_eq!(count(outbox.take().await.unwrap()), Some(1));
+    let mut other = books.outbox.clone();
+    assert_eq!(count(other.take().await.unwrap()), None, "another process has the work");
+    outbox.stand_down().await.unwrap();
+    assert_eq!(count(other.take().await.unwrap()), Some(1));
+    drop(other);
+    until("the connection of the other one is gone", async || {
+        count(outbox.take().await.unwrap()) == Some(1)
+    })
+    .await;
+    outbox.acknowledge().await.unwrap();
+    assert_eq!(count(outbox.take().await.unwrap()), Some(0));
 }

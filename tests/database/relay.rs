@@ -46,6 +46,11 @@ impl Reader {
         self.load()
     }
 
+    #[cached(resource = "balance", scope(company))]
+    async fn balance(&self, company: i64) -> u64 {
+        self.load()
+    }
+
     fn load(&self) -> u64 {
         self.loads.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -147,6 +152,58 @@ async fn rows_without_a_tenant_are_the_relays_and_with_several_tenants_everybody
     relayed(&books, &relay, 1, "INSERT INTO invoices (company_id) VALUES (1)").await;
     assert_ne!(read("a").await, a);
     assert_ne!(read("b").await, b);
+}
+
+#[tokio::test]
+async fn loads_from_a_replica_that_lags_are_not_stored_until_it_has_settled() {
+    let (books, redis) = (Books::open().await, RedisServer::start().unwrap());
+    let cache = ready(&redis).await;
+    let relay = cache.follow(books.outbox.clone()).start().unwrap();
+    let reader = Reader::default();
+    with_cache(cache.clone(), async {
+        let (balance, companies) = (reader.balance(1).await, reader.companies().await);
+        assert_eq!(reader.balance(1).await, balance);
+        relayed(&books, &relay, 1, "INSERT INTO accounts VALUES (1, 7)").await;
+        // It may be the old row still.
+        let balance = reader.balance(1).await;
+        assert_ne!(reader.balance(1).await, balance);
+        // What is declared without `settle` is stored.
+        let again = reader.companies().await;
+        assert_ne!(again, companies);
+        assert_eq!(reader.companies().await, again);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_another_version_of_the_program_has_declared_is_invalidated_too() {
+    let (books, redis) = (Books::open().await, RedisServer::start().unwrap());
+    let cache = ready(&redis).await;
+    let relay = cache.follow(books.outbox.clone()).start().unwrap();
+    let reader = Reader::default();
+    let before = with_cache(cache.clone(), reader.invoices(1)).await;
+    for stamp in [
+        "cachestamp:default:reports",
+        "cachestamp:default:report:company-1",
+        "cachestamp:~shared:totals",
+    ] {
+        redis.command::<()>(["SET", stamp, "12345678"]).unwrap();
+    }
+    let sql = r#"INSERT INTO cache_runtime.sources (id, declaration) VALUES ('of another version', '{
+            "table": "invoices", "columns": ["company_id"], "tenant": null, "tags": [],
+            "resources": [
+                {"name": "report", "shared": false, "scopes": [["company", "company_id"]]},
+                {"name": "totals", "shared": true, "scopes": []}
+            ]
+        }');
+        INSERT INTO cache_runtime.outbox (source, key) VALUES ('of another version', '{1}')"#;
+    relayed(&books, &relay, 1, sql).await;
+    let left: Vec<String> = redis.command(["KEYS", "cachestamp:*:report*"]).unwrap();
+    assert_eq!(left, ["cachestamp:default:reports"]);
+    let left: Vec<String> = redis.command(["KEYS", "cachestamp:*:totals"]).unwrap();
+    assert!(left.is_empty(), "{left:?}");
+    // What this version declares for the table, too.
+    assert_ne!(with_cache(cache.clone(), reader.invoices(1)).await, before);
 }
 
 #[tokio::test]

@@ -103,7 +103,15 @@ impl TableName {
         if input.is_empty() {
             return Err(refuse(word.span()));
         }
-        let first = name(input).map_err(|error| refuse(error.span()))?;
+        let part = |input: ParseStream<'_>| {
+            let part = name(input).map_err(|error| refuse(error.span()))?;
+            if let Some((schema, name)) = part.name.split_once('.') {
+                let text = format!("a schema and a table are named apart\nhelp: write `table {schema}.{name} => ...;`");
+                return Err(syn::Error::new(part.span, text));
+            }
+            Ok(part)
+        };
+        let first = part(input)?;
         if !input.peek(Token![.]) {
             return Ok(Self {
                 schema: None,
@@ -112,7 +120,7 @@ impl TableName {
             });
         }
         input.parse::<Token![.]>()?;
-        let second = name(input).map_err(|error| refuse(error.span()))?;
+        let second = part(input)?;
         Ok(Self {
             schema: Some(first.name),
             name: second.name,

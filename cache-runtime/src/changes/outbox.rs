@@ -1,8 +1,16 @@
 //! What the outboxes of all databases have in common: declarations as they stand in a database, and what is wrong with them.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
-use super::{declaration::Declaration, triggers::TriggersError};
+use super::{
+    declaration::{Declaration, Values},
+    source::{Change, ChangeError},
+    triggers::TriggersError,
+};
 use crate::resource::{Registry, Table, declared, distance};
 
 /// More values than this of one statement are written down as one change of all rows.
@@ -25,6 +33,79 @@ pub(super) fn declarations(registries: &[&'static Registry]) -> Result<Vec<Decla
         return Err(TriggersError::NothingDeclared);
     }
     Ok(declarations)
+}
+
+/// What is written down refers to, by its name there: what was declared when it was installed, and what this program declares for
+/// the same table, if that is something else.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    declared: Vec<Arc<Declaration>>,
+    installed: HashMap<String, Vec<Arc<Declaration>>>,
+}
+
+impl Sources {
+    /// Of a program that declares these registries, or all that are linked into it.
+    pub(super) fn of(registries: &[&'static Registry]) -> Self {
+        // What cannot be declared is not installed either, and is said there.
+        let declared = declarations(registries).unwrap_or_default();
+        Self {
+            declared: declared.into_iter().map(Arc::new).collect(),
+            installed: HashMap::new(),
+        }
+    }
+
+    /// Takes note of what is installed: names, and declarations in JSON.
+    pub(super) fn read(&mut self, installed: Vec<(String, String)>) -> Result<(), ChangeError> {
+        self.installed.clear();
+        for (id, json) in installed {
+            let declaration: Declaration = serde_json::from_str(&json).map_err(ChangeError::new)?;
+            let own = self
+                .declared
+                .iter()
+                .filter(|own| own.table == declaration.table && ***own != declaration);
+            let own: Vec<_> = own.cloned().collect();
+            let both = std::iter::once(Arc::new(declaration)).chain(own);
+            self.installed.insert(id, both.collect());
+        }
+        Ok(())
+    }
+
+    pub(super) fn knows(&self, id: &str) -> bool {
+        self.installed.contains_key(id)
+    }
+
+    /// A change of rows with the values that `values` gives for the columns of the source, `None` for any; and how long ago.
+    pub(super) fn change(
+        &self,
+        id: &str,
+        values: impl FnOnce(&[String]) -> Option<Values>,
+        age: Duration,
+    ) -> Result<Change, ChangeError> {
+        let unknown = || {
+            ChangeError::new(format!(
+                "a change names `{id}`, which is not among the sources of the outbox"
+            ))
+        };
+        let declarations = self.installed.get(id).ok_or_else(unknown)?;
+        let first = declarations.first().ok_or_else(unknown)?;
+        Ok(Change {
+            table: first.table.clone(),
+            values: values(&first.columns),
+            declarations: declarations.clone(),
+            age,
+        })
+    }
+
+    /// A change of any rows of every table.
+    pub(super) fn changes_of_all(&self) -> impl Iterator<Item = Change> + '_ {
+        self.installed.values().filter_map(|declarations| {
+            let table = declarations.first()?.table.clone();
+            Some(Change {
+                declarations: declarations.clone(),
+                ..Change::of_table(table)
+            })
+        })
+    }
 }
 
 /// The name that is most like this one, unless there is none that is like it at all.

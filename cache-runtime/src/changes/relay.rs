@@ -424,12 +424,11 @@ impl Declared {
         acknowledged
     }
 
-    /// What declares what a change invalidates: this program, and what was installed with the trigger that has seen it.
+    /// What declares what a change invalidates.
     fn declarations_of<'a>(&'a self, change: &'a Change) -> impl Iterator<Item = &'a Declaration> {
-        let installed = change.declaration.as_deref();
-        let installed = installed.filter(|installed| !self.tables.contains(installed));
-        let own = self.tables.iter().filter(|declared| change.is_of(&declared.table));
-        own.chain(installed)
+        let known = change.declarations.iter().map(AsRef::as_ref);
+        let is_named = |declared: &&Declaration| change.declarations.is_empty() && change.is_of(&declared.table);
+        known.chain(self.tables.iter().filter(is_named))
     }
 
     /// Whose rows are that do not say; `None` if that cannot be known.

@@ -70,8 +70,8 @@ impl Backlog {
 #[derive(Debug, Clone)]
 pub struct Change {
     pub(super) table: String,
-    /// What it invalidates, if the source says so.
-    pub(super) declaration: Option<Arc<Declaration>>,
+    /// What says what it invalidates, if the source knows; else what the program declares for a table of this name.
+    pub(super) declarations: Vec<Arc<Declaration>>,
     pub(super) values: Option<Values>,
     pub(super) age: Duration,
 }
@@ -99,7 +99,7 @@ impl Change {
     pub fn of_table(table: impl Into<String>) -> Self {
         Self {
             table: table.into(),
-            declaration: None,
+            declarations: Vec::new(),
             values: None,
             age: Duration::ZERO,
         }

@@ -73,7 +73,7 @@ impl SqliteOutbox {
     async fn session(&mut self) -> Result<&mut Session, ChangeError> {
         let session = match self.session.take() {
             Some(session) => session,
-            None => Session::begin(self.settings.connect().await?).await?,
+            None => Session::begin(self.settings.connect().await?, &self.settings.registries),
         };
         Ok(self.session.insert(session))
     }

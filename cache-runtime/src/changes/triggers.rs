@@ -58,7 +58,7 @@ pub enum TriggersError {
         kind: String,
     },
     /// The table has no such column.
-    #[error("the table `{table}` has no column `{column}`{}; it has {}", did_you_mean(.similar.as_deref()), list(.columns))]
+    #[error("the table `{table}` has no column `{column}`; it has {}{}", list(.columns), did_you_mean(.similar.as_deref()))]
     NoColumn {
         /// The table.
         table: String,
@@ -105,7 +105,7 @@ impl TriggersError {
 }
 
 fn did_you_mean(similar: Option<&str>) -> String {
-    similar.map_or_else(String::new, |similar| format!("; did you mean `{similar}`?"))
+    similar.map_or_else(String::new, |similar| format!("\nhelp: did you mean `{similar}`?"))
 }
 
 fn list(names: &[String]) -> String {

@@ -1,6 +1,6 @@
 //! The connection of a relay.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use sqlx::{
     AssertSqlSafe, Executor as _, Row as _,
@@ -10,8 +10,8 @@ use tokio::time::{Instant, timeout};
 
 use super::{Settings, statements::Names};
 use crate::changes::{
-    declaration::{Declaration, Values},
-    outbox::{BATCH, WAITING},
+    declaration::Values,
+    outbox::{BATCH, Sources, WAITING},
     source::{Backlog, Change, ChangeError, Taken},
 };
 
@@ -51,7 +51,7 @@ pub(super) struct Session {
     kept_up: Option<Instant>,
     /// Whether it has said that new partitions are not looked for.
     has_warned: bool,
-    sources: HashMap<String, Arc<Declaration>>,
+    sources: Sources,
 }
 
 impl Session {
@@ -76,7 +76,7 @@ impl Session {
             lost: false,
             kept_up: None,
             has_warned: false,
-            sources: HashMap::new(),
+            sources: Sources::of(&settings.registries),
         };
         // First: what is written down from now on wakes, and what was is found by the first look.
         if session.listens {
@@ -232,44 +232,26 @@ impl Session {
             "a change of the database could not be written down: what is cached of any declared table is invalidated"
         );
         self.read_sources().await?;
-        let changes = self.sources.values().map(|declaration| Change {
-            declaration: Some(Arc::clone(declaration)),
-            ..Change::of_table(declaration.table.clone())
-        });
-        Ok(changes.collect())
+        Ok(self.sources.changes_of_all().collect())
     }
 
     async fn change(&mut self, row: &PgRow) -> Result<Change, ChangeError> {
         let source: String = row.try_get("source")?;
-        if !self.sources.contains_key(&source) {
+        if !self.sources.knows(&source) {
             self.read_sources().await?;
         }
-        let declaration = self.sources.get(&source).ok_or_else(|| {
-            ChangeError::new(format!(
-                "a change names `{source}`, which is not among the sources of the outbox"
-            ))
-        })?;
         let key: Option<Vec<Option<String>>> = row.try_get("key")?;
-        let values = |key: Vec<Option<String>>| declaration.columns.iter().cloned().zip(key).collect::<Values>();
-        Ok(Change {
-            table: declaration.table.clone(),
-            values: key.map(values),
-            age: seconds(row.try_get("age")?),
-            declaration: Some(Arc::clone(declaration)),
-        })
+        let values = |columns: &[String]| Some(columns.iter().cloned().zip(key?).collect::<Values>());
+        self.sources.change(&source, values, seconds(row.try_get("age")?))
     }
 
     async fn read_sources(&mut self) -> Result<(), ChangeError> {
         let rows = self
             .all("SELECT id, declaration::text AS declaration FROM {schema}.sources")
             .await?;
-        let read = |row: PgRow| {
-            let (id, declaration): (String, String) = (row.try_get("id")?, row.try_get("declaration")?);
-            let declaration = serde_json::from_str(&declaration).map_err(ChangeError::new)?;
-            Ok::<_, ChangeError>((id, Arc::new(declaration)))
-        };
-        self.sources = rows.into_iter().map(read).collect::<Result<_, _>>()?;
-        Ok(())
+        let read = |row: &PgRow| Ok((row.try_get("id")?, row.try_get("declaration")?));
+        let installed = rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?;
+        self.sources.read(installed)
     }
 
     async fn run(&mut self, sql: &str) -> Result<(), ChangeError> {

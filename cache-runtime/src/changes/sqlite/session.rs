@@ -1,14 +1,17 @@
 //! The connection of a relay.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use sqlx::{Connection as _, Executor as _, Row as _, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
 use tokio::time::{Instant, sleep};
 
-use crate::changes::{
-    declaration::{Declaration, Values},
-    outbox::{BATCH, WAITING},
-    source::{Backlog, Change, ChangeError, Taken},
+use crate::{
+    changes::{
+        declaration::Values,
+        outbox::{BATCH, Sources, WAITING},
+        source::{Backlog, Change, ChangeError, Taken},
+    },
+    resource::Registry,
 };
 
 /// How often it is looked whether somebody has committed something.
@@ -25,18 +28,18 @@ pub(super) struct Session {
     taken: Option<i64>,
     /// What the database said when it was looked at last: another number after another connection has committed something.
     seen: i64,
-    sources: HashMap<String, Arc<Declaration>>,
+    sources: Sources,
 }
 
 impl Session {
-    pub(super) async fn begin(connection: SqliteConnection) -> Result<Self, ChangeError> {
-        Ok(Self {
+    pub(super) fn begin(connection: SqliteConnection, registries: &[&'static Registry]) -> Self {
+        Self {
             connection,
             holder: format!("{:016x}", fastrand::u64(..)),
             taken: None,
             seen: 0,
-            sources: HashMap::new(),
-        })
+            sources: Sources::of(registries),
+        }
     }
 
     pub(super) async fn take(&mut self) -> Result<Taken, ChangeError> {
@@ -138,21 +141,12 @@ impl Session {
 
     async fn change(&mut self, row: &SqliteRow) -> Result<Change, ChangeError> {
         let source: String = row.try_get("source")?;
-        if !self.sources.contains_key(&source) {
+        if !self.sources.knows(&source) {
             self.read_sources().await?;
         }
-        let declaration = self.sources.get(&source).ok_or_else(|| {
-            ChangeError::new(format!(
-                "a change names `{source}`, which is not among the sources of the outbox"
-            ))
-        })?;
         let key: Option<String> = row.try_get("key")?;
-        Ok(Change {
-            table: declaration.table.clone(),
-            values: key.and_then(|key| values(declaration, &key)),
-            age: seconds(row.try_get("age")?),
-            declaration: Some(Arc::clone(declaration)),
-        })
+        let values = |columns: &[String]| values(columns, &key?);
+        self.sources.change(&source, values, seconds(row.try_get("age")?))
     }
 
     async fn read_sources(&mut self) -> Result<(), ChangeError> {
@@ -160,13 +154,9 @@ impl Session {
             .connection
             .fetch_all("SELECT id, declaration FROM cache_runtime_sources")
             .await?;
-        let read = |row: SqliteRow| {
-            let (id, declaration): (String, String) = (row.try_get("id")?, row.try_get("declaration")?);
-            let declaration = serde_json::from_str(&declaration).map_err(ChangeError::new)?;
-            Ok::<_, ChangeError>((id, Arc::new(declaration)))
-        };
-        self.sources = rows.into_iter().map(read).collect::<Result<_, _>>()?;
-        Ok(())
+        let read = |row: &SqliteRow| Ok((row.try_get("id")?, row.try_get("declaration")?));
+        let installed = rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?;
+        self.sources.read(installed)
     }
 }
 
@@ -176,21 +166,14 @@ async fn write(connection: &mut SqliteConnection) -> Result<Transaction<'_, Sqli
 }
 
 /// The values of a key; `None` if it cannot be read, and so may have any.
-fn values(declaration: &Declaration, key: &str) -> Option<Values> {
+fn values(columns: &[String], key: &str) -> Option<Values> {
     let values: Vec<serde_json::Value> = serde_json::from_str(key).ok()?;
     let value = |value: serde_json::Value| match value {
         serde_json::Value::String(text) => Some(text),
         serde_json::Value::Number(number) => Some(number.to_string()),
         _ => None,
     };
-    Some(
-        declaration
-            .columns
-            .iter()
-            .cloned()
-            .zip(values.into_iter().map(value))
-            .collect(),
-    )
+    Some(columns.iter().cloned().zip(values.into_iter().map(value)).collect())
 }
 
 fn seconds(seconds: f64) -> Duration {
