@@ -100,7 +100,11 @@ async fn changes_are_found_by_the_table_with_or_without_its_schema_and_by_the_co
         let mut relayed = 0;
         for (change, is_of_one, is_of_two) in [
             (Change::of_rows("events", [("company_id", Some("1"))]), true, false),
-            (Change::of_rows("public.events", [("company_id", Some("2")), ("day", None)]), false, true),
+            (
+                Change::of_rows("public.events", [("company_id", Some("2")), ("day", None)]),
+                false,
+                true,
+            ),
             // What is not given may be anything.
             (Change::of_rows("events", [("day", Some("2026-11-30"))]), true, true),
             (Change::of_table("events"), true, true),
@@ -112,7 +116,11 @@ async fn changes_are_found_by_the_table_with_or_without_its_schema_and_by_the_co
             let status = relay.until(|status| status.relayed == relayed).await;
             assert!(status.last_lag.is_some_and(|lag| lag >= Duration::from_secs(3)));
             let after = (invoices(1, &loads).await, invoices(2, &loads).await);
-            assert_eq!((before.0 != after.0, before.1 != after.1), (is_of_one, is_of_two), "{change:?}");
+            assert_eq!(
+                (before.0 != after.0, before.1 != after.1),
+                (is_of_one, is_of_two),
+                "{change:?}"
+            );
         }
         assert_eq!(*queue.0.acknowledged.lock().unwrap(), 5);
     })
@@ -155,7 +163,10 @@ async fn a_relay_ends_with_its_cache_and_none_begins_after_that() {
     cache.close().await;
     relay.until(|status| status.state == RelayState::Stopped).await;
     let error = cache.follow(Queue::default()).start().unwrap_err().to_string();
-    assert!(error.starts_with("the relay cannot be started: the cache is closed"), "{error}");
+    assert!(
+        error.starts_with("the relay cannot be started: the cache is closed"),
+        "{error}"
+    );
 }
 
 #[test]

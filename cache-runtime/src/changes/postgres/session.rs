@@ -42,7 +42,6 @@ const LOST: &str = "lost";
 pub(super) struct Session {
     listener: PgListener,
     names: Names,
-    listens: bool,
     has_work: bool,
     /// The rows that are taken, in a transaction, and are not acknowledged yet.
     taken: Vec<i64>,
@@ -70,7 +69,6 @@ impl Session {
         let mut session = Self {
             listener,
             names: settings.names.clone(),
-            listens: settings.notify,
             has_work: false,
             taken: Vec::new(),
             lost: false,
@@ -78,11 +76,10 @@ impl Session {
             has_warned: false,
             sources: Sources::of(&settings.registries),
         };
-        // First: what is written down from now on wakes, and what was is found by the first look.
-        if session.listens {
-            let channel = session.names.schema().to_owned();
-            within(session.listener.listen(&channel)).await?;
-        }
+        // First: what is written down from now on wakes, and what was is found by the first look. Also where changes do not notify:
+        // one that could not be written down does.
+        let channel = session.names.schema().to_owned();
+        within(session.listener.listen(&channel)).await?;
         Ok(session)
     }
 
@@ -133,7 +130,8 @@ impl Session {
     }
 
     pub(super) async fn wait(&mut self, at_most: Duration) -> Result<(), ChangeError> {
-        if self.lost {
+        // Another one that has the work has heard the same. If it ends before it has done something about it, this one does.
+        if self.lost && self.has_work {
             return Ok(());
         }
         // Also without notifications: that the connection is lost is noticed here.

@@ -45,8 +45,13 @@ impl Session {
     pub(super) async fn take(&mut self) -> Result<Taken, ChangeError> {
         // Before the rows are looked for: what is committed afterwards is seen by the next wait.
         self.seen = self.version().await?;
-        if self.oldest().await?.oldest.is_none() {
+        let waiting = self.oldest().await?;
+        if waiting.oldest.is_none() {
             return Ok(Taken::Changes(Vec::new()));
+        }
+        // Without a write: who has nothing to do is in no writer's way, nor waits for one.
+        if self.is_standby().await? {
+            return Ok(Taken::Standby(waiting));
         }
         let mut transaction = write(&mut self.connection).await?;
         let sql = "UPDATE cache_runtime_relay SET holder = $1, until = julianday('now') + $2 / 86400.0
@@ -130,6 +135,13 @@ impl Session {
 
     async fn version(&mut self) -> Result<i64, ChangeError> {
         Ok(self.connection.fetch_one("PRAGMA data_version").await?.try_get(0)?)
+    }
+
+    /// Whether another one has the work.
+    async fn is_standby(&mut self) -> Result<bool, ChangeError> {
+        let sql = "SELECT 1 FROM cache_runtime_relay WHERE holder IS NOT $1 AND until >= julianday('now')";
+        let others = sqlx::query(sql).bind(&self.holder);
+        Ok(self.connection.fetch_optional(others).await?.is_some())
     }
 
     async fn oldest(&mut self) -> Result<Backlog, ChangeError> {
