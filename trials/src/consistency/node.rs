@@ -22,9 +22,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use self::{
-    counters::Counters, deletes::Deletes, service::Service, source::Source, stamps::Stamps, workload::Worker,
-};
+use self::{counters::Counters, deletes::Deletes, service::Service, source::Source, stamps::Stamps, workload::Worker};
 pub(super) use self::{
     notes::{Note, Notebook},
     pace::Pace,
@@ -96,7 +94,12 @@ pub(super) fn arguments(options: &Options, number: u64, database: SocketAddr, re
         ("--cluster", options.faults.contain(Fault::Takeover)),
         ("--apart", options.faults.go_unreported()),
     ];
-    arguments.extend(flags.into_iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| flag.to_owned()));
+    arguments.extend(
+        flags
+            .into_iter()
+            .filter(|(_, is_set)| *is_set)
+            .map(|(flag, _)| flag.to_owned()),
+    );
     arguments
 }
 

@@ -177,7 +177,11 @@ impl Options {
     pub(super) fn check(&self) -> Result<()> {
         let name = name_of(&self.protocol);
         ensure!(
-            self.near == Near::Off || !matches!(self.protocol, Protocol::Delete | Protocol::DoubleDelete | Protocol::Counter),
+            self.near == Near::Off
+                || !matches!(
+                    self.protocol,
+                    Protocol::Delete | Protocol::DoubleDelete | Protocol::Counter
+                ),
             "--near {} needs --protocol stamps: {name} has no near cache",
             name_of(&self.near)
         );
@@ -328,9 +332,7 @@ impl Faults {
 
     /// Whether some of them do not happen to a cluster or its clients.
     pub(super) fn need_one_server(&self) -> bool {
-        !self
-            .iter()
-            .all(|fault| matches!(fault, Fault::Takeover | Fault::Node))
+        !self.iter().all(|fault| matches!(fault, Fault::Takeover | Fault::Node))
     }
 
     /// Whether Redis answers all the time.

@@ -11,5 +11,5 @@ mod statements;
 mod tables;
 mod writer;
 
-pub(super) use self::run::run;
 pub(crate) use self::node::{FollowerOptions, run as run_follower};
+pub(super) use self::run::run;

@@ -69,7 +69,11 @@ impl Ledger {
     /// How many transactions there were of each kind.
     pub(super) fn summary(&self) -> String {
         let pages = self.pages();
-        let mut counts: Vec<_> = pages.kinds.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        let mut counts: Vec<_> = pages
+            .kinds
+            .iter()
+            .map(|(kind, count)| format!("{kind} {count}"))
+            .collect();
         counts.push(format!("failed or of unknown end {}", pages.failures));
         counts.join(", ")
     }

@@ -1,6 +1,6 @@
 //! The database of a run: a PostgreSQL server of its own, or a file that all processes open.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use cache_runtime::changes::{PostgresOutbox, SqliteOutbox, Triggers};
@@ -140,18 +140,24 @@ impl Observer {
         }
     }
 
-    /// How long the oldest change has been waiting.
-    pub(super) async fn backlog(&mut self) -> Result<Duration, sqlx::Error> {
+    /// The number of the change that was written down last, whatever has become of it.
+    pub(super) async fn last_written(&mut self) -> Result<i64, sqlx::Error> {
         let sql = match self.database {
             Database::Postgres => {
-                "SELECT COALESCE(extract(epoch FROM clock_timestamp() - min(at)), 0)::float8 FROM cache_runtime.outbox"
+                "SELECT COALESCE(pg_sequence_last_value(pg_get_serial_sequence('cache_runtime.outbox', 'id')::regclass), 0)"
             }
-            Database::Sqlite => {
-                "SELECT COALESCE((julianday('now') - min(at)) * 86400.0, 0.0) FROM cache_runtime_outbox"
-            }
+            Database::Sqlite => "SELECT COALESCE(max(seq), 0) FROM sqlite_sequence WHERE name = 'cache_runtime_outbox'",
         };
-        let seconds: f64 = self.rows(sql).await?[0].try_get(0)?;
-        Ok(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+        self.rows(sql).await?[0].try_get(0)
+    }
+
+    /// That of the oldest change that waits.
+    pub(super) async fn first_waiting(&mut self) -> Result<Option<i64>, sqlx::Error> {
+        let sql = match self.database {
+            Database::Postgres => "SELECT min(id) FROM cache_runtime.outbox",
+            Database::Sqlite => "SELECT min(id) FROM cache_runtime_outbox",
+        };
+        self.rows(sql).await?[0].try_get(0)
     }
 
     /// How many changes wait.

@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use cache_testkit::{
-    Direction,
-    oracle::Moment,
-};
+use cache_testkit::{Direction, oracle::Moment};
 use fastrand::Rng;
 use tokio::time::{Instant, sleep};
 
@@ -28,14 +25,14 @@ use crate::{
 const KINDS: [Fault; 4] = [Fault::Database, Fault::Cut, Fault::Step, Fault::Twins];
 
 /// How long everything is well between two troubles, in milliseconds.
-const PEACE: std::ops::Range<u64> = 200..2_500;
+const PEACE: std::ops::Range<u64> = 100..1_800;
 
 /// After a trouble all changes are relayed within this: a relay that finds its database or its Redis away tries again every five
 /// seconds at the longest, and one that was killed has the work of an SQLite outbox for five more.
-const RECOVERY: Duration = Duration::from_secs(20);
+const RECOVERY: Duration = Duration::from_secs(30);
 
-/// Changes that have waited no longer than this wait because they are new.
-const NEW: Duration = Duration::from_millis(250);
+/// So many changes that come after a trouble show that it is over: of one alone the transaction may be open, or rolled back.
+const NEW_CHANGES: i64 = 8;
 
 /// How long a relay may take to come to a step, while there are writers.
 const STEP_DEADLINE: Duration = Duration::from_secs(10);
@@ -78,7 +75,7 @@ pub(super) async fn run(options: &Options, scene: Scene<'_>, ends: Instant) -> R
         let (mut random_of_redis, mut random_of_other) = (random.fork(), random.fork());
         let Scene {
             server,
-            ref fleet,
+            fleet,
             orders,
             ..
         } = scene;
@@ -114,20 +111,27 @@ fn draw(random: &mut Rng, kinds: &[Fault]) -> Option<Fault> {
     (!kinds.is_empty()).then(|| kinds[random.usize(0..kinds.len())])
 }
 
-/// Waits until no change waits that is not new.
+/// Waits until changes are relayed that were made after everything was mended.
 async fn recovered(observer: &mut Observer) -> Result<()> {
     let until = Instant::now() + RECOVERY;
-    loop {
-        let backlog = observer.backlog().await;
-        if matches!(backlog, Ok(waiting) if waiting < NEW) {
-            return Ok(());
-        }
+    let mut mark = None;
+    while !is_past(observer, &mut mark).await.unwrap_or(false) {
         ensure!(
             Instant::now() < until,
-            "changes are not relayed within {RECOVERY:?} after everything was mended; the oldest has been waiting for {backlog:?}"
+            "changes are not relayed within {RECOVERY:?} after everything was mended"
         );
         sleep(POLL).await;
     }
+    Ok(())
+}
+
+/// Whether all is relayed up to a change that was not made yet when this was asked for the first time.
+async fn is_past(observer: &mut Observer, mark: &mut Option<i64>) -> Result<bool, sqlx::Error> {
+    let last = observer.last_written().await?;
+    let mark = *mark.get_or_insert(last + NEW_CHANGES);
+    // What waits is asked for last: a change that is written down by then and does not wait is relayed, or not committed.
+    let first = observer.first_waiting().await?;
+    Ok(last >= mark && first.is_none_or(|first| first > mark))
 }
 
 /// One fault.
@@ -153,7 +157,8 @@ impl Blow<'_> {
     async fn database(self) -> Result<()> {
         let down = millis(self.random, 0..800);
         let Server::Postgres { server, .. } = self.server else {
-            self.log.note(Fault::Database, format!("somebody holds the lock for {down:?}"));
+            self.log
+                .note(Fault::Database, format!("somebody holds the lock for {down:?}"));
             let mut holder = self.observer();
             holder.run("BEGIN IMMEDIATE").await?;
             sleep(down).await;
@@ -241,10 +246,7 @@ impl Blow<'_> {
         let seats = self.fleet.seats();
         let seat = self.random.usize(0..seats.len());
         let is_postgres = matches!(self.server, Server::Postgres { .. });
-        let still = millis(
-            self.random,
-            if is_postgres { STILL_POSTGRES } else { STILL_SQLITE },
-        );
+        let still = millis(self.random, if is_postgres { STILL_POSTGRES } else { STILL_SQLITE });
         self.log.note(
             Fault::Twins,
             format!("the node in seat {seat} stands still for {still:?}, and another one takes over"),

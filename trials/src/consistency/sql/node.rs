@@ -21,8 +21,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use self::{rows::Rows, steps::Steps};
 pub(super) use self::steps::{Orders, Step};
+use self::{rows::Rows, steps::Steps};
 use super::{
     database::CONNECTIONS_PER_NODE,
     tables::{draw_item, readable},
@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// How many views of everything are cached.
-const VIEWS: u32 = 3;
+const VIEWS: u32 = 2;
 
 /// How long a load may take, and the wait for a connection in it.
 const LOAD_DEADLINE: Duration = Duration::from_secs(5);
@@ -146,7 +146,7 @@ impl Reader {
             if self.read(subject, random.u32(0..VIEWS)).await?.is_err() {
                 sleep(AGAIN).await;
             }
-            sleep(Duration::from_micros(random.u64(0..4_000))).await;
+            sleep(Duration::from_micros(random.u64(0..10_000))).await;
         }
         Ok(())
     }

@@ -25,11 +25,11 @@ pub(super) fn judge(options: &Options, ran: &Ran) -> ExitCode {
     for commit in &commits {
         let due = ran.troubles.due(commit.at, allowed);
         let is_calm = due.since(commit.at) <= allowed;
-        let lags = commit
+        let lag = commit
             .versions
             .iter()
             .filter_map(|&(subject, version)| lags.after(commit.at, subject, version));
-        if is_calm { &mut calm } else { &mut troubled }.extend(lags);
+        if is_calm { &mut calm } else { &mut troubled }.extend(lag.max());
         history.extend(commit.obligations(due));
     }
     history.extend(ran.last.obligations(ran.last.at));

@@ -31,7 +31,7 @@ use crate::{
 const WRITERS: usize = 4;
 
 /// When the writers have stopped, all changes are relayed within this.
-const CONVERGENCE: Duration = Duration::from_secs(20);
+const CONVERGENCE: Duration = Duration::from_secs(30);
 
 /// The staleness bound of the near caches, which is the default.
 const NEAR_MAX_STALENESS: Duration = Duration::from_secs(1);
@@ -61,12 +61,16 @@ pub(super) struct Ran {
 
 /// How long after a commit an old row may be read in this run.
 pub(super) fn allowed(options: &Options) -> Duration {
-    let near = if options.near == Near::Tracked {
+    options.lag() + near_staleness(options)
+}
+
+/// How old what is near may be.
+fn near_staleness(options: &Options) -> Duration {
+    if options.near == Near::Tracked {
         NEAR_MAX_STALENESS
     } else {
         Duration::ZERO
-    };
-    options.lag() + near
+    }
 }
 
 async fn experiment(options: &Options) -> Result<Ran> {
@@ -104,8 +108,7 @@ async fn experiment(options: &Options) -> Result<Ran> {
         writer.context("a writer panicked")??;
     }
     let last = converged(&server, options.database()).await?;
-    // What is near may be that old.
-    sleep(allowed(options) - options.lag()).await;
+    sleep(near_staleness(options)).await;
     let at = Moment::now();
     let notes = fleet.finish().await?;
     drop(stopping);

@@ -9,7 +9,7 @@ use crate::consistency::{node::Subject, options::Database};
 
 /// How many items have cached reads. More than are changed within the lag, so that most changes are the last one of their item for
 /// a while: one that was lost shows.
-pub(super) const ITEMS: u32 = 200;
+pub(super) const ITEMS: u32 = 120;
 
 /// So many of them are read and written more often: what tells how long an old row is served.
 pub(super) const BUSY_ITEMS: u32 = 8;

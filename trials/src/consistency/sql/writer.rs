@@ -113,9 +113,10 @@ impl Writer {
 
     /// Returns what was committed, if that has changed anything.
     async fn execute(&mut self, plan: &Plan) -> Result<Option<Commit>, sqlx::Error> {
-        let is_slow = self.random.u8(0..8) == 0;
-        let pause = self.pause();
         let is_postgres = self.office.dialect.database == Database::Postgres;
+        // Of SQLite it would have everybody else wait.
+        let is_slow = is_postgres && self.random.u8(0..8) == 0;
+        let pause = self.pause();
         let connection = match &mut self.connection {
             Some(connection) => connection,
             none => none.insert(AnyConnection::connect(&self.office.url).await?),

@@ -1,6 +1,5 @@
 use std::{
-    fmt,
-    fs,
+    fmt, fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -95,7 +94,7 @@ impl<S: ChangeSource> Steps<S> {
 /// Ends this process as a crash would.
 async fn fall() {
     let _ = kill_process(getpid(), Signal::KILL);
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 impl<S: ChangeSource> ChangeSource for Steps<S> {
