@@ -241,6 +241,12 @@ async fn what_is_printed_passes_the_check_and_what_differs_is_found() {
         books.run(&format!("BEGIN; {sql} COMMIT")).await;
         assert_eq!(books.outbox.check().await.unwrap(), Vec::<String>::new());
     }
+    books.outbox.remove().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("1_cache_triggers.sql"), &sql).unwrap();
+    let migrator = sqlx::migrate::Migrator::new(folder.path()).await.unwrap();
+    migrator.run_direct(None, &mut books.connection, false).await.unwrap();
+    assert_eq!(books.outbox.check().await.unwrap(), Vec::<String>::new());
     for (sql, expected) in [
         (
             "DROP TRIGGER cache_runtime_update_invoices",

@@ -69,7 +69,8 @@ fn a_cached_method_of_many_ids() {
 #[test]
 fn a_cached_method_of_many_ids_whose_loads_outlive_their_callers() {
     assert_snapshot!(cached(
-        r#"resource = "invoices", each = ids, stale_while_revalidate = "30s", refresh_ahead"#,
+        r#"resource = "invoices", each = ids, stale_while_revalidate = "30s", refresh_ahead,
+            load_timeout(soft = "200ms", hard = "5s"), negative_ttl = "10s", cache_err = |error| error.is_not_found()"#,
         "async fn invoices(&self, ids: &[Id], zone: String) -> Result<HashMap<Id, Invoice>, AppError> {
             self.db.query(ids, zone).await
         }"
@@ -79,8 +80,8 @@ fn a_cached_method_of_many_ids_whose_loads_outlive_their_callers() {
 #[test]
 fn a_cached_function_of_a_set_of_ids() {
     assert_snapshot!(cached(
-        r#"resource = "invoices", each = ids"#,
-        "async fn invoices(mut ids: HashSet<i64>) -> Vec<Option<Invoice>> { load(ids).await }"
+        r#"resource = "invoices", each = ids, tags(customer = result.customer, payer)"#,
+        "async fn invoices(mut ids: HashSet<i64>, payer: i64) -> Vec<Option<Invoice>> { load(ids, payer).await }"
     ));
 }
 
