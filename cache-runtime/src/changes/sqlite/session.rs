@@ -24,6 +24,8 @@ pub(super) struct Session {
     connection: SqliteConnection,
     /// Its name.
     holder: String,
+    /// Whether it has the work, or had it when it looked last.
+    has_work: bool,
     /// The last row that is taken, and not acknowledged yet.
     taken: Option<i64>,
     /// What the database said when it was looked at last: another number after another connection has committed something.
@@ -36,6 +38,7 @@ impl Session {
         Self {
             connection,
             holder: format!("{:016x}", fastrand::u64(..)),
+            has_work: false,
             taken: None,
             seen: 0,
             sources: Sources::of(registries),
@@ -67,6 +70,7 @@ impl Session {
         let taken = sqlx::query("UPDATE cache_runtime_relay SET taken = $1").bind(last.unwrap_or_default());
         transaction.execute(taken).await?;
         transaction.commit().await?;
+        self.has_work = true;
         self.taken = last;
         let mut changes = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -84,7 +88,8 @@ impl Session {
     }
 
     pub(super) async fn stand_down(&mut self) -> Result<(), ChangeError> {
-        if self.taken.take().is_some() {
+        self.taken = None;
+        if std::mem::take(&mut self.has_work) {
             let leaving = sqlx::query("UPDATE cache_runtime_relay SET until = 0 WHERE holder = $1").bind(&self.holder);
             self.connection.execute(leaving).await?;
         }
