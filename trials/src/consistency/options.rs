@@ -199,7 +199,7 @@ impl Options {
         let name = name_of(&self.protocol);
         ensure!(
             self.database.is_none() && self.lag_ms.is_none(),
-            "--database and --lag-ms need --writers sql: nodes invalidate what they write"
+            "--database or --lag-ms needs --writers sql: nodes invalidate what they write"
         );
         ensure!(self.protocol.invalidates(), "--protocol {name} needs --writers sql");
         if let Some(fault) = self.faults.named.iter().find(|fault| fault.needs_changes()) {

@@ -27,8 +27,8 @@ const KINDS: [Fault; 4] = [Fault::Database, Fault::Cut, Fault::Step, Fault::Twin
 /// How long everything is well between two troubles, in milliseconds.
 const PEACE: std::ops::Range<u64> = 100..1_800;
 
-/// After a trouble all changes are relayed within this: a relay that finds its database or its Redis away tries again every five
-/// seconds at the longest, and one that was killed has the work of an SQLite outbox for five more.
+/// After a trouble all changes are relayed within this, on a machine that is busy with other things, too. A relay that has found its database
+/// or its Redis away tries again every second, and one of SQLite that was killed has the work for five more.
 const RECOVERY: Duration = Duration::from_secs(30);
 
 /// So many changes that come after a trouble show that it is over: of one alone the transaction may be open, or rolled back.
@@ -56,13 +56,17 @@ pub(super) struct Scene<'a> {
 pub(super) async fn run(options: &Options, scene: Scene<'_>, ends: Instant) -> Result<(Log, Troubles)> {
     let (log, mut troubles) = (Log::default(), Troubles::default());
     let mut random = Rng::with_seed(options.seed);
+    let mut observer = Observer::new(scene.server.url(), options.database());
+    // Until there is a relay.
+    let began = Moment::now();
+    recovered(&mut observer).await?;
+    troubles.add(began, Moment::now());
     let of_redis = options.faults_among(&storage::KINDS);
     let others = options.faults_among(&[&network::KINDS[..], &KINDS].concat());
     if of_redis.is_empty() && others.is_empty() {
         tokio::time::sleep_until(ends).await;
         return Ok((log, troubles));
     }
-    let mut observer = Observer::new(scene.server.url(), options.database());
     loop {
         sleep(millis(&mut random, PEACE)).await;
         if Instant::now() >= ends {
@@ -74,10 +78,7 @@ pub(super) async fn run(options: &Options, scene: Scene<'_>, ends: Instant) -> R
         let other = draw(&mut random, &others).filter(|_| both || redis.is_none());
         let (mut random_of_redis, mut random_of_other) = (random.fork(), random.fork());
         let Scene {
-            server,
-            fleet,
-            orders,
-            ..
+            server, fleet, orders, ..
         } = scene;
         let of_redis = async {
             match redis {
