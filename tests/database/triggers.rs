@@ -173,14 +173,14 @@ async fn a_migration_with_what_is_printed_passes_the_check_and_may_be_run_again(
 async fn assert_noticed(books: &Books, outbox: &PostgresOutbox, changes: &[(&str, &str)]) {
     for (sql, expected) in changes {
         books.run(sql).await;
-        let differences = outbox.check().await.unwrap();
+        let differences = outbox.check().await.expect("a check");
         assert!(
             differences.iter().any(|difference| difference.contains(expected)),
             "{sql}: {differences:?}"
         );
-        outbox.install().await.unwrap();
+        outbox.install().await.expect("the triggers");
         assert_eq!(
-            outbox.check().await.unwrap(),
+            outbox.check().await.expect("a check"),
             Vec::<String>::new(),
             "installed anew after {sql}"
         );

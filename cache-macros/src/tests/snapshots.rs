@@ -302,3 +302,15 @@ fn the_names_of_wrong_declarations_are_still_declared() {
 fn a_wrong_attribute_leaves_the_function_as_it_was() {
     assert_snapshot!(cached("ttl = 0", "pub async fn f(&self) -> u8 { self.n }"));
 }
+
+#[test]
+fn tables_with_their_targets() {
+    let input = r#"
+        invoices_list { scope(company: i64) }
+        companies_list {}
+        tag author: i64;
+        table accounting.invoices(tenant = tenant_id) => "*_list", invoices_list(company = "Company Id");
+        table articles => tag(author = author_id);
+    "#;
+    assert_snapshot!(pretty(&entry::resources(tokens(input)), false));
+}

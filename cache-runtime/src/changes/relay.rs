@@ -258,7 +258,7 @@ impl Shared {
             (before, state) if before == state => {}
             (_, RelayState::Active) => tracing::info!(source, "changes of the database are relayed by this process"),
             (_, RelayState::Standby) => {
-                tracing::info!(source, "changes of the database are relayed by another process")
+                tracing::info!(source, "changes of the database are relayed by another process");
             }
             (_, RelayState::WithoutStore) => {
                 tracing::warn!(source, "changes of the database wait: the cache store is unavailable");

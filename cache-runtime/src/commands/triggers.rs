@@ -8,10 +8,6 @@ use crate::changes::{Triggers, TriggersError};
 ///
 /// Without an option the statements are printed, to be put into a migration. They may be run again and again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag of the command line, and clap sees to it that there is one"
-)]
 #[non_exhaustive]
 pub struct TriggersCommand {
     /// Run the statements, in one transaction.
