@@ -2,12 +2,12 @@
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use cache_runtime::{
     Cache, cached,
-    changes::{Relay, RelayState, Triggers as _},
+    changes::{ChangeSource as _, Relay, RelayState, Taken, Triggers as _},
     with_cache, with_tenant,
 };
 use cache_testkit::{PostgresServer, RedisServer, patient, reaching, recovered};
@@ -329,4 +329,38 @@ async fn a_change_that_cannot_be_written_down_fails_no_statement_and_all_that_is
         "{}",
         books.server.log()
     );
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_be_written_down_is_heard_of_without_notifications_of_the_others() {
+    let books = Books::open().await;
+    let redis = RedisServer::start().unwrap();
+    let outbox = books.outbox.clone().notify(false);
+    outbox.install().await.unwrap();
+    let cache = ready(&redis).await;
+    let relay = cache.follow(outbox).start().unwrap();
+    relay.until(|status| status.state == RelayState::Active).await;
+    books
+        .run("ALTER TABLE cache_runtime.outbox ADD COLUMN wrong text NOT NULL")
+        .await;
+    relayed(&books, &relay, 1, "INSERT INTO invoices (company_id) VALUES (1)").await;
+}
+
+#[tokio::test]
+async fn a_relay_that_stands_by_is_not_kept_busy_by_a_change_that_could_not_be_written_down() {
+    let books = Books::open().await;
+    let (mut working, mut waiting) = (books.outbox.clone(), books.outbox.clone());
+    assert!(matches!(working.take().await.unwrap(), Taken::Changes(_)));
+    assert!(matches!(waiting.take().await.unwrap(), Taken::Standby(_)));
+    books.run("NOTIFY cache_runtime, 'lost'").await;
+    waiting.wait(Duration::from_mins(1)).await.unwrap();
+    assert!(matches!(waiting.take().await.unwrap(), Taken::Standby(_)));
+    let (began, pause) = (Instant::now(), Duration::from_millis(50));
+    waiting.wait(pause).await.unwrap();
+    assert!(began.elapsed() >= pause, "it waits until something happens");
+    working.stand_down().await.unwrap();
+    let Taken::Changes(changes) = waiting.take().await.unwrap() else {
+        panic!("nobody has the work")
+    };
+    assert!(!changes.is_empty(), "all that may have changed");
 }

@@ -359,6 +359,29 @@ async fn one_of_two_relays_works_and_the_other_takes_over() {
 }
 
 #[tokio::test]
+async fn a_relay_that_cannot_do_the_work_leaves_it_to_others_also_when_it_has_nothing_in_its_hands() {
+    let mut books = Books::open().await;
+    let (mut first, mut second) = (books.outbox.clone(), books.outbox.clone());
+    books.run("INSERT INTO invoices (company_id) VALUES (1)").await;
+    assert!(matches!(first.take().await.unwrap(), Taken::Changes(changes) if changes.len() == 1));
+    first.acknowledge().await.unwrap();
+    first.stand_down().await.unwrap();
+    books.run("INSERT INTO invoices (company_id) VALUES (1)").await;
+    assert!(matches!(second.take().await.unwrap(), Taken::Changes(changes) if changes.len() == 1));
+}
+
+#[tokio::test]
+async fn a_relay_that_stands_by_waits_for_no_writer() {
+    let mut books = Books::open().await;
+    let (mut working, mut waiting) = (books.outbox.clone(), books.outbox.clone());
+    books.run("INSERT INTO invoices (company_id) VALUES (1)").await;
+    assert!(matches!(working.take().await.unwrap(), Taken::Changes(changes) if changes.len() == 1));
+    books.run("BEGIN IMMEDIATE").await;
+    assert!(matches!(waiting.take().await.unwrap(), Taken::Standby(_)));
+    books.run("COMMIT").await;
+}
+
+#[tokio::test]
 async fn a_file_that_is_not_there_yet_is_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("books.db");

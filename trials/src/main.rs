@@ -51,6 +51,9 @@ enum Trial {
     /// One process of a run of `consistency`.
     #[command(hide = true)]
     ConsistencyNode(consistency::NodeOptions),
+    /// The same of one with writers that use a database.
+    #[command(hide = true)]
+    ConsistencyFollower(consistency::FollowerOptions),
     /// The process that a run of `soak` is about.
     #[command(hide = true)]
     SoakNode(soak::NodeOptions),
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Trial::Faults(options) => faults::run(&options),
         Trial::Soak(options) => soak::run(&options),
         Trial::ConsistencyNode(options) => consistency::run_node(&options).map(|()| ExitCode::SUCCESS),
+        Trial::ConsistencyFollower(options) => consistency::run_follower(&options).map(|()| ExitCode::SUCCESS),
         Trial::SoakNode(options) => soak::run_node(&options).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

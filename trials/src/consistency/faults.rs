@@ -2,8 +2,8 @@
 
 mod cluster;
 mod log;
-mod network;
-mod storage;
+pub(super) mod network;
+pub(super) mod storage;
 
 use std::time::Duration;
 
@@ -78,6 +78,6 @@ impl Sequence {
     }
 }
 
-fn millis(random: &mut Rng, range: std::ops::Range<u64>) -> Duration {
+pub(super) fn millis(random: &mut Rng, range: std::ops::Range<u64>) -> Duration {
     Duration::from_millis(random.u64(range))
 }

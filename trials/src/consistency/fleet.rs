@@ -1,7 +1,6 @@
 //! The nodes of a run: started, killed, replaced, and what they have written down.
 
 use std::{
-    net::SocketAddr,
     process::Stdio,
     sync::{
         Arc, Mutex, PoisonError,
@@ -20,19 +19,19 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{
-    node::Note,
-    options::{Fault, Options, name_of},
-};
+use super::node::Note;
 
 /// How long nodes may take to end when they are asked to.
 const ENDING: Duration = Duration::from_secs(30);
 
+/// The arguments of the node with this number, in this seat.
+type Arguments = dyn Fn(u64, usize) -> Vec<String> + Send + Sync;
+
 /// All nodes of a run.
 pub(super) struct Fleet {
     seats: Vec<Seat>,
-    options: Options,
-    database: SocketAddr,
+    /// How this program is started as a node.
+    arguments: Box<Arguments>,
     /// Nodes started so far: each has a number of its own.
     started: AtomicU64,
     notes: Arc<Mutex<Vec<Note>>>,
@@ -40,6 +39,7 @@ pub(super) struct Fleet {
 
 /// The place of a node, with its own way to Redis. It stays when the node is killed and another one takes it.
 pub(super) struct Seat {
+    number: usize,
     pub(super) way: Arc<FaultProxy>,
     node: AsyncMutex<Option<Node>>,
 }
@@ -51,15 +51,18 @@ struct Node {
 
 impl Fleet {
     /// Starts a node at the end of each of these ways.
-    pub(super) async fn start(options: &Options, database: SocketAddr, ways: Vec<Arc<FaultProxy>>) -> Result<Self> {
-        let seats = ways.into_iter().map(|way| Seat {
+    pub(super) async fn start(
+        ways: Vec<Arc<FaultProxy>>,
+        arguments: impl Fn(u64, usize) -> Vec<String> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let seats = ways.into_iter().enumerate().map(|(number, way)| Seat {
+            number,
             way,
             node: AsyncMutex::default(),
         });
         let fleet = Self {
             seats: seats.collect(),
-            options: options.clone(),
-            database,
+            arguments: Box::new(arguments),
             started: AtomicU64::new(0),
             notes: Arc::default(),
         };
@@ -87,10 +90,31 @@ impl Fleet {
         Ok(())
     }
 
+    /// Starts another node in the place of one that was told to end itself. Returns its seat; `None` if all are there.
+    pub(super) async fn replace_fallen(&self) -> Result<Option<usize>> {
+        for seat in &self.seats {
+            let mut node = seat.node.lock().await;
+            let Some(Node { process, reader }) = &mut *node else {
+                continue;
+            };
+            if process.try_wait()?.is_some() {
+                reader.await??;
+                *node = Some(self.launch(seat)?);
+                return Ok(Some(seat.number));
+            }
+        }
+        Ok(None)
+    }
+
     /// Lets no node move until what is returned is dropped.
     pub(super) async fn hold(&self) -> Result<Held<'_>> {
+        self.hold_these(&self.seats).await
+    }
+
+    /// The same of these alone.
+    pub(super) async fn hold_these<'a>(&self, seats: impl IntoIterator<Item = &'a Seat>) -> Result<Held<'a>> {
         let mut held = Held(Vec::new());
-        for seat in &self.seats {
+        for seat in seats {
             let node = seat.node.lock().await;
             if let Some(node) = &*node {
                 signal(node, Signal::STOP)?;
@@ -126,16 +150,7 @@ impl Fleet {
         let program = std::env::current_exe().context("this program does not know its own name")?;
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let mut process = Command::new(program)
-            .arg("consistency-node")
-            .args(["--node", &number.to_string()])
-            .args(["--seed", &self.options.seed.to_string()])
-            .args(["--database", &self.database.to_string()])
-            .args(["--redis", &seat.way.address().to_string()])
-            .args(["--protocol", &name_of(&self.options.protocol)])
-            .args(["--near", &name_of(&self.options.near)])
-            .args(self.options.policies.then_some("--policies"))
-            .args(self.options.faults.contain(Fault::Takeover).then_some("--cluster"))
-            .args(self.options.faults.go_unreported().then_some("--apart"))
+            .args((self.arguments)(number, seat.number))
             // Its end is the sign to stop, and it ends with this process, however that ends.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -11,7 +11,7 @@ mod workload;
 
 use std::{net::SocketAddr, sync::Arc};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use cache_runtime::{Cache, store::RedisConfig};
 use clap::Args;
 use fastrand::Rng;
@@ -22,28 +22,31 @@ use tokio::{
     task::JoinSet,
 };
 
-use self::{
-    counters::Counters, deletes::Deletes, notes::Notebook, service::Service, source::Source, stamps::Stamps,
-    workload::Worker,
+use self::{counters::Counters, deletes::Deletes, service::Service, source::Source, stamps::Stamps, workload::Worker};
+pub(super) use self::{
+    notes::{Note, Notebook},
+    pace::Pace,
+    service::{Hit, found},
 };
-pub(super) use self::{notes::Note, service::Hit};
 use super::{
     database::Database,
-    options::{Near, Protocol},
+    options::{Fault, Near, Options, Protocol, name_of},
 };
 use crate::lab::{reach, redis::Redis, runtime};
 
 /// How many callers a node has at a time.
-const WORKERS: u64 = 8;
+pub(super) const WORKERS: u64 = 8;
 
 /// How long an entry may be served if nothing invalidates it. Short enough for entries to expire in a run.
 pub(super) const TTL: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// What a version is a version of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) enum Subject {
     /// One item. Each has several cached views.
     Item(u32),
+    /// What has happened to an item, where writers use a database.
+    Events(u32),
     /// All items together.
     Total,
 }
@@ -75,6 +78,31 @@ pub(crate) struct NodeOptions {
     pub(super) apart: bool,
 }
 
+/// The arguments that start this program as a node.
+pub(super) fn arguments(options: &Options, number: u64, database: SocketAddr, redis: SocketAddr) -> Vec<String> {
+    let mut arguments = vec![
+        "consistency-node".to_owned(),
+        format!("--node={number}"),
+        format!("--seed={}", options.seed),
+        format!("--database={database}"),
+        format!("--redis={redis}"),
+        format!("--protocol={}", name_of(&options.protocol)),
+        format!("--near={}", name_of(&options.near)),
+    ];
+    let flags = [
+        ("--policies", options.policies),
+        ("--cluster", options.faults.contain(Fault::Takeover)),
+        ("--apart", options.faults.go_unreported()),
+    ];
+    arguments.extend(
+        flags
+            .into_iter()
+            .filter(|(_, is_set)| *is_set)
+            .map(|(flag, _)| flag.to_owned()),
+    );
+    arguments
+}
+
 /// Works until standard input ends, which it does with the process that started this one at the latest.
 ///
 /// # Errors
@@ -103,6 +131,7 @@ async fn serve(options: &NodeOptions) -> Result<()> {
         Protocol::Delete => work(options, random, Deletes::new(Redis::at(&url)?, source)).await,
         Protocol::DoubleDelete => work(options, random, Deletes::doubled(Redis::at(&url)?, source)).await,
         Protocol::Counter => work(options, random, Counters::new(Redis::at(&url)?, source)).await,
+        Protocol::AcknowledgeFirst | Protocol::Untriggered => bail!("this node follows no changes"),
     }
 }
 
@@ -122,6 +151,12 @@ async fn work(options: &NodeOptions, mut random: Rng, service: impl Service) -> 
         workers.spawn(worker.run(stopping.clone()));
     }
     drop(notebook);
+    until_told(workers, &stop).await?;
+    writing.join().ok().context("the notebook's writer panicked")
+}
+
+/// Waits until standard input ends, tells the workers, and returns when all have stopped.
+pub(super) async fn until_told(mut workers: JoinSet<Result<()>>, stop: &watch::Sender<bool>) -> Result<()> {
     let ended = async {
         let mut input = Vec::new();
         // An error is an end as well.
@@ -135,5 +170,5 @@ async fn work(options: &NodeOptions, mut random: Rng, service: impl Service) -> 
     while let Some(worker) = workers.join_next().await {
         worker.context("a worker panicked")??;
     }
-    writing.join().ok().context("the notebook's writer panicked")
+    Ok(())
 }

@@ -1,5 +1,6 @@
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{collections::BTreeSet, str::FromStr, time::Duration};
 
+use anyhow::{Result, bail, ensure};
 use clap::{Args, ValueEnum};
 
 /// `cargo xtask consistency`.
@@ -17,6 +18,20 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=32))]
     pub(super) nodes: u64,
 
+    /// Who writes: the nodes, or programs that know nothing of the framework; these change rows of a database by every kind of
+    /// statement, and the nodes follow its changes.
+    #[arg(long, value_enum, default_value_t = Writers::Nodes)]
+    pub(super) writers: Writers,
+
+    /// The database of --writers sql; postgres if nothing is said.
+    #[arg(long, value_enum)]
+    pub(super) database: Option<Database>,
+
+    /// How long after a commit of --writers sql an old row may be served while nothing is wrong, in milliseconds; 1000 if nothing
+    /// is said.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) lag_ms: Option<u64>,
+
     /// What goes wrong: `all`, `none`, or a list such as `kill,stop`.
     ///
     /// kill: Redis is killed and comes back, empty.
@@ -26,12 +41,19 @@ pub(crate) struct Options {
     /// node: a node is killed, and another one starts in its place.
     /// untrack: Redis closes the connections that report changes to near caches; only with --near tracked.
     ///
+    /// With --writers sql, as part of `all`, too:
+    ///
+    /// database: the database is restarted or killed; of SQLite somebody holds the lock for a while.
+    /// cut: connections to the database are ended by it, go silent, or are reset or refused; not of SQLite.
+    /// step: the relay at work is killed between two of its steps, or in the middle of one.
+    /// twins: a node stands still while another one takes over its relay's work, and goes on as if it had that still.
+    ///
     /// Not in `all`, because what they bring back is bounded by the time-to-live only (docs/guarantees.md):
     ///
     /// failover: a replica is promoted that has missed the last writes.
     /// snapshot: Redis is killed and comes back with what it had saved a while before.
     ///
-    /// Nor these, which are asked for by name:
+    /// Nor these, which are asked for by name, like them without --writers sql:
     ///
     /// swapdb: Redis swaps the database for an empty one (SWAPDB), which it reports to nobody.
     /// takeover: the nodes use a cluster, a primary of which claims the slot of a stamp that another one has; with `node` alone.
@@ -52,6 +74,24 @@ pub(crate) struct Options {
     pub(super) policies: bool,
 }
 
+/// Who writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Writers {
+    /// Callers of the service, through functions that invalidate.
+    Nodes,
+    /// Programs that know nothing of the framework.
+    Sql,
+}
+
+/// The database that such programs write to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Database {
+    /// A server of its own.
+    Postgres,
+    /// A file.
+    Sqlite,
+}
+
 /// How results are cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Protocol {
@@ -63,6 +103,22 @@ pub(crate) enum Protocol {
     DoubleDelete,
     /// Entries carry a number that a write increments.
     Counter,
+    /// With --writers sql: relays that remove changes before they invalidate.
+    AcknowledgeFirst,
+    /// With --writers sql: no trigger for DELETE.
+    Untriggered,
+}
+
+impl Protocol {
+    /// Whether it is about changes that others make.
+    pub(super) fn follows_changes(self) -> bool {
+        matches!(self, Self::Stamps | Self::AcknowledgeFirst | Self::Untriggered)
+    }
+
+    /// Whether it is about changes that nodes make.
+    pub(super) fn invalidates(self) -> bool {
+        !matches!(self, Self::AcknowledgeFirst | Self::Untriggered)
+    }
 }
 
 /// Which near cache the nodes have, under the protocol `stamps`.
@@ -85,9 +141,93 @@ pub(super) fn name_of(value: &impl ValueEnum) -> String {
 impl Options {
     /// Those of `kinds` that go wrong in this run.
     pub(super) fn faults_among(&self, kinds: &[Fault]) -> Vec<Fault> {
-        let mut faults = self.faults.among(kinds);
-        faults.retain(|&fault| fault != Fault::Untrack || self.near == Near::Tracked);
-        faults
+        let happens = |fault: &Fault| self.faults.contain(*fault) && self.lets_happen(*fault);
+        kinds.iter().copied().filter(happens).collect()
+    }
+
+    /// Their names.
+    pub(super) fn fault_names(&self) -> String {
+        names(self.faults_among(&Fault::EVERY))
+    }
+
+    /// Whether there is what that happens to.
+    fn lets_happen(&self, fault: Fault) -> bool {
+        match fault {
+            Fault::Untrack => self.near == Near::Tracked,
+            Fault::Cut => self.writers == Writers::Sql && self.database != Some(Database::Sqlite),
+            fault => self.writers == Writers::Sql || !fault.needs_changes(),
+        }
+    }
+
+    /// The database of writers that use one.
+    pub(super) fn database(&self) -> Database {
+        self.database.unwrap_or(Database::Postgres)
+    }
+
+    /// How long after a commit of such a writer an old row may be served.
+    pub(super) fn lag(&self) -> Duration {
+        Duration::from_millis(self.lag_ms.unwrap_or(1_000))
+    }
+
+    /// Whether all this can be tested together.
+    ///
+    /// # Errors
+    ///
+    /// If not, and why.
+    pub(super) fn check(&self) -> Result<()> {
+        let name = name_of(&self.protocol);
+        ensure!(
+            self.near == Near::Off
+                || !matches!(
+                    self.protocol,
+                    Protocol::Delete | Protocol::DoubleDelete | Protocol::Counter
+                ),
+            "--near {} needs --protocol stamps: {name} has no near cache",
+            name_of(&self.near)
+        );
+        ensure!(
+            !self.policies || self.protocol == Protocol::Stamps,
+            "--policies needs --protocol stamps: the others have none"
+        );
+        match self.writers {
+            Writers::Nodes => self.check_for_nodes(),
+            Writers::Sql => self.check_for_sql(),
+        }
+    }
+
+    fn check_for_nodes(&self) -> Result<()> {
+        let name = name_of(&self.protocol);
+        ensure!(
+            self.database.is_none() && self.lag_ms.is_none(),
+            "--database or --lag-ms needs --writers sql: nodes invalidate what they write"
+        );
+        ensure!(self.protocol.invalidates(), "--protocol {name} needs --writers sql");
+        if let Some(fault) = self.faults.named.iter().find(|fault| fault.needs_changes()) {
+            bail!("--faults {} needs --writers sql", fault.name());
+        }
+        let of_cluster = self.faults.contain(Fault::Takeover);
+        ensure!(
+            !of_cluster || self.protocol == Protocol::Stamps && !self.faults.need_one_server(),
+            "--faults takeover is about a cluster: it goes with node alone, and with --protocol stamps"
+        );
+        Ok(())
+    }
+
+    fn check_for_sql(&self) -> Result<()> {
+        let name = name_of(&self.protocol);
+        ensure!(
+            self.protocol.follows_changes(),
+            "--protocol {name} needs --writers nodes: it learns of no change that others make"
+        );
+        ensure!(!self.policies, "--policies needs --writers nodes");
+        if let Some(fault) = self.faults.named.iter().find(|fault| !fault.is_in_all()) {
+            bail!("--faults {} needs --writers nodes", fault.name());
+        }
+        ensure!(
+            !self.faults.named.contains(&Fault::Cut) || self.lets_happen(Fault::Cut),
+            "--faults cut needs --database postgres: there are no connections to a file"
+        );
+        Ok(())
     }
 }
 
@@ -104,10 +244,14 @@ pub(super) enum Fault {
     Snapshot,
     Swapdb,
     Takeover,
+    Database,
+    Cut,
+    Step,
+    Twins,
 }
 
 impl Fault {
-    const EVERY: [Self; 10] = [
+    const EVERY: [Self; 14] = [
         Self::Kill,
         Self::Stop,
         Self::Evict,
@@ -118,6 +262,10 @@ impl Fault {
         Self::Snapshot,
         Self::Swapdb,
         Self::Takeover,
+        Self::Database,
+        Self::Cut,
+        Self::Step,
+        Self::Twins,
     ];
 
     /// Whether acknowledged writes are lost: then old values may be back until their time-to-live is over.
@@ -128,6 +276,11 @@ impl Fault {
     /// Whether `all` has it.
     fn is_in_all(self) -> bool {
         !self.loses_writes() && !matches!(self, Self::Swapdb | Self::Takeover)
+    }
+
+    /// Whether it happens to those who follow the changes of a database.
+    fn needs_changes(self) -> bool {
+        matches!(self, Self::Database | Self::Cut | Self::Step | Self::Twins)
     }
 
     pub(super) fn name(self) -> &'static str {
@@ -142,26 +295,33 @@ impl Fault {
             Self::Snapshot => "snapshot",
             Self::Swapdb => "swapdb",
             Self::Takeover => "takeover",
+            Self::Database => "database",
+            Self::Cut => "cut",
+            Self::Step => "step",
+            Self::Twins => "twins",
         }
     }
 }
 
-/// The kinds of faults of one run.
+/// The kinds of faults that were asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Faults(BTreeSet<Fault>);
+pub(super) struct Faults {
+    named: BTreeSet<Fault>,
+    /// Those that go by that name, too.
+    all: bool,
+}
 
 impl Faults {
     pub(super) fn contain(&self, fault: Fault) -> bool {
-        self.0.contains(&fault)
+        self.named.contains(&fault) || self.all && fault.is_in_all()
     }
 
-    /// Those of `kinds` that were asked for.
-    fn among(&self, kinds: &[Fault]) -> Vec<Fault> {
-        kinds.iter().copied().filter(|&fault| self.contain(fault)).collect()
+    fn iter(&self) -> impl Iterator<Item = Fault> {
+        Fault::EVERY.into_iter().filter(|&fault| self.contain(fault))
     }
 
     pub(super) fn lose_writes(&self) -> bool {
-        self.0.iter().any(|fault| fault.loses_writes())
+        self.iter().any(Fault::loses_writes)
     }
 
     /// Whether some of them are reported to no near cache. Then whoever writes an item must not read it: a stamp that a reader creates
@@ -172,29 +332,29 @@ impl Faults {
 
     /// Whether some of them do not happen to a cluster or its clients.
     pub(super) fn need_one_server(&self) -> bool {
-        !self
-            .0
-            .iter()
-            .all(|fault| matches!(fault, Fault::Takeover | Fault::Node))
+        !self.iter().all(|fault| matches!(fault, Fault::Takeover | Fault::Node))
     }
 
     /// Whether Redis answers all the time.
     pub(super) fn spare_redis(&self) -> bool {
-        self.0.iter().all(|&fault| fault == Fault::Node)
+        self.iter().all(|fault| fault == Fault::Node)
     }
 }
 
 impl FromStr for Faults {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut faults = BTreeSet::new();
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut faults = Self {
+            named: BTreeSet::new(),
+            all: false,
+        };
         for word in text.split(',') {
             match (word, Fault::EVERY.into_iter().find(|fault| fault.name() == word)) {
-                ("all", _) => faults.extend(Fault::EVERY.into_iter().filter(|fault| fault.is_in_all())),
+                ("all", _) => faults.all = true,
                 ("none", _) => {}
                 (_, Some(fault)) => {
-                    faults.insert(fault);
+                    faults.named.insert(fault);
                 }
                 (_, None) => {
                     let names = Fault::EVERY.map(Fault::name).join(", ");
@@ -202,34 +362,60 @@ impl FromStr for Faults {
                 }
             }
         }
-        Ok(Self(faults))
+        Ok(faults)
     }
 }
 
-impl fmt::Display for Faults {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.0.iter().map(|fault| fault.name()).collect();
-        f.write_str(if names.is_empty() { "none" } else { "" })?;
-        f.write_str(&names.join(","))
+fn names(faults: Vec<Fault>) -> String {
+    let names: Vec<_> = faults.into_iter().map(Fault::name).collect();
+    if names.is_empty() {
+        return "none".to_owned();
     }
+    names.join(",")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[derive(Debug, clap::Parser)]
+    struct Command {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn options(arguments: &str) -> Options {
+        let words = std::iter::once("consistency").chain(arguments.split_whitespace());
+        <Command as clap::Parser>::parse_from(words).options
+    }
+
     #[test]
     fn all_is_what_the_strict_guarantee_covers() {
-        let all: Faults = "all".parse().unwrap();
-        assert_eq!(all.to_string(), "kill,stop,evict,partition,node,untrack");
-        assert!(!all.lose_writes());
+        assert_eq!(options("--faults all").fault_names(), "kill,stop,evict,partition,node");
+        assert_eq!(
+            options("--near tracked").fault_names(),
+            "kill,stop,evict,partition,node,untrack"
+        );
+        assert!(!options("").faults.lose_writes());
+    }
+
+    #[test]
+    fn all_has_what_happens_to_those_who_follow_changes() {
+        assert_eq!(
+            options("--writers sql").fault_names(),
+            "kill,stop,evict,partition,node,database,cut,step,twins"
+        );
+        assert_eq!(
+            options("--writers sql --database sqlite").fault_names(),
+            "kill,stop,evict,partition,node,database,step,twins"
+        );
     }
 
     #[test]
     fn lists_add_up() {
         let faults: Faults = "all,failover".parse().unwrap();
         assert!(faults.contain(Fault::Kill) && faults.lose_writes());
-        assert_eq!("none".parse::<Faults>().unwrap().to_string(), "none");
+        assert_eq!(options("--faults none").fault_names(), "none");
     }
 
     #[test]

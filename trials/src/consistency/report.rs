@@ -42,7 +42,7 @@ pub(super) fn judge(options: &Options, ran: Ran) -> ExitCode {
         name_of(&options.protocol),
         name_of(&options.near),
         if options.policies { "on" } else { "off" },
-        options.faults,
+        options.fault_names(),
     );
     println!("went wrong: {}", faults.summary());
     println!(
@@ -74,7 +74,7 @@ pub(super) fn judge(options: &Options, ran: Ran) -> ExitCode {
     }
 }
 
-fn count(notes: &[Note], hit: Hit) -> usize {
+pub(super) fn count(notes: &[Note], hit: Hit) -> usize {
     notes.iter().filter(|note| note.hit == Some(hit)).count()
 }
 
@@ -137,7 +137,7 @@ fn as_told_to_everybody(commit: Commit) -> Option<Event<Subject>> {
 
 /// Shows the first few stale reads with what had gone wrong before, those that break the guarantee if there are any.
 /// Returns whether there are.
-fn show(verdict: &Verdict<Subject>, allowed: Duration, faults: &Log) -> bool {
+pub(super) fn show(verdict: &Verdict<Subject>, allowed: Duration, faults: &Log) -> bool {
     let broken: Vec<_> = verdict.stale_for_longer_than(allowed).collect();
     let is_broken = !broken.is_empty();
     let (word, stale) = if is_broken {

@@ -1,15 +1,15 @@
-use std::{process::ExitCode, time::Duration};
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use tokio::time::Instant;
 
 use super::{
     database::{self, Commit},
     faults::{self, Log},
     fleet::Fleet,
-    node::Note,
-    options::{Fault, Near, Options, Protocol, name_of},
-    report,
+    node::{self, Note},
+    options::{Options, Writers},
+    report, sql,
     stage::Stage,
 };
 use crate::lab::runtime;
@@ -20,20 +20,10 @@ use crate::lab::runtime;
 ///
 /// If the run could not be made; that says nothing about the guarantee.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    ensure!(
-        options.near == Near::Off || options.protocol == Protocol::Stamps,
-        "--near {} needs --protocol stamps: the others have no near cache",
-        name_of(&options.near)
-    );
-    ensure!(
-        !options.policies || options.protocol == Protocol::Stamps,
-        "--policies needs --protocol stamps: the others have none"
-    );
-    let of_cluster = options.faults.contain(Fault::Takeover);
-    ensure!(
-        !of_cluster || options.protocol == Protocol::Stamps && !options.faults.need_one_server(),
-        "--faults takeover is about a cluster: it goes with node alone, and with --protocol stamps"
-    );
+    options.check()?;
+    if options.writers == Writers::Sql {
+        return sql::run(options);
+    }
     let ran = runtime::run(experiment(options))?;
     Ok(report::judge(options, ran))
 }
@@ -48,7 +38,13 @@ pub(super) struct Ran {
 async fn experiment(options: &Options) -> Result<Ran> {
     let database = database::serve().await?;
     let mut stage = Stage::set(options).await?;
-    let fleet = Fleet::start(options, database.address, stage.ways()).await?;
+    let ways = stage.ways();
+    let (of_nodes, address) = (options.clone(), database.address);
+    let redis: Vec<SocketAddr> = ways.iter().map(|way| way.address()).collect();
+    let fleet = Fleet::start(ways, move |number, seat| {
+        node::arguments(&of_nodes, number, address, redis[seat])
+    })
+    .await?;
     let ends = Instant::now() + Duration::from_secs(options.seconds);
     let faults = faults::run(options, &mut stage, &fleet, ends).await?;
     Ok(Ran {

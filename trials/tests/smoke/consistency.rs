@@ -86,9 +86,65 @@ fn counting_stamps_is_caught() {
     ));
 }
 
+/// Rows that programs change which know nothing of the framework. The lag is one that a busy machine keeps, too.
+#[test]
+fn what_other_programs_change_in_postgres_shows_within_the_lag_whatever_goes_wrong() {
+    let run = consistency("--writers sql --seconds 8 --seed 2 --faults all --lag-ms 3000");
+    assert_followed(&run);
+}
+
+#[test]
+fn what_other_programs_change_in_sqlite_shows_within_the_lag_whatever_goes_wrong() {
+    let run = consistency("--writers sql --database sqlite --seconds 8 --seed 2 --faults all --lag-ms 3000");
+    assert_followed(&run);
+}
+
+#[test]
+fn what_other_programs_change_shows_within_lag_and_bound_in_tracked_values() {
+    let run = consistency("--writers sql --seconds 6 --seed 3 --faults untrack,partition --near tracked --lag-ms 3000");
+    assert_followed(&run);
+}
+
+#[track_caller]
+fn assert_followed(run: &Run) {
+    run.assert_succeeded();
+    for figure in ["reads", "commits", "faults"] {
+        assert!(run.figure(figure) > 0, "{run}");
+    }
+    assert_eq!(run.figure("stale"), 0, "{run}");
+}
+
+#[test]
+fn a_statement_that_no_trigger_sees_is_caught() {
+    for database in ["postgres", "sqlite"] {
+        assert_caught(&consistency(&format!(
+            "--writers sql --database {database} --seconds 5 --seed 1 --faults none --protocol untriggered"
+        )));
+    }
+}
+
+/// A relay has to be killed with a change in its hands that is the last one of its rows: not in every run.
+#[test]
+fn a_relay_that_removes_changes_before_it_invalidates_is_caught() {
+    let runs = (1..=6).map(|seed| {
+        consistency(&format!(
+            "--writers sql --seconds 10 --seed {seed} --faults step --protocol acknowledge-first"
+        ))
+    });
+    let caught = runs.into_iter().find(|run| run.figure("stale") > 0);
+    assert_caught(&caught.expect("one of six runs"));
+}
+
 #[test]
 fn what_cannot_be_tested_is_refused() {
     consistency("--near tracked --protocol delete").assert_refused("needs --protocol stamps");
     consistency("--faults takeover,kill").assert_refused("goes with node alone");
     consistency("--faults fire").assert_refused("partition");
+    consistency("--faults step").assert_refused("needs --writers sql");
+    consistency("--protocol untriggered").assert_refused("needs --writers sql");
+    consistency("--lag-ms 500").assert_refused("needs --writers sql");
+    consistency("--writers sql --protocol delete").assert_refused("needs --writers nodes");
+    consistency("--writers sql --policies").assert_refused("needs --writers nodes");
+    consistency("--writers sql --faults failover").assert_refused("needs --writers nodes");
+    consistency("--writers sql --database sqlite --faults cut").assert_refused("needs --database postgres");
 }

@@ -76,11 +76,10 @@ impl Session {
             has_warned: false,
             sources: Sources::of(&settings.registries),
         };
-        // First: what is written down from now on wakes, and what was is found by the first look.
-        if settings.notify {
-            let channel = session.names.schema().to_owned();
-            within(session.listener.listen(&channel)).await?;
-        }
+        // First: what is written down from now on wakes, and what was is found by the first look. Also where changes do not notify:
+        // one that could not be written down does.
+        let channel = session.names.schema().to_owned();
+        within(session.listener.listen(&channel)).await?;
         Ok(session)
     }
 
@@ -131,7 +130,8 @@ impl Session {
     }
 
     pub(super) async fn wait(&mut self, at_most: Duration) -> Result<(), ChangeError> {
-        if self.lost {
+        // Another one that has the work has heard the same. If it ends before it has done something about it, this one does.
+        if self.lost && self.has_work {
             return Ok(());
         }
         // Also without notifications: that the connection is lost is noticed here.

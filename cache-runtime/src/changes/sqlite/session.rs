@@ -24,6 +24,8 @@ pub(super) struct Session {
     connection: SqliteConnection,
     /// Its name.
     holder: String,
+    /// Whether it has the work, or had it when it looked last.
+    has_work: bool,
     /// The last row that is taken, and not acknowledged yet.
     taken: Option<i64>,
     /// What the database said when it was looked at last: another number after another connection has committed something.
@@ -36,6 +38,7 @@ impl Session {
         Self {
             connection,
             holder: format!("{:016x}", fastrand::u64(..)),
+            has_work: false,
             taken: None,
             seen: 0,
             sources: Sources::of(registries),
@@ -45,8 +48,13 @@ impl Session {
     pub(super) async fn take(&mut self) -> Result<Taken, ChangeError> {
         // Before the rows are looked for: what is committed afterwards is seen by the next wait.
         self.seen = self.version().await?;
-        if self.oldest().await?.oldest.is_none() {
+        let waiting = self.oldest().await?;
+        if waiting.oldest.is_none() {
             return Ok(Taken::Changes(Vec::new()));
+        }
+        // Without a write: who has nothing to do is in no writer's way, nor waits for one.
+        if self.is_standby().await? {
+            return Ok(Taken::Standby(waiting));
         }
         let mut transaction = write(&mut self.connection).await?;
         let sql = "UPDATE cache_runtime_relay SET holder = $1, until = julianday('now') + $2 / 86400.0
@@ -62,6 +70,7 @@ impl Session {
         let taken = sqlx::query("UPDATE cache_runtime_relay SET taken = $1").bind(last.unwrap_or_default());
         transaction.execute(taken).await?;
         transaction.commit().await?;
+        self.has_work = true;
         self.taken = last;
         let mut changes = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -79,7 +88,8 @@ impl Session {
     }
 
     pub(super) async fn stand_down(&mut self) -> Result<(), ChangeError> {
-        if self.taken.take().is_some() {
+        self.taken = None;
+        if std::mem::take(&mut self.has_work) {
             let leaving = sqlx::query("UPDATE cache_runtime_relay SET until = 0 WHERE holder = $1").bind(&self.holder);
             self.connection.execute(leaving).await?;
         }
@@ -128,6 +138,13 @@ impl Session {
 
     async fn version(&mut self) -> Result<i64, ChangeError> {
         Ok(self.connection.fetch_one("PRAGMA data_version").await?.try_get(0)?)
+    }
+
+    /// Whether another one has the work.
+    async fn is_standby(&mut self) -> Result<bool, ChangeError> {
+        let sql = "SELECT 1 FROM cache_runtime_relay WHERE holder IS NOT $1 AND until >= julianday('now')";
+        let others = sqlx::query(sql).bind(&self.holder);
+        Ok(self.connection.fetch_optional(others).await?.is_some())
     }
 
     async fn oldest(&mut self) -> Result<Backlog, ChangeError> {

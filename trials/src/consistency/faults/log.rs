@@ -19,7 +19,7 @@ struct Line {
 }
 
 impl Log {
-    pub(super) fn note(&self, fault: Fault, what: impl Into<String>) {
+    pub(crate) fn note(&self, fault: Fault, what: impl Into<String>) {
         self.lines().push(Line {
             began: Moment::now(),
             fault,

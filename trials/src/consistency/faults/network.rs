@@ -8,9 +8,9 @@ use tokio::time::sleep;
 use super::{Log, millis};
 use crate::consistency::{fleet::Fleet, options::Fault};
 
-pub(super) const KINDS: [Fault; 2] = [Fault::Partition, Fault::Node];
+pub(crate) const KINDS: [Fault; 2] = [Fault::Partition, Fault::Node];
 
-pub(super) async fn strike(fault: Fault, random: &mut Rng, fleet: &Fleet, log: &Log) -> Result<()> {
+pub(crate) async fn strike(fault: Fault, random: &mut Rng, fleet: &Fleet, log: &Log) -> Result<()> {
     let seat = random.usize(0..fleet.seats().len());
     if fault == Fault::Node {
         log.note(fault, format!("the node in seat {seat} is killed and replaced"));

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use super::{Log, millis};
 use crate::{consistency::options::Fault, lab::servers::Servers};
 
-pub(super) const KINDS: [Fault; 7] = [
+pub(crate) const KINDS: [Fault; 7] = [
     Fault::Kill,
     Fault::Stop,
     Fault::Evict,
@@ -20,7 +20,7 @@ pub(super) const KINDS: [Fault; 7] = [
 /// Below what an empty server needs: every write evicts something, or is refused.
 const SQUEEZED: &str = "500kb";
 
-pub(super) async fn strike(fault: Fault, random: &mut Rng, servers: &mut Servers, log: &Log) -> Result<()> {
+pub(crate) async fn strike(fault: Fault, random: &mut Rng, servers: &mut Servers, log: &Log) -> Result<()> {
     match fault {
         Fault::Kill => {
             let down = millis(random, 20..800);
@@ -68,7 +68,7 @@ pub(super) async fn strike(fault: Fault, random: &mut Rng, servers: &mut Servers
             log.note(fault, "the database is swapped for an empty one");
             servers.swap_database().await
         }
-        Fault::Partition | Fault::Node | Fault::Takeover => unreachable!("{fault:?} does not happen to the store"),
+        _ => unreachable!("{fault:?} does not happen to the store"),
     }
 }
 

@@ -106,6 +106,7 @@ async fn delete(redis: &Redis, item: u32) -> Option<()> {
 fn key(subject: Subject, view: u32) -> String {
     match subject {
         Subject::Item(item) => format!("item:{item}:{view}"),
+        Subject::Events(item) => format!("events:{item}"),
         Subject::Total => "total".to_owned(),
     }
 }

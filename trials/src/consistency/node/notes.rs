@@ -21,16 +21,16 @@ pub(crate) struct Note {
 
 /// Takes notes, and does not hold up whoever makes them.
 #[derive(Debug, Clone)]
-pub(super) struct Notebook(Sender<Note>);
+pub(crate) struct Notebook(Sender<Note>);
 
 impl Notebook {
     /// The thread ends when the last notebook is gone and everything is written.
-    pub(super) fn on_stdout() -> (Self, JoinHandle<()>) {
+    pub(crate) fn on_stdout() -> (Self, JoinHandle<()>) {
         let (notebook, notes) = channel();
         (Self(notebook), thread::spawn(move || write(&notes)))
     }
 
-    pub(super) fn note(&self, event: Event<Subject>, hit: Option<Hit>) -> Result<()> {
+    pub(crate) fn note(&self, event: Event<Subject>, hit: Option<Hit>) -> Result<()> {
         self.0.send(Note { event, hit }).ok().context("nobody reads the notes")
     }
 }

@@ -7,10 +7,10 @@ use fastrand::Rng;
 
 /// Delays at every step of the work: most are none, some short, a few so long that everything else overtakes.
 #[derive(Debug)]
-pub(super) struct Pace(Mutex<Rng>);
+pub(crate) struct Pace(Mutex<Rng>);
 
 impl Pace {
-    pub(super) fn new(random: Rng) -> Self {
+    pub(crate) fn new(random: Rng) -> Self {
         Self(Mutex::new(random))
     }
 
@@ -23,7 +23,7 @@ impl Pace {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) async fn pause(&self) {
+    pub(crate) async fn pause(&self) {
         let pause = draw(&mut self.random());
         match pause {
             Some(pause) => tokio::time::sleep(pause).await,

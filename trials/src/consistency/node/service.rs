@@ -1,6 +1,7 @@
 use std::sync::OnceLock;
 
 use anyhow::Result;
+use cache_runtime::{Outcome, observe};
 use cache_testkit::oracle::Reach;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,24 @@ pub(super) struct Found {
     pub(super) value: Value,
     /// Where it came from, if it was not loaded.
     pub(super) hit: Option<Hit>,
+}
+
+impl From<(Value, Option<Hit>)> for Found {
+    fn from((value, hit): (Value, Option<Hit>)) -> Self {
+        Self { value, hit }
+    }
+}
+
+/// What a call of a cached function returns, and where that came from, if it was not loaded.
+pub(crate) async fn found<T>(call: impl Future<Output = Result<T>>) -> Result<(T, Option<Hit>)> {
+    let (value, outcomes) = observe(call).await;
+    let hit = outcomes.iter().find_map(|call| match call.outcome {
+        Outcome::Hit => Some(Hit::Shared),
+        Outcome::NearHit => Some(Hit::Near),
+        Outcome::StaleHit => Some(Hit::Stale),
+        _ => None,
+    });
+    Ok((value?, hit))
 }
 
 /// Which cache a value came from.

@@ -3,12 +3,12 @@
 use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context as _, Result};
-use cache_runtime::{Cache, Invalidated, Outcome, invalidates, observe};
+use cache_runtime::{Cache, Invalidated, invalidates};
 use cache_testkit::oracle::Reach;
 
 use super::{
     TTL,
-    service::{Found, Hit, How, Service},
+    service::{Found, How, Service, found},
     source::{LoadFailed, Source, Value},
     workload::is_crash_safe,
 };
@@ -206,17 +206,16 @@ impl Stamps {
 impl Service for Stamps {
     async fn item(&self, item: u32, view: u32) -> Result<Found> {
         loop {
-            let found = found(self.cached_item(item, view)).await;
-            match found {
+            match found(self.cached_item(item, view)).await {
                 // There was no old value to return.
                 Err(error) if error.is::<LoadFailed>() => {}
-                found => return found,
+                found => return Ok(found?.into()),
             }
         }
     }
 
     async fn total(&self) -> Result<Found> {
-        found(self.cached_total()).await
+        Ok(found(self.cached_total()).await?.into())
     }
 
     async fn write(&self, item: u32, how: How, committed: &OnceLock<Committed>) -> Result<Option<Reach>> {
@@ -232,15 +231,4 @@ impl Service for Stamps {
         let reach = reach.context("the log did not say whether an invalidation was acknowledged")?;
         Ok(Some(reach))
     }
-}
-
-async fn found(call: impl Future<Output = Result<Value>>) -> Result<Found> {
-    let (value, outcomes) = observe(call).await;
-    let hit = outcomes.iter().find_map(|call| match call.outcome {
-        Outcome::Hit => Some(Hit::Shared),
-        Outcome::NearHit => Some(Hit::Near),
-        Outcome::StaleHit => Some(Hit::Stale),
-        _ => None,
-    });
-    Ok(Found { value: value?, hit })
 }
