@@ -77,6 +77,14 @@ mod tests;
 /// [`#[cached]`](macro@cached) and `tag(...)` of [`#[invalidates]`](macro@invalidates). Its type is one that a scope can have, but no
 /// `Option`. A tag may be called like a resource.
 ///
+/// # Tables
+///
+/// `table invoices => invoices_list(company = company_id), "dashboard_*";` declares a table of a database: whatever program changes a row,
+/// the targets are invalidated, if triggers are in the database and a relay follows them (`changes` of the runtime). A target is a
+/// resource, a group or a pattern, in quotes or not, with the columns that fill its scopes; or a tag, `tag(author = author_id)`.
+/// `table invoices(tenant = tenant_id) => ...` names the column that says whose a row is. A schema stands before the name, and a name
+/// that is no Rust identifier in quotes.
+///
 /// # Groups
 ///
 /// The members of a group are resources, other groups, and patterns in quotes, in which `*` stands for any run of
@@ -84,7 +92,7 @@ mod tests;
 ///
 /// # Errors
 ///
-/// Two declarations of one name, an unknown or empty group, a pattern that matches nothing, a group that contains
+/// Two declarations of one name or table, an unknown or empty group, a pattern that matches nothing, a group that contains
 /// itself, a TTL of zero, `settle` without `crash_safe`, `soft` without `stale_while_revalidate`, a soft timeout that is not shorter than
 /// the hard one, and a scope name with two types do not compile.
 #[proc_macro]

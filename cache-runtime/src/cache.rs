@@ -42,7 +42,7 @@ pub use self::{
 pub(crate) use self::{
     by_key::scope_of_key,
     current::{CurrentCache, current_cache, note_absent},
-    engine::{Engine, report, report_unasked},
+    engine::{Engine, Fill, Filled, report, report_unasked},
     health::Without,
     observe::CallRecord,
     relay_lags::RelayLag,

@@ -39,7 +39,7 @@ pub(crate) use self::{
     identity::Function,
     lifetime::Windows,
     negative::Negative,
-    returns::{OfOption, OfResult, Plain},
+    returns::{Nested, NoError, OfOption, OfResult, Plain},
     tags::{EntryTag, FoundTags, MOST_TAGS},
     word::words,
 };

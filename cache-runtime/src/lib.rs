@@ -4,6 +4,7 @@
 //! - [`resources!`] declares what is cached, once, in `src/cache_resources.rs`.
 //! - [`#[cached]`](macro@cached) on an async function keeps its result.
 //! - [`#[invalidates]`](macro@invalidates) on a mutation makes results unusable once it has returned.
+//! - [`Cache::follow`] does the same for what other programs change in the database.
 //! - [`transaction`] holds the invalidations of several mutations back until the commit.
 //! - [`Cache`] is the handle: built at start-up, installed, closed at shutdown.
 //!
@@ -31,11 +32,15 @@
 //! - `tls`: `rediss://` and its kin, by rustls, with the system's authorities or your own.
 //! - `postcard`: `codec = "postcard"`.
 //! - `lz4`, `zstd`: compression of large entries.
+//! - `postgres`, `sqlite`: what any program changes in a database is invalidated ([`changes`]), by sqlx.
+//! - `cli`: commands for a service's own command line (`commands`), by clap.
 
 // # Layout
 //
 // A folder for each concern, which imports only from those below it; from the top:
 //
+// commands      what a service mounts under its own command line
+// changes       databases, and the invalidations that follow from their changes
 // call          what `#[cached]` expands to: recognition, lookup, load, fill
 // mutation      what `#[invalidates]` expands to; transactions, holds, invalidation by hand
 // cache         the handle, the settings, the engine, its background work
@@ -56,6 +61,8 @@
 mod cache;
 mod call;
 pub mod changes;
+#[cfg(feature = "cli")]
+pub mod commands;
 mod entry;
 mod invalidation;
 mod key;

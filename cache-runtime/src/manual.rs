@@ -19,6 +19,7 @@ pages! {
     guide: "guide.md";
     options: "options.md";
     freshness: "freshness.md";
+    database: "database.md";
     deployments: "deployments.md";
     keys: "keys.md";
     codecs: "codecs.md";
@@ -40,5 +41,6 @@ pages! {
         "decisions/0009-stalled-loads.md",
         "decisions/0010-handles-are-skipped.md",
         "decisions/0011-folders-by-concern.md",
-        "decisions/0012-old-values.md";
+        "decisions/0012-old-values.md",
+        "decisions/0013-outbox.md";
 }

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 
 pub(crate) use self::{
-    many::read_many_sealed,
+    many::{EntryQuery, read_many_sealed},
     tags::{stamps_of_tags, with_tags},
 };
 pub use crate::entry::{Envelope, Identity, Rejection};
@@ -46,6 +46,16 @@ pub enum Reading {
         /// Why an entry that was there was refused; `None` if there was none, or if it had been invalidated.
         rejected: Option<Rejection>,
     },
+}
+
+impl Reading {
+    /// The right to fill, if what was read is to be loaded.
+    fn ticket_to_fill(&mut self) -> Option<&mut Option<Ticket>> {
+        match self {
+            Self::Miss { ticket, .. } | Self::Stale { ticket, .. } => Some(ticket),
+            Self::Hit { .. } => None,
+        }
+    }
 }
 
 /// Reads an address: one round trip for a hit or a miss, a second one to create missing stamps after an invalidation or an

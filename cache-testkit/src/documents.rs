@@ -21,6 +21,9 @@ struct Options;
 #[doc = include_str!("../../docs/freshness.md")]
 struct Freshness;
 
+#[doc = include_str!("../../docs/database.md")]
+struct Database;
+
 #[doc = include_str!("../../docs/codecs.md")]
 struct Codecs;
 

@@ -45,7 +45,7 @@ const PORT_ATTEMPTS: usize = 20;
 const POLL: Duration = Duration::from_millis(5);
 
 /// How long a server may take to start, and to end by itself.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 const STOP: Duration = Duration::from_secs(20);
 
 /// Who owns the files and runs the server, where the test is run by root: PostgreSQL refuses to.
@@ -133,9 +133,9 @@ impl PostgresServerBuilder {
              shared_buffers = '32MB'\nmax_wal_senders = 4\nmax_replication_slots = 4\ndynamic_shared_memory_type = posix\n",
             server.port
         );
-        for (name, value) in &self.config {
-            lines.push_str(&format!("{name} = '{}'\n", value.replace('\'', "''")));
-        }
+        let settings = self.config.iter();
+        let settings = settings.map(|(name, value)| format!("{name} = '{}'\n", value.replace('\'', "''")));
+        lines.extend(settings);
         fs::write(server.data().join("postgresql.conf"), lines)
     }
 }

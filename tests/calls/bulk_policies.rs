@@ -112,6 +112,22 @@ async fn an_error_is_hidden_where_all_ids_that_were_to_be_loaded_have_an_old_val
     .await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_old_value_that_hides_no_error_is_a_miss() {
+    isolated(async |_| {
+        let table = Table::default();
+        table.lasting(&[2]).await.unwrap();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        table.is_gone.store(true, Ordering::SeqCst);
+        expect_outcomes(&[Miss, Miss], async {
+            assert_eq!(table.lasting(&[6, 2]).await, Err("the table is gone".to_owned()));
+        })
+        .await;
+        assert_eq!(table.queries(), [vec![2], vec![6, 2]]);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn an_old_value_is_not_returned_after_an_invalidation() {
     isolated(async |_| {

@@ -42,6 +42,7 @@ cache_runtime::resources! {
     other { ttl = 60 }
 
     rows { ttl = 60 }
+    timed_rows { ttl = 60, load_timeout(hard = "5s") }
     rows_of { ttl = 60, scope(account: u32) }
     each_row { ttl = 60, scope(row: u32) }
     few_at_once { ttl = 60, max_loads = 1 }

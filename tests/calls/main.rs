@@ -1,8 +1,11 @@
 //! Calls: what one call of a `#[cached]` function returns and stores, and what calls at the same time do to one another.
 
 mod bulk;
+mod bulk_errors;
 mod bulk_flights;
 mod bulk_policies;
+mod bulk_timeouts;
+mod bulk_verify;
 mod cache_resources;
 mod caching;
 #[cfg(feature = "codecs")]

@@ -140,7 +140,7 @@ async fn a_migration_with_what_is_printed_passes_the_check_and_may_be_run_again(
     assert_eq!(nothing, ["nothing is installed in the schema `cache_runtime`"]);
     let sql = books.outbox.sql().await.unwrap();
     for _ in 0..2 {
-        // As a tool for migrations does it: one simple query in a transaction, with the path of another schema.
+        // As a tool for migrations does it that knows nothing of this: one query in a transaction, with the path of another schema.
         let mut connection = PgConnection::connect(&books.server.url()).await.unwrap();
         connection
             .execute("CREATE SCHEMA IF NOT EXISTS elsewhere; SET search_path = elsewhere")
@@ -155,6 +155,13 @@ async fn a_migration_with_what_is_printed_passes_the_check_and_may_be_run_again(
         assert_eq!(books.outbox.check().await.unwrap(), Vec::<String>::new());
     }
     assert_eq!(books.outbox.sql().await.unwrap(), sql);
+    // And as that of sqlx does it.
+    books.outbox.remove().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("1_cache_triggers.sql"), sql).unwrap();
+    let migrator = sqlx::migrate::Migrator::new(folder.path()).await.unwrap();
+    migrator.run(&books.pool).await.unwrap();
+    assert_eq!(books.outbox.check().await.unwrap(), Vec::<String>::new());
     books.settle().await;
     assert_eq!(
         books.written_by("INSERT INTO articles VALUES (1, 3)").await,
@@ -166,14 +173,14 @@ async fn a_migration_with_what_is_printed_passes_the_check_and_may_be_run_again(
 async fn assert_noticed(books: &Books, outbox: &PostgresOutbox, changes: &[(&str, &str)]) {
     for (sql, expected) in changes {
         books.run(sql).await;
-        let differences = outbox.check().await.unwrap();
+        let differences = outbox.check().await.expect("a check");
         assert!(
             differences.iter().any(|difference| difference.contains(expected)),
             "{sql}: {differences:?}"
         );
-        outbox.install().await.unwrap();
+        outbox.install().await.expect("the triggers");
         assert_eq!(
-            outbox.check().await.unwrap(),
+            outbox.check().await.expect("a check"),
             Vec::<String>::new(),
             "installed anew after {sql}"
         );

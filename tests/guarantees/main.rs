@@ -1,6 +1,7 @@
 //! Guarantees: what mutations and invalidations make unusable, when, and what they leave alone; and the invariants of the
 //! protocol on which that rests. See `docs/guarantees.md` and `docs/protocol.md`.
 
+mod bulk_tags;
 mod cache_resources;
 mod clocks;
 mod conditions;

@@ -35,7 +35,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Install what the tests need and this machine lacks: a Redis or Valkey server, valgrind, and cargo-deny.
+    /// Install what the tests need and this machine lacks: a Redis or Valkey server, PostgreSQL, valgrind, and cargo-deny.
     Setup,
     /// Run every check of the repository: formatting, lints, tests, doc tests, documentation, instructions, dependencies.
     Test,

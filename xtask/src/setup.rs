@@ -18,10 +18,17 @@ struct Need {
     otherwise: Option<&'static str>,
 }
 
-const NEEDS: [Need; 3] = [
+const NEEDS: [Need; 4] = [
     Need {
         programs: &["redis-server", "valkey-server"],
         packages: |manager| manager.servers,
+        elsewhere: None,
+        otherwise: None,
+    },
+    Need {
+        // Debian keeps its servers out of the PATH.
+        programs: &["initdb", "pg_createcluster"],
+        packages: |manager| manager.postgres,
         elsewhere: None,
         otherwise: None,
     },
@@ -58,6 +65,8 @@ struct Manager {
     install: &'static [&'static str],
     /// Packages that bring a server, the preferred one first: distributions differ in which of the two they carry.
     servers: &'static [&'static str],
+    /// Those that bring PostgreSQL.
+    postgres: &'static [&'static str],
     /// Those that bring cargo-deny.
     deny: &'static [&'static str],
     /// Those that bring pip.
@@ -71,6 +80,7 @@ const MANAGERS: [Manager; 5] = [
         refresh: Some(&["update"]),
         install: &["install", "--yes", "--no-install-recommends"],
         servers: &["redis-server", "valkey-server"],
+        postgres: &["postgresql"],
         deny: &[],
         pip: &["python3-pip"],
         needs_root: true,
@@ -80,6 +90,7 @@ const MANAGERS: [Manager; 5] = [
         refresh: None,
         install: &["install", "--assumeyes"],
         servers: &["redis", "valkey"],
+        postgres: &["postgresql-server"],
         deny: &[],
         pip: &["python3-pip"],
         needs_root: true,
@@ -89,6 +100,7 @@ const MANAGERS: [Manager; 5] = [
         refresh: None,
         install: &["add", "--no-cache"],
         servers: &["redis", "valkey"],
+        postgres: &["postgresql"],
         deny: &["cargo-deny"],
         pip: &[],
         needs_root: true,
@@ -98,6 +110,7 @@ const MANAGERS: [Manager; 5] = [
         refresh: None,
         install: &["--sync", "--refresh", "--noconfirm"],
         servers: &["valkey", "redis"],
+        postgres: &["postgresql"],
         deny: &["cargo-deny"],
         pip: &[],
         needs_root: true,
@@ -107,6 +120,7 @@ const MANAGERS: [Manager; 5] = [
         refresh: None,
         install: &["install"],
         servers: &["redis", "valkey"],
+        postgres: &["postgresql@17"],
         deny: &["cargo-deny"],
         pip: &[],
         needs_root: false,

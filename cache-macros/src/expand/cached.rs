@@ -40,8 +40,9 @@ pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStr
         .when
         .iter()
         .map(|when| quote!(#call_type::when(&mut #call, #when);));
-    let verify = model
-        .verify
+    // With `each` it is said of each id.
+    let verify = model.verify.filter(|_| model.each.is_none());
+    let verify = verify
         .iter()
         .map(|share| quote!(#call_type::verify(&mut #call, #share);));
     let key = key(model, &call);
@@ -130,17 +131,29 @@ fn terms(model: &Cached, split: &TokenStream, unless: &TokenStream) -> TokenStre
     let terms = private_item("Terms", span);
     let output = &model.output;
     let mut terms = quote_spanned!(span=> #terms::<#output, _, _>::new(#split, #unless));
-    for (given, name) in [(&model.lifetime, "lifetime"), (&model.cache_err, "cache_err")] {
-        if let Some(given) = given {
-            let method = Ident::new(name, given.span);
-            let given = closure(given, name);
-            terms.extend(quote!(.#method(#given)));
-        }
-    }
+    terms.extend(closures(model));
     if let Some(tags) = &model.tags {
-        let tags = tags_of_result(tags);
-        terms.extend(quote!(.tags(#tags)));
+        let ResultTags { known, closure, .. } = ResultTags::of(tags);
+        terms.extend(quote!(.tags({ #known #closure })));
     }
+    on_timeout(model, terms, "given")
+}
+
+/// What the attribute's closures say of a value or of an error, of terms that stand before it.
+pub(super) fn closures(model: &Cached) -> TokenStream {
+    let closures = [(&model.lifetime, "lifetime"), (&model.cache_err, "cache_err")];
+    let given = closures.into_iter().filter_map(|(given, name)| {
+        let given = given.as_ref()?;
+        let method = Ident::new(name, given.span);
+        let given = closure(given, name);
+        Some(quote!(.#method(#given)))
+    });
+    given.collect()
+}
+
+/// The terms, with what is returned after the hard timeout. `method` is what adds that where the resource declares one.
+pub(super) fn on_timeout(model: &Cached, terms: TokenStream, method: &str) -> TokenStream {
+    let output = &model.output;
     match model.hard_timeout {
         None => terms,
         Some(HardTimeout::Given(at)) => {
@@ -149,31 +162,47 @@ fn terms(model: &Cached, split: &TokenStream, unless: &TokenStream) -> TokenStre
         }
         Some(HardTimeout::AsDeclared(at)) => {
             let timeout = private_item("HardTimeout", at);
-            quote_spanned!(quiet(at)=> #timeout::<{ __CACHE_RESOURCE.__has_hard_timeout() }>::given(#terms))
+            let method = Ident::new(method, quiet(at));
+            quote_spanned!(quiet(at)=> #timeout::<{ __CACHE_RESOURCE.__has_hard_timeout() }>::#method(#terms))
         }
     }
 }
 
-/// A closure that gives each kind of tags with its values. What is of the arguments is known before the body takes them.
-fn tags_of_result(Tags { given, result }: &Tags) -> TokenStream {
-    let mut known = TokenStream::new();
-    let values: Vec<TokenStream> = (0..)
-        .zip(given)
-        .map(|(i, values)| {
-            let (TagValues::OnEntry(tag) | TagValues::FromResult(tag)) = values;
-            let kind = unraw(&tag.name);
-            let given = given_tags(tag, &tag_alias(i));
-            if let TagValues::FromResult(_) = values {
-                return quote!(.of(#kind, #given));
-            }
-            let name = format_ident!("__cache_tags_{i}", span = Span::mixed_site());
-            known.extend(quote!(let #name = #given;));
-            quote!(.of(#kind, #name))
-        })
-        .collect();
-    let result = result.as_ref().map_or_else(|| quote!(_), ToTokens::to_token_stream);
-    let private = private();
-    quote!({ #known move |#result| <#private::GivenTags as ::core::default::Default>::default()#(#values)* })
+/// The tags of results.
+#[derive(Default)]
+pub(super) struct ResultTags {
+    /// The statements for those that are known before the body takes the arguments.
+    pub(super) known: TokenStream,
+    /// Those once more, for a closure that is not the only one.
+    pub(super) clones: TokenStream,
+    /// Gives each kind with its values, of a result.
+    pub(super) closure: TokenStream,
+}
+
+impl ResultTags {
+    pub(super) fn of(Tags { given, result }: &Tags) -> Self {
+        let mut tags = Self::default();
+        let values: Vec<TokenStream> = (0..)
+            .zip(given)
+            .map(|(i, values)| {
+                let (TagValues::OnEntry(tag) | TagValues::FromResult(tag)) = values;
+                let kind = unraw(&tag.name);
+                let given = given_tags(tag, &tag_alias(i));
+                if let TagValues::FromResult(_) = values {
+                    return quote!(.of(#kind, #given));
+                }
+                let name = format_ident!("__cache_tags_{i}", span = Span::mixed_site());
+                tags.known.extend(quote!(let #name = #given;));
+                tags.clones
+                    .extend(quote!(let #name = ::core::clone::Clone::clone(&#name);));
+                quote!(.of(#kind, #name))
+            })
+            .collect();
+        let result = result.as_ref().map_or_else(|| quote!(_), ToTokens::to_token_stream);
+        let private = private();
+        tags.closure = quote!(move |#result| <#private::GivenTags as ::core::default::Default>::default()#(#values)*);
+        tags
+    }
 }
 
 /// The constants of the function, and the checks of what only the declaration knows.
@@ -321,7 +350,7 @@ fn key(model: &Cached, call: &Ident) -> TokenStream {
     let parts = quote!(#tenant #scopes #parts);
     let told = match &model.each {
         None => quote!(#private::Call::key(&mut #call, |#key| { #parts })),
-        Some(each) => each::keys(each, call, &key, &parts),
+        Some(each) => each::keys(each, call, model.verify, &key, &parts),
     };
     let Evaluations { names, values, .. } = values;
     let told = if values.is_empty() {

@@ -5,8 +5,10 @@ use quote::{quote, quote_spanned};
 use syn::{Attribute, Token, Type, spanned::Spanned};
 
 use super::{
-    async_block, local,
-    owned::{Luggage, closure},
+    async_block,
+    cached::{ResultTags, closures, on_timeout},
+    local,
+    owned::Luggage,
     split,
 };
 use crate::{
@@ -15,7 +17,7 @@ use crate::{
 };
 
 /// The elements, each with what tells it from others: `parts` writes that of the one that is given.
-pub(super) fn keys(each: &Each, call: &Ident, key: &Ident, parts: &TokenStream) -> TokenStream {
+pub(super) fn keys(each: &Each, call: &Ident, verify: Option<f64>, key: &Ident, parts: &TokenStream) -> TokenStream {
     let Each {
         argument,
         by_reference,
@@ -28,7 +30,8 @@ pub(super) fn keys(each: &Each, call: &Ident, key: &Ident, parts: &TokenStream) 
     } else {
         quote_spanned!(argument.span()=> &#argument)
     };
-    quote!(#private::EachCall::of(#call, #elements, |#key, #element| { #parts }))
+    let verify = verify.map(|share| quote!(.verify(#share)));
+    quote!(#private::EachCall::of(#call, #elements)#verify.key(|#key, #element| { #parts }))
 }
 
 /// The call for all of them.
@@ -46,19 +49,27 @@ pub(super) fn run(model: &Cached, each: &Each, call: &Ident, block: &TokenStream
     let (at, split) = (output.span(), split(output));
     let tier = private_item(if model.near.is_some() { "NearToo" } else { "SharedOnly" }, at);
     let returns = private_item("EachReturns", at);
-    let returns = quote_spanned!(at=> #returns::<#output, _>::of(#split));
+    let of = Ident::new(
+        if model.cache_err.is_some() {
+            "keeping_errors"
+        } else {
+            "of"
+        },
+        at,
+    );
+    let returns = quote_spanned!(at=> #returns::<#output, _>::#of(#split));
+    let returns = on_timeout(model, returns, "of_each");
     let terms = local("__cache_terms");
-    let lifetime = model.lifetime.as_ref().map(|lifetime| {
-        let lifetime = closure(lifetime, "lifetime");
-        quote!(.lifetime(#lifetime))
-    });
-    let terms = quote!(|#terms| #private::EachTerms::unless(#terms, #unless)#lifetime);
+    let closures = closures(model);
+    let ResultTags { known, clones, closure } = model.tags.as_ref().map(ResultTags::of).unwrap_or_default();
+    let tags = model.tags.as_ref().map(|_| quote!(.tags({ #clones #closure })));
+    let terms = quote!(|#terms| #private::EachTerms::unless(#terms, #unless)#closures #tags);
     match &model.loading {
         Loading::InTheCall => {
             let run = private_item("cached_each", at);
             let (changed, body) = body(each, block, output);
             let run = quote_spanned!(at=> #run(#call, #returns, #terms, #tier, #body).await);
-            quote!(#(#changed)* #run)
+            quote!(#known #(#changed)* #run)
         }
         Loading::Outliving(arguments) => {
             let run = private_item("cached_each_owned", at);
@@ -66,7 +77,9 @@ pub(super) fn run(model: &Cached, each: &Each, call: &Ident, block: &TokenStream
             let luggage = Luggage::of(others);
             let Luggage { before, packed, .. } = &luggage;
             let body = owned_body(each, &luggage, block, output);
-            let prepare = quote_spanned!(quiet(at)=> move || { #packed (#terms, #body) });
+            // What is known of the tags goes along.
+            let terms = if known.is_empty() { terms } else { quote!(move #terms) };
+            let prepare = quote_spanned!(quiet(at)=> move || { #known #packed (#terms, #body) });
             let run = quote_spanned!(at=> #run(#call, #returns, #tier, #prepare).await);
             let changed = changed(&each.argument, each.mutability, &[]);
             quote!(#before #changed #run)

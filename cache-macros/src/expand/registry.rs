@@ -154,9 +154,9 @@ fn table(model: &Table) -> TokenStream {
         resources,
         tags,
     } = model;
-    let option = |text: &Option<String>| match text {
-        Some(text) => quote!(::core::option::Option::Some(#text)),
-        None => quote!(::core::option::Option::None),
+    let option = |text: &Option<String>| {
+        let some = text.as_ref().map(|text| quote!(::core::option::Option::Some(#text)));
+        some.unwrap_or_else(|| quote!(::core::option::Option::None))
     };
     let (schema, tenant) = (option(schema), option(tenant));
     let resources = resources.iter().map(|TableResource { resource, scopes }| {

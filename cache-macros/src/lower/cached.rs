@@ -54,7 +54,7 @@ pub(crate) fn cached(args: &CachedArgs, function: &Function, errors: &mut Errors
     let cache_err = args.cache_err.value();
     let cache_err = cache_err.map(|cache_err| closure("cache_err", &cache_err.value));
     if each.is_some() {
-        check_closures([&unless, &lifetime], errors);
+        check_closures([&unless, &lifetime, &cache_err], errors);
     }
     let reference = reference(args, errors)?;
     let resource = errors.keep(reference.item())?;
@@ -159,7 +159,7 @@ fn tags(args: &CachedArgs, reference: &Reference, function: &Function, errors: &
 }
 
 /// With `each` a closure looks at value after value, also where the caller is gone: it has no argument of its own to look at.
-fn check_closures(closures: [&Option<Closure>; 2], errors: &mut Errors) {
+fn check_closures(closures: [&Option<Closure>; 3], errors: &mut Errors) {
     for closure in closures.into_iter().flatten() {
         if let Some(argument) = closure.arguments.first() {
             let text = format!(

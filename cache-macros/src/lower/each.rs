@@ -4,9 +4,9 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
 use syn::{FnArg, Receiver, ReceiverKind, Type, spanned::Spanned};
 
-use super::{no_argument, policies::load_timeout};
+use super::no_argument;
 use crate::{
-    args::{CachedArgs, EachArg},
+    args::{CachedArgs, EachArg, ScopeExpr},
     diag::Errors,
     function::{Argument, Function},
     model::{ClonedArgument, Each},
@@ -32,6 +32,7 @@ pub(super) fn each(args: &CachedArgs, function: &Function, errors: &mut Errors) 
     check_expressions(args, argument, errors);
     check_left_out(args, argument, errors);
     check_options(args, errors);
+    check_tags(args, args.each.value()?, errors);
     check_borrows(function, errors);
     let others = function.arguments.iter().filter(|other| other.ident != found.ident);
     let cloned = others.filter(|other| is_owned(other)).map(|other| ClonedArgument {
@@ -135,30 +136,25 @@ fn check_options(args: &CachedArgs, errors: &mut Errors) {
             "one load is of many entries here, and a `lease` is of one\nhelp: leave out `lease`, or `each`",
         );
     }
-    if let (Some(each), Some(_)) = (args.each.value(), args.verify.value()) {
-        errors.at(
-            each.argument.span(),
-            "one load is of many entries here, and `verify` compares a hit with its own\nhelp: leave out `verify`, or `each`",
-        );
-    }
-    if let Some(cache_err) = args.cache_err.value() {
-        errors.at(
-            cache_err.key,
-            "with `each` an error is that of all ids of a call, and is stored for none of them\nhelp: leave out `cache_err`",
-        );
-    }
-    if let Some(tag) = args.tags.values().first() {
-        errors.at(
-            tag.name.span(),
-            "with `each` an entry is of one id, and has no tags\nhelp: leave out `each`, or `tags`",
-        );
-    }
-    if let Some(key) = load_timeout(args) {
-        errors.at(
-            key,
-            "with `each` a load is of many entries, some of which may have no old value: there is no `load_timeout`\nhelp: leave it \
-             out; where the resource declares it, write `load_timeout = \"off\"`",
-        );
+}
+
+/// Tags are those of one value, which is known by no id.
+fn check_tags(args: &CachedArgs, each: &EachArg, errors: &mut Errors) {
+    let names = [Some(&each.argument), each.element.as_ref()];
+    for ScopeExpr { name, value, .. } in args.tags.values() {
+        let (span, tokens) = match value {
+            Some(value) => (value.span(), value.to_token_stream()),
+            None => (name.span(), name.to_token_stream()),
+        };
+        if let Some(id) = names.into_iter().flatten().find(|id| mentions(&tokens, &unraw(id))) {
+            errors.at(
+                span,
+                format!(
+                    "with `each` the tags are those of one value, and `{id}` is not known there\nhelp: take them from `result`, which is the \
+                     value of one id, or from other arguments; what depends on the id itself has a scope: `scope({name} = id)`"
+                ),
+            );
+        }
     }
 }
 

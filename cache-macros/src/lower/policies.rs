@@ -92,16 +92,6 @@ pub(super) fn hard_timeout(args: &PolicyArgs) -> Option<HardTimeout> {
     }
 }
 
-/// Where `load_timeout` stands, if it may be on: it is of one load for one entry.
-pub(super) fn load_timeout(args: &CachedArgs) -> Option<Span> {
-    key_if_on(&args.policies.load_timeout)
-}
-
-/// Where the name of the option stands, if it may be on.
-fn key_if_on<T>(slot: &PolicySlot<T>) -> Option<Span> {
-    slot.value().filter(|_| may_be_on(slot)).map(|option| option.key)
-}
-
 /// What a function has to name if its resource declares it, and this one does.
 pub(super) fn named(args: &PolicyArgs) -> Vec<&'static str> {
     let options = [

@@ -69,7 +69,8 @@ fn a_cached_method_of_many_ids() {
 #[test]
 fn a_cached_method_of_many_ids_whose_loads_outlive_their_callers() {
     assert_snapshot!(cached(
-        r#"resource = "invoices", each = ids, stale_while_revalidate = "30s", refresh_ahead"#,
+        r#"resource = "invoices", each = ids, stale_while_revalidate = "30s", refresh_ahead,
+            load_timeout(soft = "200ms", hard = "5s"), negative_ttl = "10s", cache_err = |error| error.is_not_found()"#,
         "async fn invoices(&self, ids: &[Id], zone: String) -> Result<HashMap<Id, Invoice>, AppError> {
             self.db.query(ids, zone).await
         }"
@@ -79,8 +80,8 @@ fn a_cached_method_of_many_ids_whose_loads_outlive_their_callers() {
 #[test]
 fn a_cached_function_of_a_set_of_ids() {
     assert_snapshot!(cached(
-        r#"resource = "invoices", each = ids"#,
-        "async fn invoices(mut ids: HashSet<i64>) -> Vec<Option<Invoice>> { load(ids).await }"
+        r#"resource = "invoices", each = ids, tags(customer = result.customer, payer)"#,
+        "async fn invoices(mut ids: HashSet<i64>, payer: i64) -> Vec<Option<Invoice>> { load(ids, payer).await }"
     ));
 }
 
@@ -300,4 +301,16 @@ fn the_names_of_wrong_declarations_are_still_declared() {
 #[test]
 fn a_wrong_attribute_leaves_the_function_as_it_was() {
     assert_snapshot!(cached("ttl = 0", "pub async fn f(&self) -> u8 { self.n }"));
+}
+
+#[test]
+fn tables_with_their_targets() {
+    let input = r#"
+        invoices_list { scope(company: i64) }
+        companies_list {}
+        tag author: i64;
+        table accounting.invoices(tenant = tenant_id) => "*_list", invoices_list(company = "Company Id");
+        table articles => tag(author = author_id);
+    "#;
+    assert_snapshot!(pretty(&entry::resources(tokens(input)), false));
 }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::future::try_join_all;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
@@ -34,7 +35,7 @@ use crate::{
     key::{Address, Namespace, recent::RecentCalls},
     loads::{Flights, LoadLimiter},
     near::{Near, NearWatch},
-    protocol::{self, Reading},
+    protocol::{self, EntryQuery, Reading},
     store::{Store, StoreError},
     task::DetachedTasks,
 };
@@ -79,6 +80,25 @@ pub(crate) struct Engine {
     pub(crate) relay_lags: RelayLags,
     /// Whether the log says which store is used, and why.
     pub(super) introduced: AtomicBool,
+}
+
+/// What is to be stored of a result.
+#[derive(Clone, Copy)]
+pub(crate) struct Fill<'a> {
+    pub(crate) ticket: &'a Ticket,
+    pub(crate) meta: Meta,
+    pub(crate) value: &'a EncodedValue,
+    /// Those that the load has found.
+    pub(crate) tags: &'a FoundTags,
+}
+
+/// The address of an entry with its tags, and the stamps of these.
+type TaggedStamps = (Arc<Address>, Vec<Stamp>);
+
+/// What an entry was stored under beside the stamps of its ticket.
+pub(crate) struct Filled {
+    /// `None` if the load has found no tags.
+    pub(crate) tagged: Option<TaggedStamps>,
 }
 
 impl Engine {
@@ -167,7 +187,7 @@ impl Engine {
     }
 
     /// As [`read`](Self::read), of several entries: in one round trip for each [`TOGETHER`] of them.
-    pub(crate) async fn read_many(&self, entries: &[(&Arc<Address>, Identity)]) -> Vec<Option<Reading>> {
+    pub(crate) async fn read_many(&self, entries: &[EntryQuery<'_>]) -> Vec<Option<Reading>> {
         let mut readings = Vec::with_capacity(entries.len());
         for entries in entries.chunks(TOGETHER) {
             self.read_together(entries, &mut readings).await;
@@ -175,21 +195,19 @@ impl Engine {
         readings
     }
 
-    async fn read_together(&self, entries: &[(&Arc<Address>, Identity)], readings: &mut Vec<Option<Reading>>) {
+    async fn read_together(&self, entries: &[EntryQuery<'_>], readings: &mut Vec<Option<Reading>>) {
         let begin = readings.len();
         readings.resize_with(begin + entries.len(), || None);
         let Some(store) = self.trusted_store() else { return };
-        let is_readable = |i: &usize| !self.removals.block(entries[*i].0);
+        let is_readable = |i: &usize| !self.removals.block(entries[*i].address);
         let readable: Vec<usize> = (0..entries.len()).filter(is_readable).collect();
-        let addresses: Vec<_> = readable.iter().map(|&i| Arc::clone(entries[i].0)).collect();
-        let identities: Vec<_> = readable.iter().map(|&i| entries[i].1).collect();
-        let sealing = &self.settings.sealing;
-        let reading = pin!(protocol::read_many_sealed(&**store, &addresses, &identities, sealing));
+        let asked: Vec<_> = readable.iter().map(|&i| entries[i]).collect();
+        let reading = pin!(protocol::read_many_sealed(&**store, &asked, &self.settings.sealing));
         let Some(read) = self.current(&**store, reading).await else {
             return;
         };
         for (i, reading) in readable.into_iter().zip(read) {
-            self.note_rejected(entries[i].0, &reading);
+            self.note_rejected(entries[i].address, &reading);
             readings[begin + i] = Some(reading);
         }
     }
@@ -269,7 +287,14 @@ impl Engine {
     /// Stores what a load returned. Returns whether it was stored.
     pub(crate) async fn fill(&self, ticket: &Ticket, meta: Meta, value: &EncodedValue) -> bool {
         let Some(store) = self.store() else { return false };
-        let Some(entry) = self.seal(ticket, meta, value) else {
+        let fill = Fill {
+            ticket,
+            meta,
+            value,
+            tags: &FoundTags::new(),
+        };
+        let Some(entry) = self.seal(&fill, None) else {
+            self.count_fills(1, false);
             return false;
         };
         let filled = self.upstream.fill(store.fill(ticket, entry, meta.kept())).await.is_ok();
@@ -277,35 +302,70 @@ impl Engine {
         filled
     }
 
-    /// As [`fill`](Self::fill), of several results: in one round trip for each [`TOGETHER`] of them. Returns of each whether it was
-    /// stored.
-    pub(crate) async fn fill_many(&self, results: &[(&Ticket, Meta, &EncodedValue)]) -> Vec<bool> {
-        let mut filled = vec![false; results.len()];
-        let Some(store) = self.store() else { return filled };
-        let sealed = results.iter().enumerate().filter_map(|(i, &(ticket, meta, value))| {
-            let entry = self.seal(ticket, meta, value)?;
-            Some((i, (ticket, entry, meta.kept())))
-        });
-        let (places, entries): (Vec<usize>, Vec<_>) = sealed.unzip();
-        for (places, entries) in places.chunks(TOGETHER).zip(entries.chunks(TOGETHER)) {
-            let stored = self.upstream.fill(store.fill_many(entries)).await.is_ok();
-            self.count_fills(places.len() as u64, stored);
-            for place in places {
-                filled[*place] = stored;
-            }
+    /// As [`fill`](Self::fill), of several results, and as [`fill_tagged`](Self::fill_tagged) of those with tags: in one round trip for
+    /// each [`TOGETHER`] of them, after those for the tags. Returns of each what it was stored under, if it was.
+    pub(crate) async fn fill_many(&self, fills: &[Fill<'_>]) -> Vec<Option<Filled>> {
+        let mut filled = Vec::with_capacity(fills.len());
+        let Some(store) = self.store() else {
+            filled.resize_with(fills.len(), || None);
+            return filled;
+        };
+        for fills in fills.chunks(TOGETHER) {
+            let filling = self.upstream.fill(self.fill_together(&**store, fills)).await;
+            let filling = filling.unwrap_or_else(|_| fills.iter().map(|_| None).collect());
+            let stored = filling.iter().filter(|filled| filled.is_some()).count() as u64;
+            self.count_fills(stored, true);
+            self.count_fills(fills.len() as u64 - stored, false);
+            filled.extend(filling);
         }
         filled
     }
 
-    /// An entry, unless it is not to be stored: that is a fill that has failed.
-    fn seal(&self, ticket: &Ticket, meta: Meta, value: &EncodedValue) -> Option<Bytes> {
-        let sealing = &self.settings.sealing;
-        let seal = || sealing.seal(meta, ticket.address().entry(), ticket.stamps(), value);
-        let entry = self.is_storable(meta, value).then(seal).flatten();
-        if entry.is_none() {
-            self.counters.failed_fills.add(1);
+    async fn fill_together(&self, store: &dyn Store, fills: &[Fill<'_>]) -> Result<Vec<Option<Filled>>, StoreError> {
+        let with_tags = fills.iter().filter(|fill| !fill.tags.is_empty());
+        let stamps = with_tags.map(|fill| protocol::stamps_of_tags(store, fill.ticket, fill.tags));
+        let mut tagged = try_join_all(stamps).await?.into_iter();
+        let mut filled = Vec::with_capacity(fills.len());
+        let mut entries = Vec::with_capacity(fills.len());
+        for fill in fills {
+            let under = if fill.tags.is_empty() {
+                None
+            } else {
+                tagged.next().flatten()
+            };
+            let entry = self.seal(fill, under.as_ref());
+            filled.push(entry.is_some().then_some(Filled { tagged: under }));
+            entries.extend(entry.map(|entry| (fill.ticket, entry, fill.meta.kept())));
         }
-        entry
+        if !entries.is_empty() {
+            store.fill_many(&entries).await?;
+        }
+        Ok(filled)
+    }
+
+    /// An entry, unless it is not to be stored: it is too large, or the stamps of its tags are not had.
+    fn seal(&self, fill: &Fill<'_>, tagged: Option<&TaggedStamps>) -> Option<Bytes> {
+        let Fill {
+            ticket,
+            meta,
+            value,
+            tags,
+        } = *fill;
+        if !self.is_storable(meta, value) {
+            return None;
+        }
+        let (sealing, entry) = (&self.settings.sealing, ticket.address().entry());
+        if tags.is_empty() {
+            return sealing.seal(meta, entry, ticket.stamps(), value);
+        }
+        let (_, stamps) = tagged?;
+        let named = tags.iter().zip(stamps).map(|((kind, value), stamp)| EntryTag {
+            kind,
+            value,
+            stamp: *stamp,
+        });
+        let named: Vec<_> = named.collect();
+        sealing.seal_tagged(meta, entry, ticket.stamps(), &named, value)
     }
 
     fn is_storable(&self, meta: Meta, value: &EncodedValue) -> bool {
@@ -323,32 +383,17 @@ impl Engine {
 
     /// As [`fill`](Self::fill), of a load that has found these tags. Returns the address with them and the stamps that it was stored
     /// under, if it was: not if one of them was invalidated since the load began.
-    pub(crate) async fn fill_tagged(
-        &self,
-        ticket: &Ticket,
-        meta: Meta,
-        value: &EncodedValue,
-        tags: &FoundTags,
-    ) -> Option<(Arc<Address>, Vec<Stamp>)> {
+    pub(crate) async fn fill_tagged(&self, fill: &Fill<'_>) -> Option<TaggedStamps> {
         let store = self.store()?;
-        let sealing = &self.settings.sealing;
         let filling = async {
-            let Some((address, stamps)) = protocol::stamps_of_tags(&**store, ticket, tags).await? else {
+            let tagged = protocol::stamps_of_tags(&**store, fill.ticket, fill.tags).await?;
+            let Some(entry) = self.seal(fill, tagged.as_ref()) else {
                 return Ok(None);
             };
-            let named = tags.iter().zip(&stamps).map(|((kind, value), stamp)| EntryTag {
-                kind,
-                value,
-                stamp: *stamp,
-            });
-            let named: Vec<_> = named.collect();
-            let Some(entry) = sealing.seal_tagged(meta, address.entry(), ticket.stamps(), &named, value) else {
-                return Ok(None);
-            };
-            store.fill(ticket, entry, meta.kept()).await?;
-            Ok(Some((address, stamps)))
+            store.fill(fill.ticket, entry, fill.meta.kept()).await?;
+            Ok(tagged)
         };
-        let filled = if self.is_storable(meta, value) {
+        let filled = if self.is_storable(fill.meta, fill.value) {
             self.upstream.fill(filling).await.ok().flatten()
         } else {
             None

@@ -6,7 +6,7 @@ use crate::{
     cache::Engine,
     entry::{Envelope, Identity, Rejection, Ticket},
     key::Address,
-    protocol::Reading,
+    protocol::{EntryQuery, Reading},
 };
 
 /// Where an entry stands, and what it must prove.
@@ -45,6 +45,15 @@ impl EntryRef {
     /// Asks the store for the entry.
     pub(super) async fn read(&self, engine: &Engine) -> StoreAnswer {
         self.answer(engine.read(&self.address, self.tagged.as_ref(), &self.identity).await)
+    }
+
+    /// The entry, to be asked for together with others.
+    pub(super) fn query(&self) -> EntryQuery<'_> {
+        EntryQuery {
+            address: &self.address,
+            tagged: self.tagged.as_ref(),
+            identity: self.identity,
+        }
     }
 
     /// The address to ask for.

@@ -10,6 +10,7 @@ use super::{
     value::Value,
 };
 use crate::{
+    cache::{Fill, Filled},
     entry::{
         EncodeError, EncodedValue, FoundTags, Identity, Lifetime, MOST_TAGS, Meta, Negative, Split, Stamp, Ticket,
         Windows, is_encoded,
@@ -39,14 +40,26 @@ pub(super) struct LoadResult<N: Tier<T>, T> {
 
 /// An entry that is to be stored.
 pub(super) struct Filling<N: Tier<T>, T> {
-    pub(super) ticket: Ticket,
-    pub(super) meta: Meta,
-    pub(super) value: EncodedValue,
+    ticket: Ticket,
+    meta: Meta,
+    value: EncodedValue,
     tags: FoundTags,
     /// For the near cache.
     held: Option<Held<N::Held>>,
     /// Whether it is stored for nothing but that the old entry is gone.
     is_blank: bool,
+}
+
+impl<N: Tier<T>, T> Filling<N, T> {
+    /// What the store is given.
+    pub(super) fn fill(&self) -> Fill<'_> {
+        Fill {
+            ticket: &self.ticket,
+            meta: self.meta,
+            value: &self.value,
+            tags: &self.tags,
+        }
+    }
 }
 
 impl Lookup {
@@ -169,23 +182,14 @@ impl Lookup {
                 ticket, meta, value, ..
             } = &filling;
             let filled = self.engine().fill(ticket, *meta, value).await;
-            self.end_filling(filling, filled);
+            self.end_filling(filling, filled.then_some(Filled { tagged: None }));
         }
     }
 
     /// As [`fill`](Self::fill), under the stamps of tags, too.
     async fn fill_tagged<V, N: Tier<V>>(&self, filling: Filling<N, V>) {
-        let Filling {
-            ticket,
-            meta,
-            value,
-            tags,
-            ..
-        } = &filling;
-        if let Some((tagged, stamps)) = self.engine().fill_tagged(ticket, *meta, value, tags).await {
-            self.known.tags.set(tagged);
-            self.keep(filling, stamps);
-        }
+        let tagged = self.engine().fill_tagged(&filling.fill()).await;
+        self.end_filling(filling, tagged.map(|tagged| Filled { tagged: Some(tagged) }));
     }
 
     /// Tells the waiters. Returns what is to be stored.
@@ -233,10 +237,15 @@ impl Lookup {
     }
 
     /// Keeps what was stored in the process, too.
-    pub(super) fn end_filling<V, N: Tier<V>>(&self, filling: Filling<N, V>, filled: bool) {
-        if filled && !filling.is_blank {
-            self.keep(filling, Vec::new());
+    pub(super) fn end_filling<V, N: Tier<V>>(&self, filling: Filling<N, V>, filled: Option<Filled>) {
+        let Some(Filled { tagged }) = filled.filter(|_| !filling.is_blank) else {
+            return;
+        };
+        let (address, of_tags) = tagged.unzip();
+        if let Some(address) = address {
+            self.known.tags.set(address);
         }
+        self.keep(filling, of_tags.unwrap_or_default());
     }
 
     /// What was stored, under these stamps of tags among others, is kept in the process, too.

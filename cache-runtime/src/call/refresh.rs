@@ -120,12 +120,12 @@ impl Lookup {
         self.pass(ground).map_or(Replacement::UnderWay, Replacement::Due)
     }
 
-    fn place_in_background(&self) -> Option<DetachedPlace> {
+    pub(super) fn place_in_background(&self) -> Option<DetachedPlace> {
         let engine = self.engine();
         engine.refreshes.place(engine.upstream.runtime().ok()?)
     }
 
-    fn pass(&self, ground: u64) -> Option<RefreshPass> {
+    pub(super) fn pass(&self, ground: u64) -> Option<RefreshPass> {
         let pass = RefreshPass::enter(&self.known, ground)?;
         self.engine().counters.refreshes.add(1);
         Some(pass)

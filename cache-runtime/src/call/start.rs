@@ -76,9 +76,10 @@ impl Call {
     }
 
     /// The attribute's `verify`: one that is chosen at random, so often, is verified if it is a hit. To be called before
-    /// [`key`](Self::key). Where the task says what calls do, they do that.
-    pub fn verify(&mut self, share: f64) {
+    /// [`key`](Self::key). Where the task says what calls do, they do that. Returns whether this one is chosen.
+    pub fn verify(&mut self, share: f64) -> bool {
         self.verifies = self.mode.is_none() && fastrand::f64() < share;
+        self.verifies
     }
 
     /// What tells the call from others of the function: `parts` writes it, once in each of the forms that there are, or in the

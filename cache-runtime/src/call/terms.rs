@@ -186,7 +186,7 @@ pub trait StoredError: Serialize + DeserializeOwned {}
 impl<E: Serialize + DeserializeOwned> StoredError for E {}
 
 /// What is to become of what a load has returned.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Disposition {
     /// It is stored under these tags, for this long; for the declared time, if that does not say.
     Store(Option<Lifetime>, FoundTags),

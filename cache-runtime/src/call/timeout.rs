@@ -1,6 +1,9 @@
 //! `load_timeout(hard = …)`: the result of a load that takes too long.
 
-use super::terms::{LoadTimeout, Terms};
+use super::{
+    each::EachReturns,
+    terms::{LoadTimeout, Terms},
+};
 use crate::entry::Split;
 
 /// The result of a load that has not ended in time.
@@ -17,12 +20,22 @@ impl HardTimeout<true> {
     pub fn given<R: TimeoutResult, S: Split<R>, U, L, C, G>(terms: Terms<R, S, U, L, C, G>) -> Terms<R, S, U, L, C, G> {
         terms.on_timeout(timed_out)
     }
+
+    /// The same, of a function with `each`.
+    pub fn of_each<R: TimeoutResult, S>(returns: EachReturns<R, S>) -> EachReturns<R, S> {
+        returns.on_timeout(timed_out)
+    }
 }
 
 impl HardTimeout<false> {
     /// Says nothing.
     pub const fn given<T>(terms: T) -> T {
         terms
+    }
+
+    /// The same, of a function with `each`.
+    pub const fn of_each<T>(returns: T) -> T {
+        returns
     }
 }
 

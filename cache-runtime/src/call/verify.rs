@@ -53,6 +53,11 @@ impl Lookup {
         // Before the hit is found: if its stamps are current later, they were when it was found.
         let ticket = self.engine().ticket(&entry.address).await.flatten();
         let answer = self.look::<R, T, N>(entry).await;
+        self.to_verify(answer, ticket)
+    }
+
+    /// The answer; a hit is verified if there is a ticket for that.
+    pub(super) fn to_verify<R>(&mut self, answer: Answer<R>, ticket: Option<Ticket>) -> Answer<R> {
         match (answer, ticket) {
             (Answer::Hit(hit, outcome), Some(ticket)) => {
                 self.verifying = true;
@@ -79,11 +84,16 @@ impl Lookup {
             .load::<R, T, N, F>(terms, Some(ticket.clone()), Fallback::OldValue, body)
             .await;
         let Loaded::Returned(loaded) = loaded else { return hit };
-        let forms = Form::of::<R, T::Split>(&hit).zip(Form::of::<R, T::Split>(&loaded));
+        self.compare::<R, T>((&hit, ticket), &loaded);
+        loaded
+    }
+
+    /// Compares what was found on this ticket with what was loaded.
+    pub(super) fn compare<R, T: LoadTerms<R>>(&self, (hit, ticket): (&R, Ticket), loaded: &R) {
+        let forms = Form::of::<R, T::Split>(hit).zip(Form::of::<R, T::Split>(loaded));
         if forms.is_some_and(|(hit, loaded)| hit != loaded) {
             self.suspect(ticket);
         }
-        loaded
     }
 
     /// What was found is not what is loaded: that counts if nobody invalidates it within a while. Not looked at if as many others

@@ -83,7 +83,7 @@ impl Declaration {
     /// Adds what a change of rows with these values invalidates; without values, of rows of which nothing is known. `tenant` (escaped)
     /// is whose rows without a column for it are.
     pub(super) fn add_to(&self, invalidation: &mut Invalidation, values: Option<&Values>, tenant: Option<&str>) {
-        let value = |column: &str| values?.get(column)?.as_deref().map(|value| escape(value));
+        let value = |column: &str| values?.get(column)?.as_deref().map(escape);
         let of_column = self.tenant.as_deref().map(value);
         let tenant = match &of_column {
             Some(of_row) => of_row.as_deref(),

@@ -108,6 +108,21 @@ impl Sources {
     }
 }
 
+impl From<sqlx::Error> for ChangeError {
+    fn from(error: sqlx::Error) -> Self {
+        let is_missing = error.as_database_error().is_some_and(|error| {
+            let code = error.code();
+            // PostgreSQL knows no such table or schema; SQLite has one code for all that is wrong with a statement.
+            code.is_some_and(|code| code == "42P01" || code == "3F000") || error.message().starts_with("no such table")
+        });
+        if is_missing {
+            let text = format!("the outbox is not there: install the triggers, or run their migration ({error})");
+            return Self::new(text);
+        }
+        Self::new(error)
+    }
+}
+
 /// The name that is most like this one, unless there is none that is like it at all.
 pub(super) fn most_similar<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let names = names.into_iter().map(|name| (distance(wanted, name), name));
@@ -118,7 +133,7 @@ pub(super) fn most_similar<'a>(wanted: &str, names: impl IntoIterator<Item = &'a
 }
 
 /// What is wrong with a column that a declaration names; `None` for a table that has it.
-pub(super) fn missing_column<'a>(declaration: &Declaration, columns: &[&'a str]) -> Option<TriggersError> {
+pub(super) fn missing_column(declaration: &Declaration, columns: &[&str]) -> Option<TriggersError> {
     let missing = declaration
         .columns
         .iter()

@@ -52,7 +52,8 @@ impl PostgresOutbox {
     /// The outbox of this database, in the schema `cache_runtime`. Of a pool it is `(*pool.connect_options()).clone()`.
     pub fn new(options: PgConnectOptions) -> Self {
         Self::of(Settings {
-            options: options.application_name("cache-runtime"),
+            // What a relay asks each second is of no interest to the log of a service.
+            options: options.application_name("cache-runtime").disable_statement_logging(),
             names: Names::new("cache_runtime"),
             notify: true,
             widen_above: WIDEN_ABOVE,

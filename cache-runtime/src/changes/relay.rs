@@ -35,7 +35,10 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often one that fails is tried again, at first and at last.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LAST_PAUSE: Duration = Duration::from_secs(5);
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The same of a store that has not been reached yet, and may be in a moment.
+const STARTING_PAUSE: Duration = Duration::from_millis(10);
 
 /// How long an invalidation that was not acknowledged at once is waited for, before the changes are given back.
 const SEND_DEADLINE: Duration = Duration::from_secs(2);
@@ -255,7 +258,7 @@ impl Shared {
             (before, state) if before == state => {}
             (_, RelayState::Active) => tracing::info!(source, "changes of the database are relayed by this process"),
             (_, RelayState::Standby) => {
-                tracing::info!(source, "changes of the database are relayed by another process")
+                tracing::info!(source, "changes of the database are relayed by another process");
             }
             (_, RelayState::WithoutStore) => {
                 tracing::warn!(source, "changes of the database wait: the cache store is unavailable");
@@ -324,6 +327,10 @@ impl Task {
     /// Takes what there is, and invalidates it.
     async fn turn(&mut self, engine: &Arc<Engine>) -> Result<Next, ChangeError> {
         if !engine.may_read() {
+            if engine.upstream.store_even_if_closed().is_some() && engine.upstream.health.is_starting() {
+                sleep(STARTING_PAUSE).await;
+                return Ok(Next::AtOnce);
+            }
             return self.without_store().await;
         }
         let began = Instant::now();

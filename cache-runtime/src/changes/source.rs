@@ -146,10 +146,3 @@ impl error::Error for ChangeError {
         self.0.source()
     }
 }
-
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-impl From<sqlx::Error> for ChangeError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::new(error)
-    }
-}

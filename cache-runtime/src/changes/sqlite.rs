@@ -49,7 +49,8 @@ impl SqliteOutbox {
     /// The outbox of this database. Of a pool it is `(*pool.connect_options()).clone()`.
     pub fn new(options: SqliteConnectOptions) -> Self {
         Self::of(Settings {
-            options: options.busy_timeout(BUSY_TIMEOUT),
+            // What a relay asks each second is of no interest to the log of a service.
+            options: options.busy_timeout(BUSY_TIMEOUT).disable_statement_logging(),
             registries: Vec::new(),
         })
     }

@@ -76,16 +76,18 @@ impl<T> OfResult<T> {
 }
 
 impl<T> OfOption<T> {
-    /// The split of an `Option<T>`.
-    pub(crate) const fn new() -> Self {
-        Self(PhantomData)
-    }
-
     /// The same, with the value split by what `inner` makes of its probe.
     #[expect(clippy::unused_self, reason = "a type is all that it is")]
     pub fn then<I>(self, inner: impl FnOnce(Returns<T>) -> I) -> Nested<Self, I> {
         drop(inner(Returns::new()));
         Nested(PhantomData)
+    }
+}
+
+impl<O, I> Nested<O, I> {
+    /// The split of what `O` splits, with its value split by `I`.
+    pub(crate) const fn new() -> Self {
+        Self(PhantomData)
     }
 }
 

@@ -5,43 +5,63 @@ use std::{collections::HashMap, sync::Arc};
 use foldhash::fast::RandomState;
 use futures_util::future::try_join_all;
 
-use super::{Reading, reading, replaceable, unstamped};
+use super::{Reading, reading, replaceable, tags::check_many, unstamped};
 use crate::{
     entry::{Identity, Sealing, Stamp, Ticket},
     key::{Address, StampKey},
     store::{Snapshot, Store, StoreError},
 };
 
-/// Reads several addresses, each as [`read`](super::read) does, in as many round trips as one of them takes: a stamp that several
+/// An entry that is asked for together with others.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EntryQuery<'a> {
+    pub(crate) address: &'a Arc<Address>,
+    /// The same with the tags that the entry is likely to have, if that is known.
+    pub(crate) tagged: Option<&'a Arc<Address>>,
+    pub(crate) identity: Identity,
+}
+
+/// Reads several entries, each as [`read`](super::read) does, in as many round trips as one of them takes: a stamp that several
 /// of them miss is created once.
-///
-/// `identities` are those of the entries, in their order.
 pub(crate) async fn read_many_sealed(
     store: &dyn Store,
-    addresses: &[Arc<Address>],
-    identities: &[Identity],
+    entries: &[EntryQuery<'_>],
     sealing: &Sealing,
 ) -> Result<Vec<Reading>, StoreError> {
-    let snapshots = store.read_many(addresses).await?;
-    let created = create_missing(store, addresses, &snapshots).await?;
-    let read = addresses.iter().zip(identities).zip(snapshots);
+    let asked: Vec<_> = entries
+        .iter()
+        .map(|entry| Arc::clone(entry.tagged.unwrap_or(entry.address)))
+        .collect();
+    let mut snapshots = store.read_many(&asked).await?;
+    let tags = split_tags(entries, &mut snapshots);
+    let created = create_missing(store, entries, &snapshots).await?;
+    let read = entries.iter().zip(snapshots);
     let mut readings: Vec<Reading> = read
-        .map(|((address, identity), Snapshot { stamps, entry })| {
+        .map(|(entry, Snapshot { stamps, entry: bytes })| {
+            let EntryQuery { address, identity, .. } = entry;
             if stamps.contains(&None) {
                 let ticket = completed(address, &stamps, created.as_ref());
-                return unstamped(address, &stamps, entry, ticket, identity, sealing);
+                return unstamped(address, &stamps, bytes, ticket, identity, sealing);
             }
-            reading(
-                address,
-                stamps.into_iter().flatten().collect(),
-                entry,
-                identity,
-                sealing,
-            )
+            let stamps = stamps.into_iter().flatten().collect();
+            reading(address, stamps, bytes, identity, sealing)
         })
         .collect();
-    drop_held(store, addresses, &mut readings).await?;
+    if let Some(tags) = tags {
+        readings = check_many(store, entries, &tags, readings).await?;
+    }
+    drop_held(store, entries, &mut readings).await?;
     Ok(readings.into_iter().map(replaceable).collect())
+}
+
+/// Takes the stamps of tags out of what was read. `None` if no loads of these entries find any.
+fn split_tags(entries: &[EntryQuery<'_>], snapshots: &mut [Snapshot]) -> Option<Vec<Vec<Option<Stamp>>>> {
+    if entries.iter().all(|entry| entry.address.kinds().is_empty()) {
+        return None;
+    }
+    let read = entries.iter().zip(snapshots);
+    let tags = read.map(|(entry, snapshot)| snapshot.stamps.split_off(entry.address.stamps().len()));
+    Some(tags.collect())
 }
 
 type Created<'a> = HashMap<&'a StampKey, Option<Stamp>, RandomState>;
@@ -49,12 +69,12 @@ type Created<'a> = HashMap<&'a StampKey, Option<Stamp>, RandomState>;
 /// Creates each stamp that is missing. `None` if the store has no memory for them.
 async fn create_missing<'a>(
     store: &dyn Store,
-    addresses: &'a [Arc<Address>],
+    entries: &[EntryQuery<'a>],
     snapshots: &[Snapshot],
 ) -> Result<Option<Created<'a>>, StoreError> {
     let mut created = Created::default();
-    for (address, snapshot) in addresses.iter().zip(snapshots) {
-        let stamps = address.stamps().iter().zip(&snapshot.stamps);
+    for (entry, snapshot) in entries.iter().zip(snapshots) {
+        let stamps = entry.address.stamps().iter().zip(&snapshot.stamps);
         created.extend(stamps.filter(|(_, stamp)| stamp.is_none()).map(|(key, _)| (key, None)));
     }
     if created.is_empty() {
@@ -74,30 +94,24 @@ fn completed(address: &Arc<Address>, found: &[Option<Stamp>], created: Option<&C
 }
 
 /// Takes the tickets of entries whose stamps a writer holds: after the stamps were read or created, never before.
-async fn drop_held(store: &dyn Store, addresses: &[Arc<Address>], readings: &mut [Reading]) -> Result<(), StoreError> {
-    let looked_at: Vec<usize> = (0..readings.len())
-        .filter(|&i| addresses[i].has_holds() && ticket(&mut readings[i]).is_some_and(|ticket| ticket.is_some()))
+async fn drop_held(store: &dyn Store, entries: &[EntryQuery<'_>], readings: &mut [Reading]) -> Result<(), StoreError> {
+    let mut may_fill = |i: usize| readings[i].ticket_to_fill().is_some_and(|ticket| ticket.is_some());
+    let looked_at: Vec<usize> = (0..entries.len())
+        .filter(|&i| entries[i].address.has_holds() && may_fill(i))
         .collect();
-    let mut stamps: Vec<StampKey> = looked_at.iter().flat_map(|&i| addresses[i].stamps()).cloned().collect();
+    let stamps = looked_at.iter().flat_map(|&i| entries[i].address.stamps());
+    let mut stamps: Vec<StampKey> = stamps.cloned().collect();
     stamps.sort_unstable();
     stamps.dedup();
     // Usually nobody writes: then one question is enough for all.
     if stamps.is_empty() || !store.is_held(&stamps).await? {
         return Ok(());
     }
-    let held = try_join_all(looked_at.iter().map(|&i| store.is_held(addresses[i].stamps()))).await?;
+    let held = try_join_all(looked_at.iter().map(|&i| store.is_held(entries[i].address.stamps()))).await?;
     for (i, held) in looked_at.into_iter().zip(held) {
-        if held && let Some(ticket) = ticket(&mut readings[i]) {
+        if held && let Some(ticket) = readings[i].ticket_to_fill() {
             *ticket = None;
         }
     }
     Ok(())
-}
-
-/// The ticket of what is to be loaded.
-fn ticket(reading: &mut Reading) -> Option<&mut Option<Ticket>> {
-    match reading {
-        Reading::Miss { ticket, .. } | Reading::Stale { ticket, .. } => Some(ticket),
-        Reading::Hit { .. } => None,
-    }
 }

@@ -7,7 +7,9 @@
 
 use std::sync::Arc;
 
-use super::{Reading, complete};
+use futures_util::future::try_join_all;
+
+use super::{EntryQuery, Reading, complete};
 use crate::{
     entry::{Identity, Sealing, Stamp, Ticket},
     key::{Address, StampKey},
@@ -25,38 +27,71 @@ pub(super) async fn read_entry(
     sealing: &Sealing,
 ) -> Result<Reading, StoreError> {
     let mut snapshot = store.read(tagged.unwrap_or(address)).await?;
-    let tags = snapshot.stamps.split_off(address.stamps().len());
+    let asked = snapshot.stamps.split_off(address.stamps().len());
+    let reading = super::read_entry(store, address, snapshot, identity, sealing).await?;
+    let mut reading = check(store, address, tagged, &asked, reading).await?;
+    if let Some(ticket) = reading.ticket_to_fill() {
+        *ticket = with_epochs(store, ticket.take()).await?;
+    }
+    Ok(reading)
+}
+
+/// As [`read_entry`], of entries that were read together: the epochs that they share are read once. `asked` are the stamps of the tags
+/// that were asked for with each.
+pub(super) async fn check_many(
+    store: &dyn Store,
+    entries: &[EntryQuery<'_>],
+    asked: &[Vec<Option<Stamp>>],
+    readings: Vec<Reading>,
+) -> Result<Vec<Reading>, StoreError> {
+    let checked = entries.iter().zip(asked).zip(readings);
+    let checked = checked.map(|((entry, asked), reading)| check(store, entry.address, entry.tagged, asked, reading));
+    let mut readings = try_join_all(checked).await?;
+    // Of these kinds, usually those of all: there are others in another tenant.
+    let mut known: Vec<(&[StampKey], Option<Vec<Stamp>>)> = Vec::new();
+    for (entry, reading) in entries.iter().zip(&mut readings) {
+        let kinds = entry.address.kinds();
+        let Some(ticket) = reading.ticket_to_fill().filter(|_| !kinds.is_empty()) else {
+            continue;
+        };
+        if !known.iter().any(|(known, _)| *known == kinds) {
+            known.push((kinds, epochs(store, entry.address).await?));
+        }
+        let epochs = known.iter().find(|(known, _)| *known == kinds);
+        let epochs = epochs.and_then(|(_, epochs)| epochs.clone());
+        *ticket = ticket
+            .take()
+            .zip(epochs)
+            .map(|(ticket, epochs)| ticket.with_epochs(epochs));
+    }
+    Ok(readings)
+}
+
+/// The reading, if the stamps of all tags of its entry are current: else there is none.
+async fn check(
+    store: &dyn Store,
+    address: &Address,
+    tagged: Option<&Arc<Address>>,
+    asked: &[Option<Stamp>],
+    reading: Reading,
+) -> Result<Reading, StoreError> {
     let asked = Asked {
         keys: tagged.map(|tagged| tagged.tags()).unwrap_or_default(),
-        stamps: &tags,
+        stamps: asked,
     };
-    let reading = super::read_entry(store, address, snapshot, identity, sealing).await?;
-    let (ticket, rejected) = match reading {
-        Reading::Hit { envelope, ticket } => {
-            if has_current_tags(store, address, &envelope, &asked).await? {
-                return Ok(Reading::Hit { envelope, ticket });
-            }
-            (Some(ticket), None)
-        }
-        Reading::Stale {
-            envelope,
-            ticket,
-            is_invalidated,
-        } => {
-            if has_current_tags(store, address, &envelope, &asked).await? {
-                return Ok(Reading::Stale {
-                    envelope,
-                    ticket: with_epochs(store, ticket).await?,
-                    is_invalidated,
-                });
-            }
-            (ticket, None)
-        }
-        Reading::Miss { ticket, rejected } => (ticket, rejected),
+    let envelope = match &reading {
+        Reading::Hit { envelope, .. } | Reading::Stale { envelope, .. } => envelope,
+        Reading::Miss { .. } => return Ok(reading),
     };
+    if has_current_tags(store, address, envelope, &asked).await? {
+        return Ok(reading);
+    }
     Ok(Reading::Miss {
-        ticket: with_epochs(store, ticket).await?,
-        rejected,
+        ticket: match reading {
+            Reading::Hit { ticket, .. } => Some(ticket),
+            Reading::Stale { ticket, .. } | Reading::Miss { ticket, .. } => ticket,
+        },
+        rejected: None,
     })
 }
 
@@ -104,10 +139,14 @@ fn key(address: &Address, kind: &str, value: &str) -> Option<StampKey> {
 /// The ticket with the epochs of the kinds of tags that the load may find, read or created now; `None` if they could not be had.
 pub(super) async fn with_epochs(store: &dyn Store, ticket: Option<Ticket>) -> Result<Option<Ticket>, StoreError> {
     let Some(ticket) = ticket else { return Ok(None) };
-    let of_epochs = Arc::new(ticket.address().of_stamps(ticket.address().epochs()));
-    let found = store.read_stamps(&of_epochs).await?;
-    let epochs = complete(store, of_epochs.stamps(), &found).await?;
+    let epochs = epochs(store, ticket.address()).await?;
     Ok(epochs.map(|epochs| ticket.with_epochs(epochs)))
+}
+
+async fn epochs(store: &dyn Store, address: &Address) -> Result<Option<Vec<Stamp>>, StoreError> {
+    let of_epochs = Arc::new(address.of_stamps(address.epochs()));
+    let found = store.read_stamps(&of_epochs).await?;
+    complete(store, of_epochs.stamps(), &found).await
 }
 
 /// The address with these tags (kind and escaped value), and the stamps of these, to store under on this ticket: read or created now,

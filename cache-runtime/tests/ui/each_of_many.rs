@@ -37,19 +37,9 @@ async fn of_one(id: u32) -> HashMap<u32, u32> {
     HashMap::from([(id, id)])
 }
 
-#[cached(resource = "companies_list", each = ids, lease, verify = 0.01)]
+#[cached(resource = "companies_list", each = ids, lease)]
 async fn leased(ids: &[u32]) -> HashMap<u32, u32> {
     ids.iter().map(|id| (*id, *id)).collect()
-}
-
-#[cached(resource = "companies_list", each = ids, load_timeout(hard = "5s"))]
-async fn with_a_timeout(ids: &[u32]) -> Result<HashMap<u32, u32>, String> {
-    Ok(ids.iter().map(|id| (*id, *id)).collect())
-}
-
-#[cached(resource = "companies_list", each = ids, negative_ttl = "10s", cache_err = |_| true)]
-async fn of_errors(ids: &[u32]) -> Result<HashMap<u32, u32>, String> {
-    Ok(ids.iter().map(|id| (*id, *id)).collect())
 }
 
 #[cached(resource = "companies_list", each = ids, skip(buffer))]

@@ -6,6 +6,8 @@ mod cache_resources {
     }
 }
 
+use std::collections::HashMap;
+
 use cache_runtime::cached;
 
 #[derive(Debug)]
@@ -24,6 +26,16 @@ async fn no_conversion(page: u32) -> Result<u32, AppError> {
 #[cached(resource = "limited", load_timeout)]
 async fn no_conversion_of_a_declared_one(page: u32) -> Result<u32, AppError> {
     Ok(page)
+}
+
+#[cached(resource = "plain", each = ids, load_timeout(hard = "5s"))]
+async fn no_result_of_each(ids: &[u32]) -> HashMap<u32, u32> {
+    ids.iter().map(|id| (*id, *id)).collect()
+}
+
+#[cached(resource = "limited", each = ids, load_timeout)]
+async fn no_conversion_of_each(ids: &[u32]) -> Result<HashMap<u32, u32>, AppError> {
+    Ok(ids.iter().map(|id| (*id, *id)).collect())
 }
 
 #[cached(resource = "slow", load_timeout, stale_while_revalidate)]

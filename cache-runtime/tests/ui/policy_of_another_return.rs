@@ -1,6 +1,8 @@
 #[path = "common/mod.rs"]
 mod cache_resources;
 
+use std::collections::HashMap;
+
 use cache_runtime::cached;
 
 type Answer<T> = Result<T, String>;
@@ -31,6 +33,16 @@ struct NotFound;
 #[cached(resource = "companies_list", cache_err = |error| true, negative_ttl = "10s")]
 async fn error_that_cannot_be_stored(page: u32) -> Result<u32, NotFound> {
     Ok(page)
+}
+
+#[cached(resource = "companies_list", each = ids, cache_err = |error| true, negative_ttl = "10s")]
+async fn has_no_error_of_each(ids: &[u32]) -> HashMap<u32, u32> {
+    HashMap::from([(ids[0], 1)])
+}
+
+#[cached(resource = "companies_list", each = ids, cache_err = |error| true, negative_ttl = "10s")]
+async fn error_of_each_that_cannot_be_stored(ids: &[u32]) -> Result<HashMap<u32, u32>, NotFound> {
+    Ok(HashMap::from([(ids[0], 1)]))
 }
 
 #[cached(resource = "companies_list", ttl = |value| value + 1)]

@@ -34,9 +34,14 @@ async fn of_both(by: i64) -> Page {
     page()
 }
 
-#[cached(resource = "page", tags(author = result.authors.get(0).unwrap()), each = ids)]
-async fn of_each(ids: &[i64]) -> Vec<Option<i64>> {
+#[cached(resource = "page", each = id in ids, tags(author = id, series = format!("{ids:?}")))]
+async fn of_each_id(ids: &[i64]) -> Vec<Option<i64>> {
     ids.iter().copied().map(Some).collect()
+}
+
+#[cached(resource = "page", each = ids, tags(author = result.title))]
+async fn of_another_type_of_each(ids: &[i64]) -> Vec<Option<String>> {
+    ids.iter().map(|id| Some(id.to_string())).collect()
 }
 
 fn main() {}

@@ -1,6 +1,7 @@
 //! Everything this service caches, by name. A misspelt name anywhere else does not compile.
 //!
-//! What people change shows at once, whatever is said here: that is what `#[invalidates]` is for. The times are for what changes
+//! What people change through this service shows at once, whatever is said here: that is what `#[invalidates]` is for. What others
+//! change in the database shows moments later: that is what `table` is for. The times are for what changes
 //! without them, the day that it is above all. So:
 //!
 //! - The slow dashboards are loaded again in the background (`stale_while_revalidate`): nobody waits for seconds because three
@@ -43,4 +44,12 @@ cache_runtime::resources! {
     group payment_data = invoices_list, dashboard_summary, dashboard_cashflow;
     /// What a treasury movement shows in.
     group movement_data = treasury_data, dashboard_summary, dashboard_cashflow;
+
+    // What others change in the database, with `psql` or `sqlite3`, by a script or another service. They say what they have done to
+    // the tables alone, so whatever a row of a company may show in is loaded again.
+    table companies(tenant = tenant_id) => companies_list, "dashboard_*"(company = id);
+    table partners(tenant = tenant_id) => invoices_list, "dashboard_*";
+    table invoices(tenant = tenant_id) => "invoices_*"(company = company_id), "dashboard_*"(company = company_id);
+    table payments(tenant = tenant_id) => "invoices_*"(company = company_id), "dashboard_*"(company = company_id);
+    table treasury_movements(tenant = tenant_id) => treasury_data(company = company_id), "dashboard_*"(company = company_id);
 }

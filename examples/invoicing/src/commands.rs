@@ -1,5 +1,6 @@
 //! What the commands do.
 use std::{
+    io,
     process::ExitCode,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -11,7 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     caching,
-    cli::{self, Cli, Command, Options},
+    cli::{self, CacheCommand, Cli, Command, Options},
     db::{self, Books},
     demo,
     http::{self, App, Claims, Tokens},
@@ -42,6 +43,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Prepare) => {
             open(options).await?.db.close().await;
             Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Cache(CacheCommand::Triggers(triggers))) => {
+            let outbox = options.database.outbox()?;
+            Ok(triggers.run(outbox.triggers(), &mut io::stdout()).await?)
         }
         Some(Command::Token(token)) => {
             println!("{}", sign(token)?);
@@ -78,6 +83,7 @@ async fn serve(options: &Options, books: Books) -> anyhow::Result<()> {
     if books.fresh {
         caching::forget_everything(&cache).await?;
     }
+    books.outbox.follow(&cache)?;
     let app = App {
         services: Services::new(&books),
         cache: cache.clone(),

@@ -1,21 +1,67 @@
 //! A call of several ids, each of which is recognised as a call of its own.
 
-use super::ids::{Asked, Ids};
+use super::{
+    batch::{Batch, IdAnswer, Member},
+    ids::{Asked, Ids},
+    returns::IdReturn,
+};
 use crate::{
-    cache::{Cache, Outcome, note_absent, report_unasked},
+    cache::{Outcome, note_absent, report_unasked},
     call::{
         arguments::KeyWriter,
         cached::near_return,
-        lookup::{Lookup, LookupStart},
-        mode::Mode,
+        lookup::LookupStart,
         recognition::Recognition,
-        site::Site,
         start::Call,
         terms::{LoadTerms, ValueOf},
     },
     entry::Function,
     near::tier::Tier,
 };
+
+/// One call of a function with `each`, until it is known what its ids are found by.
+pub struct UnkeyedEachCall<C: Ids + ?Sized> {
+    call: Call,
+    asked: Asked<C::Id>,
+    /// How many of the hits are verified.
+    verified: f64,
+}
+
+impl<C: Ids + ?Sized> UnkeyedEachCall<C> {
+    /// The attribute's `verify`: each id is chosen at random, so often, and verified if it is a hit.
+    #[must_use]
+    pub fn verify(self, share: f64) -> Self {
+        Self {
+            verified: share,
+            ..self
+        }
+    }
+
+    /// What tells the calls of single ids from others of the function: `parts` writes it.
+    pub fn key<P: Fn(&mut KeyWriter<'_>, &C::Id)>(self, parts: P) -> EachCall<C> {
+        let Self {
+            mut call,
+            asked,
+            verified,
+        } = self;
+        let function = call.function::<P>();
+        let mut sample = Vec::new();
+        let mut recognitions = Vec::with_capacity(asked.ids.len());
+        for (place, id) in asked.ids.iter().enumerate() {
+            if verified > 0.0 && call.verify(verified) {
+                sample.push(place);
+            }
+            recognitions.push(call.recognise(function, &|key: &mut KeyWriter<'_>| parts(key, id)));
+        }
+        EachCall {
+            call,
+            function,
+            asked,
+            recognitions,
+            sample,
+        }
+    }
+}
 
 /// One call of a function with `each`.
 pub struct EachCall<C: Ids + ?Sized> {
@@ -24,85 +70,47 @@ pub struct EachCall<C: Ids + ?Sized> {
     asked: Asked<C::Id>,
     /// Of each id.
     recognitions: Vec<Recognition>,
-}
-
-/// The ids of a call that the near cache has not answered, and what it has answered.
-pub(super) struct Begun<V> {
-    pub(super) site: &'static Site,
-    pub(super) cache: Option<Cache>,
-    pub(super) mode: Option<Mode>,
-    pub(super) members: Vec<Member>,
-    /// Of each id.
-    pub(super) answers: Vec<IdAnswer<V>>,
-}
-
-/// What a call knows of one id.
-pub(super) enum IdAnswer<V> {
-    Open,
-    /// Its value, or that it has none.
-    Known(Option<V>),
-}
-
-impl<V> IdAnswer<V> {
-    /// The value, if there is one.
-    pub(super) fn into_value(self) -> Option<V> {
-        match self {
-            Self::Known(value) => value,
-            Self::Open => None,
-        }
-    }
-}
-
-/// An id of a call.
-pub(super) struct Member {
-    /// Which one it is.
-    pub(super) place: usize,
-    /// `None` if the cache has nothing to do with it.
-    pub(super) lookup: Option<Lookup>,
+    /// The ids that are verified, in their order.
+    sample: Vec<usize>,
 }
 
 impl<C: Ids + ?Sized> EachCall<C> {
-    /// The call of all of these ids: `parts` writes what tells that of one from others of the function.
-    pub fn of<P: Fn(&mut KeyWriter<'_>, &C::Id)>(call: Call, ids: &C, parts: P) -> Self {
-        let asked = Asked::of(ids.each());
-        let function = call.function::<P>();
-        let recognise = |id| call.recognise(function, &|key: &mut KeyWriter<'_>| parts(key, id));
-        let recognitions = asked.ids.iter().map(recognise).collect();
-        Self {
+    /// The call of all of these ids.
+    pub fn of(call: Call, ids: &C) -> UnkeyedEachCall<C> {
+        UnkeyedEachCall {
             call,
-            function,
-            asked,
-            recognitions,
+            asked: Asked::of(ids.each()),
+            verified: 0.0,
         }
     }
 
     /// Asks the near cache for each id. What became of those that nobody else is asked for is told.
-    pub(super) fn begin<V, T, N>(self) -> (Asked<C::Id>, Begun<V>)
+    pub(super) fn begin<V, E, T, N>(self) -> Batch<C::Id, V, E>
     where
-        T: LoadTerms<Option<V>>,
-        N: Tier<ValueOf<Option<V>, T>>,
+        T: LoadTerms<IdReturn<V, E>>,
+        N: Tier<ValueOf<IdReturn<V, E>, T>>,
     {
         let Self {
             call,
             function,
             asked,
             recognitions,
+            sample,
         } = self;
         let site = call.site();
-        let resource = site.resource();
         let near = |recognition: &Recognition| match recognition {
-            Recognition::Near(entry) => near_return::<Option<V>, T::Split, N>(&call, entry),
+            Recognition::Near(entry) => near_return::<IdReturn<V, E>, T::Split, N>(&call, entry),
             Recognition::Uncacheable | Recognition::Known(..) => None,
         };
         let near = |recognition| near(recognition).map_or(IdAnswer::Open, IdAnswer::Known);
-        let answers: Vec<IdAnswer<V>> = recognitions.iter().map(near).collect();
+        let answers: Vec<IdAnswer<V, E>> = recognitions.iter().map(near).collect();
         let open = recognitions
             .into_iter()
             .enumerate()
             .filter(|(place, _)| matches!(answers[*place], IdAnswer::Open));
         let (cacheable, _) = call.into_cacheable();
         let (cache, mode, start) = match cacheable {
-            Ok(call) => match LookupStart::of::<ValueOf<Option<V>, T>>(call, function) {
+            Ok(call) => match LookupStart::of::<ValueOf<IdReturn<V, E>, T>>(call, function) {
                 Ok(start) => (Some(start.call.cache.clone()), start.call.mode.clone(), Some(start)),
                 Err(call) => (Some(call.cache), call.mode, None),
             },
@@ -116,6 +124,7 @@ impl<C: Ids + ?Sized> EachCall<C> {
             .map(|(place, recognition)| Member {
                 place,
                 lookup: lookup(recognition),
+                is_verified: sample.binary_search(&place).is_ok(),
             })
             .collect();
         if cache.is_none() && !members.is_empty() {
@@ -123,15 +132,8 @@ impl<C: Ids + ?Sized> EachCall<C> {
         }
         let engine = cache.as_ref().map(|cache| &*cache.engine);
         for _ in members.iter().filter(|member| member.lookup.is_none()) {
-            report_unasked(engine, resource, Outcome::Bypass);
+            report_unasked(engine, site.resource(), Outcome::Bypass);
         }
-        let begun = Begun {
-            site,
-            cache,
-            mode,
-            members,
-            answers,
-        };
-        (asked, begun)
+        Batch::new((site, cache, mode), asked, members, answers)
     }
 }

@@ -118,7 +118,7 @@ impl<C: Ids + ?Sized> Missing<C> {
 }
 
 /// The ids that a call was asked for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Asked<I> {
     /// Each once, in the order in which they came first.
     pub(super) ids: Vec<I>,

@@ -7,58 +7,59 @@
 //! loaded, and then the rest is waited for again: each round answers at least one id. What a body waits for, or its turn, is
 //! another matter, and that of [`loads`](crate::loads): all flights of a call are led by one [`Load`].
 
-use std::{marker::PhantomData, sync::Arc};
+use std::{marker::PhantomData, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::timeout};
 
 use super::{
     Ids, SplitEach,
-    call::{Begun, IdAnswer, Member},
-    ids::Asked,
-    refresh::Refreshes,
+    batch::Batch,
+    returns::{IdReturn, Late},
     work::EachWork,
 };
 use crate::{
-    cache::{Cache, Engine, Outcome},
     call::{
-        load::Loaded,
-        lookup::StaleValue,
         mode::Mode,
-        site::Site,
-        terms::{LoadTerms, ValueOf},
+        terms::{LoadTerms, LoadTimeout, ValueOf},
     },
     entry::Ticket,
     loads::{Caller, Landing, Leader, Load, Role, TendedFuture, load_around},
     near::tier::Tier,
 };
 
-/// A call of several ids, once the near cache has been asked.
+/// What loads the ids of a call that are missing.
 pub(super) struct EachLoad<R, S, C, T, N, F, W>
 where
     C: Ids + ?Sized,
     S: SplitEach<R, C::Id>,
 {
-    pub(super) asked: Asked<C::Id>,
-    pub(super) site: &'static Site,
-    pub(super) cache: Option<Cache>,
-    mode: Option<Mode>,
-    pub(super) members: Vec<Member>,
-    /// Of each id.
-    answers: Vec<IdAnswer<S::Value>>,
-    /// The old value of each member that has one, until it is answered.
-    pub(super) stale: Vec<Option<OldValue<S::Value>>>,
-    /// Those of which an old value is returned, and a new one is to be loaded meanwhile.
-    pub(super) refreshes: Refreshes,
+    pub(super) batch: Arc<Batch<C::Id, S::Value, S::IdError>>,
+    /// What is returned after the hard timeout.
+    pub(super) late: Option<Late<R>>,
     pub(super) work: W,
-    of: PhantomData<Types<R, T, N, F>>,
+    of: PhantomData<Types<T, N, F>>,
 }
 
-/// The types that a call is made of, and has no value of.
-type Types<R, T, N, F> = fn() -> (R, T, N, F);
+/// The types that a load is made of, and has no value of.
+type Types<T, N, F> = fn() -> (T, N, F);
 
-/// The old value of an id.
-pub(super) type OldValue<V> = StaleValue<Option<V>>;
+/// An error that is what the call returns.
+pub(super) struct Failure<R> {
+    pub(super) returned: R,
+    /// Whether it has taken the place of what was stored.
+    pub(super) is_stored: bool,
+}
+
+impl<R> Failure<R> {
+    /// One that leaves what is stored.
+    pub(super) const fn new(returned: R) -> Self {
+        Self {
+            returned,
+            is_stored: false,
+        }
+    }
+}
 
 /// A member that is to be loaded.
 pub(super) struct Pending {
@@ -66,7 +67,7 @@ pub(super) struct Pending {
     /// The right to fill.
     pub(super) ticket: Option<Ticket>,
     /// It is loaded for this call only.
-    is_alone: bool,
+    pub(super) is_alone: bool,
 }
 
 impl Pending {
@@ -99,87 +100,77 @@ impl<R, S, C, T, N, F, W> EachLoad<R, S, C, T, N, F, W>
 where
     C: Ids + ?Sized,
     S: SplitEach<R, C::Id>,
-    T: LoadTerms<Option<S::Value>>,
-    N: Tier<ValueOf<Option<S::Value>, T>>,
+    T: LoadTerms<IdReturn<S::Value, S::IdError>>,
+    N: Tier<ValueOf<IdReturn<S::Value, S::IdError>, T>>,
     F: Future<Output = R>,
     W: EachWork<R, S, C, T, F>,
 {
-    pub(super) fn new(asked: Asked<C::Id>, begun: Begun<S::Value>, work: W) -> Self {
-        let Begun {
-            site,
-            cache,
-            mode,
-            members,
-            answers,
-        } = begun;
+    pub(super) fn new(batch: Arc<Batch<C::Id, S::Value, S::IdError>>, late: Option<Late<R>>, work: W) -> Self {
         Self {
-            asked,
-            site,
-            cache,
-            mode,
-            stale: members.iter().map(|_| None).collect(),
-            members,
-            answers,
-            refreshes: Refreshes::default(),
+            batch,
+            late,
             work,
             of: PhantomData,
         }
     }
 
-    /// The engine, to be held over a wait: what is loaded need not be `Sync`, so nothing of this is borrowed then but the members.
-    pub(super) fn engine(&self) -> Option<Arc<Engine>> {
-        self.cache.as_ref().map(|cache| Arc::clone(&cache.engine))
-    }
-
-    /// The id of a member.
-    pub(super) fn id(&self, pending: &Pending) -> C::Id {
-        self.asked.ids[self.members[pending.member].place].clone()
-    }
-
-    /// A member is answered.
-    pub(super) fn answer(&mut self, member: usize, value: Option<S::Value>) {
-        if self.stale[member].take().is_some()
-            && let Some(lookup) = &self.members[member].lookup
-        {
-            lookup.report(Outcome::Miss);
-        }
-        self.answers[self.members[member].place] = IdAnswer::Known(value);
-    }
-
-    /// The old value of a member is its answer: its load has failed.
-    pub(super) fn answer_stale(&mut self, member: usize, stale: OldValue<S::Value>) {
-        if let Some(lookup) = &self.members[member].lookup {
-            let value = lookup.settle(Loaded::OtherFailed, stale);
-            self.answer(member, value);
+    /// What the call returns, when it has loaded.
+    pub(super) fn into_return(self, loaded: Result<(), Failure<R>>) -> R {
+        let progress = Batch::end(self.batch);
+        match loaded {
+            Ok(()) => progress.into_return::<R, S>(),
+            Err(failure) => failure.returned,
         }
     }
 
-    /// Takes the old value of a member, if it may be returned in the place of an error.
-    pub(super) fn take_stale(&mut self, member: usize) -> Option<OldValue<S::Value>> {
-        self.stale[member].take_if(|stale| stale.may_hide_error)
-    }
-
-    /// What the call returns, when all ids are answered.
-    pub(super) fn into_return(self) -> R {
-        S::together(self.asked, self.answers.into_iter().map(IdAnswer::into_value).collect())
-    }
-
-    /// Loads these.
+    /// Loads these, within the hard timeout, if the function has one. Not if an error is the answer of one of the others: then that is
+    /// what the call returns.
     ///
     /// # Errors
     ///
-    /// What the body returned, if it was an error.
-    pub(super) async fn load(&mut self, missing: Vec<Pending>) -> Result<(), R> {
-        if missing.is_empty() {
+    /// What the body returned, if it was an error, or what is returned in its place after the timeout.
+    pub(super) async fn load(&mut self, missing: Vec<Pending>) -> Result<(), Failure<R>> {
+        if missing.is_empty() || self.batch.has_failed() {
             return Ok(());
         }
-        Mode::before_load(self.mode.as_ref()).await;
-        let load = Load::new(self.site.resource(), load_around());
+        Mode::before_load(self.batch.mode.as_ref()).await;
+        let bound = self.hard_timeout(&missing);
+        let load = Load::new(self.batch.site.resource(), load_around());
         // Boxed: who is answered by the cache has no room for it. Others may wait for this call, and look whether it is polled.
-        TendedFuture::new(&load, Box::pin(self.load_all(&load, missing))).await
+        let loading = TendedFuture::new(&load, Box::pin(self.load_all(&load, missing)));
+        let Some((after, late)) = bound else {
+            return loading.await;
+        };
+        if let Ok(loaded) = timeout(after, loading).await {
+            return loaded;
+        }
+        if let Some(engine) = self.batch.engine() {
+            engine.counters.timed_out_loads.add(1);
+        }
+        let open = self.batch.open();
+        self.fail(&open, late(LoadTimeout::new(self.batch.site.resource(), after)))
     }
 
-    async fn load_all(&mut self, load: &Arc<Load>, mut missing: Vec<Pending>) -> Result<(), R> {
+    /// How long the load of these may take, if that is bounded: what the cache has nothing to do with is not.
+    fn hard_timeout(&self, missing: &[Pending]) -> Option<(Duration, Late<R>)> {
+        let members = &self.batch.members;
+        let is_looked_up = missing.iter().any(|pending| members[pending.member].lookup.is_some());
+        let after = self.batch.site.policy().hard_timeout().filter(|_| is_looked_up);
+        after.zip(self.late)
+    }
+
+    /// These are answered with their old values, if there is one for each of them that may be: else the error is that of the call.
+    pub(super) fn fail(&self, members: &[usize], failed: R) -> Result<(), Failure<R>> {
+        if !self.batch.may_hide_error(members) {
+            return Err(Failure::new(failed));
+        }
+        for member in members {
+            self.batch.answer_old(*member);
+        }
+        Ok(())
+    }
+
+    async fn load_all(&mut self, load: &Arc<Load>, mut missing: Vec<Pending>) -> Result<(), Failure<R>> {
         let mut led = Vec::new();
         loop {
             let mut others = Vec::new();
@@ -190,7 +181,9 @@ where
                 }
             }
             self.run(load, std::mem::take(&mut led)).await?;
-            if others.is_empty() {
+            // Whose caller has been answered meanwhile leaves them to those who load them.
+            others.retain(|pending| self.batch.is_open(pending.member));
+            if others.is_empty() || self.batch.has_failed() {
                 return Ok(());
             }
             (led, missing) = self.wait(load, others).await;
@@ -199,7 +192,7 @@ where
 
     /// Leads the flight of a member, unless somebody else does. Waits for nobody.
     async fn lead(&mut self, load: &Arc<Load>, pending: Pending) -> Result<Led, Pending> {
-        let lookup = self.members[pending.member].lookup.as_ref();
+        let lookup = self.batch.members[pending.member].lookup.as_ref();
         // Without tokio nobody waits for others: `Lookup::join`.
         let Some(lookup) = lookup.filter(|_| !pending.is_alone && Handle::try_current().is_ok()) else {
             return Ok(Led { pending, leader: None });
@@ -231,7 +224,7 @@ where
     async fn wait(&mut self, load: &Arc<Load>, others: Vec<Pending>) -> (Vec<Led>, Vec<Pending>) {
         let mut ended: Vec<Option<Role>> = others.iter().map(|_| None).collect();
         let waits = others.iter().enumerate().filter_map(|(i, pending)| {
-            let lookup = self.members[pending.member].lookup.as_ref()?;
+            let lookup = self.batch.members[pending.member].lookup.as_ref()?;
             Some(async move { (i, lookup.join(Caller::Load(load), pending.ticket.as_ref()).await) })
         });
         let mut waits: FuturesUnordered<_> = waits.collect();
@@ -256,7 +249,7 @@ where
     }
 
     /// What a wait has come to: an answer, or a load.
-    fn end_wait(&mut self, pending: Pending, role: Role) -> Option<Led> {
+    fn end_wait(&self, pending: Pending, role: Role) -> Option<Led> {
         let member = pending.member;
         let landed = match role {
             Role::Leader(leader) => {
@@ -270,14 +263,12 @@ where
                 return Some(Led { pending, leader: None });
             }
         };
-        let lookup = self.members[member].lookup.as_ref()?;
-        if let Some(value) = lookup.share::<Option<S::Value>, T, N>(landed) {
-            self.answer(member, value);
-        } else if let Some(stale) = self.take_stale(member) {
-            self.answer_stale(member, stale);
-        } else {
-            return Some(Led { pending, leader: None });
+        let lookup = self.batch.members[member].lookup.as_ref()?;
+        if let Some(shared) = lookup.share::<IdReturn<S::Value, S::IdError>, T, N>(landed) {
+            self.batch.answer(member, shared);
+            return None;
         }
-        None
+        let is_answered = self.batch.answer_old(member);
+        (!is_answered).then_some(Led { pending, leader: None })
     }
 }

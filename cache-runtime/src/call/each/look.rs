@@ -3,101 +3,141 @@
 use futures_util::future::join_all;
 
 use super::{
-    Ids, SplitEach,
-    load::{EachLoad, Pending},
-    work::EachWork,
+    batch::{Batch, Member},
+    load::Pending,
+    refresh::Refreshes,
+    returns::IdReturn,
 };
 use crate::{
     cache::Outcome,
     call::{
+        entry_ref::EntryRef,
         lookup::{Answer, Lookup},
         terms::{LoadTerms, ValueOf},
     },
-    entry::Ticket,
+    entry::{Stamp, Ticket},
     near::{Held, tier::Tier},
-    protocol::Reading,
+    protocol::{Reading, with_tags},
 };
 
-impl<R, S, C, T, N, F, W> EachLoad<R, S, C, T, N, F, W>
-where
-    C: Ids + ?Sized,
-    S: SplitEach<R, C::Id>,
-    T: LoadTerms<Option<S::Value>>,
-    N: Tier<ValueOf<Option<S::Value>, T>>,
-    F: Future<Output = R>,
-    W: EachWork<R, S, C, T, F>,
-{
-    /// Looks all ids up, and returns those that are to be loaded.
-    pub(super) async fn look(&mut self) -> Vec<Pending> {
-        let mut answers = self.answers().await.into_iter();
+impl<I, V, E> Batch<I, V, E> {
+    /// Looks all members up, and returns those that are to be loaded. What is returned, and loaded again in the background, is added to
+    /// `refreshes`; without them nothing is.
+    pub(super) async fn look<T, N>(&mut self, mut refreshes: Option<&mut Refreshes>) -> Vec<Pending>
+    where
+        T: LoadTerms<IdReturn<V, E>>,
+        N: Tier<ValueOf<IdReturn<V, E>, T>>,
+    {
+        let mut answers = self.answers::<T, N>().await.into_iter();
         let mut missing = Vec::new();
         for member in 0..self.members.len() {
-            let Some(lookup) = &mut self.members[member].lookup else {
+            if self.members[member].lookup.is_none() {
                 missing.push(Pending::alone(member));
                 continue;
-            };
-            let answer = answers.next().unwrap_or(Answer::Load(None, Outcome::Bypass));
-            lookup.note_old(&answer);
-            match lookup.as_the_task_may(answer) {
-                // There is no `verify` beside `each`.
-                Answer::Hit(value, outcome) | Answer::Verify(value, outcome, _) => {
-                    lookup.report(outcome);
-                    self.answer(member, value);
-                }
-                Answer::Early(value, ticket, stored_at) => {
-                    lookup.report(Outcome::Hit);
-                    if W::OUTLIVES {
-                        lookup.replace(stored_at);
-                        let ticket = lookup.ticket_of_hit(ticket).await;
-                        self.refreshes.add(member, lookup, ticket);
-                    }
-                    self.answer(member, value);
-                }
-                Answer::Stale(stale, ticket)
-                    if W::OUTLIVES && self.refreshes.add_stale(member, lookup, &stale, ticket.as_ref()) =>
-                {
-                    lookup.report(Outcome::StaleHit);
-                    self.answer(member, stale.value);
-                }
-                Answer::Stale(stale, ticket) => match lookup.stale_at_once(stale) {
-                    Ok(value) => self.answer(member, value),
-                    // What becomes of the call is told when it is known.
-                    Err(stale) => {
-                        self.stale[member] = Some(stale);
-                        missing.push(Pending::new(member, ticket));
-                    }
-                },
-                Answer::Load(ticket, outcome) => {
-                    lookup.report(outcome);
-                    missing.push(Pending::new(member, ticket));
-                }
             }
+            let answer = answers.next().unwrap_or(Answer::Load(None, Outcome::Bypass));
+            missing.extend(self.settle(member, answer, refreshes.as_deref_mut()));
+        }
+        if let Some(refreshes) = refreshes {
+            refreshes.add_early().await;
         }
         missing
     }
 
+    /// What a lookup has come to: an answer, or a load.
+    fn settle(
+        &mut self,
+        member: usize,
+        answer: Answer<IdReturn<V, E>>,
+        refreshes: Option<&mut Refreshes>,
+    ) -> Option<Pending> {
+        let Member {
+            place, lookup: found, ..
+        } = &mut self.members[member];
+        let (place, lookup) = (*place, found.as_mut()?);
+        lookup.note_old(&answer);
+        let known = match lookup.as_the_task_may(answer) {
+            Answer::Hit(known, outcome) => {
+                lookup.report(outcome);
+                known
+            }
+            Answer::Verify(hit, outcome, ticket) => {
+                lookup.report(outcome);
+                self.progress().keep_hit(place, hit, ticket.clone());
+                return Some(Pending::new(member, Some(ticket)));
+            }
+            Answer::Early(known, ticket, stored_at) => {
+                lookup.report(Outcome::Hit);
+                if let Some(refreshes) = refreshes {
+                    lookup.replace(stored_at);
+                    refreshes.push_early(place, found.take(), ticket);
+                }
+                known
+            }
+            Answer::Stale(stale, ticket) => {
+                if let Some(refreshes) = refreshes
+                    && let Some(replacement) = refreshes.replacement_of(lookup, &stale, ticket.as_ref())
+                {
+                    lookup.report(Outcome::StaleHit);
+                    refreshes.push(place, found.take(), ticket, replacement);
+                    stale.value
+                } else {
+                    match lookup.stale_at_once(stale) {
+                        Ok(known) => known,
+                        // What becomes of the call is told when it is known.
+                        Err(stale) => {
+                            self.progress().keep_old(place, stale);
+                            return Some(Pending::new(member, ticket));
+                        }
+                    }
+                }
+            }
+            Answer::Load(ticket, outcome) => {
+                lookup.report(outcome);
+                return Some(Pending::new(member, ticket));
+            }
+        };
+        self.progress().answer(place, known);
+        None
+    }
+
     /// What the lookups make of their calls; nothing, if the store is not to be asked.
-    async fn answers(&mut self) -> Vec<Answer<Option<S::Value>>> {
+    async fn answers<T, N>(&mut self) -> Vec<Answer<IdReturn<V, E>>>
+    where
+        T: LoadTerms<IdReturn<V, E>>,
+        N: Tier<ValueOf<IdReturn<V, E>, T>>,
+    {
         if !self.engine().is_some_and(|engine| engine.may_read()) {
             return Vec::new();
         }
-        let mut lookups: Vec<&mut Lookup> = self
-            .members
-            .iter_mut()
-            .filter_map(|member| member.lookup.as_mut())
-            .collect();
+        let members = self.members.iter_mut();
+        let (mut lookups, verified): (Vec<&mut Lookup>, Vec<bool>) = members
+            .filter_map(|member| Some((member.lookup.as_mut()?, member.is_verified)))
+            .unzip();
         if lookups.first().is_some_and(|lookup| lookup.is_anew()) {
             return join_all(lookups.into_iter().map(look_for_ticket)).await;
         }
         for lookup in &mut lookups {
             locate(lookup);
         }
+        let mut tickets = tickets(&lookups, &verified).await.into_iter();
         let readings = read(&lookups).await;
-        let answers = lookups.into_iter().zip(readings);
+        let answers = lookups.into_iter().zip(verified).zip(readings);
         answers
-            .map(|(lookup, reading)| answer::<_, T, N>(lookup, reading))
+            .map(|((lookup, is_verified), reading)| {
+                let answer = answer::<_, T, N>(lookup, reading);
+                let ticket = if is_verified { tickets.next().flatten() } else { None };
+                lookup.to_verify(answer, ticket)
+            })
             .collect()
     }
+}
+
+/// What those may fill on that are verified, known before they are found: if its stamps are current later, they were when the hit was.
+async fn tickets(lookups: &[&mut Lookup], verified: &[bool]) -> Vec<Option<Ticket>> {
+    let sample = lookups.iter().zip(verified).filter(|(_, is_verified)| **is_verified);
+    let ticket = async |lookup: &Lookup| lookup.engine().ticket(&lookup.known.address).await.flatten();
+    join_all(sample.map(|(lookup, _)| ticket(lookup))).await
 }
 
 async fn look_for_ticket<R>(lookup: &mut Lookup) -> Answer<R> {
@@ -110,7 +150,7 @@ async fn look_for_ticket<R>(lookup: &mut Lookup) -> Answer<R> {
 fn locate(lookup: &mut Lookup) {
     let entry = lookup.entry_ref();
     if let Some(near) = &mut lookup.near {
-        near.mark(&entry.address);
+        near.mark(entry.asked());
     }
     lookup.entry = Some(entry);
 }
@@ -118,7 +158,7 @@ fn locate(lookup: &mut Lookup) {
 /// Asks the store for the entries of all of these.
 async fn read(lookups: &[&mut Lookup]) -> Vec<Option<Reading>> {
     let entries = lookups.iter().filter_map(|lookup| lookup.entry.as_ref());
-    let entries: Vec<_> = entries.map(|entry| (&entry.address, entry.identity)).collect();
+    let entries: Vec<_> = entries.map(EntryRef::query).collect();
     match lookups.first() {
         Some(lookup) => lookup.engine().read_many(&entries).await,
         None => Vec::new(),
@@ -128,11 +168,10 @@ async fn read(lookups: &[&mut Lookup]) -> Vec<Option<Reading>> {
 /// What the store has said makes of one id. Its stamps have come with its entry: a value in the near cache that had to be checked
 /// is, without being asked for again.
 fn answer<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(lookup: &mut Lookup, reading: Option<Reading>) -> Answer<R> {
-    if let Some(near) = &mut lookup.near
+    if let (Some(near), Some(entry)) = (&mut lookup.near, &lookup.entry)
         && near.has_unchecked()
-        && let Some(ticket) = reading.as_ref().and_then(ticket)
+        && let Some(stamps) = reading.as_ref().and_then(|reading| stamps_of(entry, reading))
     {
-        let stamps: Vec<_> = ticket.stamps().iter().copied().map(Some).collect();
         let checked = near.checked::<ValueOf<R, T>, N>(&stamps);
         if let Some(answer) = checked.and_then(Held::into_return::<R, T::Split>) {
             return Answer::Hit(answer, Outcome::NearHit);
@@ -144,9 +183,17 @@ fn answer<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(lookup: &mut Lookup, readi
     }
 }
 
-fn ticket(reading: &Reading) -> Option<&Ticket> {
-    match reading {
-        Reading::Hit { ticket, .. } => Some(ticket),
-        Reading::Stale { ticket, .. } | Reading::Miss { ticket, .. } => ticket.as_ref(),
+/// The stamps that were asked for, if what was read tells all of them: those of tags only a hit does.
+fn stamps_of(entry: &EntryRef, reading: &Reading) -> Option<Vec<Option<Stamp>>> {
+    let (ticket, envelope) = match reading {
+        Reading::Hit { ticket, envelope } => (ticket, Some(envelope)),
+        Reading::Stale { ticket, .. } | Reading::Miss { ticket, .. } => (ticket.as_ref()?, None),
+    };
+    let mut stamps: Vec<_> = ticket.stamps().iter().copied().map(Some).collect();
+    if !entry.address.kinds().is_empty() {
+        let envelope =
+            envelope.filter(|envelope| with_tags(&entry.address, envelope).tags() == entry.asked().tags())?;
+        stamps.extend(envelope.tags().map(|tag| Some(tag.stamp)));
     }
+    Some(stamps)
 }

@@ -1,13 +1,15 @@
 //! The last stage of a call of several ids: old values that were returned are loaded again in the background, all of them by one run
 //! of the body.
 
+use std::sync::Arc;
+
 use super::{
     Ids, Missing, SplitEach,
-    call::{Begun, IdAnswer, Member},
+    batch::{Batch, IdAnswer, Member, OldValue},
     ids::Asked,
-    load::{EachLoad, OldValue, Pending},
-    returns::EachTerms,
-    work::{OwnedWork, Work},
+    load::{EachLoad, Failure, Pending},
+    returns::{EachTerms, IdReturn},
+    work::{OwnedWork, SharedWork},
 };
 use crate::{
     call::{
@@ -20,9 +22,6 @@ use crate::{
     task::DetachedPlace,
 };
 
-/// A call that nobody waits for.
-type BackgroundLoad<R, S, C, T, N, F, G, B> = EachLoad<R, S, C, T, N, F, Work<G, B>>;
-
 /// What is loaded, each with the right to.
 type Passes = Vec<(Pending, RefreshPass)>;
 
@@ -32,41 +31,57 @@ pub(super) struct Refreshes {
     /// One for all of it.
     place: Option<DetachedPlace>,
     due: Vec<Refresh>,
+    /// Those that are worth it before their time is over, and what is known of their right to fill.
+    early: Vec<(usize, Lookup, Option<Ticket>)>,
 }
 
-/// A member that is loaded again.
+/// An id that is loaded again.
 struct Refresh {
-    member: usize,
+    place: usize,
+    lookup: Lookup,
     ticket: Option<Ticket>,
     pass: RefreshPass,
 }
 
 impl Refreshes {
-    /// Has a member loaded again, unless somebody else does that.
-    pub(super) fn add(&mut self, member: usize, lookup: &Lookup, ticket: Option<Ticket>) {
-        let replacement = lookup.replacement(ticket.as_ref(), &mut self.place);
-        self.push(member, ticket, replacement);
-    }
-
-    /// As [`add`](Self::add), of a member with an old value. Returns whether that may be returned meanwhile.
-    pub(super) fn add_stale<V>(
+    /// How the old value of an id comes to be replaced if it is returned now; `None` if it is not to be returned.
+    pub(super) fn replacement_of<V, E>(
         &mut self,
-        member: usize,
         lookup: &Lookup,
-        stale: &OldValue<V>,
+        stale: &OldValue<V, E>,
         ticket: Option<&Ticket>,
-    ) -> bool {
-        let replacement = lookup.replacement_of(stale, ticket, &mut self.place);
-        let is_returned = replacement.is_some();
-        if let Some(replacement) = replacement {
-            self.push(member, ticket.cloned(), replacement);
-        }
-        is_returned
+    ) -> Option<Replacement> {
+        lookup.replacement_of(stale, ticket, &mut self.place)
     }
 
-    fn push(&mut self, member: usize, ticket: Option<Ticket>, replacement: Replacement) {
-        if let Replacement::Due(pass) = replacement {
-            self.due.push(Refresh { member, ticket, pass });
+    /// Has an id loaded again, unless somebody else does that.
+    pub(super) fn push(
+        &mut self,
+        place: usize,
+        lookup: Option<Lookup>,
+        ticket: Option<Ticket>,
+        replacement: Replacement,
+    ) {
+        if let (Some(lookup), Replacement::Due(pass)) = (lookup, replacement) {
+            self.due.push(Refresh {
+                place,
+                lookup,
+                ticket,
+                pass,
+            });
+        }
+    }
+
+    /// The same, of one whose time is not over: to be [added](Self::add_early) when all are known.
+    pub(super) fn push_early(&mut self, place: usize, lookup: Option<Lookup>, ticket: Option<Ticket>) {
+        self.early.extend(lookup.map(|lookup| (place, lookup, ticket)));
+    }
+
+    pub(super) async fn add_early(&mut self) {
+        for (place, lookup, ticket) in std::mem::take(&mut self.early) {
+            let ticket = lookup.ticket_of_hit(ticket).await;
+            let replacement = lookup.replacement(ticket.as_ref(), &mut self.place);
+            self.push(place, Some(lookup), ticket, replacement);
         }
     }
 }
@@ -75,64 +90,70 @@ impl<R, S, C, N, P, G, T, B, F> EachLoad<R, S, C, T, N, F, OwnedWork<P, G, B>>
 where
     R: Send + 'static,
     C: Ids<Id: Send> + ?Sized + 'static,
-    S: SplitEach<R, C::Id, Value: Send> + 'static,
+    S: SplitEach<R, C::Id, Value: Send, IdError: Send> + 'static,
     P: FnOnce() -> (G, B),
     G: Fn(EachTerms<R, S, C>) -> T + Send + 'static,
-    T: LoadTerms<Option<S::Value>> + 'static,
-    N: Tier<ValueOf<Option<S::Value>, T>, Held: Send> + 'static,
+    T: LoadTerms<IdReturn<S::Value, S::IdError>> + 'static,
+    N: Tier<ValueOf<IdReturn<S::Value, S::IdError>, T>, Held: Send> + 'static,
     B: FnMut(Missing<C>) -> F + Send + 'static,
     F: Future<Output = R> + Send + 'static,
 {
+    /// What loads these ids, without the call if need be.
+    pub(super) fn shared(
+        &mut self,
+        batch: Arc<Batch<C::Id, S::Value, S::IdError>>,
+    ) -> EachLoad<R, S, C, T, N, F, SharedWork<G, B>> {
+        EachLoad::new(batch, self.late, self.work.share())
+    }
+
     /// Loads in the background what is to be loaded there.
-    pub(super) fn refresh(&mut self) {
-        let Refreshes { place, due } = std::mem::take(&mut self.refreshes);
+    pub(super) fn refresh(&mut self, refreshes: Refreshes) {
+        let Refreshes { place, due, .. } = refreshes;
         let (Some(place), false) = (place, due.is_empty()) else {
             return;
         };
-        let Some(work) = self.work.take() else { return };
-        let load = self.background(&due, work);
-        let refreshes = due.into_iter().enumerate();
-        let refreshes = refreshes.map(|(member, Refresh { ticket, pass, .. })| (Pending::new(member, ticket), pass));
-        let refreshes = refreshes.collect();
-        refresh::spawn(place, self.site.resource(), run(load, refreshes));
-    }
-
-    /// A call of those that are loaded again alone.
-    fn background(&mut self, due: &[Refresh], work: Work<G, B>) -> BackgroundLoad<R, S, C, T, N, F, G, B> {
-        let mut ids = Vec::with_capacity(due.len());
-        let mut members = Vec::with_capacity(due.len());
-        for (place, refresh) in due.iter().enumerate() {
-            let Member { place: asked, lookup } = &mut self.members[refresh.member];
-            ids.push(self.asked.ids[*asked].clone());
+        let ids = due.iter().map(|refresh| self.batch.id(refresh.place)).collect();
+        let answers = due.iter().map(|_| IdAnswer::Open).collect();
+        let (mut members, mut passes) = (Vec::with_capacity(due.len()), Vec::with_capacity(due.len()));
+        for (place, refresh) in due.into_iter().enumerate() {
+            let Refresh {
+                lookup, ticket, pass, ..
+            } = refresh;
             members.push(Member {
                 place,
-                lookup: lookup.take(),
+                lookup: Some(lookup),
+                is_verified: false,
             });
+            passes.push((Pending::new(place, ticket), pass));
         }
-        let begun = Begun {
-            site: self.site,
-            cache: self.cache.clone(),
-            mode: None,
-            answers: ids.iter().map(|_| IdAnswer::Open).collect(),
-            members,
-        };
-        EachLoad::new(Asked::once(ids), begun, work)
+        let of = (self.batch.site, self.batch.cache.clone(), None);
+        let batch = Batch::new(of, Asked::once(ids), members, answers);
+        let load = self.shared(Arc::new(batch));
+        refresh::spawn(place, self.batch.site.resource(), run(load, passes));
     }
 }
 
-async fn run<R, S, C, N, G, T, B, F>(mut load: BackgroundLoad<R, S, C, T, N, F, G, B>, refreshes: Passes)
+async fn run<R, S, C, N, G, T, B, F>(mut load: EachLoad<R, S, C, T, N, F, SharedWork<G, B>>, refreshes: Passes)
 where
     C: Ids + ?Sized,
     S: SplitEach<R, C::Id>,
     G: Fn(EachTerms<R, S, C>) -> T,
-    T: LoadTerms<Option<S::Value>>,
-    N: Tier<ValueOf<Option<S::Value>, T>>,
+    T: LoadTerms<IdReturn<S::Value, S::IdError>>,
+    N: Tier<ValueOf<IdReturn<S::Value, S::IdError>, T>>,
     B: FnMut(Missing<C>) -> F,
     F: Future<Output = R>,
 {
     let (missing, passes): (Vec<Pending>, Vec<RefreshPass>) = refreshes.into_iter().unzip();
-    let has_succeeded = load.load(missing).await.is_ok();
-    if let Some(engine) = load.engine() {
-        refresh::end(&engine, load.site.resource(), passes, has_succeeded);
+    let loaded = load.load(missing).await;
+    if let Some(engine) = load.batch.engine() {
+        refresh::end(&engine, load.batch.site.resource(), passes, has_succeeded(&loaded));
+    }
+}
+
+/// Whether a load has come to something that replaces what is old.
+pub(super) fn has_succeeded<R>(loaded: &Result<(), Failure<R>>) -> bool {
+    match loaded {
+        Ok(()) => true,
+        Err(failure) => failure.is_stored,
     }
 }

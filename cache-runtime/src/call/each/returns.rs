@@ -8,8 +8,11 @@ use std::{
 
 use super::ids::{Asked, Ids};
 use crate::{
-    call::{CacheValue, terms::Terms},
-    entry::{OfOption, OfResult, Plain},
+    call::{
+        CacheValue,
+        terms::{LoadTimeout, Terms},
+    },
+    entry::{Nested, NoError, OfOption, OfResult, Plain},
 };
 
 /// A value for each id.
@@ -80,6 +83,12 @@ pub trait SplitEach<R, I> {
     /// The value of one id.
     type Value;
 
+    /// The error that may be kept of one id.
+    //
+    // Of a function that keeps none it is no error of the function's: the compiler would have to find out for every lifetime in that
+    // one that the future of a call is `Send`, and gives up.
+    type IdError;
+
     /// The value of each of these ids.
     ///
     /// # Errors
@@ -89,11 +98,22 @@ pub trait SplitEach<R, I> {
 
     /// The return that has these values.
     fn together(asked: Asked<I>, values: Vec<Option<Self::Value>>) -> R;
+
+    /// The error that may be kept of each id.
+    ///
+    /// # Errors
+    ///
+    /// The return itself, if none is.
+    fn error(failed: R) -> Result<Self::IdError, R>;
+
+    /// The return that is this error.
+    fn fail(error: Self::IdError) -> R;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: ByIds<I>, E, I> SplitEach<Result<T, E>, I> for OfResult<T> {
     type Value = T::Value;
+    type IdError = NoError;
 
     fn apart(returned: Result<T, E>, ids: &[I]) -> Result<ValuesOfIds<T::Value>, Result<T, E>> {
         returned.map(|values| values.apart(ids)).map_err(Err)
@@ -102,11 +122,20 @@ impl<T: ByIds<I>, E, I> SplitEach<Result<T, E>, I> for OfResult<T> {
     fn together(asked: Asked<I>, values: Vec<Option<T::Value>>) -> Result<T, E> {
         Ok(T::together(asked, values))
     }
+
+    fn error(failed: Result<T, E>) -> Result<NoError, Result<T, E>> {
+        Err(failed)
+    }
+
+    fn fail(error: NoError) -> Result<T, E> {
+        match error {}
+    }
 }
 
 #[diagnostic::do_not_recommend]
 impl<R: ByIds<I>, I> SplitEach<R, I> for Plain {
     type Value = R::Value;
+    type IdError = NoError;
 
     fn apart(returned: R, ids: &[I]) -> Result<ValuesOfIds<R::Value>, R> {
         Ok(returned.apart(ids))
@@ -115,15 +144,111 @@ impl<R: ByIds<I>, I> SplitEach<R, I> for Plain {
     fn together(asked: Asked<I>, values: Vec<Option<R::Value>>) -> R {
         R::together(asked, values)
     }
+
+    fn error(failed: R) -> Result<NoError, R> {
+        Err(failed)
+    }
+
+    fn fail(error: NoError) -> R {
+        match error {}
+    }
 }
 
-/// What a function returns, and how that splits.
-pub struct EachReturns<R, S>(PhantomData<fn() -> (R, S)>);
+/// The split of a function that keeps errors.
+pub struct KeepingErrors<S>(PhantomData<fn() -> S>);
+
+#[diagnostic::do_not_recommend]
+impl<T: ByIds<I>, E, I> SplitEach<Result<T, E>, I> for KeepingErrors<OfResult<T>> {
+    type Value = T::Value;
+    type IdError = E;
+
+    fn apart(returned: Result<T, E>, ids: &[I]) -> Result<ValuesOfIds<T::Value>, Result<T, E>> {
+        OfResult::apart(returned, ids)
+    }
+
+    fn together(asked: Asked<I>, values: Vec<Option<T::Value>>) -> Result<T, E> {
+        OfResult::together(asked, values)
+    }
+
+    fn error(failed: Result<T, E>) -> Result<E, Result<T, E>> {
+        failed.map_or_else(Ok, |values| Err(Ok(values)))
+    }
+
+    fn fail(error: E) -> Result<T, E> {
+        Err(error)
+    }
+}
+
+/// There is none to keep, which is said elsewhere.
+#[diagnostic::do_not_recommend]
+impl<R: ByIds<I>, I> SplitEach<R, I> for KeepingErrors<Plain> {
+    type Value = R::Value;
+    type IdError = NoError;
+
+    fn apart(returned: R, ids: &[I]) -> Result<ValuesOfIds<R::Value>, R> {
+        Plain::apart(returned, ids)
+    }
+
+    fn together(asked: Asked<I>, values: Vec<Option<R::Value>>) -> R {
+        Plain::together(asked, values)
+    }
+
+    fn error(failed: R) -> Result<NoError, R> {
+        Plain::error(failed)
+    }
+
+    fn fail(error: NoError) -> R {
+        Plain::fail(error)
+    }
+}
+
+/// What a call of one id returns: its value, that it has none, or an error that was kept, which is that of the call of all of them.
+pub(super) type IdReturn<V, E> = Result<Option<V>, E>;
+
+/// How that splits.
+type SplitId<V> = Nested<OfResult<Option<V>>, OfOption<V>>;
+
+/// What is said of it, at first.
+type IdTerms<V, E, U> = Terms<IdReturn<V, E>, SplitId<V>, U>;
+
+/// What is returned after the hard timeout.
+pub(super) type Late<R> = fn(LoadTimeout) -> R;
+
+/// What a function returns, how that splits, and what it returns after the hard timeout.
+pub struct EachReturns<R, S> {
+    late: Option<Late<R>>,
+    split: PhantomData<fn() -> S>,
+}
 
 impl<R, S> EachReturns<R, S> {
     /// Of what the probe for the return type says.
     pub fn of(_split: S) -> Self {
-        Self(PhantomData)
+        Self::new()
+    }
+
+    const fn new() -> Self {
+        Self {
+            late: None,
+            split: PhantomData,
+        }
+    }
+
+    /// The same, of a function with `cache_err`.
+    pub fn keeping_errors(_split: S) -> EachReturns<R, KeepingErrors<S>> {
+        EachReturns::new()
+    }
+
+    /// What is returned after the hard `load_timeout`.
+    #[must_use]
+    pub fn on_timeout(self, late: Late<R>) -> Self {
+        Self {
+            late: Some(late),
+            ..self
+        }
+    }
+
+    pub(super) fn late(&self) -> Option<Late<R>> {
+        self.late
     }
 }
 
@@ -141,11 +266,11 @@ where
     }
 
     /// Stores the values that `unless` returns `false` for.
-    pub fn unless<U>(self, unless: U) -> Terms<Option<S::Value>, OfOption<S::Value>, U>
+    pub fn unless<U>(self, unless: U) -> IdTerms<S::Value, S::IdError, U>
     where
         S::Value: CacheValue<U>,
         U: FnOnce(&S::Value) -> bool,
     {
-        Terms::new(OfOption::new(), unless)
+        Terms::new(SplitId::new(), unless)
     }
 }

@@ -1,31 +1,40 @@
 //! The third stage of a call of several ids: one run of the body, and what becomes of what it returns.
 
-use std::{ops::ControlFlow, sync::Arc, time::Duration};
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
 use super::{
     Ids, Missing, SplitEach,
-    call::Member,
-    load::{EachLoad, Led},
+    batch::{Batch, Member},
+    load::{EachLoad, Failure, Led},
+    returns::IdReturn,
     work::EachWork,
 };
 use crate::{
     call::{
+        fill::Filling,
         load::Turn,
-        terms::{LoadTerms, ValueOf},
+        terms::{Disposition, LoadTerms, ValueOf},
     },
     loads::{self, Landing, Leader, Load, Slot},
     near::tier::Tier,
     protocol::Reading,
 };
 
+/// An entry of a member that is to be stored.
+type EachFilling<N, T, V, E> = (usize, Filling<N, ValueOf<IdReturn<V, E>, T>>);
+
 impl<R, S, C, T, N, F, W> EachLoad<R, S, C, T, N, F, W>
 where
     C: Ids + ?Sized,
     S: SplitEach<R, C::Id>,
-    T: LoadTerms<Option<S::Value>>,
-    N: Tier<ValueOf<Option<S::Value>, T>>,
+    T: LoadTerms<IdReturn<S::Value, S::IdError>>,
+    N: Tier<ValueOf<IdReturn<S::Value, S::IdError>, T>>,
     F: Future<Output = R>,
     W: EachWork<R, S, C, T, F>,
 {
@@ -34,20 +43,29 @@ where
     /// # Errors
     ///
     /// What the body returned, if it was an error, and there is no old value for one of these.
-    pub(super) async fn run(&mut self, load: &Arc<Load>, mut led: Vec<Led>) -> Result<(), R> {
+    pub(super) async fn run(&mut self, load: &Arc<Load>, mut led: Vec<Led>) -> Result<(), Failure<R>> {
         if led.is_empty() {
             return Ok(());
         }
-        let slot = slot(&self.members, load, &led).await;
+        for pending in led.iter().map(|led| &led.pending).filter(|pending| !pending.is_alone) {
+            if let Some(lookup) = &self.batch.members[pending.member].lookup {
+                lookup.leads.store(true, Ordering::Relaxed);
+            }
+        }
+        let slot = slot(&self.batch.members, load, &led).await;
         let waited = slot.as_ref().is_some_and(|slot| slot.waited);
         led = self.look_again(led, waited).await;
-        if led.is_empty() {
+        if led.is_empty() || self.batch.has_failed() {
             return Ok(());
         }
         // As the caller has named them.
         led.sort_by_key(|led| led.pending.member);
-        let ids: Vec<C::Id> = led.iter().map(|led| self.id(&led.pending)).collect();
-        if let Some(engine) = self.engine() {
+        let members = &self.batch.members;
+        let ids: Vec<C::Id> = led
+            .iter()
+            .map(|led| self.batch.id(members[led.pending.member].place))
+            .collect();
+        if let Some(engine) = self.batch.engine() {
             engine.counters.loads.add(1);
         }
         let began = Instant::now();
@@ -65,7 +83,10 @@ where
                 self.leave(led);
                 Ok(())
             }
-            Err(failed) => self.fail(&led, failed),
+            Err(failed) => match S::error(failed) {
+                Ok(error) => self.fill_error(led, error, load_duration).await,
+                Err(failed) => self.abandon(&led, failed),
+            },
         }
     }
 
@@ -74,13 +95,13 @@ where
     async fn look_again(&mut self, led: Vec<Led>, waited: bool) -> Vec<Led> {
         let may_be_there = |led: &Led| waited || led.leader.as_ref().is_some_and(Leader::follows);
         let entry = |led: &Led| {
-            let lookup = self.members[led.pending.member].lookup.as_ref()?;
+            let lookup = self.batch.members[led.pending.member].lookup.as_ref()?;
             let entry = lookup.entry.as_ref().filter(|_| !lookup.is_anew())?;
-            may_be_there(led).then_some((&entry.address, entry.identity))
+            may_be_there(led).then(|| entry.query())
         };
         let entries: Vec<_> = led.iter().filter_map(entry).collect();
         let asked: Vec<bool> = led.iter().map(|led| entry(led).is_some()).collect();
-        let mut readings = match self.engine() {
+        let mut readings = match self.batch.engine() {
             Some(engine) if !entries.is_empty() => engine.read_many(&entries).await.into_iter(),
             _ => return led,
         };
@@ -93,8 +114,8 @@ where
     }
 
     /// What a second look at the store has come to: an answer, or a load.
-    fn look_at(&mut self, mut led: Led, reading: Option<Reading>) -> Option<Led> {
-        let Some(lookup) = &self.members[led.pending.member].lookup else {
+    fn look_at(&self, mut led: Led, reading: Option<Reading>) -> Option<Led> {
+        let Some(lookup) = &self.batch.members[led.pending.member].lookup else {
             return Some(led);
         };
         let Some(entry) = lookup.entry.as_ref().filter(|_| reading.is_some()) else {
@@ -103,9 +124,9 @@ where
         let answer = entry.answer(reading);
         match answer.envelope {
             Some(envelope) => {
-                let shared = lookup.share_entry::<Option<S::Value>, T, N>(&envelope, led.leader.as_ref());
-                if let ControlFlow::Break(Turn::Shared(value)) = shared {
-                    self.answer(led.pending.member, value);
+                let shared = lookup.share_entry::<IdReturn<S::Value, S::IdError>, T, N>(&envelope, led.leader.as_ref());
+                if let ControlFlow::Break(Turn::Shared(shared)) = shared {
+                    self.batch.answer(led.pending.member, shared);
                     return None;
                 }
             }
@@ -116,66 +137,89 @@ where
     }
 
     /// What was loaded is handed on to those who waited for it, kept, and stored: all of it in one round trip.
-    async fn fill(&mut self, led: Vec<Led>, values: Vec<Option<S::Value>>, load_duration: Duration) {
-        // Held until the fill is done: callers whose read came before it are given what was loaded.
-        let mut leaders = Vec::with_capacity(led.len());
+    async fn fill(&mut self, mut led: Vec<Led>, values: Vec<Option<S::Value>>, load_duration: Duration) {
         let mut fillings = Vec::with_capacity(led.len());
-        for (Led { pending, leader }, value) in led.into_iter().zip(values) {
-            if let Some(lookup) = &self.members[pending.member].lookup {
-                let disposition = self.work.terms().judge(&value);
-                let (leader, may_fill) = (leader.as_ref(), pending.ticket.is_some());
-                let result = lookup.prepare::<Option<S::Value>, T, N>(leader, may_fill, &value, disposition);
-                let filling = lookup.land(leader, pending.ticket, result, load_duration);
-                fillings.extend(filling.map(|filling| (pending.member, filling)));
-            }
-            leaders.extend(leader);
-            self.answer(pending.member, value);
+        for (led, value) in led.iter_mut().zip(values) {
+            let result = Ok(value);
+            self.verify(led.pending.member, &result);
+            let disposition = self.work.terms().judge(&result);
+            fillings.extend(self.land(led, &result, disposition, load_duration));
+            self.batch.answer(led.pending.member, result);
         }
-        let entries: Vec<_> = fillings
-            .iter()
-            .map(|(_, filling)| (&filling.ticket, filling.meta, &filling.value))
-            .collect();
-        let filled = match self.engine() {
-            Some(engine) if !entries.is_empty() => engine.fill_many(&entries).await,
-            _ => return,
-        };
-        for ((member, filling), filled) in fillings.into_iter().zip(filled) {
-            if let Some(lookup) = &self.members[member].lookup {
-                lookup.end_filling(filling, filled);
-            }
+        store::<_, _, _, T, N>(&self.batch, fillings).await;
+        // Not before: callers whose read came before the fill are given what was loaded.
+        drop(led);
+    }
+
+    /// Compares what was loaded of a member with what was found of it, if it is verified.
+    fn verify(&self, member: usize, loaded: &IdReturn<S::Value, S::IdError>) {
+        if let Some(lookup) = &self.batch.members[member].lookup
+            && let Some((hit, ticket)) = self.batch.take_hit(member)
+        {
+            lookup.compare::<_, T>((&hit, ticket), loaded);
         }
     }
 
-    /// Answers with the old values, if there is one for each of these: else with the error.
-    fn fail(&mut self, led: &[Led], failed: R) -> Result<(), R> {
+    /// As [`fill`](Self::fill), of an error that is that of all of these, if it is to be kept.
+    async fn fill_error(
+        &mut self,
+        mut led: Vec<Led>,
+        error: S::IdError,
+        load_duration: Duration,
+    ) -> Result<(), Failure<R>> {
+        let failed = Err(error);
+        let disposition = self.work.terms().judge(&failed);
+        let is_stored = matches!(disposition, Disposition::StoreError(_));
+        let land = |led: &mut Led| self.land(led, &failed, disposition.clone(), load_duration);
+        let fillings: Vec<_> = if is_stored {
+            led.iter_mut().filter_map(land).collect()
+        } else {
+            Vec::new()
+        };
+        let returned = match failed {
+            Err(error) => S::fail(error),
+            Ok(_) => unreachable!("it was made of an error"),
+        };
+        if !is_stored {
+            return self.abandon(&led, returned);
+        }
+        store::<_, _, _, T, N>(&self.batch, fillings).await;
+        drop(led);
+        Err(Failure { returned, is_stored })
+    }
+
+    /// The load of these has failed, and what is stored of them stays.
+    fn abandon(&self, led: &[Led], failed: R) -> Result<(), Failure<R>> {
+        for leader in led.iter().filter_map(|led| led.leader.as_ref()) {
+            leader.land(Landing::Failed);
+        }
         let members: Vec<usize> = led.iter().map(|led| led.pending.member).collect();
-        for Led { leader, .. } in led {
-            if let Some(leader) = leader {
-                leader.land(Landing::Failed);
-            }
-        }
-        let all_hidden = members
-            .iter()
-            .all(|member| self.stale[*member].as_ref().is_some_and(|stale| stale.may_hide_error));
-        if !all_hidden {
-            return Err(failed);
-        }
-        for member in members {
-            if let Some(stale) = self.take_stale(member) {
-                self.answer_stale(member, stale);
-            }
-        }
-        Ok(())
+        self.fail(&members, failed)
+    }
+
+    /// The result of a member is handed on to those who waited for it. Returns what is to be stored.
+    fn land(
+        &self,
+        Led { pending, leader }: &mut Led,
+        result: &IdReturn<S::Value, S::IdError>,
+        disposition: Disposition,
+        load_duration: Duration,
+    ) -> Option<EachFilling<N, T, S::Value, S::IdError>> {
+        let lookup = self.batch.members[pending.member].lookup.as_ref()?;
+        let (leader, ticket) = (leader.as_ref(), pending.ticket.take());
+        let result = lookup.prepare::<_, T, N>(leader, ticket.is_some(), result, disposition);
+        let filling = lookup.land(leader, ticket, result, load_duration)?;
+        Some((pending.member, filling))
     }
 
     /// What was returned cannot be told apart by the ids: there is a value for none of them, here or for those who waited.
-    fn leave(&mut self, led: Vec<Led>) {
-        self.site.warn_of_wrong_count();
+    fn leave(&self, led: Vec<Led>) {
+        self.batch.site.warn_of_wrong_count();
         for Led { pending, leader } in led {
             if let Some(leader) = leader {
                 leader.land(Landing::Failed);
             }
-            self.answer(pending.member, None);
+            self.batch.answer(pending.member, Ok(None));
         }
     }
 }
@@ -186,4 +230,21 @@ async fn slot(members: &[Member], load: &Arc<Load>, led: &[Led]) -> Option<Slot>
     let first = led.iter().find(takes_over).or(led.first())?;
     let lookup = members[first.pending.member].lookup.as_ref()?;
     Some(lookup.slot(load, first.leader.as_ref()).await)
+}
+
+async fn store<I, V, E, T, N>(batch: &Batch<I, V, E>, fillings: Vec<EachFilling<N, T, V, E>>)
+where
+    T: LoadTerms<IdReturn<V, E>>,
+    N: Tier<ValueOf<IdReturn<V, E>, T>>,
+{
+    let fills: Vec<_> = fillings.iter().map(|(_, filling)| filling.fill()).collect();
+    let filled = match batch.engine() {
+        Some(engine) if !fills.is_empty() => engine.fill_many(&fills).await,
+        _ => return,
+    };
+    for ((member, filling), filled) in fillings.into_iter().zip(filled) {
+        if let Some(lookup) = &batch.members[member].lookup {
+            lookup.end_filling(filling, filled);
+        }
+    }
 }

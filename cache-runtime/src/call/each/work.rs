@@ -1,16 +1,19 @@
 //! What a call of several ids runs if it has to load.
 
-use super::{Ids, Missing, SplitEach, returns::EachTerms};
-use crate::call::terms::LoadTerms;
+use super::{
+    Ids, Missing, SplitEach,
+    returns::{EachTerms, IdReturn},
+};
+use crate::{
+    call::terms::LoadTerms,
+    sync::{Arc, Mutex},
+};
 
 /// The body, and what the attribute says of the values that it returns.
 //
 // `T` and `F` are parameters and no associated types: the compiler would have to find them for every lifetime in `R`, to see that the
 // future of a call is `Send`.
 pub(super) trait EachWork<R, S, C: Ids + ?Sized, T, F> {
-    /// Whether it may go on when its caller is gone.
-    const OUTLIVES: bool;
-
     /// What is to become of the next value.
     fn terms(&mut self) -> T;
 
@@ -29,12 +32,10 @@ where
     C: Ids + ?Sized,
     S: SplitEach<R, C::Id>,
     G: Fn(EachTerms<R, S, C>) -> T,
-    T: LoadTerms<Option<S::Value>>,
+    T: LoadTerms<IdReturn<S::Value, S::IdError>>,
     B: FnMut(Missing<C>) -> F,
     F: Future<Output = R>,
 {
-    const OUTLIVES: bool = false;
-
     fn terms(&mut self) -> T {
         (self.terms)(EachTerms::new())
     }
@@ -44,40 +45,59 @@ where
     }
 }
 
-/// Work that owns what it needs of its call, and is made when there is some to do.
-pub(super) enum OwnedWork<P, G, B> {
-    ToBeMade(P),
-    Made(Work<G, B>),
-    /// It goes on without the call.
-    Gone,
+/// Work that owns what it needs of its call: others may go on with it when that is over.
+pub(super) struct SharedWork<G, B>(Arc<Mutex<Work<G, B>>>);
+
+impl<G, B> Clone for SharedWork<G, B> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<R, S, C, G, T, B, F> EachWork<R, S, C, T, F> for SharedWork<G, B>
+where
+    C: Ids + ?Sized,
+    S: SplitEach<R, C::Id>,
+    G: Fn(EachTerms<R, S, C>) -> T,
+    T: LoadTerms<IdReturn<S::Value, S::IdError>>,
+    B: FnMut(Missing<C>) -> F,
+    F: Future<Output = R>,
+{
+    fn terms(&mut self) -> T {
+        (self.0.lock().terms)(EachTerms::new())
+    }
+
+    fn begin(&mut self, ids: Missing<C>) -> F {
+        (self.0.lock().body)(ids)
+    }
+}
+
+/// The same, made when there is something to load.
+pub(super) struct OwnedWork<P, G, B> {
+    prepare: Option<P>,
+    made: Option<SharedWork<G, B>>,
 }
 
 impl<P: FnOnce() -> (G, B), G, B> OwnedWork<P, G, B> {
-    fn made(&mut self) -> &mut Work<G, B> {
-        if let Self::Made(work) = self {
-            return work;
-        }
-        let Self::ToBeMade(prepare) = std::mem::replace(self, Self::Gone) else {
-            unreachable!("a call that has let its work go begins none")
-        };
-        let (terms, body) = prepare();
-        *self = Self::Made(Work { terms, body });
-        match self {
-            Self::Made(work) => work,
-            Self::ToBeMade(_) | Self::Gone => unreachable!("it was made just now"),
+    pub(super) const fn new(prepare: P) -> Self {
+        Self {
+            prepare: Some(prepare),
+            made: None,
         }
     }
 
-    /// Lets the work go on without the call.
-    pub(super) fn take(&mut self) -> Option<Work<G, B>> {
-        match std::mem::replace(self, Self::Gone) {
-            Self::ToBeMade(prepare) => {
-                let (terms, body) = prepare();
-                Some(Work { terms, body })
-            }
-            Self::Made(work) => Some(work),
-            Self::Gone => None,
-        }
+    /// The work, to be shared.
+    pub(super) fn share(&mut self) -> SharedWork<G, B> {
+        self.made().clone()
+    }
+
+    fn made(&mut self) -> &mut SharedWork<G, B> {
+        let prepare = &mut self.prepare;
+        self.made.get_or_insert_with(|| {
+            let prepare = prepare.take().expect("it is made once");
+            let (terms, body) = prepare();
+            SharedWork(Arc::new(Mutex::new(Work { terms, body })))
+        })
     }
 }
 
@@ -87,17 +107,15 @@ where
     S: SplitEach<R, C::Id>,
     P: FnOnce() -> (G, B),
     G: Fn(EachTerms<R, S, C>) -> T,
-    T: LoadTerms<Option<S::Value>>,
+    T: LoadTerms<IdReturn<S::Value, S::IdError>>,
     B: FnMut(Missing<C>) -> F,
     F: Future<Output = R>,
 {
-    const OUTLIVES: bool = true;
-
     fn terms(&mut self) -> T {
-        (self.made().terms)(EachTerms::new())
+        (self.made().0.lock().terms)(EachTerms::new())
     }
 
     fn begin(&mut self, ids: Missing<C>) -> F {
-        (self.made().body)(ids)
+        (self.made().0.lock().body)(ids)
     }
 }

@@ -244,11 +244,11 @@ async fn source(connection: &mut PgConnection, declaration: Declaration) -> Resu
     if let Some(error) = missing_column(&declaration, &names) {
         return Err(error);
     }
-    let named = columns
-        .iter()
-        .filter(|column| declaration.columns.contains(&column.name));
     let mut has_dates = false;
-    for column in named {
+    for column in columns
+        .iter()
+        .filter(|column| declaration.columns.contains(&column.name))
+    {
         column.check(&declaration.table)?;
         has_dates |= column.kind == "date";
     }

@@ -51,7 +51,6 @@ const LOST: &str = "lost";
 pub(super) struct Session {
     listener: PgListener,
     names: Names,
-    listens: bool,
     has_work: bool,
     is_prepared: bool,
     /// The rows that are taken, in a transaction, and are not acknowledged yet.
@@ -82,7 +81,6 @@ impl Session {
         let mut session = Self {
             listener,
             names: settings.names.clone(),
-            listens: settings.notify,
             has_work: false,
             is_prepared: false,
             taken: Vec::new(),
@@ -93,7 +91,7 @@ impl Session {
             sources: Sources::of(&settings.registries),
         };
         // First: what is written down from now on wakes, and what was is found by the first look.
-        if session.listens {
+        if settings.notify {
             let channel = session.names.schema().to_owned();
             within(session.listener.listen(&channel)).await?;
         }

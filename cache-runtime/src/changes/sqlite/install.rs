@@ -43,13 +43,10 @@ impl Triggers for SqliteOutbox {
             let mut connection = self.settings.connected().await?;
             let removing = async {
                 let triggers = installed(&mut connection).await?;
-                let mut sql: String = triggers
-                    .iter()
-                    .map(|Trigger { name, .. }| format!("DROP TRIGGER {};\n", ident(name)))
-                    .collect();
+                let names = triggers.iter().map(|trigger| ident(&trigger.name));
+                let drops: Vec<String> = names.map(|name| format!("DROP TRIGGER {name};\n")).collect();
                 // First the triggers: without the tables they would let statements fail.
-                sql.push_str(REMOVE_TABLES);
-                run_all(&mut connection, sql).await
+                run_all(&mut connection, drops.concat() + REMOVE_TABLES).await
             };
             let removed = removing.await;
             removed.map_err(TriggersError::database("the triggers cannot be removed"))
@@ -170,7 +167,7 @@ async fn source(connection: &mut SqliteConnection, declaration: Declaration) -> 
     let known = columns(connection, &relation).await.map_err(unreadable())?;
     // Names are the same there in whatever case.
     let found = |column: &String| known.iter().find(|known| known.name.eq_ignore_ascii_case(column));
-    let named: Vec<Column> = declaration
+    let filling: Vec<Column> = declaration
         .columns
         .iter()
         .filter_map(|column| {
@@ -180,7 +177,7 @@ async fn source(connection: &mut SqliteConnection, declaration: Declaration) -> 
             })
         })
         .collect();
-    if named.len() < declaration.columns.len() {
+    if filling.len() < declaration.columns.len() {
         let names: Vec<&str> = known.iter().map(|column| column.name.as_str()).collect();
         if let Some(error) = missing_column(&declaration, &names) {
             return Err(error);
@@ -190,7 +187,7 @@ async fn source(connection: &mut SqliteConnection, declaration: Declaration) -> 
     Ok(Source {
         declaration,
         relation,
-        columns: named,
+        columns: filling,
         unique,
     })
 }

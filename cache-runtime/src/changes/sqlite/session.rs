@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::{Connection as _, Executor as _, Row as _, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
-use tokio::time::{Instant, sleep};
+use tokio::time::{sleep, timeout};
 
 use crate::{
     changes::{
@@ -87,15 +87,13 @@ impl Session {
     }
 
     pub(super) async fn wait(&mut self, at_most: Duration) -> Result<(), ChangeError> {
-        let end = Instant::now() + at_most;
-        while self.version().await? == self.seen {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
+        let changed = async {
+            while self.version().await? == self.seen {
+                sleep(LOOK_INTERVAL).await;
             }
-            sleep(LOOK_INTERVAL.min(left)).await;
-        }
-        Ok(())
+            Ok(())
+        };
+        timeout(at_most, changed).await.unwrap_or(Ok(()))
     }
 
     pub(super) async fn backlog(&mut self) -> Result<Backlog, ChangeError> {

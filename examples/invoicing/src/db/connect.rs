@@ -16,7 +16,7 @@ pub struct Target {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Backend {
+pub(super) enum Backend {
     Sqlite,
     Postgres,
 }
@@ -35,6 +35,14 @@ impl Target {
     /// What to tell the user: no password in it.
     pub fn shown(&self) -> &str {
         &self.shown
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(super) const fn backend(&self) -> Backend {
+        self.backend
     }
 
     /// A query for the names of the tables.

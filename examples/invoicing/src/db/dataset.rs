@@ -2,7 +2,7 @@
 use anyhow::Context as _;
 use sqlx::{AnyConnection, Connection as _, Executor as _};
 
-use super::{Database, Target, generate, query, schema};
+use super::{Database, Outbox, Target, generate, query, schema};
 use crate::day::Day;
 
 /// How much data to make.
@@ -32,6 +32,8 @@ pub struct Books {
     pub today: Day,
     /// How much data there is.
     pub size: Size,
+    /// What sees the changes that others make.
+    pub outbox: Outbox,
     /// Whether the data was made just now, so that whatever a cache knows about it is out of date.
     pub fresh: bool,
 }
@@ -44,18 +46,22 @@ pub struct Books {
 pub async fn open(target: &Target, companies: Option<u32>, invoices: Option<u32>) -> anyhow::Result<Books> {
     let mut connection = target.exclusive().await?;
     let found = read(&mut connection, target).await?;
-    let base = found.map(|(size, _)| size).unwrap_or_default();
+    let base = found.as_ref().map(|found| found.size).unwrap_or_default();
     let size = Size {
         companies: companies.unwrap_or(base.companies),
         invoices: invoices.unwrap_or(base.invoices),
     };
 
     let today = match found {
-        Some((there, today)) if there == size => today,
+        Some(Found {
+            size: there,
+            today,
+            is_current: true,
+        }) if there == size => today,
         _ => {
-            if let Some((there, _)) = found {
+            if let Some(Found { size: there, .. }) = found {
                 eprintln!(
-                    "{} holds {} companies and {} invoices; making it anew with {} and {}",
+                    "{} holds {} companies and {} invoices, or tables of an earlier version; making it anew with {} and {}",
                     target.shown(),
                     there.companies,
                     there.invoices,
@@ -74,9 +80,16 @@ pub async fn open(target: &Target, companies: Option<u32>, invoices: Option<u32>
     };
     connection.execute("COMMIT").await?;
     connection.close().await?;
-    let fresh = found.is_none_or(|(there, _)| there != size);
+    let fresh = found.is_none_or(|found| !(found.is_current && found.size == size));
+    let outbox = target.outbox()?;
+    // A service whose tables are made by migrations has a migration for this, too: `invoicing cache triggers` prints it.
+    let triggers = outbox.triggers();
+    if fresh || !triggers.check().await?.is_empty() {
+        triggers.install().await?;
+    }
     Ok(Books {
         db: Database::new(target.pool().await?),
+        outbox,
         today,
         size,
         fresh,
@@ -84,7 +97,7 @@ pub async fn open(target: &Target, companies: Option<u32>, invoices: Option<u32>
 }
 
 /// What is in the database, if it is one of ours.
-async fn read(connection: &mut AnyConnection, target: &Target) -> anyhow::Result<Option<(Size, Day)>> {
+async fn read(connection: &mut AnyConnection, target: &Target) -> anyhow::Result<Option<Found>> {
     let tables: Vec<(String,)> = sqlx::query_as(target.list_tables()).fetch_all(&mut *connection).await?;
     let has = |name: &str| tables.iter().any(|(table,)| table == name);
     if !has("invoicing_dataset") {
@@ -113,7 +126,21 @@ async fn read(connection: &mut AnyConnection, target: &Target) -> anyhow::Result
         .fetch_one(&mut *connection)
         .await
         .context("reading the data set's last day")?;
-    Ok(Some((Size { companies, invoices }, today)))
+    let sql = "SELECT value FROM invoicing_dataset WHERE name = 'layout'";
+    let layout = query::<(String,)>(sql).fetch_optional(connection).await?;
+    Ok(Some(Found {
+        size: Size { companies, invoices },
+        today,
+        is_current: layout.is_some_and(|(layout,)| layout == generate::LAYOUT),
+    }))
+}
+
+/// The data set of a database as it is found.
+struct Found {
+    size: Size,
+    today: Day,
+    /// Whether its tables are those of this version.
+    is_current: bool,
 }
 
 async fn number(connection: &mut AnyConnection, name: &'static str) -> anyhow::Result<u32> {

@@ -18,6 +18,8 @@ pub(super) const LAST_DAY: Day = Day::of(2025, 12, 31);
 /// The tenants that the data is for.
 pub const TENANTS: [&str; 3] = ["default", "client-a", "client-b"];
 const DAYS: u32 = 1096;
+/// What the tables look like: another one is made anew.
+pub(super) const LAYOUT: &str = "2";
 
 /// The numbers that rows of one kind have had so far, over all tenants.
 #[derive(Default)]
@@ -127,6 +129,7 @@ async fn save(connection: &mut AnyConnection, counters: &Counters, size: Size) -
         ("companies", size.companies.to_string()),
         ("invoices", size.invoices.to_string()),
         ("today", LAST_DAY.to_string()),
+        ("layout", LAYOUT.to_owned()),
     ] {
         rows.value(name)?.value(value)?.end_row();
     }

@@ -7,6 +7,7 @@ mod bulk;
 mod connect;
 mod dataset;
 mod generate;
+mod outbox;
 mod schema;
 
 use std::sync::{
@@ -23,6 +24,7 @@ use sqlx::{
 pub use connect::Target;
 pub use dataset::{Books, Size, open};
 pub use generate::TENANTS;
+pub use outbox::Outbox;
 
 /// A statement with its arguments, and the type of its rows.
 pub type Query<'q, T> = QueryAs<'q, Any, T, AnyArguments>;

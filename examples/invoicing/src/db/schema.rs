@@ -29,6 +29,8 @@ pub(super) const TABLES: &[&str] = &[
     "CREATE TABLE payments (
         id BIGINT PRIMARY KEY,
         invoice_id BIGINT NOT NULL REFERENCES invoices (id),
+        tenant_id TEXT NOT NULL,
+        company_id BIGINT NOT NULL REFERENCES companies (id),
         amount BIGINT NOT NULL,
         paid_on TEXT NOT NULL
     )",

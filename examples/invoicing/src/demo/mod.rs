@@ -31,6 +31,7 @@ const FEWER: &str = "at least 60 % fewer database queries";
 const HIT_RATE: &str = "more than 90 % hits after warm-up";
 const SAME: &str = "the same answers as without the cache";
 const AT_ONCE: &str = "a mutation shows in the next read";
+const BY_OTHERS: &str = "a row changed by another program shows, and nothing waits for a TTL";
 const NO_ERRORS: &str = "no error with Redis down";
 const IN_BUDGET: &str = "Redis down: no slower than the read budget of 50 ms";
 const RESUMES: &str = "Redis back: the cache is used again";
@@ -65,6 +66,7 @@ pub async fn run(books: &Books, options: &cli::Demo) -> anyhow::Result<ExitCode>
         repeated_requests(&mut report, &without, &cached, &pages).await;
         same_answers(&mut report, &plain, &cached, &pages).await?;
         mutation::shows_at_once(&mut report, AT_ONCE, &cached).await?;
+        mutation::shows_by_others(&mut report, BY_OTHERS, &cached, books).await?;
         match redis {
             Some(redis) => outage::survived(&mut report, &plain, &cached, &pages, &redis).await?,
             None => {
@@ -80,6 +82,7 @@ pub async fn run(books: &Books, options: &cli::Demo) -> anyhow::Result<ExitCode>
         outage::endured(&mut report, &plain, &cached, &pages).await?;
         same_answers(&mut report, &plain, &cached, &pages).await?;
         mutation::shows_at_once(&mut report, AT_ONCE, &cached).await?;
+        mutation::shows_by_others(&mut report, BY_OTHERS, &cached, books).await?;
         report.not_applicable(RESUMES, "run the demo with --spawn-redis");
     }
 

@@ -41,6 +41,7 @@ struct Totals {
 
 struct Payment {
     invoice: i64,
+    company: i64,
     amount: i64,
     paid_on: Day,
 }
@@ -74,7 +75,10 @@ impl<'a> Ledger<'a> {
                     "due_on",
                 ],
             ),
-            payments: Bulk::into("payments", &["id", "invoice_id", "amount", "paid_on"]),
+            payments: Bulk::into(
+                "payments",
+                &["id", "invoice_id", "tenant_id", "company_id", "amount", "paid_on"],
+            ),
             pending: Vec::new(),
             days: BTreeMap::new(),
         }
@@ -113,6 +117,7 @@ impl<'a> Ledger<'a> {
                 self.days.entry((paid_on, company)).or_default().received += amount;
                 self.pending.push(Payment {
                     invoice: id,
+                    company,
                     amount,
                     paid_on,
                 });
@@ -130,6 +135,7 @@ impl<'a> Ledger<'a> {
         for payment in self.pending.drain(..) {
             counters.payments += 1;
             self.payments.value(counters.payments)?.value(payment.invoice)?;
+            self.payments.value(self.tenant)?.value(payment.company)?;
             self.payments.value(payment.amount)?.value(payment.paid_on)?;
             if self.payments.end_row() {
                 self.payments.send(connection).await?;

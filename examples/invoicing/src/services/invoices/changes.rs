@@ -240,7 +240,13 @@ async fn take_payment(
     }
 
     let payment = transaction.next_id("payments").await?;
-    let pay = query::<(i64,)>(PAY).bind(payment).bind(id).bind(amount).bind(paid_on);
+    let pay = query::<(i64,)>(PAY)
+        .bind(payment)
+        .bind(id)
+        .bind(current_user.tenant_id.as_str())
+        .bind(invoice.company)
+        .bind(amount)
+        .bind(paid_on);
     transaction.one(pay).await?;
     Ok(Payment {
         invoice: Invoice {
@@ -320,5 +326,5 @@ const UPDATE: &str = "
     RETURNING id";
 
 const PAY: &str = "
-    INSERT INTO payments (id, invoice_id, amount, paid_on) VALUES ($1, $2, $3, $4)
+    INSERT INTO payments (id, invoice_id, tenant_id, company_id, amount, paid_on) VALUES ($1, $2, $3, $4, $5, $6)
     RETURNING id";
