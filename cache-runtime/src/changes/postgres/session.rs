@@ -36,8 +36,8 @@ const SESSION: &str = "
 /// The right to do the work is this lock.
 const LOCK: &str = "hashtextextended({literal} || ' relay', 0)";
 
-/// The statements of every change, which the database plans once. They travel with those that begin and end a transaction, in one
-/// message, and what is in it has no parameters but texts.
+/// The statements of every change, which the database plans once, there while a session has the work. They travel with those that
+/// begin and end a transaction, in one message, which has no parameters and gives texts.
 const PREPARE: &str = "
     PREPARE cache_take AS
         SELECT id, source, array_to_json(key)::text AS key, extract(epoch FROM clock_timestamp() - at)::float8 AS age
@@ -45,18 +45,28 @@ const PREPARE: &str = "
     PREPARE cache_acknowledge (bigint[]) AS
         DELETE FROM {schema}.outbox WHERE id = ANY ($1)";
 
+const FORGET: &str = "DEALLOCATE cache_take; DEALLOCATE cache_acknowledge";
+
 /// What a notification says when a change could not be written down.
 const LOST: &str = "lost";
+
+/// What is in the outbox and not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    Unknown,
+    /// Nothing was, and of what is written down since then a notification tells.
+    Nothing,
+}
 
 pub(super) struct Session {
     listener: PgListener,
     names: Names,
     has_work: bool,
-    is_prepared: bool,
     /// The rows that are taken, in a transaction, and are not acknowledged yet.
     taken: Vec<i64>,
-    /// The last look has taken all that there was: of whatever was written down since, a notification tells.
-    drained: bool,
+    rest: Rest,
+    /// What is left by a look that has taken all there was.
+    rest_of_all: Rest,
     /// Something was not written down: everything may have changed.
     lost: bool,
     kept_up: Option<Instant>,
@@ -82,9 +92,9 @@ impl Session {
             listener,
             names: settings.names.clone(),
             has_work: false,
-            is_prepared: false,
             taken: Vec::new(),
-            drained: false,
+            rest: Rest::Unknown,
+            rest_of_all: if settings.notify { Rest::Nothing } else { Rest::Unknown },
             lost: false,
             kept_up: None,
             has_warned: false,
@@ -102,7 +112,7 @@ impl Session {
         if !self.has_work && !self.is_given_work().await? {
             return Ok(Taken::Standby(self.oldest().await?));
         }
-        if std::mem::take(&mut self.drained) {
+        if std::mem::replace(&mut self.rest, Rest::Unknown) == Rest::Nothing {
             return Ok(Taken::Changes(Vec::new()));
         }
         self.keep_up().await;
@@ -122,11 +132,10 @@ impl Session {
     async fn is_given_work(&mut self) -> Result<bool, ChangeError> {
         let sql = format!("SELECT pg_try_advisory_lock({LOCK})");
         self.has_work = self.one(&sql).await?.try_get(0)?;
-        if self.has_work && !self.is_prepared {
+        if self.has_work {
             self.run(&PREPARE.replace("{batch}", &BATCH.to_string())).await?;
-            self.is_prepared = true;
         }
-        self.drained = false;
+        self.rest = Rest::Unknown;
         Ok(self.has_work)
     }
 
@@ -136,8 +145,9 @@ impl Session {
             return Ok(());
         }
         let ids = std::mem::take(&mut self.taken);
-        let was_all = i64::try_from(ids.len()).is_ok_and(|taken| taken < BATCH);
-        self.drained = self.listens && was_all;
+        if i64::try_from(ids.len()).is_ok_and(|taken| taken < BATCH) {
+            self.rest = self.rest_of_all;
+        }
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
         self.run(&format!("EXECUTE cache_acknowledge ('{{{}}}'); COMMIT", ids.join(",")))
             .await
@@ -147,7 +157,7 @@ impl Session {
         self.give_back().await?;
         if self.has_work {
             self.has_work = false;
-            self.run(&format!("SELECT pg_advisory_unlock({LOCK})")).await?;
+            self.run(&format!("SELECT pg_advisory_unlock({LOCK}); {FORGET}")).await?;
         }
         Ok(())
     }
