@@ -8,7 +8,7 @@ use sqlx::{
 };
 use tokio::time::{Instant, timeout};
 
-use super::{Settings, statements::Names};
+use super::Settings;
 use crate::changes::{
     declaration::Values,
     outbox::{BATCH, Sources, WAITING},
@@ -36,8 +36,8 @@ const SESSION: &str = "
 /// The right to do the work is this lock.
 const LOCK: &str = "hashtextextended({literal} || ' relay', 0)";
 
-/// The statements of every change, which the database plans once, there while a session has the work. They travel with those that
-/// begin and end a transaction, in one message, which has no parameters and gives texts.
+/// The statements of every change, which the database plans once. They travel with those that begin and end a transaction, in one
+/// message, and what is in it has no parameters but texts.
 const PREPARE: &str = "
     PREPARE cache_take AS
         SELECT id, source, array_to_json(key)::text AS key, extract(epoch FROM clock_timestamp() - at)::float8 AS age
@@ -45,34 +45,29 @@ const PREPARE: &str = "
     PREPARE cache_acknowledge (bigint[]) AS
         DELETE FROM {schema}.outbox WHERE id = ANY ($1)";
 
-const FORGET: &str = "DEALLOCATE cache_take; DEALLOCATE cache_acknowledge";
-
 /// What a notification says when a change could not be written down.
 const LOST: &str = "lost";
 
-/// What is in the outbox and not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rest {
-    Unknown,
-    /// Nothing was, and of what is written down since then a notification tells.
-    Nothing,
-}
-
 pub(super) struct Session {
     listener: PgListener,
-    names: Names,
+    settings: Settings,
     has_work: bool,
     /// The rows that are taken, in a transaction, and are not acknowledged yet.
     taken: Vec<i64>,
-    rest: Rest,
-    /// What is left by a look that has taken all there was.
-    rest_of_all: Rest,
+    /// The last look has taken all that there was: of whatever was written down since, a notification tells.
+    drained: bool,
     /// Something was not written down: everything may have changed.
     lost: bool,
-    kept_up: Option<Instant>,
-    /// Whether it has said that new partitions are not looked for.
-    has_warned: bool,
+    partitions: Partitions,
     sources: Sources,
+}
+
+/// When new partitions were looked for.
+#[derive(Default)]
+struct Partitions {
+    looked: Option<Instant>,
+    /// Whether it has said that they are not found.
+    has_warned: bool,
 }
 
 impl Session {
@@ -90,20 +85,19 @@ impl Session {
         within(listener.execute(SESSION)).await?;
         let mut session = Self {
             listener,
-            names: settings.names.clone(),
+            settings: settings.clone(),
             has_work: false,
             taken: Vec::new(),
-            rest: Rest::Unknown,
-            rest_of_all: if settings.notify { Rest::Nothing } else { Rest::Unknown },
+            drained: false,
             lost: false,
-            kept_up: None,
-            has_warned: false,
+            partitions: Partitions::default(),
             sources: Sources::of(&settings.registries),
         };
         // First: what is written down from now on wakes, and what was is found by the first look. Also where changes do not notify:
         // one that could not be written down does.
-        let channel = session.names.schema().to_owned();
+        let channel = settings.names.schema().to_owned();
         within(session.listener.listen(&channel)).await?;
+        session.run(&PREPARE.replace("{batch}", &BATCH.to_string())).await?;
         Ok(session)
     }
 
@@ -112,7 +106,7 @@ impl Session {
         if !self.has_work && !self.is_given_work().await? {
             return Ok(Taken::Standby(self.oldest().await?));
         }
-        if std::mem::replace(&mut self.rest, Rest::Unknown) == Rest::Nothing {
+        if std::mem::take(&mut self.drained) {
             return Ok(Taken::Changes(Vec::new()));
         }
         self.keep_up().await;
@@ -132,10 +126,7 @@ impl Session {
     async fn is_given_work(&mut self) -> Result<bool, ChangeError> {
         let sql = format!("SELECT pg_try_advisory_lock({LOCK})");
         self.has_work = self.one(&sql).await?.try_get(0)?;
-        if self.has_work {
-            self.run(&PREPARE.replace("{batch}", &BATCH.to_string())).await?;
-        }
-        self.rest = Rest::Unknown;
+        self.drained = false;
         Ok(self.has_work)
     }
 
@@ -145,9 +136,8 @@ impl Session {
             return Ok(());
         }
         let ids = std::mem::take(&mut self.taken);
-        if i64::try_from(ids.len()).is_ok_and(|taken| taken < BATCH) {
-            self.rest = self.rest_of_all;
-        }
+        let was_all = i64::try_from(ids.len()).is_ok_and(|taken| taken < BATCH);
+        self.drained = self.settings.notify && was_all;
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
         self.run(&format!("EXECUTE cache_acknowledge ('{{{}}}'); COMMIT", ids.join(",")))
             .await
@@ -157,7 +147,7 @@ impl Session {
         self.give_back().await?;
         if self.has_work {
             self.has_work = false;
-            self.run(&format!("SELECT pg_advisory_unlock({LOCK}); {FORGET}")).await?;
+            self.run(&format!("SELECT pg_advisory_unlock({LOCK})")).await?;
         }
         Ok(())
     }
@@ -240,15 +230,18 @@ impl Session {
 
     /// Has new partitions given their triggers, from time to time.
     async fn keep_up(&mut self) {
-        if self.kept_up.is_some_and(|before| before.elapsed() < KEEP_UP_INTERVAL) {
+        let Partitions { looked, .. } = self.partitions;
+        if looked.is_some_and(|looked| looked.elapsed() < KEEP_UP_INTERVAL) {
             return;
         }
-        self.kept_up = Some(Instant::now());
-        match self.run("SELECT {schema}.keep_up()").await {
-            Ok(()) => self.has_warned = false,
-            Err(cause) if self.has_warned => tracing::debug!(%cause, "new partitions still get no triggers"),
+        let kept_up = self.run("SELECT {schema}.keep_up()").await;
+        let Partitions { looked, has_warned } = &mut self.partitions;
+        *looked = Some(Instant::now());
+        match kept_up {
+            Ok(()) => *has_warned = false,
+            Err(cause) if *has_warned => tracing::debug!(%cause, "new partitions still get no triggers"),
             Err(cause) => {
-                self.has_warned = true;
+                *has_warned = true;
                 tracing::warn!(%cause, "new partitions get no triggers: statements that name one are not seen");
             }
         }
@@ -288,18 +281,18 @@ impl Session {
     }
 
     async fn run(&mut self, sql: &str) -> Result<(), ChangeError> {
-        let sql = AssertSqlSafe(self.names.within(sql));
+        let sql = AssertSqlSafe(self.settings.names.within(sql));
         within(self.listener.execute(sqlx::raw_sql(sql))).await?;
         Ok(())
     }
 
     async fn one(&mut self, sql: &str) -> Result<PgRow, ChangeError> {
-        let query = sqlx::query(AssertSqlSafe(self.names.within(sql)));
+        let query = sqlx::query(AssertSqlSafe(self.settings.names.within(sql)));
         within(self.listener.fetch_one(query)).await
     }
 
     async fn all(&mut self, sql: &str) -> Result<Vec<PgRow>, ChangeError> {
-        let sql = AssertSqlSafe(self.names.within(sql));
+        let sql = AssertSqlSafe(self.settings.names.within(sql));
         within(self.listener.fetch_all(sqlx::raw_sql(sql))).await
     }
 }
