@@ -2,6 +2,7 @@
 
 mod allocations;
 mod bulk;
+mod changes;
 mod codecs;
 mod cold_key;
 mod encoded;
@@ -50,6 +51,7 @@ pub(crate) const ALL: &[Measurement] = &[
     freshness::MEASUREMENT,
     invalidation::MEASUREMENT,
     sweep::MEASUREMENT,
+    changes::MEASUREMENT,
     near_memory::MEASUREMENT,
     service_latency::MEASUREMENT,
     http::MEASUREMENT,

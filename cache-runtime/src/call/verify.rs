@@ -53,11 +53,11 @@ impl Lookup {
         // Before the hit is found: if its stamps are current later, they were when it was found.
         let ticket = self.engine().ticket(&entry.address).await.flatten();
         let answer = self.look::<R, T, N>(entry).await;
-        self.to_verify(answer, ticket)
+        self.with_verification(answer, ticket)
     }
 
     /// The answer; a hit is verified if there is a ticket for that.
-    pub(super) fn to_verify<R>(&mut self, answer: Answer<R>, ticket: Option<Ticket>) -> Answer<R> {
+    pub(super) fn with_verification<R>(&mut self, answer: Answer<R>, ticket: Option<Ticket>) -> Answer<R> {
         match (answer, ticket) {
             (Answer::Hit(hit, outcome), Some(ticket)) => {
                 self.verifying = true;

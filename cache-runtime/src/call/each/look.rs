@@ -127,7 +127,7 @@ impl<I, V, E> Batch<I, V, E> {
             .map(|((lookup, is_verified), reading)| {
                 let answer = answer::<_, T, N>(lookup, reading);
                 let ticket = if is_verified { tickets.next().flatten() } else { None };
-                lookup.to_verify(answer, ticket)
+                lookup.with_verification(answer, ticket)
             })
             .collect()
     }

@@ -36,6 +36,15 @@ const SESSION: &str = "
 /// The right to do the work is this lock.
 const LOCK: &str = "hashtextextended({literal} || ' relay', 0)";
 
+/// The statements of every change, which the database plans once. They travel with those that begin and end a transaction, in one
+/// message, and what is in it has no parameters but texts.
+const PREPARE: &str = "
+    PREPARE cache_take AS
+        SELECT id, source, array_to_json(key)::text AS key, extract(epoch FROM clock_timestamp() - at)::float8 AS age
+        FROM {schema}.outbox ORDER BY id LIMIT {batch} FOR UPDATE SKIP LOCKED;
+    PREPARE cache_acknowledge (bigint[]) AS
+        DELETE FROM {schema}.outbox WHERE id = ANY ($1)";
+
 /// What a notification says when a change could not be written down.
 const LOST: &str = "lost";
 
@@ -43,8 +52,11 @@ pub(super) struct Session {
     listener: PgListener,
     names: Names,
     has_work: bool,
+    is_prepared: bool,
     /// The rows that are taken, in a transaction, and are not acknowledged yet.
     taken: Vec<i64>,
+    /// The last look has taken all that there was: of whatever was written down since, a notification tells.
+    drained: bool,
     /// Something was not written down: everything may have changed.
     lost: bool,
     kept_up: Option<Instant>,
@@ -70,7 +82,9 @@ impl Session {
             listener,
             names: settings.names.clone(),
             has_work: false,
+            is_prepared: false,
             taken: Vec::new(),
+            drained: false,
             lost: false,
             kept_up: None,
             has_warned: false,
@@ -85,18 +99,14 @@ impl Session {
 
     pub(super) async fn take(&mut self) -> Result<Taken, ChangeError> {
         self.give_back().await?;
-        if !self.has_work {
-            let sql = format!("SELECT pg_try_advisory_lock({LOCK})");
-            self.has_work = self.one(&sql).await?.try_get(0)?;
-        }
-        if !self.has_work {
+        if !self.has_work && !self.is_given_work().await? {
             return Ok(Taken::Standby(self.oldest().await?));
         }
+        if std::mem::take(&mut self.drained) {
+            return Ok(Taken::Changes(Vec::new()));
+        }
         self.keep_up().await;
-        self.run("BEGIN").await?;
-        let sql = "SELECT id, source, key, extract(epoch FROM clock_timestamp() - at)::float8 AS age FROM {schema}.outbox \
-                   ORDER BY id LIMIT {batch} FOR UPDATE SKIP LOCKED";
-        let rows = self.all(&sql.replace("{batch}", &BATCH.to_string())).await?;
+        let rows = self.all("BEGIN; EXECUTE cache_take").await?;
         let mut changes = self.lost_changes().await?;
         for row in &rows {
             changes.push(self.change(row).await?);
@@ -108,16 +118,29 @@ impl Session {
         Ok(Taken::Changes(changes))
     }
 
+    /// Whether nobody else does the work, which is this session's from here on.
+    async fn is_given_work(&mut self) -> Result<bool, ChangeError> {
+        let sql = format!("SELECT pg_try_advisory_lock({LOCK})");
+        self.has_work = self.one(&sql).await?.try_get(0)?;
+        if self.has_work && !self.is_prepared {
+            self.run(&PREPARE.replace("{batch}", &BATCH.to_string())).await?;
+            self.is_prepared = true;
+        }
+        self.drained = false;
+        Ok(self.has_work)
+    }
+
     pub(super) async fn acknowledge(&mut self) -> Result<(), ChangeError> {
         self.lost = false;
         if self.taken.is_empty() {
             return Ok(());
         }
-        let sql = self.names.within("DELETE FROM {schema}.outbox WHERE id = ANY($1)");
         let ids = std::mem::take(&mut self.taken);
-        let deleting = sqlx::query(AssertSqlSafe(sql)).bind(ids);
-        within(self.listener.execute(deleting)).await?;
-        self.run("COMMIT").await
+        let was_all = i64::try_from(ids.len()).is_ok_and(|taken| taken < BATCH);
+        self.drained = self.listens && was_all;
+        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        self.run(&format!("EXECUTE cache_acknowledge ('{{{}}}'); COMMIT", ids.join(",")))
+            .await
     }
 
     pub(super) async fn stand_down(&mut self) -> Result<(), ChangeError> {
@@ -238,7 +261,9 @@ impl Session {
         if !self.sources.knows(&source) {
             self.read_sources().await?;
         }
-        let key: Option<Vec<Option<String>>> = row.try_get("key")?;
+        let key: Option<String> = row.try_get("key")?;
+        let key = key.map(|key| serde_json::from_str::<Vec<Option<String>>>(&key));
+        let key = key.transpose().map_err(ChangeError::new)?;
         let values = |columns: &[String]| Some(columns.iter().cloned().zip(key?).collect::<Values>());
         self.sources.change(&source, values, seconds(row.try_get("age")?))
     }
@@ -264,8 +289,8 @@ impl Session {
     }
 
     async fn all(&mut self, sql: &str) -> Result<Vec<PgRow>, ChangeError> {
-        let query = sqlx::query(AssertSqlSafe(self.names.within(sql)));
-        within(self.listener.fetch_all(query)).await
+        let sql = AssertSqlSafe(self.names.within(sql));
+        within(self.listener.fetch_all(sqlx::raw_sql(sql))).await
     }
 }
 
