@@ -8,7 +8,7 @@ use sqlx::{
 };
 use tokio::time::{Instant, timeout};
 
-use super::{Settings, statements::Names};
+use super::Settings;
 use crate::changes::{
     declaration::Values,
     outbox::{BATCH, Sources, WAITING},
@@ -50,19 +50,24 @@ const LOST: &str = "lost";
 
 pub(super) struct Session {
     listener: PgListener,
-    names: Names,
+    settings: Settings,
     has_work: bool,
-    is_prepared: bool,
     /// The rows that are taken, in a transaction, and are not acknowledged yet.
     taken: Vec<i64>,
     /// The last look has taken all that there was: of whatever was written down since, a notification tells.
     drained: bool,
     /// Something was not written down: everything may have changed.
     lost: bool,
-    kept_up: Option<Instant>,
-    /// Whether it has said that new partitions are not looked for.
-    has_warned: bool,
+    partitions: Partitions,
     sources: Sources,
+}
+
+/// When new partitions were looked for.
+#[derive(Default)]
+struct Partitions {
+    looked: Option<Instant>,
+    /// Whether it has said that they are not found.
+    has_warned: bool,
 }
 
 impl Session {
@@ -80,20 +85,19 @@ impl Session {
         within(listener.execute(SESSION)).await?;
         let mut session = Self {
             listener,
-            names: settings.names.clone(),
+            settings: settings.clone(),
             has_work: false,
-            is_prepared: false,
             taken: Vec::new(),
             drained: false,
             lost: false,
-            kept_up: None,
-            has_warned: false,
+            partitions: Partitions::default(),
             sources: Sources::of(&settings.registries),
         };
         // First: what is written down from now on wakes, and what was is found by the first look. Also where changes do not notify:
         // one that could not be written down does.
-        let channel = session.names.schema().to_owned();
+        let channel = settings.names.schema().to_owned();
         within(session.listener.listen(&channel)).await?;
+        session.run(&PREPARE.replace("{batch}", &BATCH.to_string())).await?;
         Ok(session)
     }
 
@@ -122,10 +126,6 @@ impl Session {
     async fn is_given_work(&mut self) -> Result<bool, ChangeError> {
         let sql = format!("SELECT pg_try_advisory_lock({LOCK})");
         self.has_work = self.one(&sql).await?.try_get(0)?;
-        if self.has_work && !self.is_prepared {
-            self.run(&PREPARE.replace("{batch}", &BATCH.to_string())).await?;
-            self.is_prepared = true;
-        }
         self.drained = false;
         Ok(self.has_work)
     }
@@ -137,7 +137,7 @@ impl Session {
         }
         let ids = std::mem::take(&mut self.taken);
         let was_all = i64::try_from(ids.len()).is_ok_and(|taken| taken < BATCH);
-        self.drained = self.listens && was_all;
+        self.drained = self.settings.notify && was_all;
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
         self.run(&format!("EXECUTE cache_acknowledge ('{{{}}}'); COMMIT", ids.join(",")))
             .await
@@ -230,15 +230,18 @@ impl Session {
 
     /// Has new partitions given their triggers, from time to time.
     async fn keep_up(&mut self) {
-        if self.kept_up.is_some_and(|before| before.elapsed() < KEEP_UP_INTERVAL) {
+        let Partitions { looked, .. } = self.partitions;
+        if looked.is_some_and(|looked| looked.elapsed() < KEEP_UP_INTERVAL) {
             return;
         }
-        self.kept_up = Some(Instant::now());
-        match self.run("SELECT {schema}.keep_up()").await {
-            Ok(()) => self.has_warned = false,
-            Err(cause) if self.has_warned => tracing::debug!(%cause, "new partitions still get no triggers"),
+        let kept_up = self.run("SELECT {schema}.keep_up()").await;
+        let Partitions { looked, has_warned } = &mut self.partitions;
+        *looked = Some(Instant::now());
+        match kept_up {
+            Ok(()) => *has_warned = false,
+            Err(cause) if *has_warned => tracing::debug!(%cause, "new partitions still get no triggers"),
             Err(cause) => {
-                self.has_warned = true;
+                *has_warned = true;
                 tracing::warn!(%cause, "new partitions get no triggers: statements that name one are not seen");
             }
         }
@@ -278,18 +281,18 @@ impl Session {
     }
 
     async fn run(&mut self, sql: &str) -> Result<(), ChangeError> {
-        let sql = AssertSqlSafe(self.names.within(sql));
+        let sql = AssertSqlSafe(self.settings.names.within(sql));
         within(self.listener.execute(sqlx::raw_sql(sql))).await?;
         Ok(())
     }
 
     async fn one(&mut self, sql: &str) -> Result<PgRow, ChangeError> {
-        let query = sqlx::query(AssertSqlSafe(self.names.within(sql)));
+        let query = sqlx::query(AssertSqlSafe(self.settings.names.within(sql)));
         within(self.listener.fetch_one(query)).await
     }
 
     async fn all(&mut self, sql: &str) -> Result<Vec<PgRow>, ChangeError> {
-        let sql = AssertSqlSafe(self.names.within(sql));
+        let sql = AssertSqlSafe(self.settings.names.within(sql));
         within(self.listener.fetch_all(sqlx::raw_sql(sql))).await
     }
 }
