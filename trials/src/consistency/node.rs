@@ -35,7 +35,7 @@ use super::{
 use crate::lab::{reach, redis::Redis, runtime};
 
 /// How many callers a node has at a time.
-pub(super) const WORKERS: u64 = 8;
+pub(super) const WORKERS: usize = 8;
 
 /// How long an entry may be served if nothing invalidates it. Short enough for entries to expire in a run.
 pub(super) const TTL: std::time::Duration = std::time::Duration::from_secs(5);

@@ -42,6 +42,9 @@ const STEP_DEADLINE: Duration = Duration::from_secs(10);
 const STILL_POSTGRES: std::ops::Range<u64> = 50..1_000;
 const STILL_SQLITE: std::ops::Range<u64> = 5_100..5_600;
 
+/// Within this somebody has used every connection to Redis and noticed that it was silent for good.
+const NOTICE: Duration = Duration::from_secs(2);
+
 const POLL: Duration = Duration::from_millis(5);
 
 /// What things happen to.
@@ -52,8 +55,8 @@ pub(super) struct Scene<'a> {
     pub(super) orders: &'a Orders,
 }
 
-/// Lets things go wrong until the run ends, and leaves everything healed.
-pub(super) async fn run(options: &Options, scene: Scene<'_>, ends: Instant) -> Result<(Log, Troubles)> {
+/// Lets things go wrong for as long as the run is to last, and leaves everything healed.
+pub(super) async fn run(options: &Options, scene: Scene<'_>) -> Result<(Log, Troubles)> {
     let (log, mut troubles) = (Log::default(), Troubles::default());
     let mut random = Rng::with_seed(options.seed);
     let mut observer = Observer::new(scene.server.url(), options.database());
@@ -61,6 +64,7 @@ pub(super) async fn run(options: &Options, scene: Scene<'_>, ends: Instant) -> R
     let began = Moment::now();
     recovered(&mut observer).await?;
     troubles.add(began, Moment::now());
+    let ends = Instant::now() + Duration::from_secs(options.seconds);
     let of_redis = options.faults_among(&storage::KINDS);
     let others = options.faults_among(&[&network::KINDS[..], &KINDS].concat());
     if of_redis.is_empty() && others.is_empty() {
@@ -103,6 +107,9 @@ pub(super) async fn run(options: &Options, scene: Scene<'_>, ends: Instant) -> R
             }
         };
         tokio::try_join!(of_redis, of_other)?;
+        if other == Some(Fault::Partition) {
+            sleep(NOTICE).await;
+        }
         recovered(&mut observer).await?;
         troubles.add(began, Moment::now());
     }

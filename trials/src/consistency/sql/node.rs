@@ -103,8 +103,14 @@ async fn serve(options: &FollowerOptions) -> Result<()> {
         workers.spawn(reader.clone().run(random.fork(), stopping.clone()));
     }
     until_told(workers, &stop).await?;
-    reader.look_at_everything().await?;
+    let mut workers = JoinSet::new();
+    for worker in 0..WORKERS {
+        workers.spawn(reader.clone().look_at_everything(worker));
+    }
     drop(reader);
+    while let Some(worker) = workers.join_next().await {
+        worker.context("a worker panicked")??;
+    }
     writing.join().ok().context("the notebook's writer panicked")?;
     cache.close().await;
     Ok(())
@@ -151,10 +157,10 @@ impl Reader {
         Ok(())
     }
 
-    /// Reads what there is, by then that of the last commit.
-    async fn look_at_everything(&self) -> Result<()> {
+    /// Reads what there is, by then that of the last commit: of everything the part that is this worker's.
+    async fn look_at_everything(self, worker: usize) -> Result<()> {
         let until = Instant::now() + LAST_LOOK;
-        for subject in readable() {
+        for subject in readable().skip(worker).step_by(WORKERS) {
             for view in 0..VIEWS {
                 while let Err(cause) = self.read(subject, view).await? {
                     ensure!(Instant::now() < until, "{subject:?} cannot be read in the end: {cause}");

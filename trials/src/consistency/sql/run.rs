@@ -1,6 +1,6 @@
 use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use cache_testkit::oracle::Moment;
 use fastrand::Rng;
 use tokio::{
@@ -92,17 +92,13 @@ async fn experiment(options: &Options) -> Result<Ran> {
         fleet: &fleet,
         orders: &orders,
     };
-    let ends = Instant::now() + Duration::from_secs(options.seconds);
-    let faults = async {
-        tokio::select! {
-            ran = faults::run(options, scene, ends) => ran,
-            Some(writer) = writers.join_next() => {
-                writer.context("a writer panicked")??;
-                anyhow::bail!("a writer has ended before its time")
-            }
+    let (log, troubles) = tokio::select! {
+        ran = faults::run(options, scene) => ran?,
+        Some(writer) = writers.join_next() => {
+            writer.context("a writer panicked")??;
+            bail!("a writer has ended before its time");
         }
     };
-    let (log, troubles) = faults.await?;
     stop.send_replace(true);
     while let Some(writer) = writers.join_next().await {
         writer.context("a writer panicked")??;
