@@ -21,6 +21,7 @@ const TABLES: &str = r#"
     CREATE TABLE events_november PARTITION OF events FOR VALUES FROM ('2026-11-01') TO ('2026-12-01');
     CREATE TABLE accounts (company_id bigint, balance bigint);
     CREATE TABLE "Odd Names" ("Company Id" integer, "it's" text);
+    CREATE TABLE letters (id bigint PRIMARY KEY, written bigint);
     INSERT INTO companies SELECT n FROM generate_series(1, 200) AS n"#;
 
 /// A PostgreSQL of its own, with tables and triggers.

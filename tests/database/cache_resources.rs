@@ -25,4 +25,6 @@ cache_runtime::resources! {
     table events => invoices_list(company = company_id);
     table accounts => balance(company = company_id), companies_list;
     table "Odd Names" => invoices_list(company = "Company Id");
+    // By a column that is called as a variable of the triggers.
+    table letters => invoices_list(company = written);
 }

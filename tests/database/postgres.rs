@@ -57,6 +57,7 @@ async fn every_kind_of_statement_is_written_down_once_for_each_value() {
             &["accounting.rates EUR"],
         ),
         ("INSERT INTO \"Odd Names\" VALUES (7, 'x')", &["Odd Names 7"]),
+        ("INSERT INTO letters VALUES (1, 7)", &["letters 7"]),
         ("INSERT INTO articles VALUES (1, 3)", &["articles 3"]),
         (
             "INSERT INTO orders VALUES (1, 'a', 3), (2, NULL, 4)",

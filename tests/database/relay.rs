@@ -296,6 +296,28 @@ async fn where_nothing_is_installed_the_relay_says_what_to_do_and_goes_on_when_i
 }
 
 #[tokio::test]
+async fn what_is_written_down_while_a_relay_works_waits_for_no_look() {
+    let (books, redis) = (Books::open().await, RedisServer::start().unwrap());
+    let cache = ready(&redis).await;
+    // It never looks by itself.
+    let relay = cache
+        .follow(books.outbox.clone())
+        .poll_interval(Duration::from_hours(24))
+        .start()
+        .unwrap();
+    relay.until(|status| status.state == RelayState::Active).await;
+    let write = async |company: i64| {
+        for _ in 0..50 {
+            let insert = sqlx::query("INSERT INTO invoices (company_id) VALUES ($1)").bind(company);
+            insert.execute(&books.pool).await.unwrap();
+        }
+    };
+    tokio::join!(write(1), write(2), write(3), write(4));
+    relay.until(|status| status.relayed >= 200).await;
+    assert!(books.written().await.is_empty(), "nothing is left in the outbox");
+}
+
+#[tokio::test]
 async fn without_notifications_changes_are_found_by_looking() {
     let books = Books::open().await;
     let redis = RedisServer::start().unwrap();

@@ -33,7 +33,7 @@ fn run(bench: Bench) -> Result<Vec<Figure>> {
     let runtime = runtime(2)?;
     let mut figures = Vec::new();
     for flushes in [Flushes::Each, Flushes::Never] {
-        say(&format!("{flushes}"));
+        say(&flushes.to_string());
         let books = runtime.block_on(Books::open(flushes))?;
         figures.extend(lag::figures(bench, &runtime, &books)?);
         figures.extend(triggers::figures(bench, &runtime, &books)?);

@@ -8,12 +8,15 @@ use cache_runtime::{
     changes::{PostgresOutbox, Relay, RelayState, Triggers as _},
 };
 use cache_testkit::{PostgresServer, RedisServer, reaching};
-use sqlx::{ConnectOptions as _, Executor as _, postgres::PgConnectOptions, postgres::PgConnection};
+use sqlx::{
+    ConnectOptions as _, Executor as _,
+    postgres::{PgConnectOptions, PgConnection},
+};
 
 use super::{MEASUREMENT, resources};
 use crate::{
     bench::patient,
-    figure::{Figure, Series, Unit},
+    figure::{Figure, Must, Series, Unit},
 };
 
 /// The table whose changes are seen, and the one like it whose changes nobody sees.
@@ -56,7 +59,7 @@ impl fmt::Display for Flushes {
 /// A PostgreSQL with the tables and the triggers.
 pub(super) struct Books {
     server: PostgresServer,
-    pub(super) flushes: Flushes,
+    flushes: Flushes,
 }
 
 /// What relays its changes, and where they are invalidated.
@@ -112,6 +115,14 @@ impl Books {
         let relay = cache.follow(self.outbox()?).start()?;
         relay.until(|status| status.state == RelayState::Active).await;
         Ok(Relayed { redis, relay, cache })
+    }
+
+    /// A figure with the limit that it has where commits wait for the disk.
+    pub(super) fn judged(&self, figure: Figure, must: Must) -> Figure {
+        match self.flushes {
+            Flushes::Each => figure.must(must),
+            Flushes::Never => figure,
+        }
     }
 
     /// A figure of this database.

@@ -14,7 +14,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::books::{Books, COMPANIES, DECLARED, Flushes, ROWS, Relayed};
+use super::books::{Books, COMPANIES, DECLARED, ROWS, Relayed};
 use crate::{
     bench::{Bench, say},
     figure::{Figure, Must, OURS, Series, Unit},
@@ -39,20 +39,16 @@ pub(super) fn figures(bench: Bench, runtime: &Runtime, books: &Books) -> Result<
         bench.rounds(),
         &mut [
             Contender::new(OURS, || {
-                let laps = runtime.block_on(async { laps(commits, async |number| ours.lap(number).await).await })?;
-                Ok(of_stamps.add(laps))
+                let laps = runtime.block_on(laps(commits, async |number| ours.lap(number).await))?;
+                Ok(of_stamps.add(&laps))
             }),
             Contender::new("NOTIFY", || {
-                let laps = runtime.block_on(async { laps(commits, async |_| bare.lap().await).await })?;
-                Ok(of_bare.add(laps))
+                let laps = runtime.block_on(laps(commits, async |_| bare.lap().await))?;
+                Ok(of_bare.add(&laps))
             }),
         ],
     )?;
     runtime.block_on(ours.relayed.end());
-    let judged = |figure: Figure, bound| match books.flushes {
-        Flushes::Each => figure.must(Must::RatioAtMost(bound)),
-        Flushes::Never => figure,
-    };
     let figure = |name, ours: &[f64], name_of_theirs: &str, theirs: &[f64]| {
         let series = |name: &str, samples: &[f64]| Series {
             name: name.to_owned(),
@@ -63,42 +59,40 @@ pub(super) fn figures(bench: Bench, runtime: &Runtime, books: &Books) -> Result<
             .against(series(name_of_theirs, theirs))
     };
     let received = "NOTIFY sent to received";
+    let (stamps, bare) = (&of_stamps, &of_bare);
+    let p50 = figure(
+        "commit to stamp gone, p50",
+        &stamps.returned.p50,
+        received,
+        &bare.sent.p50,
+    );
+    let p99 = figure(
+        "commit to stamp gone, p99",
+        &stamps.returned.p99,
+        received,
+        &bare.sent.p99,
+    );
+    let committed = "NOTIFY committed to received";
     Ok(vec![
-        judged(
-            figure(
-                "commit to stamp gone, p50",
-                &of_stamps.returned.p50,
-                received,
-                &of_bare.sent.p50,
-            ),
-            3.0,
-        ),
-        judged(
-            figure(
-                "commit to stamp gone, p99",
-                &of_stamps.returned.p99,
-                received,
-                &of_bare.sent.p99,
-            ),
-            10.0,
-        ),
+        books.judged(p50, Must::RatioAtMost(3.0)),
+        books.judged(p99, Must::RatioAtMost(10.0)),
         figure(
             "UPDATE sent to stamp gone, p50",
-            &of_stamps.sent.p50,
+            &stamps.sent.p50,
             received,
-            &of_bare.sent.p50,
+            &bare.sent.p50,
         ),
         figure(
             "UPDATE sent to stamp gone, p99",
-            &of_stamps.sent.p99,
+            &stamps.sent.p99,
             received,
-            &of_bare.sent.p99,
+            &bare.sent.p99,
         ),
         figure(
             "commit to stamp gone, p50",
-            &of_stamps.returned.p50,
-            "NOTIFY committed to received",
-            &of_bare.returned.p50,
+            &stamps.returned.p50,
+            committed,
+            &bare.returned.p50,
         ),
     ])
 }
@@ -126,7 +120,7 @@ struct Lags {
 
 impl Lags {
     /// Adds a round, and returns its median.
-    fn add(&mut self, laps: Vec<Lap>) -> f64 {
+    fn add(&mut self, laps: &[Lap]) -> f64 {
         let times = |from: fn(&Lap) -> Instant| {
             let times = laps
                 .iter()

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use sqlx::{AssertSqlSafe, Executor as _, postgres::PgConnection};
 use tokio::runtime::Runtime;
 
-use super::books::{Books, DECLARED, Flushes, ROWS, UNDECLARED};
+use super::books::{Books, DECLARED, ROWS, UNDECLARED};
 use crate::{
     bench::{Bench, say},
     figure::{Figure, Must, Series, Spread, Unit},
@@ -19,11 +19,8 @@ const MOST: f64 = 1.25;
 pub(super) fn figures(bench: Bench, runtime: &Runtime, books: &Books) -> Result<Vec<Figure>> {
     say("triggers");
     let compare = |rows| compare(bench, runtime, books, rows);
-    let judged = |figure: Figure| match books.flushes {
-        Flushes::Each => figure.must(Must::RatioAtMost(MOST)),
-        Flushes::Never => figure,
-    };
     let figure = |name, [with, without]: [Series; 2]| books.figure(name, Unit::Nanoseconds, with).against(without);
+    let judged = |figure| books.judged(figure, Must::RatioAtMost(MOST));
     let one = judged(figure("UPDATE of one row", compare(1)?));
     let many = judged(figure("UPDATE of 10,000 rows", compare(ROWS)?));
     let relayed = runtime.block_on(books.relayed())?;

@@ -1,5 +1,7 @@
 CREATE OR REPLACE FUNCTION {schema}.{function}() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp{settings} AS $changed$
+-- A declared column may be called as a variable is.
+#variable_conflict use_column
 DECLARE
     written bigint := 0;
 BEGIN

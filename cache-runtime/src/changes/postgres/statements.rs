@@ -60,7 +60,7 @@ pub(super) fn install(settings: &Settings, sources: &[Source]) -> String {
     let mut text = format!(
         "-- What cache-runtime needs to see the changes of these tables, for what is cached of their rows. To be run by their owner, \
          in one\n-- transaction; it may be run again. Creating a trigger waits for the transactions that write to its table, and \
-         lets others wait.\n{}",
+         lets others wait.\n\n{}",
         names.within(INSTALL)
     );
     for source in sources {

@@ -57,7 +57,7 @@ pub(super) struct Trigger {
 pub(super) fn install(sources: &[Source], surplus: &[String]) -> String {
     let mut text = format!(
         "-- What cache-runtime needs to see the changes of these tables, for what is cached of their rows. To be run in one\n\
-         -- transaction; it may be run again.\n{INSTALL}"
+         -- transaction; it may be run again.\n\n{INSTALL}"
     );
     for name in surplus {
         // Writing to a String cannot fail.
