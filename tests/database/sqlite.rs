@@ -410,3 +410,29 @@ async fn a_file_that_is_not_there_yet_is_waited_for() {
         .unwrap();
     relay.until(|status| status.relayed > 0).await;
 }
+
+#[tokio::test]
+async fn a_relay_that_is_stopped_leaves_the_work_at_once() {
+    let mut books = Books::open().await;
+    let (first, second) = (Cache::builder().build(), Cache::builder().build());
+    let relays = [&first, &second].map(|cache| cache.follow(books.outbox.clone()).start().unwrap());
+    books.run("INSERT INTO invoices (company_id) VALUES (1)").await;
+    until("it is relayed", async || {
+        relays.iter().map(|relay| relay.status().relayed).sum::<u64>() == 1
+    })
+    .await;
+    let worker = usize::from(relays[1].status().relayed == 1);
+    // Either way of ending it, by the number of the one that works.
+    match worker {
+        0 => relays[0].stop().await,
+        _ => drop(second.close().await),
+    }
+    // Nobody has to miss it before another one may begin.
+    let until: f64 = sqlx::query_scalar("SELECT until FROM cache_runtime_relay")
+        .fetch_one(&mut books.connection)
+        .await
+        .unwrap();
+    assert!(until.abs() < f64::EPSILON, "{until}");
+    books.run("INSERT INTO invoices (company_id) VALUES (2)").await;
+    relays[1 - worker].until(|status| status.relayed == 1).await;
+}

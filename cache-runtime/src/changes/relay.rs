@@ -40,6 +40,9 @@ const LAST_PAUSE: Duration = Duration::from_secs(1);
 /// The same of a store that has not been reached yet, and may be in a moment.
 const STARTING_PAUSE: Duration = Duration::from_millis(10);
 
+/// How long one that ends may take to leave the work to others.
+const STOP_DEADLINE: Duration = Duration::from_millis(500);
+
 /// How long an invalidation that was not acknowledged at once is waited for, before the changes are given back.
 const SEND_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -117,11 +120,13 @@ impl RelayBuilder {
             poll_interval: self.poll_interval,
             pauses: backoff(FIRST_PAUSE, LAST_PAUSE),
         };
-        place.spawn(async move {
-            let ending = ending;
+        place.spawn_with(|mut closing| async move {
+            let mut task = task;
             let mut stopping = ending.0.stopping.subscribe();
-            let stopped = pin!(async { drop(stopping.wait_for(|stopping| *stopping).await) });
-            select(pin!(task.run()), stopped).await;
+            let (told, closed) = (pin!(stopping.wait_for(|stopping| *stopping)), pin!(closing.closed()));
+            select(pin!(task.run()), select(told, closed)).await;
+            // Another one need not wait until this one is missed.
+            drop(timeout(STOP_DEADLINE, task.source.stand_down()).await);
         });
         Ok(Relay { shared })
     }
@@ -287,7 +292,7 @@ struct Task {
 }
 
 impl Task {
-    async fn run(mut self) {
+    async fn run(&mut self) {
         while let Some(engine) = self.engine.upgrade() {
             let turn = self.turn(&engine).await;
             drop(engine);

@@ -66,21 +66,39 @@ impl DetachedTasks {
     }
 }
 
+/// That the owner of a task is closed.
+#[derive(Debug)]
+pub(crate) struct Closing(watch::Receiver<bool>);
+
+impl Closing {
+    /// Waits for it.
+    pub(crate) async fn closed(&mut self) {
+        drop(self.0.wait_for(|closed| *closed).await);
+    }
+}
+
 impl DetachedPlace {
     /// Spawns the task.
     pub(crate) fn spawn(self, future: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_with(|mut closing| async move {
+            match select(pin!(future), pin!(closing.closed())).await {
+                Either::Left(_) | Either::Right(_) => {}
+            }
+        });
+    }
+
+    /// Spawns a task that ends by itself when its owner is closed: it has something to leave in order, and not long for it.
+    pub(crate) fn spawn_with<F>(self, task: impl FnOnce(Closing) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let Self {
             runtime,
             context,
             place,
-            mut closed,
+            closed,
         } = self;
-        let task = context.run(async move {
-            let closing = async { drop(closed.wait_for(|closed| *closed).await) };
-            match select(pin!(future), pin!(closing)).await {
-                Either::Left(_) | Either::Right(_) => {}
-            }
-        });
+        let task = context.run(task(Closing(closed)));
         runtime.spawn(async move {
             task.await;
             drop(place);

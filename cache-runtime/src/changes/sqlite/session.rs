@@ -24,8 +24,7 @@ pub(super) struct Session {
     connection: SqliteConnection,
     /// Its name.
     holder: String,
-    /// Whether it has the work, or had it when it looked last.
-    has_work: bool,
+    role: Role,
     /// The last row that is taken, and not acknowledged yet.
     taken: Option<i64>,
     /// What the database said when it was looked at last: another number after another connection has committed something.
@@ -33,12 +32,20 @@ pub(super) struct Session {
     sources: Sources,
 }
 
+/// What a relay was about when there was something to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Nothing,
+    Work,
+    Standby,
+}
+
 impl Session {
     pub(super) fn begin(connection: SqliteConnection, registries: &[&'static Registry]) -> Self {
         Self {
             connection,
             holder: format!("{:016x}", fastrand::u64(..)),
-            has_work: false,
+            role: Role::Nothing,
             taken: None,
             seen: 0,
             sources: Sources::of(registries),
@@ -50,10 +57,15 @@ impl Session {
         self.seen = self.version().await?;
         let waiting = self.oldest().await?;
         if waiting.oldest.is_none() {
-            return Ok(Taken::Changes(Vec::new()));
+            // Nobody has work then: each is what it was.
+            return Ok(match self.role {
+                Role::Standby => Taken::Standby(waiting),
+                Role::Nothing | Role::Work => Taken::Changes(Vec::new()),
+            });
         }
         // Without a write: who has nothing to do is in no writer's way, nor waits for one.
         if self.is_standby().await? {
+            self.role = Role::Standby;
             return Ok(Taken::Standby(waiting));
         }
         let mut transaction = write(&mut self.connection).await?;
@@ -62,6 +74,7 @@ impl Session {
         let lease = sqlx::query(sql).bind(&self.holder).bind(LEASE_SECONDS);
         if transaction.fetch_optional(lease).await?.is_none() {
             transaction.rollback().await?;
+            self.role = Role::Standby;
             return Ok(Taken::Standby(self.oldest().await?));
         }
         let sql = "SELECT id, source, key, (julianday('now') - at) * 86400.0 AS age FROM cache_runtime_outbox ORDER BY id LIMIT $1";
@@ -70,7 +83,7 @@ impl Session {
         let taken = sqlx::query("UPDATE cache_runtime_relay SET taken = $1").bind(last.unwrap_or_default());
         transaction.execute(taken).await?;
         transaction.commit().await?;
-        self.has_work = true;
+        self.role = Role::Work;
         self.taken = last;
         let mut changes = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -89,7 +102,7 @@ impl Session {
 
     pub(super) async fn stand_down(&mut self) -> Result<(), ChangeError> {
         self.taken = None;
-        if std::mem::take(&mut self.has_work) {
+        if std::mem::replace(&mut self.role, Role::Nothing) == Role::Work {
             let leaving = sqlx::query("UPDATE cache_runtime_relay SET until = 0 WHERE holder = $1").bind(&self.holder);
             self.connection.execute(leaving).await?;
         }

@@ -11,9 +11,9 @@ use super::{Target, connect::Backend};
 #[derive(Clone, Debug)]
 pub enum Outbox {
     /// In a file.
-    Sqlite(SqliteOutbox),
+    Sqlite(Box<SqliteOutbox>),
     /// On a server.
-    Postgres(PostgresOutbox),
+    Postgres(Box<PostgresOutbox>),
 }
 
 impl Target {
@@ -24,8 +24,8 @@ impl Target {
     pub fn outbox(&self) -> anyhow::Result<Outbox> {
         let (url, what) = (self.url(), "the database's address");
         Ok(match self.backend() {
-            Backend::Sqlite => Outbox::Sqlite(SqliteOutbox::new(url.parse().context(what)?)),
-            Backend::Postgres => Outbox::Postgres(PostgresOutbox::new(url.parse().context(what)?)),
+            Backend::Sqlite => Outbox::Sqlite(Box::new(SqliteOutbox::new(url.parse().context(what)?))),
+            Backend::Postgres => Outbox::Postgres(Box::new(PostgresOutbox::new(url.parse().context(what)?))),
         })
     }
 }
@@ -34,8 +34,8 @@ impl Outbox {
     /// What it needs in the database.
     pub fn triggers(&self) -> &dyn Triggers {
         match self {
-            Self::Sqlite(outbox) => outbox,
-            Self::Postgres(outbox) => outbox,
+            Self::Sqlite(outbox) => &**outbox,
+            Self::Postgres(outbox) => &**outbox,
         }
     }
 
@@ -45,8 +45,8 @@ impl Outbox {
     /// When the cache is closed.
     pub fn follow(&self, cache: &Cache) -> anyhow::Result<Relay> {
         let relay = match self.clone() {
-            Self::Sqlite(outbox) => cache.follow(outbox),
-            Self::Postgres(outbox) => cache.follow(outbox),
+            Self::Sqlite(outbox) => cache.follow(*outbox),
+            Self::Postgres(outbox) => cache.follow(*outbox),
         };
         Ok(relay.start()?)
     }
