@@ -19,6 +19,7 @@ const TABLES: &str = r#"
     CREATE TABLE events (company_id bigint NOT NULL, day date NOT NULL, what text) PARTITION BY RANGE (day);
     CREATE TABLE events_october PARTITION OF events FOR VALUES FROM ('2026-10-01') TO ('2026-11-01');
     CREATE TABLE events_november PARTITION OF events FOR VALUES FROM ('2026-11-01') TO ('2026-12-01');
+    CREATE TABLE settings (name text, value text);
     CREATE TABLE accounts (company_id bigint, balance bigint);
     CREATE TABLE "Odd Names" ("Company Id" integer, "it's" text);
     CREATE TABLE letters (id bigint PRIMARY KEY, written bigint);

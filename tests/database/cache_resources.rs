@@ -23,6 +23,7 @@ cache_runtime::resources! {
     table articles => tag(author = author_id);
     table orders(tenant = tenant_id) => invoices_list(company = company_id);
     table events => invoices_list(company = company_id);
+    table settings => companies_list;
     table accounts => balance(company = company_id), companies_list;
     table "Odd Names" => invoices_list(company = "Company Id");
     // By a column that is called as a variable of the triggers.

@@ -69,6 +69,64 @@ async fn every_kind_of_statement_is_written_down_once_for_each_value() {
 }
 
 #[tokio::test]
+async fn a_table_of_which_no_column_matters_is_written_down_without_values() {
+    let books = Books::open().await;
+    for (sql, expected) in [
+        ("INSERT INTO settings VALUES ('a', 'b'), ('c', 'd')", &["settings "][..]),
+        ("UPDATE settings SET value = 'x'", &["settings "]),
+        ("DELETE FROM settings", &["settings "]),
+        ("DELETE FROM settings", &[]),
+    ] {
+        assert_eq!(books.written_by(sql).await, expected, "{sql}");
+    }
+    let log = books.server.log();
+    assert!(!log.contains("is not written down"), "{log}");
+}
+
+#[tokio::test]
+async fn whose_path_is_searched_makes_no_difference() {
+    let books = Books::open().await;
+    // A schema with names of the catalogue in it, before that one: what they stand for must not be used.
+    books
+        .run(
+            "CREATE SCHEMA other;
+             CREATE FUNCTION other.refuse(text, text) RETURNS boolean LANGUAGE plpgsql AS
+                 $$ BEGIN RAISE EXCEPTION 'another operator was used'; END $$;
+             CREATE OPERATOR other.= (LEFTARG = text, RIGHTARG = text, FUNCTION = other.refuse);
+             CREATE OPERATOR other.<> (LEFTARG = text, RIGHTARG = text, FUNCTION = other.refuse);
+             CREATE FUNCTION other.pg_notify(text, text) RETURNS void LANGUAGE plpgsql AS
+                 $$ BEGIN RAISE EXCEPTION 'another function was used'; END $$;
+             CREATE DOMAIN other.text AS integer;
+             CREATE DOMAIN other.regclass AS integer;
+             CREATE TABLE other.cache_new (company_id integer);
+             CREATE TABLE other.outbox ()",
+        )
+        .await;
+    let mut connection = PgConnection::connect(&books.server.url()).await.unwrap();
+    connection
+        .execute("SET search_path = other, pg_catalog, public")
+        .await
+        .unwrap();
+    for (sql, expected) in [
+        (
+            "INSERT INTO invoices (id, company_id) VALUES (1, 1)",
+            &["invoices 1,2026"][..],
+        ),
+        (
+            "UPDATE invoices SET company_id = 2",
+            &["invoices 1,2026", "invoices 2,2026"],
+        ),
+        ("INSERT INTO orders VALUES (1, 'a', 3)", &["orders a,3"]),
+        ("TRUNCATE invoices", &["invoices *"]),
+    ] {
+        connection.execute(sql).await.unwrap();
+        assert_eq!(books.written().await, expected, "{sql}");
+    }
+    let log = books.server.log();
+    assert!(!log.contains("is not written down"), "{log}");
+}
+
+#[tokio::test]
 async fn a_merge_is_written_down() {
     let books = Books::open().await;
     let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::integer")

@@ -94,53 +94,51 @@ ON CONFLICT (id) DO UPDATE SET relation = excluded.relation, function = excluded
 /// The function that the triggers of a table call.
 pub(super) fn changed(settings: &Settings, source: &Source) -> String {
     let columns = &source.declaration.columns;
-    let row = |alias: &str| {
-        let values = columns.iter().map(|column| format!("{alias}.{}::text", ident(column)));
-        array(values)
-    };
-    let select = |table: &str| {
-        let columns: Vec<String> = columns.iter().map(|column| ident(column)).collect();
-        format!("SELECT {} FROM {table}", columns.join(", "))
-    };
-    let both = format!("{} UNION ALL {}", select("cache_old"), select("cache_new"));
+    let row = |alias: &str| array(columns.iter().map(|column| text(&format!("{alias}.{}", ident(column)))));
     let notify = if settings.notify {
-        "PERFORM pg_notify({literal}, '');"
+        "PERFORM pg_catalog.pg_notify({literal}, '');"
     } else {
         "NULL;"
     };
     let date_style = if source.has_dates { " SET datestyle = 'ISO'" } else { "" };
-    let text = CHANGED
+    let statement = CHANGED
         .replace("{settings}", date_style)
         .replace("{notify}", notify)
-        .replace("{inserted}", &write(settings, source, &select("cache_new")))
-        .replace("{updated}", &write(settings, source, &both))
-        .replace("{deleted}", &write(settings, source, &select("cache_old")))
+        .replace("{inserted}", &write(settings, source, &["cache_new"]))
+        .replace("{updated}", &write(settings, source, &["cache_old", "cache_new"]))
+        .replace("{deleted}", &write(settings, source, &["cache_old"]))
         .replace("{old_row}", &row("OLD"))
         .replace("{new_row}", &row("NEW"))
         .replace("{function}", &source.function())
         .replace("{source}", &literal(&source.declaration.id()));
-    settings.names.within(&text)
+    settings.names.within(&statement)
 }
 
-/// The statements that write down which values these rows have.
-fn write(settings: &Settings, source: &Source, rows: &str) -> String {
+/// The statements that write down which values the rows of these tables have, none of which is empty unless all are.
+fn write(settings: &Settings, source: &Source, tables: &[&str]) -> String {
     let Declaration { columns, tenant, .. } = &source.declaration;
     let most = settings.widen_above;
     let values = |of: &dyn Fn(&String) -> String| array(columns.iter().map(of));
-    let mut text = String::new();
+    let mut lines = String::new();
     let mut line = |indent: usize, line: &str| {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{:indent$}{line}", "");
+        let _ = writeln!(lines, "{:indent$}{line}", "");
     };
     if columns.is_empty() {
-        let exists = rows.replacen("SELECT ", "SELECT 1", 1);
+        let exists = format!("SELECT FROM {}", tables[0]);
         line(8, "INSERT INTO {schema}.outbox (source, key)");
         line(8, &format!("SELECT {{source}}, '{{}}' WHERE EXISTS ({exists});"));
         line(8, "GET DIAGNOSTICS written = ROW_COUNT;");
-        return text.trim_end().to_owned();
+        return lines.trim_end().to_owned();
     }
-    let key = values(&|column| format!("{}::text", ident(column)));
-    let distinct: Vec<String> = columns.iter().map(|column| ident(column)).collect();
+    let key = values(&|column| text(&ident(column)));
+    let all: Vec<String> = columns.iter().map(|column| ident(column)).collect();
+    let all = all.join(", ");
+    let rows: Vec<String> = tables
+        .iter()
+        .map(|table| format!("SELECT {all} FROM {table}"))
+        .collect();
+    let rows = rows.join(" UNION ALL ");
     let insert = |key: &str, distinct: &str| {
         format!(
             "SELECT {{source}}, {key} FROM (SELECT DISTINCT {distinct} FROM ({rows}) AS changed LIMIT {}) AS changed;",
@@ -148,14 +146,14 @@ fn write(settings: &Settings, source: &Source, rows: &str) -> String {
         )
     };
     line(8, "INSERT INTO {schema}.outbox (source, key)");
-    line(8, &insert(&key, &distinct.join(", ")));
+    line(8, &insert(&key, &all));
     line(8, "GET DIAGNOSTICS written = ROW_COUNT;");
-    line(8, &format!("IF written > {most} THEN"));
+    line(8, &format!("IF written OPERATOR(pg_catalog.>) {most} THEN"));
     match tenant {
         Some(tenant) if columns.len() > 1 => {
             let key = values(&|column| {
                 if column == tenant {
-                    format!("{}::text", ident(column))
+                    text(&ident(column))
                 } else {
                     "NULL".to_owned()
                 }
@@ -163,14 +161,14 @@ fn write(settings: &Settings, source: &Source, rows: &str) -> String {
             line(12, "INSERT INTO {schema}.outbox (source, key)");
             line(12, &insert(&key, &ident(tenant)));
             line(12, "GET DIAGNOSTICS written = ROW_COUNT;");
-            line(12, &format!("IF written > {most} THEN"));
+            line(12, &format!("IF written OPERATOR(pg_catalog.>) {most} THEN"));
             line(16, "INSERT INTO {schema}.outbox (source) VALUES ({source});");
             line(12, "END IF;");
         }
         _ => line(12, "INSERT INTO {schema}.outbox (source) VALUES ({source});"),
     }
     line(8, "END IF;");
-    text.trim_end().to_owned()
+    lines.trim_end().to_owned()
 }
 
 /// All that removes what was installed, but not the schema, in which there may be more.
@@ -180,7 +178,12 @@ pub(super) fn remove(names: &Names) -> String {
 
 fn array(values: impl Iterator<Item = String>) -> String {
     let values: Vec<String> = values.collect();
-    format!("ARRAY[{}]::text[]", values.join(", "))
+    format!("ARRAY[{}]::pg_catalog.text[]", values.join(", "))
+}
+
+/// A value as a text.
+fn text(value: &str) -> String {
+    format!("{value}::pg_catalog.text")
 }
 
 /// A name in quotes.
