@@ -147,6 +147,7 @@ impl Kind {
     }
 
     /// A transaction of this kind.
+    #[expect(clippy::too_many_lines, reason = "a list of statements, one after the other")]
     pub(super) fn plan(self, dialect: Dialect, random: &mut Rng) -> Plan {
         let (i, j) = (draw_item(random), draw_item(random));
         let mut amount = || random.u32(1..1_000_000_000);
