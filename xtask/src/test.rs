@@ -77,17 +77,7 @@ fn tests(root: &Path, steps: &mut Steps) {
     command
         .args(runner)
         .args(["--workspace", "--all-targets", "--all-features"]);
-    command.arg("--no-fail-fast");
-    if nextest {
-        command.args(["--test-threads", &at_once().to_string()]);
-    }
-    steps.command("tests", &mut command);
-}
-
-/// How many tests run at once: more than there are cores, since those with servers wait more than they compute.
-fn at_once() -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    cores + cores.div_ceil(2)
+    steps.command("tests", command.arg("--no-fail-fast"));
 }
 
 fn unless_skipped(

@@ -99,12 +99,6 @@ fn what_other_programs_change_in_sqlite_shows_within_the_lag_whatever_goes_wrong
     assert_followed(&run);
 }
 
-#[test]
-fn what_other_programs_change_shows_within_lag_and_bound_in_tracked_values() {
-    let run = consistency("--writers sql --seconds 4 --seed 3 --faults untrack,partition --near tracked --lag-ms 3000");
-    assert_followed(&run);
-}
-
 #[track_caller]
 fn assert_followed(run: &Run) {
     run.assert_succeeded();
@@ -116,11 +110,9 @@ fn assert_followed(run: &Run) {
 
 #[test]
 fn a_statement_that_no_trigger_sees_is_caught() {
-    for database in ["postgres", "sqlite"] {
-        assert_caught(&consistency(&format!(
-            "--writers sql --database {database} --seconds 3 --seed 1 --faults none --protocol untriggered"
-        )));
-    }
+    assert_caught(&consistency(
+        "--writers sql --seconds 6 --seed 1 --faults none --protocol untriggered",
+    ));
 }
 
 #[test]
