@@ -23,13 +23,15 @@ pub(super) const CONNECTIONS_PER_NODE: u32 = 8;
 /// Has no DELETE written down.
 const POSTGRES_WITHOUT_DELETE: &str = r"
     DO $$
-    DECLARE found record;
+    DECLARE
+        found record;
+        first CONSTANT text := 'IF TG_OP OPERATOR(pg_catalog.=) ''TRUNCATE''';
     BEGIN
         FOR found IN SELECT pg_get_functiondef(oid) AS text FROM pg_proc WHERE proname LIKE 'changed\_%' LOOP
-            EXECUTE replace(
-                found.text, 'IF TG_OP = ''TRUNCATE''',
-                'IF TG_OP = ''DELETE'' THEN RETURN NULL; ELSIF TG_OP = ''TRUNCATE'''
-            );
+            IF strpos(found.text, first) = 0 THEN
+                RAISE EXCEPTION 'the function of a trigger is another one than is known here';
+            END IF;
+            EXECUTE replace(found.text, first, 'IF TG_OP = ''DELETE'' THEN RETURN NULL; ELS' || first);
         END LOOP;
     END
     $$";
