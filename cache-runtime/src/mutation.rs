@@ -16,7 +16,4 @@ pub use self::{
     plan::{On, Plan, invalidating, tag_values},
     transaction::transaction,
 };
-pub(crate) use self::{
-    hold::{Hold, release},
-    transaction::TransactionLog,
-};
+pub(crate) use self::{hold::Hold, transaction::TransactionLog};

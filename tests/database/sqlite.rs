@@ -22,6 +22,12 @@ mod registries {
             table invoices => sqlite_orders(order_of = compny_id);
         }
     }
+    pub(super) mod in_another_case {
+        cache_runtime::resources! {
+            sqlite_cases { ttl = 60, scope(company: i64, called: String) }
+            table invoices => sqlite_cases(company = COMPANY_ID, called = nmber);
+        }
+    }
     pub(super) mod without_table {
         cache_runtime::resources! { sqlite_nothing { ttl = 60 } table invoces => sqlite_nothing; }
     }
@@ -221,6 +227,11 @@ async fn what_is_declared_and_not_there_is_named_with_what_is_most_like_it() {
     assert_eq!(
         error(books.of(&registries::without_column::REGISTRY)).await,
         "the table `invoices` has no column `compny_id`; it has `id`, `company_id`, `number`, `amount`\nhelp: did you mean `company_id`?"
+    );
+    // The other one is there, by a name in another case.
+    assert_eq!(
+        error(books.of(&registries::in_another_case::REGISTRY)).await,
+        "the table `invoices` has no column `nmber`; it has `id`, `company_id`, `number`, `amount`\nhelp: did you mean `number`?"
     );
     assert!(
         error(books.of(&registries::of_a_view::REGISTRY))

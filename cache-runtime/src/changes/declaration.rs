@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     invalidation::Invalidation,
     key::escape,
-    resource::{Resource, Table, Tenancy, declared},
+    resource::{Resource, Table, Tenancy},
 };
 
 /// What a change of a table invalidates. It stands in the database beside the changes: what is installed there may have been
@@ -63,14 +63,15 @@ impl Declaration {
         }
     }
 
-    /// The same of those resources alone whose loads read from a replica that lags, as this program declares them, and by how much.
-    pub(super) fn settling(&self) -> Option<(Self, Duration)> {
-        let settle = |resource: &OfResource| {
-            let declared = declared::resources().find(|declared| declared.name() == resource.name)?;
-            let settle = declared.crash_safe()?.settle;
-            (!settle.is_zero()).then_some(settle)
-        };
-        let longest = self.resources.iter().filter_map(settle).max()?;
+    /// The same of those of its resources alone that are among these, and the longest of their times; `None` if none is.
+    pub(super) fn settling(&self, settles: &[(&str, Duration)]) -> Option<(Self, Duration)> {
+        let settle = |resource: &OfResource| settles.iter().find(|(name, _)| *name == resource.name);
+        let longest = self
+            .resources
+            .iter()
+            .filter_map(settle)
+            .map(|(_, settle)| *settle)
+            .max()?;
         let resources = self.resources.iter().filter(|resource| settle(resource).is_some());
         let settling = Self {
             resources: resources.cloned().collect(),

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     declaration::{Declaration, Values},
-    source::{Change, ChangeError},
+    source::{Backlog, Change, ChangeError, Taken},
     triggers::TriggersError,
 };
 use crate::resource::{Registry, Table, declared, distance};
@@ -108,6 +108,89 @@ impl Sources {
     }
 }
 
+/// The connection of a relay to a database, and what it holds there.
+pub(super) trait Session: Sized + Send {
+    type Settings: Sync;
+
+    fn begin(settings: &Self::Settings) -> impl Future<Output = Result<Self, ChangeError>> + Send;
+
+    /// As [`ChangeSource`](super::source::ChangeSource) has them.
+    fn take(&mut self) -> impl Future<Output = Result<Taken, ChangeError>> + Send;
+    fn acknowledge(&mut self) -> impl Future<Output = Result<(), ChangeError>> + Send;
+    fn stand_down(&mut self) -> impl Future<Output = Result<(), ChangeError>> + Send;
+    fn wait(&mut self, at_most: Duration) -> impl Future<Output = Result<(), ChangeError>> + Send;
+    fn backlog(&mut self) -> impl Future<Output = Result<Backlog, ChangeError>> + Send;
+}
+
+/// An outbox whose session is begun when a relay asks for something, and given up when a step fails, with what it holds.
+pub(super) struct Outbox<S: Session> {
+    pub(super) settings: S::Settings,
+    session: Option<S>,
+}
+
+impl<S: Session> Outbox<S> {
+    pub(super) const fn new(settings: S::Settings) -> Self {
+        Self {
+            settings,
+            session: None,
+        }
+    }
+
+    pub(super) async fn take(&mut self) -> Result<Taken, ChangeError> {
+        let taken = self.session().await?.take().await;
+        self.keep(taken)
+    }
+
+    pub(super) async fn acknowledge(&mut self) -> Result<(), ChangeError> {
+        // Without the session that took them they were given back.
+        let Some(session) = &mut self.session else {
+            return Err(ChangeError::new("the connection is lost"));
+        };
+        let acknowledged = session.acknowledge().await;
+        self.keep(acknowledged)
+    }
+
+    pub(super) async fn stand_down(&mut self) -> Result<(), ChangeError> {
+        let Some(session) = &mut self.session else {
+            return Ok(());
+        };
+        let done = session.stand_down().await;
+        self.keep(done)
+    }
+
+    pub(super) async fn wait(&mut self, at_most: Duration) -> Result<(), ChangeError> {
+        let waited = self.session().await?.wait(at_most).await;
+        self.keep(waited)
+    }
+
+    pub(super) async fn backlog(&mut self) -> Result<Backlog, ChangeError> {
+        let backlog = self.session().await?.backlog().await;
+        self.keep(backlog)
+    }
+
+    async fn session(&mut self) -> Result<&mut S, ChangeError> {
+        let session = match self.session.take() {
+            Some(session) => session,
+            None => S::begin(&self.settings).await?,
+        };
+        Ok(self.session.insert(session))
+    }
+
+    fn keep<T>(&mut self, outcome: Result<T, ChangeError>) -> Result<T, ChangeError> {
+        if outcome.is_err() {
+            self.session = None;
+        }
+        outcome
+    }
+}
+
+/// The same outbox, with a session of its own.
+impl<S: Session<Settings: Clone>> Clone for Outbox<S> {
+    fn clone(&self) -> Self {
+        Self::new(self.settings.clone())
+    }
+}
+
 impl From<sqlx::Error> for ChangeError {
     fn from(error: sqlx::Error) -> Self {
         let is_missing = error.as_database_error().is_some_and(|error| {
@@ -132,18 +215,23 @@ pub(super) fn most_similar<'a>(wanted: &str, names: impl IntoIterator<Item = &'a
     nearest.map(|(_, name)| name.to_owned())
 }
 
-/// What is wrong with a column that a declaration names; `None` for a table that has it.
-pub(super) fn missing_column(declaration: &Declaration, columns: &[&str]) -> Option<TriggersError> {
-    let missing = declaration
-        .columns
-        .iter()
-        .find(|column| !columns.contains(&column.as_str()))?;
-    Some(TriggersError::NoColumn {
+/// What is said of a column that a declaration names, and its table does not have: it has these.
+pub(super) fn missing_column<'a>(
+    declaration: &Declaration,
+    missing: &str,
+    columns: impl Iterator<Item = &'a str> + Clone,
+) -> TriggersError {
+    TriggersError::NoColumn {
         table: declaration.table.clone(),
-        column: missing.clone(),
-        similar: most_similar(missing, columns.iter().copied()),
-        columns: columns.iter().map(|column| (*column).to_owned()).collect(),
-    })
+        column: missing.to_owned(),
+        similar: most_similar(missing, columns.clone()),
+        columns: columns.map(str::to_owned).collect(),
+    }
+}
+
+/// A time as databases tell it; none, if it is before the one that it is counted from.
+pub(super) fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
 /// Two declarations of one table that contradict each other.

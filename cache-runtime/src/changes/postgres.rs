@@ -13,8 +13,8 @@ use sqlx::{
 
 use self::{session::Session, statements::Names};
 use super::{
-    outbox::WIDEN_ABOVE,
-    source::{Backlog, ChangeError, ChangeSource, SourceFuture, Taken},
+    outbox::{Outbox, WIDEN_ABOVE},
+    source::{Backlog, ChangeSource, SourceFuture, Taken},
 };
 use crate::resource::Registry;
 
@@ -33,11 +33,8 @@ use crate::resource::Registry;
 /// connections out by the transaction cannot carry it.
 ///
 /// A clone is the same outbox with a connection of its own.
-pub struct PostgresOutbox {
-    settings: Settings,
-    /// That of a relay.
-    session: Option<Session>,
-}
+#[derive(Clone)]
+pub struct PostgresOutbox(Outbox<Session>);
 
 #[derive(Clone)]
 struct Settings {
@@ -51,14 +48,14 @@ struct Settings {
 impl PostgresOutbox {
     /// The outbox of this database, in the schema `cache_runtime`. Of a pool it is `(*pool.connect_options()).clone()`.
     pub fn new(options: PgConnectOptions) -> Self {
-        Self::of(Settings {
+        Self(Outbox::new(Settings {
             // What a relay asks each second is of no interest to the log of a service.
             options: options.application_name("cache-runtime").disable_statement_logging(),
             names: Names::new("cache_runtime"),
             notify: true,
             widen_above: WIDEN_ABOVE,
             registries: Vec::new(),
-        })
+        }))
     }
 
     /// The schema, which is the outbox's own: services that share a database have one each.
@@ -74,7 +71,7 @@ impl PostgresOutbox {
             (1..=32).contains(&schema.len()) && schema.bytes().all(is_plain) && schema != "public",
             "`{schema}` cannot be the schema of an outbox: it is its own, and has 1 to 32 of the characters a to z, 0 to 9 and `_`"
         );
-        self.settings.names = Names::new(schema);
+        self.0.settings.names = Names::new(schema);
         self
     }
 
@@ -83,7 +80,7 @@ impl PostgresOutbox {
     /// transactions which notify take.
     #[must_use]
     pub fn notify(mut self, notify: bool) -> Self {
-        self.settings.notify = notify;
+        self.0.settings.notify = notify;
         self
     }
 
@@ -91,7 +88,7 @@ impl PostgresOutbox {
     /// Default: 100. At least 1.
     #[must_use]
     pub fn widen_above(mut self, values: u32) -> Self {
-        self.settings.widen_above = values.max(1);
+        self.0.settings.widen_above = values.max(1);
         self
     }
 
@@ -99,32 +96,8 @@ impl PostgresOutbox {
     /// all that are linked into the program.
     #[must_use]
     pub fn registry(mut self, registry: &'static Registry) -> Self {
-        self.settings.registries.push(registry);
+        self.0.settings.registries.push(registry);
         self
-    }
-
-    const fn of(settings: Settings) -> Self {
-        Self {
-            settings,
-            session: None,
-        }
-    }
-
-    /// The connection of the relay, made if there is none.
-    async fn session(&mut self) -> Result<&mut Session, ChangeError> {
-        let session = match self.session.take() {
-            Some(session) => session,
-            None => Session::begin(&self.settings).await?,
-        };
-        Ok(self.session.insert(session))
-    }
-
-    /// What a step gives; if it fails, the connection is given up, and with it what it holds.
-    fn keep<T>(&mut self, outcome: Result<T, ChangeError>) -> Result<T, ChangeError> {
-        if outcome.is_err() {
-            self.session = None;
-        }
-        outcome
     }
 }
 
@@ -147,55 +120,27 @@ impl Settings {
 
 impl ChangeSource for PostgresOutbox {
     fn description(&self) -> String {
-        self.settings.description()
+        self.0.settings.description()
     }
 
     fn take(&mut self) -> SourceFuture<'_, Taken> {
-        Box::pin(async {
-            let taken = self.session().await?.take().await;
-            self.keep(taken)
-        })
+        Box::pin(self.0.take())
     }
 
     fn acknowledge(&mut self) -> SourceFuture<'_, ()> {
-        Box::pin(async {
-            // Without the connection that took them they were given back.
-            let Some(session) = &mut self.session else {
-                return Err(ChangeError::new("the connection is lost"));
-            };
-            let acknowledged = session.acknowledge().await;
-            self.keep(acknowledged)
-        })
+        Box::pin(self.0.acknowledge())
     }
 
     fn stand_down(&mut self) -> SourceFuture<'_, ()> {
-        Box::pin(async {
-            let Some(session) = &mut self.session else {
-                return Ok(());
-            };
-            let done = session.stand_down().await;
-            self.keep(done)
-        })
+        Box::pin(self.0.stand_down())
     }
 
     fn wait(&mut self, at_most: Duration) -> SourceFuture<'_, ()> {
-        Box::pin(async move {
-            let waited = self.session().await?.wait(at_most).await;
-            self.keep(waited)
-        })
+        Box::pin(self.0.wait(at_most))
     }
 
     fn backlog(&mut self) -> SourceFuture<'_, Backlog> {
-        Box::pin(async {
-            let backlog = self.session().await?.backlog().await;
-            self.keep(backlog)
-        })
-    }
-}
-
-impl Clone for PostgresOutbox {
-    fn clone(&self) -> Self {
-        Self::of(self.settings.clone())
+        Box::pin(self.0.backlog())
     }
 }
 
@@ -203,7 +148,7 @@ impl Clone for PostgresOutbox {
 impl fmt::Debug for PostgresOutbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("PostgresOutbox")
-            .field(&self.settings.description())
+            .field(&self.0.settings.description())
             .finish()
     }
 }

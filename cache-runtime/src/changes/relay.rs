@@ -25,8 +25,8 @@ use crate::{
     cache::{Cache, Engine, Invalidated, RelayLag},
     invalidation::Invalidation,
     key::{DEFAULT_TENANT, escape},
-    mutation::{Hold, release},
-    resource::declared,
+    mutation::Hold,
+    resource::{Resource, declared},
     task::{Backoff, Needs, backoff, handle_for},
 };
 
@@ -114,6 +114,7 @@ impl RelayBuilder {
             shared: Arc::clone(&shared),
             declared: Declared {
                 tables: declared::tables().map(Declaration::of).collect(),
+                settles: declared::resources().filter_map(settle).collect(),
                 tenant: self.tenant,
                 has_warned: AtomicBool::new(false),
             },
@@ -296,21 +297,18 @@ impl Task {
         while let Some(engine) = self.engine.upgrade() {
             let turn = self.turn(&engine).await;
             drop(engine);
-            let waited = match turn {
-                Ok(Next::AtOnce) => continue,
+            let done = match turn {
+                Ok(Next::AtOnce) => Ok(()),
                 Ok(Next::Wait) => self.source.wait(self.poll_interval).await,
                 Ok(Next::Pause) => {
                     sleep(self.pauses.pause()).await;
-                    continue;
+                    Ok(())
                 }
                 Err(error) => Err(error),
             };
-            match waited {
-                Ok(()) => {}
-                Err(error) => {
-                    self.note_failure(&error);
-                    sleep(self.pauses.pause()).await;
-                }
+            if let Err(error) = done {
+                self.note_failure(&error);
+                sleep(self.pauses.pause()).await;
             }
         }
     }
@@ -387,10 +385,18 @@ enum Next {
     Pause,
 }
 
+/// A resource whose loads read from a replica that lags.
+fn settle(resource: &'static Resource) -> Option<(&'static str, Duration)> {
+    let settle = resource.crash_safe()?.settle;
+    (!settle.is_zero()).then_some((resource.name(), settle))
+}
+
 /// What changes invalidate.
 struct Declared {
     /// What this program declares.
     tables: Vec<Declaration>,
+    /// The resources whose loads read from a replica that lags, and by how much.
+    settles: Vec<(&'static str, Duration)>,
     /// Whose the rows are that do not say, if that was said. Escaped.
     tenant: Option<String>,
     /// Whether it has said that tenants are not told apart.
@@ -405,10 +411,11 @@ impl Declared {
         let mut settle = Duration::ZERO;
         for change in changes {
             for declaration in self.declarations_of(change) {
-                let tenant = self.tenant.clone().or_else(|| self.usual_tenant(engine, declaration));
-                let (values, tenant) = (change.values.as_ref(), tenant.as_deref());
+                let tenant = self.tenant.as_deref();
+                let tenant = tenant.or_else(|| self.usual_tenant(engine, declaration));
+                let values = change.values.as_ref();
                 declaration.add_to(&mut invalidation, values, tenant);
-                if let Some((declaration, longest)) = declaration.settling() {
+                if let Some((declaration, longest)) = declaration.settling(&self.settles) {
                     declaration.add_to(&mut settling, values, tenant);
                     settle = settle.max(longest);
                 }
@@ -432,7 +439,9 @@ impl Declared {
             Invalidated::Acknowledged => true,
             Invalidated::Pending => timeout(deadline, engine.until_sent()).await.is_ok(),
         };
-        release(hold.into_iter().collect()).await;
+        if let Some(hold) = hold {
+            hold.release().await;
+        }
         acknowledged
     }
 
@@ -444,11 +453,11 @@ impl Declared {
     }
 
     /// Whose rows are that do not say; `None` if that cannot be known.
-    fn usual_tenant(&self, engine: &Engine, declaration: &Declaration) -> Option<String> {
+    fn usual_tenant(&self, engine: &Engine, declaration: &Declaration) -> Option<&'static str> {
         let says_nothing =
             declaration.tenant.is_none() && declaration.resources.iter().any(|resource| !resource.shared);
         if !(says_nothing && engine.has_named_tenants()) {
-            return Some(DEFAULT_TENANT.to_owned());
+            return Some(DEFAULT_TENANT);
         }
         if !self.has_warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(

@@ -12,7 +12,10 @@ use sqlx::{
 };
 
 use self::session::Session;
-use super::source::{Backlog, ChangeError, ChangeSource, SourceFuture, Taken};
+use super::{
+    outbox::Outbox,
+    source::{Backlog, ChangeSource, SourceFuture, Taken},
+};
 use crate::resource::Registry;
 
 /// How long a statement waits for another writer.
@@ -33,11 +36,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// in memory cannot be followed: each connection has another one.
 ///
 /// A clone is the same outbox with a connection of its own.
-pub struct SqliteOutbox {
-    settings: Settings,
-    /// That of a relay.
-    session: Option<Session>,
-}
+#[derive(Clone)]
+pub struct SqliteOutbox(Outbox<Session>);
 
 #[derive(Clone)]
 struct Settings {
@@ -48,43 +48,19 @@ struct Settings {
 impl SqliteOutbox {
     /// The outbox of this database. Of a pool it is `(*pool.connect_options()).clone()`.
     pub fn new(options: SqliteConnectOptions) -> Self {
-        Self::of(Settings {
+        Self(Outbox::new(Settings {
             // What a relay asks each second is of no interest to the log of a service.
             options: options.busy_timeout(BUSY_TIMEOUT).disable_statement_logging(),
             registries: Vec::new(),
-        })
+        }))
     }
 
     /// Only the tables of this registry, and of others that are given as well: for a service with several databases. Default: those of
     /// all that are linked into the program.
     #[must_use]
     pub fn registry(mut self, registry: &'static Registry) -> Self {
-        self.settings.registries.push(registry);
+        self.0.settings.registries.push(registry);
         self
-    }
-
-    const fn of(settings: Settings) -> Self {
-        Self {
-            settings,
-            session: None,
-        }
-    }
-
-    /// The connection of the relay, made if there is none.
-    async fn session(&mut self) -> Result<&mut Session, ChangeError> {
-        let session = match self.session.take() {
-            Some(session) => session,
-            None => Session::begin(self.settings.connect().await?, &self.settings.registries),
-        };
-        Ok(self.session.insert(session))
-    }
-
-    /// What a step gives; if it fails, the connection is given up.
-    fn keep<T>(&mut self, outcome: Result<T, ChangeError>) -> Result<T, ChangeError> {
-        if outcome.is_err() {
-            self.session = None;
-        }
-        outcome
     }
 }
 
@@ -100,58 +76,34 @@ impl Settings {
 
 impl ChangeSource for SqliteOutbox {
     fn description(&self) -> String {
-        self.settings.description()
+        self.0.settings.description()
     }
 
     fn take(&mut self) -> SourceFuture<'_, Taken> {
-        Box::pin(async {
-            let taken = self.session().await?.take().await;
-            self.keep(taken)
-        })
+        Box::pin(self.0.take())
     }
 
     fn acknowledge(&mut self) -> SourceFuture<'_, ()> {
-        Box::pin(async {
-            let acknowledged = self.session().await?.acknowledge().await;
-            self.keep(acknowledged)
-        })
+        Box::pin(self.0.acknowledge())
     }
 
     fn stand_down(&mut self) -> SourceFuture<'_, ()> {
-        Box::pin(async {
-            let Some(session) = &mut self.session else {
-                return Ok(());
-            };
-            let done = session.stand_down().await;
-            self.keep(done)
-        })
+        Box::pin(self.0.stand_down())
     }
 
     fn wait(&mut self, at_most: Duration) -> SourceFuture<'_, ()> {
-        Box::pin(async move {
-            let waited = self.session().await?.wait(at_most).await;
-            self.keep(waited)
-        })
+        Box::pin(self.0.wait(at_most))
     }
 
     fn backlog(&mut self) -> SourceFuture<'_, Backlog> {
-        Box::pin(async {
-            let backlog = self.session().await?.backlog().await;
-            self.keep(backlog)
-        })
-    }
-}
-
-impl Clone for SqliteOutbox {
-    fn clone(&self) -> Self {
-        Self::of(self.settings.clone())
+        Box::pin(self.0.backlog())
     }
 }
 
 impl fmt::Debug for SqliteOutbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("SqliteOutbox")
-            .field(&self.settings.description())
+            .field(&self.0.settings.description())
             .finish()
     }
 }

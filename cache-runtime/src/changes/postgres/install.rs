@@ -1,6 +1,9 @@
 //! What is in the database, and what should be.
 
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
+use sqlx::{
+    AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _,
+    postgres::{PgRow, types::Oid},
+};
 
 use super::{
     PostgresOutbox, Settings,
@@ -18,17 +21,15 @@ const LOCK_TIMEOUT: &str = "SET lock_timeout = '10s'";
 impl Triggers for PostgresOutbox {
     fn sql(&self) -> TriggersFuture<'_, String> {
         Box::pin(async {
-            let mut connection = self.settings.connected().await?;
-            let sources = self.settings.sources(&mut connection).await?;
-            Ok(statements::install(&self.settings, &sources))
+            let mut connection = self.0.settings.connected().await?;
+            self.0.settings.statements(&mut connection).await
         })
     }
 
     fn install(&self) -> TriggersFuture<'_, ()> {
         Box::pin(async {
-            let mut connection = self.settings.connected().await?;
-            let sources = self.settings.sources(&mut connection).await?;
-            let sql = statements::install(&self.settings, &sources);
+            let mut connection = self.0.settings.connected().await?;
+            let sql = self.0.settings.statements(&mut connection).await?;
             run_all(&mut connection, sql)
                 .await
                 .map_err(TriggersError::database("the triggers cannot be installed"))
@@ -37,19 +38,19 @@ impl Triggers for PostgresOutbox {
 
     fn check(&self) -> TriggersFuture<'_, Vec<String>> {
         Box::pin(async {
-            let mut connection = self.settings.connected().await?;
-            let sources = self.settings.sources(&mut connection).await?;
-            let differences = self.settings.differences(&mut connection, &sources).await;
+            let mut connection = self.0.settings.connected().await?;
+            let sources = self.0.settings.sources(&mut connection).await?;
+            let differences = self.0.settings.differences(&mut connection, &sources).await;
             differences.map_err(TriggersError::database("what is installed cannot be read"))
         })
     }
 
     fn remove(&self) -> TriggersFuture<'_, ()> {
         Box::pin(async {
-            let mut connection = self.settings.connected().await?;
+            let mut connection = self.0.settings.connected().await?;
             let removing = async {
-                run_all(&mut connection, statements::remove(&self.settings.names)).await?;
-                self.settings.drop_empty_schema(&mut connection).await
+                run_all(&mut connection, statements::remove(&self.0.settings.names)).await?;
+                self.0.settings.drop_empty_schema(&mut connection).await
             };
             removing
                 .await
@@ -91,6 +92,16 @@ impl Settings {
         query.fetch_one(connection).await
     }
 
+    async fn rows(&self, connection: &mut PgConnection, sql: &str) -> Result<Vec<PgRow>, sqlx::Error> {
+        let query = sqlx::query(AssertSqlSafe(self.names.within(sql)));
+        query.fetch_all(connection).await
+    }
+
+    async fn statements(&self, connection: &mut PgConnection) -> Result<String, TriggersError> {
+        let sources = self.sources(connection).await?;
+        Ok(statements::install(self, &sources))
+    }
+
     /// What is declared, each with the table that it is about.
     async fn sources(&self, connection: &mut PgConnection) -> Result<Vec<Source>, TriggersError> {
         let mut sources = Vec::new();
@@ -124,9 +135,7 @@ impl Settings {
     ) -> Result<(), sqlx::Error> {
         let sql =
             "SELECT proname::text AS name, prosrc AS body FROM pg_proc WHERE pronamespace = {literal}::regnamespace";
-        let rows = sqlx::query(AssertSqlSafe(self.names.within(sql)))
-            .fetch_all(connection)
-            .await?;
+        let rows = self.rows(connection, sql).await?;
         let mut installed: Vec<(String, String)> = Vec::new();
         for row in rows {
             installed.push((row.try_get("name")?, row.try_get("body")?));
@@ -153,9 +162,7 @@ impl Settings {
     ) -> Result<(), sqlx::Error> {
         let sql =
             "SELECT id, declaration ->> 'table' AS name, relation FROM {schema}.sources WHERE relation IS NOT NULL";
-        let rows = sqlx::query(AssertSqlSafe(self.names.within(sql)))
-            .fetch_all(connection)
-            .await?;
+        let rows = self.rows(connection, sql).await?;
         let mut installed: Vec<(String, String, String)> = Vec::new();
         for row in rows {
             installed.push((row.try_get("id")?, row.try_get("name")?, row.try_get("relation")?));
@@ -197,9 +204,7 @@ impl Settings {
             FROM {schema}.tree() t CROSS JOIN {schema}.wanted() w
             LEFT JOIN pg_trigger g ON g.tgrelid = t.member AND g.tgname = {literal} || '_' || w.event || '_' || right(t.function, 8)
             WHERE g.tgenabled IS DISTINCT FROM w.state ORDER BY 1, 2";
-        let rows = sqlx::query(AssertSqlSafe(self.names.within(sql)))
-            .fetch_all(connection)
-            .await?;
+        let rows = self.rows(connection, sql).await?;
         for row in rows {
             let (name, event): (String, String) = (row.try_get("name")?, row.try_get("event")?);
             let what = if row.try_get("is_missing")? {
@@ -240,15 +245,12 @@ async fn source(connection: &mut PgConnection, declaration: Declaration) -> Resu
     let (oid, kind, relation) = read_table(&found).map_err(unreadable())?;
     check_kind(&declaration, &kind)?;
     let columns = columns(connection, oid).await.map_err(unreadable())?;
-    let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-    if let Some(error) = missing_column(&declaration, &names) {
-        return Err(error);
-    }
     let mut has_dates = false;
-    for column in columns
-        .iter()
-        .filter(|column| declaration.columns.contains(&column.name))
-    {
+    for named in &declaration.columns {
+        let Some(column) = columns.iter().find(|column| column.name == *named) else {
+            let names = columns.iter().map(|column| column.name.as_str());
+            return Err(missing_column(&declaration, named, names));
+        };
         column.check(&declaration.table)?;
         has_dates |= column.kind == "date";
     }
@@ -259,7 +261,7 @@ async fn source(connection: &mut PgConnection, declaration: Declaration) -> Resu
     })
 }
 
-fn read_table(row: &sqlx::postgres::PgRow) -> Result<(sqlx::postgres::types::Oid, String, String), sqlx::Error> {
+fn read_table(row: &PgRow) -> Result<(Oid, String, String), sqlx::Error> {
     Ok((row.try_get("oid")?, row.try_get("kind")?, row.try_get("relation")?))
 }
 
@@ -301,7 +303,7 @@ struct Column {
     is_exact: bool,
 }
 
-async fn columns(connection: &mut PgConnection, table: sqlx::postgres::types::Oid) -> Result<Vec<Column>, sqlx::Error> {
+async fn columns(connection: &mut PgConnection, table: Oid) -> Result<Vec<Column>, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT a.attname::text AS name, format_type(b.oid, NULL) AS kind, b.typtype::text AS type_type,
              COALESCE(c.collisdeterministic, true) AS is_exact
@@ -315,7 +317,7 @@ async fn columns(connection: &mut PgConnection, table: sqlx::postgres::types::Oi
     .bind(table)
     .fetch_all(connection)
     .await?;
-    let column = |row: &sqlx::postgres::PgRow| {
+    let column = |row: &PgRow| {
         Ok(Column {
             name: row.try_get("name")?,
             kind: row.try_get("kind")?,

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 use super::Settings;
 use crate::changes::{
     declaration::Values,
-    outbox::{BATCH, Sources, WAITING},
+    outbox::{self, BATCH, Sources, WAITING, seconds},
     source::{Backlog, Change, ChangeError, Taken},
 };
 
@@ -48,6 +48,7 @@ const PREPARE: &str = "
 /// What a notification says when a change could not be written down.
 const LOST: &str = "lost";
 
+/// When it is dropped, what it has taken is given back, and so is the right to do the work.
 pub(super) struct Session {
     listener: PgListener,
     settings: Settings,
@@ -70,8 +71,10 @@ struct Partitions {
     has_warned: bool,
 }
 
-impl Session {
-    pub(super) async fn begin(settings: &Settings) -> Result<Self, ChangeError> {
+impl outbox::Session for Session {
+    type Settings = Settings;
+
+    async fn begin(settings: &Settings) -> Result<Self, ChangeError> {
         // A listener wants a pool: one of its own, so that it takes no connection from the service.
         let pool = PgPoolOptions::new()
             .max_connections(1)
@@ -101,7 +104,7 @@ impl Session {
         Ok(session)
     }
 
-    pub(super) async fn take(&mut self) -> Result<Taken, ChangeError> {
+    async fn take(&mut self) -> Result<Taken, ChangeError> {
         self.give_back().await?;
         if !self.has_work && !self.is_given_work().await? {
             return Ok(Taken::Standby(self.oldest().await?));
@@ -122,15 +125,7 @@ impl Session {
         Ok(Taken::Changes(changes))
     }
 
-    /// Whether nobody else does the work, which is this session's from here on.
-    async fn is_given_work(&mut self) -> Result<bool, ChangeError> {
-        let sql = format!("SELECT pg_try_advisory_lock({LOCK})");
-        self.has_work = self.one(&sql).await?.try_get(0)?;
-        self.drained = false;
-        Ok(self.has_work)
-    }
-
-    pub(super) async fn acknowledge(&mut self) -> Result<(), ChangeError> {
+    async fn acknowledge(&mut self) -> Result<(), ChangeError> {
         self.lost = false;
         if self.taken.is_empty() {
             return Ok(());
@@ -143,7 +138,7 @@ impl Session {
             .await
     }
 
-    pub(super) async fn stand_down(&mut self) -> Result<(), ChangeError> {
+    async fn stand_down(&mut self) -> Result<(), ChangeError> {
         self.give_back().await?;
         if self.has_work {
             self.has_work = false;
@@ -152,7 +147,7 @@ impl Session {
         Ok(())
     }
 
-    pub(super) async fn wait(&mut self, at_most: Duration) -> Result<(), ChangeError> {
+    async fn wait(&mut self, at_most: Duration) -> Result<(), ChangeError> {
         // Another one that has the work has heard the same. If it ends before it has done something about it, this one does.
         if self.lost && self.has_work {
             return Ok(());
@@ -172,7 +167,7 @@ impl Session {
         }
     }
 
-    pub(super) async fn backlog(&mut self) -> Result<Backlog, ChangeError> {
+    async fn backlog(&mut self) -> Result<Backlog, ChangeError> {
         self.give_back().await?;
         let sql = "SELECT count(*) FROM (SELECT FROM {schema}.outbox LIMIT {most}) AS waiting";
         let most = WAITING.to_string();
@@ -181,6 +176,16 @@ impl Session {
             self.gather(&most).await?;
         }
         self.oldest().await
+    }
+}
+
+impl Session {
+    /// Whether nobody else does the work, which is this session's from here on.
+    async fn is_given_work(&mut self) -> Result<bool, ChangeError> {
+        let sql = format!("SELECT pg_try_advisory_lock({LOCK})");
+        self.has_work = self.one(&sql).await?.try_get(0)?;
+        self.drained = false;
+        Ok(self.has_work)
     }
 
     /// Makes less of what waits. Of rows that say the same the first is left; it is locked like those that go, so nobody can be in
@@ -297,14 +302,10 @@ impl Session {
     }
 }
 
-/// A session that was dropped gives back what it has taken, and the right to do the work.
+/// An answer of the database, if it comes in time.
 async fn within<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, ChangeError> {
     match timeout(ANSWER_DEADLINE, answer).await {
         Ok(answer) => answer.map_err(ChangeError::from),
         Err(_) => Err(ChangeError::new("the database does not answer")),
     }
-}
-
-fn seconds(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }

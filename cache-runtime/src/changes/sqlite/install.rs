@@ -15,15 +15,15 @@ use crate::changes::{
 impl Triggers for SqliteOutbox {
     fn sql(&self) -> TriggersFuture<'_, String> {
         Box::pin(async {
-            let mut connection = self.settings.connected().await?;
-            self.settings.statements(&mut connection).await
+            let mut connection = self.0.settings.connected().await?;
+            self.0.settings.statements(&mut connection).await
         })
     }
 
     fn install(&self) -> TriggersFuture<'_, ()> {
         Box::pin(async {
-            let mut connection = self.settings.connected().await?;
-            let sql = self.settings.statements(&mut connection).await?;
+            let mut connection = self.0.settings.connected().await?;
+            let sql = self.0.settings.statements(&mut connection).await?;
             let installed = run_all(&mut connection, sql).await;
             installed.map_err(TriggersError::database("the triggers cannot be installed"))
         })
@@ -31,8 +31,8 @@ impl Triggers for SqliteOutbox {
 
     fn check(&self) -> TriggersFuture<'_, Vec<String>> {
         Box::pin(async {
-            let mut connection = self.settings.connected().await?;
-            let sources = self.settings.sources(&mut connection).await?;
+            let mut connection = self.0.settings.connected().await?;
+            let sources = self.0.settings.sources(&mut connection).await?;
             let differences = differences(&mut connection, &sources).await;
             differences.map_err(unreadable())
         })
@@ -40,7 +40,7 @@ impl Triggers for SqliteOutbox {
 
     fn remove(&self) -> TriggersFuture<'_, ()> {
         Box::pin(async {
-            let mut connection = self.settings.connected().await?;
+            let mut connection = self.0.settings.connected().await?;
             let removing = async {
                 let triggers = installed(&mut connection).await?;
                 let names = triggers.iter().map(|trigger| ident(&trigger.name));
@@ -165,23 +165,14 @@ async fn source(connection: &mut SqliteConnection, declaration: Declaration) -> 
         });
     }
     let known = columns(connection, &relation).await.map_err(unreadable())?;
-    // Names are the same there in whatever case.
-    let found = |column: &String| known.iter().find(|known| known.name.eq_ignore_ascii_case(column));
-    let filling: Vec<Column> = declaration
-        .columns
-        .iter()
-        .filter_map(|column| {
-            found(column).map(|column| Column {
-                name: column.name.clone(),
-                kind: column.kind,
-            })
-        })
-        .collect();
-    if filling.len() < declaration.columns.len() {
-        let names: Vec<&str> = known.iter().map(|column| column.name.as_str()).collect();
-        if let Some(error) = missing_column(&declaration, &names) {
-            return Err(error);
-        }
+    let mut filling = Vec::with_capacity(declaration.columns.len());
+    for named in &declaration.columns {
+        // Names are the same there in whatever case.
+        let Some(column) = known.iter().find(|known| known.name.eq_ignore_ascii_case(named)) else {
+            let names = known.iter().map(|column| column.name.as_str());
+            return Err(missing_column(&declaration, named, names));
+        };
+        filling.push(column.clone());
     }
     let unique = unique(connection, &relation).await.map_err(unreadable())?;
     Ok(Source {

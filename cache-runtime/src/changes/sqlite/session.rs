@@ -5,13 +5,11 @@ use std::time::Duration;
 use sqlx::{Connection as _, Executor as _, Row as _, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
 use tokio::time::{sleep, timeout};
 
-use crate::{
-    changes::{
-        declaration::Values,
-        outbox::{BATCH, Sources, WAITING},
-        source::{Backlog, Change, ChangeError, Taken},
-    },
-    resource::Registry,
+use super::Settings;
+use crate::changes::{
+    declaration::Values,
+    outbox::{self, BATCH, Sources, WAITING, seconds},
+    source::{Backlog, Change, ChangeError, Taken},
 };
 
 /// How often it is looked whether somebody has committed something.
@@ -40,19 +38,21 @@ enum Role {
     Standby,
 }
 
-impl Session {
-    pub(super) fn begin(connection: SqliteConnection, registries: &[&'static Registry]) -> Self {
-        Self {
-            connection,
+impl outbox::Session for Session {
+    type Settings = Settings;
+
+    async fn begin(settings: &Settings) -> Result<Self, ChangeError> {
+        Ok(Self {
+            connection: settings.connect().await?,
             holder: format!("{:016x}", fastrand::u64(..)),
             role: Role::Nothing,
             taken: None,
             seen: 0,
-            sources: Sources::of(registries),
-        }
+            sources: Sources::of(&settings.registries),
+        })
     }
 
-    pub(super) async fn take(&mut self) -> Result<Taken, ChangeError> {
+    async fn take(&mut self) -> Result<Taken, ChangeError> {
         // Before the rows are looked for: what is committed afterwards is seen by the next wait.
         self.seen = self.version().await?;
         let waiting = self.oldest().await?;
@@ -92,7 +92,7 @@ impl Session {
         Ok(Taken::Changes(changes))
     }
 
-    pub(super) async fn acknowledge(&mut self) -> Result<(), ChangeError> {
+    async fn acknowledge(&mut self) -> Result<(), ChangeError> {
         if let Some(taken) = self.taken.take() {
             let deleting = sqlx::query("DELETE FROM cache_runtime_outbox WHERE id <= $1").bind(taken);
             self.connection.execute(deleting).await?;
@@ -100,7 +100,7 @@ impl Session {
         Ok(())
     }
 
-    pub(super) async fn stand_down(&mut self) -> Result<(), ChangeError> {
+    async fn stand_down(&mut self) -> Result<(), ChangeError> {
         self.taken = None;
         if std::mem::replace(&mut self.role, Role::Nothing) == Role::Work {
             let leaving = sqlx::query("UPDATE cache_runtime_relay SET until = 0 WHERE holder = $1").bind(&self.holder);
@@ -109,7 +109,7 @@ impl Session {
         Ok(())
     }
 
-    pub(super) async fn wait(&mut self, at_most: Duration) -> Result<(), ChangeError> {
+    async fn wait(&mut self, at_most: Duration) -> Result<(), ChangeError> {
         let changed = async {
             while self.version().await? == self.seen {
                 sleep(LOOK_INTERVAL).await;
@@ -119,7 +119,7 @@ impl Session {
         timeout(at_most, changed).await.unwrap_or(Ok(()))
     }
 
-    pub(super) async fn backlog(&mut self) -> Result<Backlog, ChangeError> {
+    async fn backlog(&mut self) -> Result<Backlog, ChangeError> {
         let waiting = sqlx::query("SELECT count(*) FROM (SELECT 1 FROM cache_runtime_outbox LIMIT $1)").bind(WAITING);
         let waiting: i64 = self.connection.fetch_one(waiting).await?.try_get(0)?;
         if waiting == WAITING {
@@ -127,7 +127,9 @@ impl Session {
         }
         self.oldest().await
     }
+}
 
+impl Session {
     /// Makes less of what waits. Of rows that say the same the last is left, since the others may be taken; a source with too many
     /// keys is left one row that means all of them.
     async fn gather(&mut self) -> Result<(), ChangeError> {
@@ -202,8 +204,4 @@ fn values(columns: &[String], key: &str) -> Option<Values> {
         _ => None,
     };
     Some(columns.iter().cloned().zip(values.into_iter().map(value)).collect())
-}
-
-fn seconds(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }

@@ -29,7 +29,7 @@ pub(super) struct Source {
 }
 
 /// A column that fills scopes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) kind: Kind,
