@@ -41,7 +41,7 @@ mod redis_server;
 mod spy;
 #[cfg(feature = "tls")]
 mod test_authority;
-mod watchdog;
+mod watched;
 
 pub use redis;
 

@@ -1,14 +1,12 @@
 //! A PostgreSQL server of its own for a test.
 
 use std::{
-    env, fs,
-    fs::File,
-    io,
+    env, fs, io,
     io::{Read as _, Write as _},
     net::{Ipv4Addr, TcpStream},
     os::unix::{fs::chown, process::CommandExt as _},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Command,
     sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -19,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::{
     redis_server::{StartError, free_port},
-    watchdog::Watchdog,
+    watched::Watched,
 };
 
 /// The variable that names the folder of the programs.
@@ -115,16 +113,20 @@ impl PostgresServerBuilder {
             user,
         };
         server.make_cluster()?;
-        for attempt in 1..=PORT_ATTEMPTS {
-            server.port = free_port().map_err(StartError::system("finding a free port"))?;
-            self.write_config(&server)
-                .map_err(StartError::system("writing the server's configuration"))?;
-            match server.launch() {
-                Err(StartError::Failed { log, .. }) if log.contains(PORT_TAKEN) && attempt < PORT_ATTEMPTS => {}
+        for _ in 1..PORT_ATTEMPTS {
+            match self.attempt(&mut server) {
+                Err(StartError::Failed { log, .. }) if log.contains(PORT_TAKEN) => {}
                 done => return done.map(|()| server),
             }
         }
-        Err(StartError::NoPostgres)
+        self.attempt(&mut server).map(|()| server)
+    }
+
+    fn attempt(&self, server: &mut PostgresServer) -> Result<(), StartError> {
+        server.port = free_port().map_err(StartError::system("finding a free port"))?;
+        self.write_config(server)
+            .map_err(StartError::system("writing the server's configuration"))?;
+        server.launch()
     }
 
     fn write_config(&self, server: &PostgresServer) -> io::Result<()> {
@@ -212,16 +214,16 @@ impl PostgresServer {
     /// To the server and all who work for it.
     fn signal_all(&self, signal: Signal) {
         let process = self.process();
-        let Some(pid) = process.as_ref().and_then(Process::pid) else {
+        let Some(process) = process.as_ref() else {
             return;
         };
         // The postmaster leads a group; each of the others has one of its own, and is its child.
-        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", pid.as_raw_nonzero()));
-        let children = children.unwrap_or_default();
-        let children = children
+        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", process.0.pid())).unwrap_or_default();
+        process.0.signal(signal);
+        for pid in children
             .split_whitespace()
-            .filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
-        for pid in std::iter::once(pid).chain(children) {
+            .filter_map(|pid| Pid::from_raw(pid.parse().ok()?))
+        {
             let _ = kill_process(pid, signal);
         }
     }
@@ -260,26 +262,15 @@ impl PostgresServer {
     }
 
     fn launch(&self) -> Result<(), StartError> {
-        let log = self.folder.path().join(LOG_FILE);
         let before = self.log().len();
-        let file = File::options().create(true).append(true).open(&log);
-        let file = file.map_err(StartError::system("opening the server's log"))?;
-        let system = StartError::system("starting the server");
-        let child = self
-            .command("postgres")
-            .arg("-D")
-            .arg(self.data())
-            .stdin(Stdio::null())
-            .stdout(file.try_clone().map_err(&system)?)
-            .stderr(file)
-            .process_group(0)
-            .spawn()
-            .map_err(&system)?;
-        let mut process = Process { watchdog: None, child };
-        process.watchdog = Some(Watchdog::over(process.child.id(), self.folder.path()).map_err(&system)?);
+        let mut command = self.command("postgres");
+        command.arg("-D").arg(self.data());
+        let (folder, log) = (self.folder.path(), self.folder.path().join(LOG_FILE));
+        let watched = Watched::spawn(&mut command, folder, &log);
+        let mut process = Process(watched.map_err(StartError::system("starting the server"))?);
         let deadline = Instant::now() + START;
         let reason = loop {
-            if let Ok(Some(status)) = process.child.try_wait() {
+            if let Some(status) = process.0.ended() {
                 break format!("it ended with {status}");
             }
             if answers(self.port) {
@@ -313,46 +304,21 @@ impl PostgresServer {
 
 /// One run of the server.
 #[derive(Debug)]
-struct Process {
-    /// Dropped, and so ended, before the server: it must not aim at a process number that is free again.
-    watchdog: Option<Watchdog>,
-    child: Child,
-}
+struct Process(Watched);
 
 impl Process {
-    fn pid(&self) -> Option<Pid> {
-        Pid::from_raw(i32::try_from(self.child.id()).ok()?)
-    }
-
     fn end(mut self, signal: Signal) {
-        self.signal(signal);
-        self.wait();
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(pid) = self.pid() {
-            let _ = kill_process(pid, signal);
-        }
-    }
-
-    fn wait(&mut self) {
-        let deadline = Instant::now() + STOP;
-        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
-            thread::sleep(POLL);
-        }
+        self.0.signal(signal);
+        self.0.wait(STOP);
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.watchdog = None;
         // It ends those who work for it, and what it shares with them.
-        self.signal(Signal::QUIT);
-        self.signal(Signal::CONT);
-        self.wait();
-        // Both fail only if the server is gone, which is all that is wanted.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.0.signal(Signal::QUIT);
+        self.0.signal(Signal::CONT);
+        self.0.wait(STOP);
     }
 }
 

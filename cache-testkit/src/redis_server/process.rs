@@ -1,18 +1,16 @@
 use std::{
-    fs::File,
     io,
-    os::unix::process::CommandExt as _,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
 
 use redis::{Client, ServerErrorKind};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use super::builder::Role;
-use crate::watchdog::Watchdog;
+use crate::watched::Watched;
 
 /// Between two looks at a server that is starting or stopping.
 const POLL: Duration = Duration::from_millis(2);
@@ -25,40 +23,27 @@ const STOP: Duration = Duration::from_secs(10);
 
 /// One run of the server program. Ends with this value.
 #[derive(Debug)]
-pub(super) struct Process {
-    /// Dropped, and so ended, before the server: it must not aim at a process number that is free again.
-    watchdog: Option<Watchdog>,
-    child: Child,
-}
+pub(super) struct Process(Watched);
 
 impl Process {
     /// Starts the program with `redis.conf` in `folder`; what it writes is added to `log`.
     pub(super) fn spawn(binary: &Path, role: Role, folder: &Path, log: &Path) -> io::Result<Self> {
-        let log = File::options().create(true).append(true).open(log)?;
-        let child = Command::new(binary)
+        let mut command = Command::new(binary);
+        command
             .arg(folder.join(super::CONFIG_FILE))
-            .args((role == Role::Sentinel).then_some("--sentinel"))
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            // Ctrl-C is for the test process; it ends its servers itself.
-            .process_group(0)
-            .spawn()?;
-        let mut process = Self { watchdog: None, child };
-        process.watchdog = Some(Watchdog::over(process.pid(), folder)?);
-        Ok(process)
+            .args((role == Role::Sentinel).then_some("--sentinel"));
+        Watched::spawn(&mut command, folder, log).map(Self)
     }
 
     pub(super) fn pid(&self) -> u32 {
-        self.child.id()
+        self.0.pid()
     }
 
     /// Returns once this very process answers commands, or with what was seen instead.
     pub(super) fn wait_until_ready(&mut self, client: &Client, within: Duration) -> Result<(), String> {
         let deadline = Instant::now() + within;
         loop {
-            if let Ok(Some(status)) = self.child.try_wait() {
+            if let Some(status) = self.0.ended() {
                 return Err(format!("it ended with {status}"));
             }
             match self.answers(client) {
@@ -97,27 +82,13 @@ impl Process {
 
     /// Sends a signal; a process that is gone already is no error.
     pub(super) fn signal(&self, signal: Signal) {
-        if let Some(pid) = i32::try_from(self.pid()).ok().and_then(Pid::from_raw) {
-            let _ = kill_process(pid, signal);
-        }
+        self.0.signal(signal);
     }
 
     /// Asks the server to end, as an administrator would, and waits. One that does not end in time is killed.
     pub(super) fn stop(mut self) {
         self.signal(Signal::CONT);
         self.signal(Signal::TERM);
-        let deadline = Instant::now() + STOP;
-        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
-            thread::sleep(POLL);
-        }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.watchdog = None;
-        // Both fail only if the server is gone, which is all that is wanted.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.0.wait(STOP);
     }
 }
