@@ -6,19 +6,14 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
+use crate::verify::detected;
 use cache_runtime::{
-    Cache,
     Outcome::{Hit, Miss, NearHit},
     cached, invalidates, observe, peek, with_cache,
 };
 use cache_testkit::{Gate, expect_outcomes, isolated, until};
-use tokio::time::advance;
-
-/// Longer than a mutation may take from its commit to its invalidation.
-const A_WHILE: Duration = Duration::from_millis(1_500);
 
 /// A table whose rows are zero until they are written.
 #[derive(Debug, Clone)]
@@ -90,17 +85,6 @@ impl Ledger {
 
 fn rows<const N: usize>(rows: [(u32, u32); N]) -> BTreeMap<u32, u32> {
     rows.into()
-}
-
-/// How many hits have been found to be old, when there was time to find out.
-async fn detected(cache: &Cache) -> u64 {
-    // The tasks that look later have begun to wait.
-    tokio::task::yield_now().await;
-    advance(A_WHILE).await;
-    for _ in 0..10 {
-        tokio::task::yield_now().await;
-    }
-    cache.stats().stale_detected
 }
 
 #[tokio::test(start_paused = true)]

@@ -91,7 +91,7 @@ impl Ledger {
 }
 
 /// How many hits have been found to be old, when there was time to find out.
-async fn detected(cache: &Cache) -> u64 {
+pub(crate) async fn detected(cache: &Cache) -> u64 {
     // The tasks that look later have begun to wait.
     tokio::task::yield_now().await;
     advance(A_WHILE).await;
