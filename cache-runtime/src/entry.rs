@@ -9,6 +9,7 @@ mod exact;
 mod fingerprint;
 pub(crate) mod identity;
 mod lifetime;
+mod load_time;
 mod negative;
 mod outcomes;
 mod returns;
@@ -38,6 +39,7 @@ pub(crate) use self::{
     fingerprint::{Fidelity, Structure},
     identity::Function,
     lifetime::Windows,
+    load_time::LoadTime,
     negative::Negative,
     returns::{Nested, NoError, OfOption, OfResult, Plain},
     tags::{EntryTag, FoundTags, MOST_TAGS},

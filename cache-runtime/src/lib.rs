@@ -82,8 +82,8 @@ pub use cache_macros::{cached, invalidates, resources};
 
 pub use crate::{
     cache::{
-        Cache, CacheBuilder, ConfigError, Freshness, Invalidated, ObservedCall, OnFailover, Outcome, Outcomes, Stats,
-        Warmed, Warming, current_tenant, observe, with_cache, with_tenant,
+        Cache, CacheBuilder, ConfigError, Freshness, Invalidated, Latencies, ObservedCall, OnFailover, Outcome,
+        Outcomes, ResourceStats, Stats, Warmed, Warming, current_tenant, observe, with_cache, with_tenant,
     },
     call::{LoadTimeout, bypass, peek, refresh},
     entry::{Compression, Encoded, Lifetime, ParseError, SigningKey, SigningKeyError},
