@@ -44,6 +44,7 @@ pub(crate) use self::{
     current::{CurrentCache, current_cache, note_absent},
     engine::{Engine, Fill, Filled, report, report_unasked},
     health::Without,
+    hot_keys::{HOT, HotKey},
     observe::CallRecord,
     relay_lags::RelayLag,
     settings::{Origin, Settings},

@@ -34,7 +34,7 @@ pub use self::{
 pub(crate) use self::{
     codec::{EncodeError, EncodedValue},
     encoded::is_encoded,
-    envelope::{Meta, Sealing},
+    envelope::{Head, Meta, Sealing},
     exact::{Exact, NotExact},
     fingerprint::{Fidelity, Structure},
     identity::Function,
