@@ -36,7 +36,7 @@ pub(crate) use self::{
     envelope::{Meta, Sealing},
     exact::{Exact, NotExact},
     fingerprint::{Fidelity, Structure},
-    identity::Function,
+    identity::{Function, path_of_marker},
     lifetime::Windows,
     negative::Negative,
     returns::{Nested, NoError, OfOption, OfResult, Plain},
