@@ -44,6 +44,7 @@
 // commands      what a service mounts under its own command line
 // catalogue     what the program caches and invalidates, as its attributes say; its graph, its lints
 // changes       databases, and the invalidations that follow from their changes
+// inspect       what stands in a store, for people who look at it
 // call          what `#[cached]` expands to: recognition, lookup, load, fill
 // mutation      what `#[invalidates]` expands to; transactions, holds, invalidation by hand
 // cache         the handle, the settings, the engine, its background work
@@ -68,6 +69,7 @@ pub mod changes;
 #[cfg(feature = "cli")]
 pub mod commands;
 mod entry;
+pub mod inspect;
 mod invalidation;
 mod key;
 mod loads;
@@ -86,8 +88,8 @@ pub use cache_macros::{cached, invalidates, resources};
 
 pub use crate::{
     cache::{
-        Cache, CacheBuilder, ConfigError, Freshness, Invalidated, ObservedCall, OnFailover, Outcome, Outcomes, Stats,
-        Warmed, Warming, current_tenant, observe, with_cache, with_tenant,
+        Cache, CacheBuilder, ConfigError, Freshness, Invalidated, Latencies, ObservedCall, OnFailover, Outcome,
+        Outcomes, ResourceStats, Stats, Warmed, Warming, current_tenant, observe, with_cache, with_tenant,
     },
     call::{LoadTimeout, bypass, peek, refresh},
     entry::{Compression, Encoded, Lifetime, ParseError, SigningKey, SigningKeyError},
