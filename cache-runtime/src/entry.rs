@@ -37,7 +37,7 @@ pub(crate) use self::{
     envelope::{Head, Meta, Sealing},
     exact::{Exact, NotExact},
     fingerprint::{Fidelity, Structure},
-    identity::Function,
+    identity::{Function, path_of_marker},
     lifetime::Windows,
     load_time::LoadTime,
     negative::Negative,

@@ -21,6 +21,7 @@ pages! {
     options: "options.md";
     freshness: "freshness.md";
     database: "database.md";
+    catalogue: "catalogue.md";
     deployments: "deployments.md";
     keys: "keys.md";
     codecs: "codecs.md";

@@ -23,6 +23,16 @@ pub enum Coherence {
     Checked,
 }
 
+impl Coherence {
+    /// As the attribute names it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tracked => "tracked",
+            Self::Checked => "checked",
+        }
+    }
+}
+
 /// Where a value comes from that is to be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
