@@ -35,6 +35,7 @@
 //! - `postcard`: `codec = "postcard"`.
 //! - `lz4`, `zstd`: compression of large entries.
 //! - `postgres`, `sqlite`: what any program changes in a database is invalidated ([`changes`]), by sqlx.
+//! - `metrics`: what is counted and timed, for whatever recorder of the `metrics` facade a program installs (`Cache::publish_metrics`).
 //! - `cli`: commands for a service's own command line (`commands`), by clap.
 
 // # Layout
@@ -57,6 +58,7 @@
 // resource      what `resources!` declares
 // key           every key there is
 // task          what a task carries, background tasks, tokio's runtimes
+// recorder      what a recorder of the `metrics` facade is told
 // sync          mutexes
 
 // What is public and can get no more fields or variants is so for a reason.
@@ -75,6 +77,7 @@ mod key;
 mod loads;
 mod mutation;
 mod near;
+mod recorder;
 mod resource;
 mod sync;
 mod task;
@@ -86,6 +89,8 @@ pub mod store;
 
 pub use cache_macros::{cached, invalidates, resources};
 
+#[cfg(feature = "metrics")]
+pub use crate::recorder::DURATION_BUCKETS;
 pub use crate::{
     cache::{
         Cache, CacheBuilder, ConfigError, Freshness, Invalidated, Latencies, ObservedCall, OnFailover, Outcome,

@@ -31,6 +31,7 @@ pages! {
     resilience: "resilience.md";
     models: "models.md";
     operations: "operations.md";
+    metrics: "metrics.md";
     decisions:
         "decisions/0001-random-stamps.md",
         "decisions/0002-shared-handles.md",

@@ -11,6 +11,7 @@ use std::{marker::PhantomData, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::{runtime::Handle, time::timeout};
+use tracing::Instrument as _;
 
 use super::{
     Ids, SplitEach,
@@ -20,6 +21,7 @@ use super::{
 };
 use crate::{
     call::{
+        load::load_span,
         mode::Mode,
         terms::{LoadTerms, LoadTimeout, ValueOf},
     },
@@ -135,9 +137,11 @@ where
         }
         Mode::before_load(self.batch.mode.as_ref()).await;
         let bound = self.hard_timeout(&missing);
-        let load = Load::new(self.batch.site.resource(), load_around());
+        let resource = self.batch.site.resource();
+        let span = load_span(resource);
+        let load = span.in_scope(|| Load::new(resource, load_around()));
         // Boxed: who is answered by the cache has no room for it. Others may wait for this call, and look whether it is polled.
-        let loading = TendedFuture::new(&load, Box::pin(self.load_all(&load, missing)));
+        let loading = TendedFuture::new(&load, Box::pin(self.load_all(&load, missing).instrument(span)));
         let Some((after, late)) = bound else {
             return loading.await;
         };
