@@ -12,7 +12,7 @@ use crate::resource::Resource;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GraphFormat {
-    /// [Mermaid](https://mermaid.js.org), which GitHub and mdBook draw.
+    /// [Mermaid](https://mermaid.js.org), which GitHub draws.
     #[default]
     Mermaid,
     /// DOT, which [Graphviz](https://graphviz.org) draws.
