@@ -482,23 +482,14 @@ impl TargetEntry {
     /// A target of a table, which the compiler has checked.
     fn written(registry: &'static Registry, (name, scopes): WrittenTarget) -> Self {
         let group = registry.groups().iter().find(|group| group.name() == name);
-        let (kind, resources) = match group {
-            Some(group) => (TargetKind::Group, group.members().to_vec()),
-            None => {
-                let kind = if name.contains('*') {
-                    TargetKind::Pattern
-                } else {
-                    TargetKind::Resource
-                };
-                let resources = registry.resources().iter().copied();
-                (
-                    kind,
-                    resources
-                        .filter(|resource| glob::matches(name, resource.name()))
-                        .collect(),
-                )
-            }
+        let matching = registry.resources().iter().copied();
+        let matching = matching.filter(|resource| glob::matches(name, resource.name()));
+        let kind = match group {
+            Some(_) => TargetKind::Group,
+            None if name.contains('*') => TargetKind::Pattern,
+            None => TargetKind::Resource,
         };
+        let resources = group.map_or_else(|| matching.collect(), |group| group.members().to_vec());
         Self {
             name,
             kind,
