@@ -231,13 +231,21 @@ impl Near {
     /// This process invalidates: none of its calls uses what depends on these stamps any more.
     pub(crate) fn void(&self, stamps: &[StampKey]) {
         for stamp in stamps {
-            let _depended_on = self.stamps.changed(stamp);
-            #[cfg(feature = "metrics")]
-            if _depended_on {
-                self.lags.begin(stamp);
-            }
+            let depended_on = self.stamps.void(stamp);
+            self.removing(stamp, depended_on);
         }
     }
+
+    #[cfg(feature = "metrics")]
+    fn removing(&self, stamp: &StampKey, depended_on: bool) {
+        if depended_on {
+            self.lags.begin(stamp);
+        }
+    }
+
+    #[cfg(not(feature = "metrics"))]
+    #[expect(clippy::unused_self, reason = "there is nobody to tell")]
+    fn removing(&self, _stamp: &StampKey, _depended_on: bool) {}
 
     /// The store has acknowledged the removal of these stamps.
     pub(crate) fn acknowledged(&self, stamps: &[StampKey]) {

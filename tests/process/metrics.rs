@@ -1,5 +1,11 @@
 //! What a recorder of the `metrics` facade is told: every metric, as Prometheus reads it.
 
+#![expect(
+    clippy::float_cmp,
+    clippy::cast_precision_loss,
+    reason = "Prometheus has no other numbers, and these are small"
+)]
+
 use std::{collections::BTreeSet, time::Duration};
 
 use ::metrics::set_default_local_recorder;

@@ -63,7 +63,10 @@ const CACHE_COUNTERS: &[CacheCounter] = &[
     (&names::BREAKER_OPENINGS, None, |all| all.breaker_openings),
 ];
 
-const GAUGES: &[(&Metric, fn(&Publisher) -> f64)] = &[
+/// What is so now: the metric, and how much.
+type NowGauge = (&'static Metric, fn(&Publisher) -> f64);
+
+const GAUGES: &[NowGauge] = &[
     (&names::NEAR_VALUES, |of| f64_of(of.near.len() as u64)),
     (&names::NEAR_BYTES, |of| f64_of(of.near.weight())),
     (&names::NEAR_CAPACITY, |of| f64_of(of.near.capacity())),

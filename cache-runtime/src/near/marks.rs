@@ -90,8 +90,13 @@ impl StampTable {
         if all { known } else { Freshness::Unsure }
     }
 
-    /// A stamp has changed. Returns whether anything depended on it.
-    pub(crate) fn changed(&self, stamp: &str) -> bool {
+    /// A stamp has changed.
+    pub(crate) fn changed(&self, stamp: &str) {
+        self.void(stamp);
+    }
+
+    /// Whatever depends on a stamp is void. Returns whether anything does.
+    pub(crate) fn void(&self, stamp: &str) -> bool {
         let mut table = self.table.lock();
         let mark = table.by_stamp.remove(stamp).and_then(|mark| mark.upgrade());
         if let Some(mark) = &mark {
