@@ -29,6 +29,12 @@
 //! # Cli::try_parse_from(["service", "triggers", "--check"]).map(drop).unwrap();
 //! ```
 
+mod graph;
+mod lint;
 mod triggers;
 
-pub use self::triggers::{CommandError, TriggersCommand};
+pub use self::{
+    graph::GraphCommand,
+    lint::LintCommand,
+    triggers::{CommandError, TriggersCommand},
+};

@@ -9,6 +9,7 @@ mod exact;
 mod fingerprint;
 pub(crate) mod identity;
 mod lifetime;
+mod load_time;
 mod negative;
 mod outcomes;
 mod returns;
@@ -33,11 +34,12 @@ pub use self::{
 pub(crate) use self::{
     codec::{EncodeError, EncodedValue},
     encoded::is_encoded,
-    envelope::{Meta, Sealing},
+    envelope::{Head, Meta, Sealing},
     exact::{Exact, NotExact},
     fingerprint::{Fidelity, Structure},
-    identity::Function,
+    identity::{Function, path_of_marker},
     lifetime::Windows,
+    load_time::LoadTime,
     negative::Negative,
     returns::{Nested, NoError, OfOption, OfResult, Plain},
     tags::{EntryTag, FoundTags, MOST_TAGS},

@@ -18,9 +18,11 @@ use std::{
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use smallvec::{SmallVec, smallvec};
 
-pub(crate) use self::namespace::{Kind, Namespace};
-use self::stamp_key::STAMP;
 pub use self::stamp_key::StampKey;
+pub(crate) use self::{
+    namespace::{Kind, Namespace},
+    stamp_key::{HOLD, SOFT, STAMP, TAG, WRITER},
+};
 
 /// Everything but `[A-Za-z0-9_.-]` is written as `%XX`.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-');
@@ -32,8 +34,8 @@ const LONGEST_SEGMENT: usize = 128;
 /// Room for what most tenants and scope values display.
 const USUAL_VALUE: usize = 40;
 
-const ENTRY: &str = "cache:";
-const LEASE: &str = "cachelease:";
+pub(crate) const ENTRY: &str = "cache:";
+pub(crate) const LEASE: &str = "cachelease:";
 
 /// The tenant segment of resources declared `tenant = shared`.
 pub(crate) const SHARED_TENANT: &str = "~shared";

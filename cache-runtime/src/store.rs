@@ -12,7 +12,7 @@ pub(crate) mod redis;
 mod watcher;
 
 pub use self::{
-    answer::{Snapshot, Swept},
+    answer::{ScanCursor, ScannedKeys, Snapshot, StoredValue, Swept},
     error::{StoreError, StoreErrorKind},
     interface::{Store, StoreFuture},
     memory::MemoryStore,

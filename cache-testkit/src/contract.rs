@@ -36,6 +36,8 @@ pub enum Capability {
     Holds,
     /// `acquire_lease`, `extend_lease` and `drop_lease`
     Leases,
+    /// `scan` and `look_at`
+    Inspection,
 }
 
 impl Subject {

@@ -7,7 +7,8 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cache_runtime::store::{
-    Address, Snapshot, Stamp, StampKey, StampWatcher, Store, StoreError, StoreErrorKind, StoreFuture, Swept, Ticket,
+    Address, ScanCursor, ScannedKeys, Snapshot, Stamp, StampKey, StampWatcher, Store, StoreError, StoreErrorKind,
+    StoreFuture, StoredValue, Swept, Ticket,
 };
 use tokio::sync::watch;
 
@@ -245,6 +246,23 @@ impl Store for SpyStore {
     fn sweep<'a>(&'a self, pattern: &'a str) -> StoreFuture<'a, Swept> {
         self.call(OperationKind::Sweep, vec![pattern.to_owned()], move |store| {
             store.sweep(pattern)
+        })
+    }
+
+    fn scan<'a>(
+        &'a self,
+        pattern: &'a str,
+        from: Option<&'a ScanCursor>,
+        limit: usize,
+    ) -> StoreFuture<'a, ScannedKeys> {
+        self.call(OperationKind::Scan, vec![pattern.to_owned()], move |store| {
+            store.scan(pattern, from, limit)
+        })
+    }
+
+    fn look_at<'a>(&'a self, keys: &'a [String], most: usize) -> StoreFuture<'a, Vec<Option<StoredValue>>> {
+        self.call(OperationKind::LookAt, keys.to_vec(), move |store| {
+            store.look_at(keys, most)
         })
     }
 

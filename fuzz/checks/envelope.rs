@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use cache_runtime::protocol::{Envelope, Identity, Rejection};
+use cache_runtime::{
+    inspect::{EntryReport, EntryState},
+    protocol::{Envelope, Identity, Rejection},
+};
 use serde::Deserialize;
 
 /// Where the header has the compression, the number of stamps, the payload's length, the fingerprint and the shape: `docs/keys.md`.
@@ -30,6 +33,7 @@ enum Anything {
 }
 
 pub(crate) fn check(data: &[u8]) {
+    look(data);
     let stamps = Envelope::stamps_of_head(data);
     let identity = identity(data);
     let opened = Envelope::open(Bytes::copy_from_slice(data), &identity);
@@ -71,6 +75,18 @@ pub(crate) fn check(data: &[u8]) {
     let mut other = identity;
     other.shape ^= 1;
     assert_eq!(refused(data.to_vec(), &other), Rejection::Shape);
+}
+
+/// Whoever looks at it without knowing whose it is sees something, and no more of it than is bearable.
+fn look(data: &[u8]) {
+    let report = EntryReport::of_bytes("cache:default:rows:0123456789ab", &Bytes::copy_from_slice(data));
+    assert_ne!(report.summary.state, EntryState::None);
+    assert_eq!(report.summary.size, data.len() as u64);
+    let payload = report.payload.map_or(0, |payload| payload.text.len());
+    assert!(
+        payload <= 300 * data.len().max(LARGEST as usize),
+        "{payload} bytes of text"
+    );
 }
 
 /// Whatever the payload is, decoding it ends, and takes no more memory than it should.

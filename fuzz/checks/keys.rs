@@ -2,7 +2,11 @@
 //!
 //! The input is texts with the byte 0xFF, which UTF-8 never has, between them: two tenants, then scope values.
 
-use cache_runtime::{__private::canonical_json, store::Address};
+use cache_runtime::{
+    __private::canonical_json,
+    inspect::{Key, KeyFilter, KeyKind},
+    store::Address,
+};
 use percent_encoding::percent_decode_str;
 
 const SCOPES: [&str; 3] = ["company", "region", "zone"];
@@ -27,11 +31,21 @@ pub(crate) fn check(data: &[u8]) {
         assert_text(segment.expect("a scope begins with its name"), value);
     }
 
+    let key = Key::parse(address.entry());
+    assert_eq!((key.kind, key.scopes.len()), (KeyKind::Entry, scopes.len()));
+    let filter = KeyFilter::entries().tenant(tenant);
+    assert!(filter.accepts(&key));
+    assert_eq!(KeyFilter::entries().tenant(other).accepts(&key), tenant == other);
+    for stamp in address.stamps() {
+        assert_eq!(Key::parse(stamp).kind, KeyKind::Stamp);
+    }
+
     let neighbour = Address::new(other, "rows", &scopes, "0123456789ab");
     assert_eq!(tenant == other, address == neighbour);
     assert_eq!(tenant == other, escaped[1] == segments(&neighbour)[1]);
 
-    // What a sweep comes across.
+    // What a sweep comes across, and whoever looks.
+    assert_eq!(Key::parse(tenant).text, tenant);
     if let Some(found) = Address::parse(tenant) {
         assert_eq!(found.entry(), tenant);
     }

@@ -80,11 +80,12 @@ impl Store for MinimalStore {
     }
 }
 
-const REST: [Capability; 4] = [
+const REST: [Capability; 5] = [
     Capability::Sweeps,
     Capability::Watches,
     Capability::Holds,
     Capability::Leases,
+    Capability::Inspection,
 ];
 
 #[tokio::test]

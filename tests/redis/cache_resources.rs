@@ -21,5 +21,8 @@ cache_runtime::resources! {
 
     balance { ttl = 60, scope(account: u64) }
     totals { ttl = 60, scope(account: u64) }
+    inspected { ttl = 60, scope(company: i64) }
+    inspected_softly { ttl = 60, scope(company: i64), soft, stale_while_revalidate = "1m" }
+    inspected_tags { ttl = 60 }
     held_accounts { ttl = 60, crash_safe, scope(account: u64) }
 }

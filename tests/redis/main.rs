@@ -10,6 +10,7 @@ mod cluster;
 mod failover;
 mod foreign_data;
 mod hostile;
+mod inspection;
 mod namespaces;
 mod network;
 mod outage;

@@ -1,11 +1,11 @@
 //! `cargo xtask test`: every check of the repository.
 
-use std::{path::Path, process::ExitCode};
+use std::{num::NonZero, path::Path, process::ExitCode, thread};
 
 use anyhow::Result;
 
 use crate::{
-    api,
+    api, book,
     cargo::cargo,
     counts, deny, docs,
     metadata::Metadata,
@@ -32,6 +32,7 @@ pub(crate) fn run(root: &Path) -> ExitCode {
         &mut cargo(root, ["test", "--workspace", "--doc", "--all-features"]),
     );
     steps.run("documentation", || execute(&mut rustdoc::command(root)?));
+    book::check(root, &mut steps);
     unless_skipped(&mut steps, "public interface", api::reason_to_skip(root), || {
         api::check(root)
     });
@@ -71,13 +72,15 @@ fn lints(root: &Path, steps: &mut Steps) {
 }
 
 fn tests(root: &Path, steps: &mut Steps) {
-    let nextest = which::which("cargo-nextest").is_ok();
-    let runner: &[&str] = if nextest { &["nextest", "run"] } else { &["test"] };
-    let mut command = cargo(root, []);
-    command
-        .args(runner)
-        .args(["--workspace", "--all-targets", "--all-features"]);
-    steps.command("tests", command.arg("--no-fail-fast"));
+    let what = ["--workspace", "--all-targets", "--all-features", "--no-fail-fast"];
+    if which::which("cargo-nextest").is_err() {
+        return steps.command("tests", cargo(root, ["test"]).args(what));
+    }
+    // Most tests wait more than they compute; `.config/nextest.toml` has those that do not.
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let at_once = (2 * cores).to_string();
+    let mut command = cargo(root, ["nextest", "run"]);
+    steps.command("tests", command.args(what).args(["--test-threads", &at_once]));
 }
 
 fn unless_skipped(

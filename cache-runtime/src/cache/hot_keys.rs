@@ -27,20 +27,23 @@ const COUNTERS_PER_KEY: usize = 2;
 /// The longest arguments that are kept, in bytes of their JSON.
 const LONGEST: usize = 4 * 1024;
 
+/// What the key of the value that the keys of a resource are kept as begins with.
+pub(crate) const HOT: &str = "~hot:";
+
 /// How long the keys are kept in the store without a process that saves them.
 const KEPT: Duration = Duration::from_hours(7 * 24);
 
 /// A call that is made often.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct HotKey {
+pub(crate) struct HotKey {
     /// The function's name.
-    pub(super) function: String,
+    pub(crate) function: String,
     /// Escaped; `None` for the default one, and of what tenants share.
-    pub(super) tenant: Option<String>,
+    pub(crate) tenant: Option<String>,
     /// The arguments in the key: the canonical JSON object.
-    pub(super) arguments: String,
+    pub(crate) arguments: String,
     /// About how often it was made, the older the less.
-    pub(super) weight: u64,
+    pub(crate) weight: u64,
 }
 
 impl HotKey {
@@ -232,7 +235,7 @@ impl Engine {
 
 /// The key of a value, of no tenant, that the keys of a resource are kept as.
 fn key_of(resource: &str) -> String {
-    format!("~hot:{resource}")
+    format!("{HOT}{resource}")
 }
 
 async fn read_file(file: PathBuf) -> Option<Vec<HotKey>> {

@@ -2,7 +2,10 @@
 
 use std::{io, process::ExitCode};
 
-use crate::changes::{Triggers, TriggersError};
+use crate::{
+    catalogue::SourceError,
+    changes::{Triggers, TriggersError},
+};
 
 /// Print, install, check or remove the triggers that write the changes of a database down, for the tables that `resources!` declares.
 ///
@@ -28,6 +31,9 @@ pub enum CommandError {
     /// As the triggers say.
     #[error(transparent)]
     Triggers(#[from] TriggersError),
+    /// Sources cannot be looked at.
+    #[error(transparent)]
+    Sources(#[from] SourceError),
     /// What it has to say cannot be written.
     #[error("the output cannot be written: {0}")]
     Output(io::Error),

@@ -13,6 +13,7 @@ use super::{
     compression::Compression,
     identity::is_same_function,
     lifetime::Windows,
+    load_time::LoadTime,
     signature::{SIGNATURE_LEN, SigningKeys},
     stamp::Stamp,
     tags::{self, EntryTag},
@@ -93,6 +94,47 @@ pub struct Envelope {
     payload_at: u32,
 }
 
+/// What the head of an entry says, also of an entry that this build could not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// Since the Unix epoch, by the clock of who stored it.
+    pub(crate) created_at: Duration,
+    pub(crate) ttl: Duration,
+    pub(crate) load_duration: Duration,
+    pub(crate) codec: String,
+    pub(crate) compression: String,
+    pub(crate) is_signed: bool,
+    pub(crate) is_negative: bool,
+    /// Whether it is of use after its time-to-live.
+    has_windows: bool,
+}
+
+impl Head {
+    /// Of an entry of which at least the fixed part was read.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, Rejection> {
+        let (header, _) = Header::split_from(bytes)?;
+        let number = |number: u8| format!("number {number}");
+        Ok(Self {
+            created_at: Duration::from_millis(header.created_at),
+            ttl: Duration::from_millis(header.ttl),
+            load_duration: Duration::from_micros(header.load_duration.into()),
+            codec: Codec::from_number(header.codec)
+                .map_or_else(|| number(header.codec), |codec| codec.as_str().to_owned()),
+            compression: Compression::from_number(header.compression)
+                .map_or_else(|| number(header.compression), |method| method.to_string()),
+            is_signed: header.flags & SIGNED != 0,
+            is_negative: header.flags & NEGATIVE != 0,
+            has_windows: header.flags & WINDOWS != 0,
+        })
+    }
+
+    /// Whether its time-to-live is over, by the clock of the system. Of an entry that ends with it the store's clock alone decides.
+    pub(crate) fn is_past_ttl(&self) -> bool {
+        let age = Duration::from_millis(unix_millis()).saturating_sub(self.created_at);
+        self.has_windows && age >= self.ttl
+    }
+}
+
 /// What a cache puts into entries, and what it takes from them.
 #[derive(Debug, Clone)]
 pub(crate) struct Sealing {
@@ -157,7 +199,7 @@ impl Sealing {
             flags: self.flags(&meta) | if tags.is_empty() { 0 } else { TAGGED },
             created_at,
             ttl: millis(meta.ttl),
-            load_duration: u32::try_from(meta.load_duration.as_micros()).unwrap_or(u32::MAX),
+            load_duration: LoadTime::from(meta.load_duration).micros(),
             payload_len: u32::try_from(payload.len()).ok()?,
             fingerprint: meta.identity.fingerprint,
             shape: meta.identity.shape,
@@ -196,41 +238,10 @@ impl Sealing {
 
     /// Checks everything about the entry under the key `entry` that can be checked without decompressing or decoding the
     /// payload, in an order that never allocates.
+    #[inline]
     pub(crate) fn open(&self, bytes: Bytes, entry: &str, identity: &Identity) -> Result<Envelope, Rejection> {
-        let (header, rest) = Header::split_from(&bytes)?;
-        let known = Codec::from_number(header.codec).zip(Compression::from_number(header.compression));
-        let Some((codec, compression)) = known.filter(|_| header.flags & !KNOWN_FLAGS == 0) else {
-            return Err(Rejection::Codec);
-        };
-        let stamp_count = usize::from(header.stamp_count);
-        let stamps_end = HEADER_LEN + stamp_count * STAMP_LEN;
-        let windows_len = if header.flags & WINDOWS == 0 { 0 } else { WINDOWS_LEN };
-        let tags_at = stamps_end + windows_len;
-        let tags_len = if header.flags & TAGGED == 0 {
-            0
-        } else {
-            let tags = bytes.get(tags_at..).and_then(tags::len);
-            tags.ok_or(Rejection::Length)?
-        };
-        let head_len = tags_at + tags_len;
-        let signature_len = if header.flags & SIGNED == 0 { 0 } else { SIGNATURE_LEN };
-        let payload_len = header.payload_len as usize;
-        if HEADER_LEN + rest.len() != head_len + signature_len + payload_len {
-            return Err(Rejection::Length);
-        }
-        if payload_len > self.max_value_size {
-            return Err(Rejection::Size);
-        }
-        let (head, rest) = bytes.split_at(head_len);
-        if !tags::Reader::new(&head[tags_at..]).is_whole() {
-            return Err(Rejection::Length);
-        }
-        let (signature, payload) = rest.split_at(signature_len);
-        if compression.original_len(payload).ok_or(Rejection::Length)? > self.max_value_size {
-            return Err(Rejection::Size);
-        }
-        // An entry without a signature has no bytes there, and of those no array is made.
-        if !self.keys.accept(entry, head, signature.try_into().ok(), payload) {
+        let (header, envelope) = unseal(bytes, self.max_value_size)?;
+        if !self.accepts_signature(entry, &envelope) {
             return Err(Rejection::Signature);
         }
         if header.fingerprint != identity.fingerprint {
@@ -243,17 +254,77 @@ impl Sealing {
                 Rejection::Function
             });
         }
-        Ok(Envelope {
-            codec,
-            compression,
-            flags: header.flags,
-            stamp_count: header.stamp_count,
-            tags_at: place(tags_at)?,
-            tags_len: place(tags_len)?,
-            payload_at: place(head_len + signature_len)?,
-            bytes,
-        })
+        Ok(envelope)
     }
+
+    /// As [`open`](Self::open), by somebody who knows neither the function nor the arguments: the entry as far as it can be read,
+    /// and why no call would take it, if that is known.
+    pub(crate) fn look_into(&self, bytes: Bytes, entry: &str) -> Result<(Envelope, Option<Rejection>), Rejection> {
+        let (_, envelope) = unseal(bytes, usize::MAX)?;
+        let refusal = if envelope.original_len() > self.max_value_size as u64 {
+            Some(Rejection::Size)
+        } else if self.accepts_signature(entry, &envelope) {
+            None
+        } else {
+            Some(Rejection::Signature)
+        };
+        Ok((envelope, refusal))
+    }
+
+    #[inline]
+    fn accepts_signature(&self, entry: &str, envelope: &Envelope) -> bool {
+        let (head, rest) = envelope.bytes.split_at(envelope.head_end());
+        let (signature, payload) = rest.split_at(envelope.payload_at as usize - head.len());
+        // An entry without a signature has no bytes there, and of those no array is made.
+        self.keys.accept(entry, head, signature.try_into().ok(), payload)
+    }
+}
+
+/// An entry that is as long as it says, of parts that this build has, and its header.
+#[inline]
+fn unseal(bytes: Bytes, max_value_size: usize) -> Result<(Header, Envelope), Rejection> {
+    let (header, rest) = Header::split_from(&bytes)?;
+    let known = Codec::from_number(header.codec).zip(Compression::from_number(header.compression));
+    let Some((codec, compression)) = known.filter(|_| header.flags & !KNOWN_FLAGS == 0) else {
+        return Err(Rejection::Codec);
+    };
+    let stamp_count = usize::from(header.stamp_count);
+    let stamps_end = HEADER_LEN + stamp_count * STAMP_LEN;
+    let windows_len = if header.flags & WINDOWS == 0 { 0 } else { WINDOWS_LEN };
+    let tags_at = stamps_end + windows_len;
+    let tags_len = if header.flags & TAGGED == 0 {
+        0
+    } else {
+        let tags = bytes.get(tags_at..).and_then(tags::len);
+        tags.ok_or(Rejection::Length)?
+    };
+    let head_len = tags_at + tags_len;
+    let signature_len = if header.flags & SIGNED == 0 { 0 } else { SIGNATURE_LEN };
+    let payload_len = header.payload_len as usize;
+    if HEADER_LEN + rest.len() != head_len + signature_len + payload_len {
+        return Err(Rejection::Length);
+    }
+    if payload_len > max_value_size {
+        return Err(Rejection::Size);
+    }
+    if !tags::Reader::new(&bytes[tags_at..head_len]).is_whole() {
+        return Err(Rejection::Length);
+    }
+    let payload = &bytes[head_len + signature_len..];
+    if compression.original_len(payload).ok_or(Rejection::Length)? > max_value_size {
+        return Err(Rejection::Size);
+    }
+    let envelope = Envelope {
+        codec,
+        compression,
+        flags: header.flags,
+        stamp_count: header.stamp_count,
+        tags_at: place(tags_at)?,
+        tags_len: place(tags_len)?,
+        payload_at: place(head_len + signature_len)?,
+        bytes,
+    };
+    Ok((header, envelope))
 }
 
 /// What [`Sealing::seal`] writes beside the payload.
@@ -322,16 +393,36 @@ impl Envelope {
         (rest.len() >= count * STAMP_LEN).then(|| stamps(rest, count).collect())
     }
 
+    /// Where the signature is, if it has one, or else the payload.
+    fn head_end(&self) -> usize {
+        self.tags_at as usize + self.tags_len as usize
+    }
+
+    /// How its payload is written.
+    pub(crate) const fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    /// How many bytes the payload is, or says to be, when it is not compressed.
+    pub(crate) fn original_len(&self) -> u64 {
+        let payload = &self.bytes[self.payload_at as usize..];
+        self.compression.original_len(payload).unwrap_or(payload.len()) as u64
+    }
+
     /// When it was stored, in milliseconds since the Unix epoch, by the clock of who stored it.
     pub(crate) fn created_at(&self) -> u64 {
         self.header().map_or(0, |header| header.created_at)
     }
 
     /// How long it took to load.
-    pub(crate) fn load_duration(&self) -> Duration {
-        self.header().map_or(Duration::ZERO, |header| {
-            Duration::from_micros(header.load_duration.into())
-        })
+    pub(crate) fn load_time(&self) -> LoadTime {
+        let load_time = |header: Header| LoadTime::from_micros(header.load_duration);
+        self.header().map_or(LoadTime::ZERO, load_time)
+    }
+
+    /// How many bytes the entry has.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
     }
 
     /// For how long it is of use after its time-to-live.

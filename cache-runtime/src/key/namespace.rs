@@ -63,7 +63,8 @@ impl Namespace {
         self.0.as_deref()?.strip_suffix(':')
     }
 
-    pub(super) fn prefix(&self) -> &str {
+    /// What the keys begin with: nothing, or the name and a colon.
+    pub(crate) fn prefix(&self) -> &str {
         self.0.as_deref().unwrap_or_default()
     }
 

@@ -6,11 +6,11 @@ use std::{borrow::Borrow, fmt, ops::Deref};
 pub(crate) const STAMP: &str = "cachestamp:";
 
 /// What stands after the key of a stamp in that of its soft one. No scope has this name.
-const SOFT: &str = ":~soft";
+pub(crate) const SOFT: &str = ":~soft";
 
 /// What the segment of a kind of tags begins with, where that of a resource would stand, and the last segment of an epoch. Neither a
 /// resource nor an escaped value of a tag does.
-pub(super) const TAG: char = '~';
+pub(crate) const TAG: char = '~';
 
 pub(crate) const HOLD: &str = "cachehold:";
 pub(crate) const WRITER: &str = "cachewriter:";
@@ -114,6 +114,12 @@ impl StampKey {
     pub(crate) fn hold(&self) -> String {
         let (prefix, rest) = self.around();
         [prefix, HOLD, rest].concat()
+    }
+
+    /// The stamp that has this hold; `None` if it is none.
+    pub(crate) fn of_hold(hold: &str) -> Option<Self> {
+        let (prefix, rest) = hold.split_once(HOLD)?;
+        Self::parse(&[prefix, STAMP, rest].concat())
     }
 
     /// The key of the stay of a writer in the hold of the stamp, among others perhaps.

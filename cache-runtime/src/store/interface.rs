@@ -5,7 +5,7 @@ use std::{convert::Infallible, fmt, pin::Pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::future::{join_all, try_join_all};
 
-use super::{Snapshot, StampWatcher, StoreError, StoreErrorKind, Swept};
+use super::{ScanCursor, ScannedKeys, Snapshot, StampWatcher, StoreError, StoreErrorKind, StoredValue, Swept};
 use crate::{
     entry::{Stamp, Ticket},
     key::{Address, StampKey},
@@ -29,6 +29,7 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 /// | [`hold`](Self::hold), [`release`](Self::release), [`is_held`](Self::is_held) | results of `crash_safe` resources are not stored |
 /// | [`acquire_lease`](Self::acquire_lease), [`extend_lease`](Self::extend_lease), [`drop_lease`](Self::drop_lease) | each process loads for itself, also with `lease` |
 /// | [`sweep`](Self::sweep) | entries that were invalidated stay, unusable, until their time is over |
+/// | [`scan`](Self::scan), [`look_at`](Self::look_at) | nobody can [look](crate::inspect) at what stands in it |
 ///
 /// The methods may take as long as they like: the caller bounds them, and drops the future at the deadline.
 ///
@@ -281,10 +282,40 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         let _ = pattern;
         unsupported("this store does not sweep")
     }
+
+    /// Looks at about `limit` of the keys that there are, whoever has put them there, and returns those that match `pattern`: from
+    /// the beginning, or from where an earlier scan of this pattern has left off. For people who look at a store, not for calls.
+    ///
+    /// `*` in the pattern is as for [`sweep`](Self::sweep). Who goes on to the end is given every key that was there all the time,
+    /// at least once; unless a server has been replaced, or keys have moved from one to another, meanwhile. Bounded work, however
+    /// many keys there are: of a pattern that matches little a page may be empty, and not the last.
+    ///
+    /// Default: an error of the kind [`Unsupported`](StoreErrorKind::Unsupported). A store has this and [`look_at`](Self::look_at),
+    /// or neither.
+    fn scan<'a>(
+        &'a self,
+        pattern: &'a str,
+        from: Option<&'a ScanCursor>,
+        limit: usize,
+    ) -> StoreFuture<'a, ScannedKeys> {
+        let _ = (pattern, from, limit);
+        unsupported(NOT_INSPECTED)
+    }
+
+    /// Looks at what stands under each of these keys, in their order: no more than the first `most` bytes of it, how long it is and
+    /// how long it lasts. `None` where there is nothing. Changes nothing, neither what is there nor for how long. The cache asks for
+    /// at most 256 at a time.
+    ///
+    /// Default: as for [`scan`](Self::scan).
+    fn look_at<'a>(&'a self, keys: &'a [String], most: usize) -> StoreFuture<'a, Vec<Option<StoredValue>>> {
+        let _ = (keys, most);
+        unsupported(NOT_INSPECTED)
+    }
 }
 
 const NO_HOLDS: &str = "this store has no holds";
 const NO_LEASES: &str = "this store has no leases";
+const NOT_INSPECTED: &str = "this store does not show what stands in it";
 
 fn unsupported<'a, T: Send + 'a>(what: &'static str) -> StoreFuture<'a, T> {
     Box::pin(std::future::ready(Err(StoreError::new(

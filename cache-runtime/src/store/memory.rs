@@ -1,6 +1,7 @@
 //! The store in the memory of one process.
 
 mod clock;
+mod inspection;
 mod stays;
 mod watchers;
 
@@ -11,7 +12,7 @@ use quick_cache::{Weighter, sync::Cache};
 use tokio::time::Instant;
 
 use self::{clock::moment_after, stays::Stays, watchers::Watchers};
-use super::{Snapshot, StampWatcher, Store, StoreFuture, Swept};
+use super::{ScanCursor, ScannedKeys, Snapshot, StampWatcher, Store, StoreFuture, StoredValue, Swept};
 use crate::{
     entry::{Envelope, Stamp, Ticket},
     key::{Address, StampKey, glob},
@@ -220,6 +221,21 @@ impl Store for MemoryStore {
         });
         let swept = Swept::new(matched.get(), removed.get());
         Box::pin(async move { Ok(swept) })
+    }
+
+    fn scan<'a>(
+        &'a self,
+        pattern: &'a str,
+        from: Option<&'a ScanCursor>,
+        limit: usize,
+    ) -> StoreFuture<'a, ScannedKeys> {
+        let page = self.page(pattern, from, limit);
+        Box::pin(async { Ok(page) })
+    }
+
+    fn look_at<'a>(&'a self, keys: &'a [String], most: usize) -> StoreFuture<'a, Vec<Option<StoredValue>>> {
+        let values = keys.iter().map(|key| self.stored(key, most)).collect();
+        Box::pin(async { Ok(values) })
     }
 
     fn probe(&self) -> StoreFuture<'_, ()> {

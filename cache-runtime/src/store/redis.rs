@@ -9,7 +9,7 @@
 //! - `keyspace`: which keys a server has. `read`: reads of keys, and which of them travel together.
 //! - `server`: the lanes to one server, and what its probe asks about. `primary`: a server that takes writes.
 //! - `cluster`: which primary has which keys. `servers`: one server or a cluster, behind one face.
-//! - `commands`: what the methods of the store send, for stamps, holds, leases and sweeps. `watch`: changes of stamps.
+//! - `commands`: what the methods of the store send, for stamps, holds, leases, sweeps and those who look at it. `watch`: changes of stamps.
 
 mod cluster;
 mod commands;
@@ -39,13 +39,13 @@ use bytes::Bytes;
 
 pub use self::config::{RedisConfig, RedisConfigError};
 use self::{
-    commands::{holds, leases, stamps, sweep},
+    commands::{holds, inspection, leases, stamps, sweep},
     read::KeySet,
     server::Traffic,
     servers::Servers,
     time::millis,
 };
-use super::{Snapshot, StampWatcher, Store, StoreFuture, Swept};
+use super::{ScanCursor, ScannedKeys, Snapshot, StampWatcher, Store, StoreFuture, StoredValue, Swept};
 use crate::{
     entry::{Stamp, Ticket},
     key::{Address, StampKey},
@@ -170,6 +170,19 @@ impl Store for RedisStore {
 
     fn sweep<'a>(&'a self, pattern: &'a str) -> StoreFuture<'a, Swept> {
         Box::pin(sweep::sweep(&self.servers, pattern))
+    }
+
+    fn scan<'a>(
+        &'a self,
+        pattern: &'a str,
+        from: Option<&'a ScanCursor>,
+        limit: usize,
+    ) -> StoreFuture<'a, ScannedKeys> {
+        Box::pin(inspection::scan_page(&self.servers, pattern, from, limit))
+    }
+
+    fn look_at<'a>(&'a self, keys: &'a [String], most: usize) -> StoreFuture<'a, Vec<Option<StoredValue>>> {
+        Box::pin(inspection::look_at(&self.servers, keys, most))
     }
 
     fn keeps_order(&self) -> bool {

@@ -4,6 +4,7 @@ mod absence;
 mod concurrency;
 mod entries;
 mod holds;
+mod inspection;
 mod leases;
 mod stamps;
 mod sweeps;
@@ -77,5 +78,12 @@ rules![
         leases::a_lease_that_was_given_back_is_free,
         leases::a_lease_that_is_not_extended_runs_out,
         leases::an_extended_lease_lasts,
+    ],
+    Some(Capability::Inspection) => [
+        inspection::a_scan_finds_every_key_page_by_page,
+        inspection::a_scan_finds_only_what_its_pattern_matches,
+        inspection::what_stands_under_keys_is_looked_at_in_their_order,
+        inspection::no_more_is_looked_at_than_was_asked_for,
+        inspection::to_look_at_an_entry_changes_nothing,
     ],
 ];

@@ -39,12 +39,16 @@ pub enum OperationKind {
     DropLease,
     /// `sweep`
     Sweep,
+    /// `scan`
+    Scan,
+    /// `look_at`
+    LookAt,
     /// `probe`
     Probe,
 }
 
 impl OperationKind {
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Read,
         Self::ReadStamps,
         Self::ReadMany,
@@ -61,6 +65,8 @@ impl OperationKind {
         Self::ExtendLease,
         Self::DropLease,
         Self::Sweep,
+        Self::Scan,
+        Self::LookAt,
         Self::Probe,
     ];
 }
@@ -71,7 +77,7 @@ impl OperationKind {
 pub struct Operation {
     /// The method.
     pub kind: OperationKind,
-    /// The keys, or for a sweep the pattern. Of a read: the stamps, then the entry.
+    /// The keys, or for a sweep or a scan the pattern. Of a read: the stamps, then the entry.
     pub keys: Vec<String>,
     /// How it ended; `None` while it is under way.
     pub ended: Option<Ended>,

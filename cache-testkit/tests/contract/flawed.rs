@@ -9,8 +9,8 @@ use std::{
 
 use bytes::Bytes;
 use cache_runtime::store::{
-    Address, Coherent, Snapshot, Stamp, StampKey, StampWatcher, Store, StoreError, StoreErrorKind, StoreFuture, Swept,
-    Ticket,
+    Address, Coherent, ScanCursor, ScannedKeys, Snapshot, Stamp, StampKey, StampWatcher, Store, StoreError,
+    StoreErrorKind, StoreFuture, StoredValue, Swept, Ticket,
 };
 use tokio::time::Instant;
 
@@ -61,6 +61,14 @@ pub(crate) enum Flaw {
     SortsReadsOfMany,
     FillsTheFirstOfMany,
     MixesUpReadersOfMany,
+    ScansOnePage,
+    ScansAllAtOnce,
+    ScansByGlob,
+    ScansTheExpired,
+    LooksInAnyOrder,
+    LooksAtAllOfIt,
+    SaysNotHowLong,
+    RenewsWhatIsLookedAt,
 }
 
 #[derive(Debug)]
@@ -387,6 +395,63 @@ impl Store for FlawedStore {
             !dead
         });
         Box::pin(async move { Ok(Swept::new(matched, removed)) })
+    }
+
+    fn scan<'a>(
+        &'a self,
+        pattern: &'a str,
+        from: Option<&'a ScanCursor>,
+        limit: usize,
+    ) -> StoreFuture<'a, ScannedKeys> {
+        let (state, now) = (self.state(), Instant::now());
+        let is_there = |entry: &Entry| entry.expires_at.is_none_or(|at| at > now);
+        let entries = state.entries.iter();
+        let entries = entries.filter(|(_, entry)| self.has(Flaw::ScansTheExpired) || is_there(entry));
+        let stamps = state.stamps.keys().map(StampKey::as_str);
+        let mut keys: Vec<&str> = entries.map(|(key, _)| key.as_str()).chain(stamps).collect();
+        keys.retain(|key| from.is_none_or(|from| *key > from.as_str()));
+        keys.sort_unstable();
+        let limit = if self.has(Flaw::ScansAllAtOnce) {
+            usize::MAX
+        } else {
+            limit
+        };
+        let is_last = keys.len() <= limit || self.has(Flaw::ScansOnePage);
+        keys.truncate(limit);
+        let next = keys.last().filter(|_| !is_last).copied().map(ScanCursor::new);
+        let by_glob = self.has(Flaw::ScansByGlob);
+        keys.retain(|key| glob(pattern.as_bytes(), key.as_bytes(), by_glob));
+        let page = ScannedKeys::new(keys.into_iter().map(str::to_owned).collect(), next);
+        Box::pin(async { Ok(page) })
+    }
+
+    fn look_at<'a>(&'a self, keys: &'a [String], most: usize) -> StoreFuture<'a, Vec<Option<StoredValue>>> {
+        let (mut state, now) = (self.state(), Instant::now());
+        let most = if self.has(Flaw::LooksAtAllOfIt) {
+            usize::MAX
+        } else {
+            most
+        };
+        let look = |key: &String| {
+            if let Some(stamp) = state.stamps.get(key.as_str()) {
+                return Some(StoredValue::of_bytes(&stamp.to_string().into(), most, None));
+            }
+            let entry = state.entries.get_mut(&self.key(key))?;
+            if entry.expires_at.is_some_and(|at| at <= now) {
+                return None;
+            }
+            if self.has(Flaw::RenewsWhatIsLookedAt) {
+                entry.expires_at = Some(now + Duration::from_hours(1));
+            }
+            let time_left = entry.expires_at.map(|at| at - now);
+            let time_left = time_left.filter(|_| !self.has(Flaw::SaysNotHowLong));
+            Some(StoredValue::of_bytes(&entry.bytes, most, time_left))
+        };
+        let mut values: Vec<_> = keys.iter().map(look).collect();
+        if self.has(Flaw::LooksInAnyOrder) {
+            values.reverse();
+        }
+        Box::pin(async { Ok(values) })
     }
 
     fn probe(&self) -> StoreFuture<'_, ()> {

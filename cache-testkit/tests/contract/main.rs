@@ -156,6 +156,17 @@ async fn each_flaw_is_found_by_the_rule_that_is_about_it() {
             Flaw::ReportsWhatWasThere,
             "a_removal_is_reported_though_there_was_no_stamp",
         ),
+        (Flaw::ScansOnePage, "a_scan_finds_every_key_page_by_page"),
+        (Flaw::ScansAllAtOnce, "a_scan_finds_every_key_page_by_page"),
+        (Flaw::ScansByGlob, "a_scan_finds_only_what_its_pattern_matches"),
+        (Flaw::ScansTheExpired, "to_look_at_an_entry_changes_nothing"),
+        (
+            Flaw::LooksInAnyOrder,
+            "what_stands_under_keys_is_looked_at_in_their_order",
+        ),
+        (Flaw::LooksAtAllOfIt, "no_more_is_looked_at_than_was_asked_for"),
+        (Flaw::SaysNotHowLong, "to_look_at_an_entry_changes_nothing"),
+        (Flaw::RenewsWhatIsLookedAt, "to_look_at_an_entry_changes_nothing"),
     ] {
         let broken = broken_rules(flaw).await;
         assert!(

@@ -6,7 +6,7 @@
 
 use std::net::SocketAddr;
 
-use cache_runtime::commands::TriggersCommand;
+use cache_runtime::commands::{GraphCommand, LintCommand, TriggersCommand};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{db::Target, user::Role};
@@ -74,6 +74,12 @@ pub enum CacheCommand {
     ///
     /// Without an option the statements are printed, to be put into a migration. They may be run again and again.
     Triggers(TriggersCommand),
+    /// Print what invalidates what, and which functions are answered from it, as a graph.
+    Graph(GraphCommand),
+    /// Look for what the annotations say that cannot be meant; the exit code is 1 if something is found.
+    ///
+    /// With --source, functions that write and say nothing of it are looked for in the sources, too.
+    Lint(LintCommand),
 }
 
 /// Options of the demo.

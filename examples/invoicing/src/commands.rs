@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use cache_runtime::Cache;
+use cache_runtime::{Cache, catalogue::Catalogue};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -44,10 +44,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             open(options).await?.db.close().await;
             Ok(ExitCode::SUCCESS)
         }
-        Some(Command::Cache(CacheCommand::Triggers(triggers))) => {
-            let outbox = options.database.outbox()?;
-            Ok(triggers.run(outbox.triggers(), &mut io::stdout()).await?)
-        }
+        Some(Command::Cache(command)) => cache(options, command).await,
         Some(Command::Token(token)) => {
             println!("{}", sign(token)?);
             Ok(ExitCode::SUCCESS)
@@ -58,6 +55,21 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             serve(options, books).await?;
             Ok(code)
         }
+    }
+}
+
+async fn cache(options: &Options, command: CacheCommand) -> anyhow::Result<ExitCode> {
+    let output = &mut io::stdout();
+    match command {
+        CacheCommand::Triggers(triggers) => {
+            let outbox = options.database.outbox()?;
+            Ok(triggers.run(outbox.triggers(), output).await?)
+        }
+        CacheCommand::Graph(graph) => {
+            graph.run(&Catalogue::of_program(), output)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        CacheCommand::Lint(lint) => Ok(lint.run(&Catalogue::of_program(), output)?),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the services answer with.
 use serde::{Deserialize, Serialize};
 
-use crate::{day::Day, money::Money};
+use crate::{day::Day, db::read_from_row, money::Money};
 
 /// One page of a list.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,7 +43,7 @@ impl Paging {
 }
 
 /// A company whose books are kept here.
-#[derive(Clone, Debug, Serialize, Deserialize, sqlx::FromRow)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Company {
     /// Its number.
     pub id: i64,
@@ -55,8 +55,15 @@ pub struct Company {
     pub currency: String,
 }
 
+read_from_row!(Company {
+    id,
+    name,
+    tax_number,
+    currency
+});
+
 /// An invoice that a company issued to a partner.
-#[derive(Clone, Debug, Serialize, Deserialize, sqlx::FromRow)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Invoice {
     /// Its number in the database.
     pub id: i64,
@@ -78,8 +85,20 @@ pub struct Invoice {
     pub due_on: Day,
 }
 
+read_from_row!(Invoice {
+    id,
+    number,
+    company,
+    partner,
+    partner_name,
+    amount,
+    paid,
+    issued_on,
+    due_on
+});
+
 /// A movement on a company's account.
-#[derive(Clone, Debug, Serialize, Deserialize, sqlx::FromRow)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Movement {
     /// Its number.
     pub id: i64,
@@ -94,3 +113,12 @@ pub struct Movement {
     /// The day of the bank statement.
     pub booked_on: Day,
 }
+
+read_from_row!(Movement {
+    id,
+    company,
+    amount,
+    kind,
+    description,
+    booked_on
+});

@@ -6,14 +6,19 @@ use std::{
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
+use sqlx::{
+    Any, Database, Decode, Encode, Type,
+    any::{AnyTypeInfo, AnyValueRef},
+    encode::IsNull,
+    error::BoxDynError,
+};
 
 /// An amount in minor units (cents). In JSON it is a decimal number: `1250.5` is 125,050 cents.
 ///
 /// Amounts are read from requests with [`Money::parse`], from the digits themselves. Answers and cached entries write
 /// them as a double, which is exact here: a decimal of at most 15 significant digits survives the way to a double and
 /// back, and [`Money::serialize`] refuses anything longer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
-#[sqlx(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Money(i64);
 
 impl Money {
@@ -76,6 +81,28 @@ impl<'de> Deserialize<'de> for Money {
         }
         #[expect(clippy::cast_possible_truncation, reason = "rounded, and below 2^53")]
         Ok(Self(minor as i64))
+    }
+}
+
+impl Type<Any> for Money {
+    fn type_info() -> AnyTypeInfo {
+        <i64 as Type<Any>>::type_info()
+    }
+
+    fn compatible(column: &AnyTypeInfo) -> bool {
+        <i64 as Type<Any>>::compatible(column)
+    }
+}
+
+impl Encode<'_, Any> for Money {
+    fn encode_by_ref(&self, buffer: &mut <Any as Database>::ArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        <i64 as Encode<'_, Any>>::encode_by_ref(&self.0, buffer)
+    }
+}
+
+impl<'r> Decode<'r, Any> for Money {
+    fn decode(column: AnyValueRef<'r>) -> Result<Self, BoxDynError> {
+        <i64 as Decode<'r, Any>>::decode(column).map(Self)
     }
 }
 

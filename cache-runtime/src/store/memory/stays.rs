@@ -50,6 +50,23 @@ impl Stays {
         self.0.lock().guests.remove(place);
     }
 
+    /// The places where anybody is.
+    pub(super) fn places(&self) -> Vec<String> {
+        let (places, now) = (self.0.lock(), Instant::now());
+        let taken = places
+            .guests
+            .iter()
+            .filter(|(_, guests)| guests.values().any(|until| *until > now));
+        taken.map(|(place, _)| place.clone()).collect()
+    }
+
+    /// The guest who stays there longest, and until when.
+    pub(super) fn last_guest(&self, place: &str) -> Option<(u64, Instant)> {
+        let mut places = self.0.lock();
+        let guests = places.at(place)?.iter().max_by_key(|(_, until)| **until);
+        guests.map(|(guest, until)| (*guest, *until))
+    }
+
     pub(super) fn anyone(&self, place: &str) -> bool {
         self.0.lock().at(place).is_some()
     }

@@ -1,6 +1,7 @@
 //! The commands that the methods of the store send, by what they are about.
 
 pub(super) mod holds;
+pub(super) mod inspection;
 pub(super) mod leases;
 mod scan;
 pub(super) mod stamps;

@@ -33,6 +33,13 @@ pub(in crate::contract) async fn what_a_store_does_without_is_unsupported(bench:
                 ("extend_lease", store.extend_lease(&lease, 1, LONG).await),
                 ("drop_lease", store.drop_lease(&lease).await),
             ],
+            Capability::Inspection => vec![
+                ("scan", store.scan(&bench.pattern("*"), None, 10).await.map(drop)),
+                (
+                    "look_at",
+                    store.look_at(&[address.entry().to_owned()], 10).await.map(drop),
+                ),
+            ],
         };
         for (method, answer) in answers {
             ensure!(

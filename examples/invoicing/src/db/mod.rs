@@ -8,6 +8,7 @@ mod connect;
 mod dataset;
 mod generate;
 mod outbox;
+mod row;
 mod schema;
 
 use std::sync::{
@@ -15,24 +16,17 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use sqlx::{
-    Any, AnyPool, FromRow,
-    any::{AnyArguments, AnyRow},
-    query::QueryAs,
-};
+use sqlx::{Any, AnyPool, any::AnyArguments, query::QueryAs};
 
 pub use connect::Target;
 pub use dataset::{Books, Size, open};
 pub use generate::TENANTS;
 pub use outbox::Outbox;
+pub use row::Row;
+pub(crate) use row::read_from_row;
 
 /// A statement with its arguments, and the type of its rows.
 pub type Query<'q, T> = QueryAs<'q, Any, T, AnyArguments>;
-
-/// What a row can be read into.
-pub trait Row: for<'r> FromRow<'r, AnyRow> + Send + Unpin {}
-
-impl<T: for<'r> FromRow<'r, AnyRow> + Send + Unpin> Row for T {}
 
 /// A statement, to be given its arguments with `bind`.
 pub fn query<'q, T: Row>(sql: &'static str) -> Query<'q, T> {

@@ -8,7 +8,7 @@ pub use self::changes::{Changed, InvoiceChange, NewInvoice, NewSettlement, Settl
 use super::require_company;
 use crate::{
     day::Day,
-    db::{Books, query},
+    db::{Books, query, read_from_row},
     error::AppError,
     model::{Invoice, Page, Paging},
     money::Money,
@@ -54,7 +54,7 @@ pub struct InvoicesSummary {
 }
 
 /// The invoices of one year.
-#[derive(Clone, Debug, Serialize, Deserialize, sqlx::FromRow)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct YearTotal {
     /// `YYYY`.
     pub year: String,
@@ -65,6 +65,13 @@ pub struct YearTotal {
     /// What has been paid of it.
     pub paid: Money,
 }
+
+read_from_row!(YearTotal {
+    year,
+    invoices,
+    invoiced,
+    paid
+});
 
 impl InvoiceService {
     pub(super) fn new(books: Books) -> Self {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{require_company, require_company_in};
 use crate::{
     day::Day,
-    db::{Books, Transaction, query},
+    db::{Books, Transaction, query, read_from_row},
     error::AppError,
     model::Movement,
     money::Money,
@@ -36,7 +36,7 @@ pub struct Treasury {
 }
 
 /// The movements of one kind.
-#[derive(Clone, Debug, Serialize, Deserialize, sqlx::FromRow)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct KindTotal {
     /// The kind.
     pub kind: String,
@@ -46,8 +46,14 @@ pub struct KindTotal {
     pub amount: Money,
 }
 
+read_from_row!(KindTotal {
+    kind,
+    movements,
+    amount
+});
+
 /// The movements of one month.
-#[derive(Clone, Debug, Serialize, Deserialize, sqlx::FromRow)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MonthFlow {
     /// `YYYY-MM`.
     pub month: String,
@@ -56,6 +62,8 @@ pub struct MonthFlow {
     /// Money out, a positive amount.
     pub outflow: Money,
 }
+
+read_from_row!(MonthFlow { month, inflow, outflow });
 
 /// A movement to be booked.
 #[derive(Clone, Debug)]

@@ -18,12 +18,33 @@ pub(in super::super) async fn scan(
     pattern: &str,
     count: u32,
 ) -> Result<(u64, Vec<String>), StoreError> {
-    let mut scan = cmd("SCAN");
-    scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(count);
-    let (next, keys): (u64, Vec<Vec<u8>>) =
-        step(lane.run(async |mut connection| scan.query_async(&mut connection).await)).await?;
+    let (next, keys) = scan_bytes(lane, cursor, pattern, count).await?;
     let keys = keys.into_iter().filter_map(|key| String::from_utf8(key).ok()).collect();
     Ok((next, keys))
+}
+
+/// As [`scan`], also keys that are not UTF-8.
+pub(in super::super) async fn scan_bytes(
+    lane: &Arc<Lane>,
+    cursor: u64,
+    pattern: &str,
+    count: u32,
+) -> Result<(u64, Vec<Vec<u8>>), StoreError> {
+    let mut scan = cmd("SCAN");
+    scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(count);
+    step(lane.run(async |mut connection| scan.query_async(&mut connection).await)).await
+}
+
+/// The pattern as Redis writes it, where `?`, `[` and `\` are special as well.
+pub(in super::super) fn in_redis_words(pattern: &str) -> String {
+    let mut words = String::with_capacity(pattern.len());
+    for character in pattern.chars() {
+        if matches!(character, '?' | '[' | ']' | '\\') {
+            words.push('\\');
+        }
+        words.push(character);
+    }
+    words
 }
 
 /// Bounds a step of what goes through all keys.

@@ -7,7 +7,7 @@ use redis::pipe;
 
 use super::{
     super::{read::bytes, server::Traffic, servers::Servers},
-    scan::{scan, step},
+    scan::{in_redis_words, scan, step},
 };
 use crate::{
     entry::{Envelope, Stamp},
@@ -40,18 +40,6 @@ pub(in super::super) async fn sweep(servers: &Servers, pattern: &str) -> Result<
         }
     }
     Ok(swept)
-}
-
-/// The pattern as Redis writes it, where `?`, `[` and `\` are special as well.
-fn in_redis_words(pattern: &str) -> String {
-    let mut words = String::with_capacity(pattern.len());
-    for character in pattern.chars() {
-        if matches!(character, '?' | '[' | ']' | '\\') {
-            words.push('\\');
-        }
-        words.push(character);
-    }
-    words
 }
 
 /// Removes those of the entries whose stamps are not the current ones. A stamp never comes back, so what is dead when it

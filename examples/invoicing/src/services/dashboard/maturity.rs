@@ -3,7 +3,13 @@ use cache_runtime::cached;
 use serde::{Deserialize, Serialize};
 
 use super::DashboardService;
-use crate::{day::Day, db::query, error::AppError, money::Money, services::require_company};
+use crate::{
+    day::Day,
+    db::{query, read_from_row},
+    error::AppError,
+    money::Money,
+    services::require_company,
+};
 
 /// What is owed, by age.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,7 +38,7 @@ pub struct Bucket {
 }
 
 /// What one partner owes.
-#[derive(Clone, Debug, Serialize, Deserialize, sqlx::FromRow)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Debtor {
     /// The partner.
     pub partner: i64,
@@ -45,6 +51,14 @@ pub struct Debtor {
     /// The due day of the oldest.
     pub oldest_due_on: Day,
 }
+
+read_from_row!(Debtor {
+    partner,
+    name,
+    invoices,
+    amount,
+    oldest_due_on
+});
 
 impl DashboardService {
     /// What is owed, by age.

@@ -3,7 +3,12 @@ use cache_runtime::cached;
 use serde::{Deserialize, Serialize};
 
 use super::{DashboardService, percent};
-use crate::{db::query, error::AppError, money::Money, services::require_company};
+use crate::{
+    db::{query, read_from_row},
+    error::AppError,
+    money::Money,
+    services::require_company,
+};
 
 /// How business goes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,14 +42,18 @@ pub struct PartnerPerformance {
     pub paid_on_time_percent: f64,
 }
 
-#[derive(sqlx::FromRow)]
 struct Totals {
     invoiced: i64,
     before: i64,
     unpaid: i64,
 }
 
-#[derive(sqlx::FromRow)]
+read_from_row!(Totals {
+    invoiced,
+    before,
+    unpaid
+});
+
 struct Morale {
     partner: i64,
     name: String,
@@ -52,6 +61,14 @@ struct Morale {
     payments: i64,
     in_time: i64,
 }
+
+read_from_row!(Morale {
+    partner,
+    name,
+    invoiced,
+    payments,
+    in_time
+});
 
 impl DashboardService {
     /// How business goes.

@@ -3,7 +3,13 @@ use cache_runtime::cached;
 use serde::{Deserialize, Serialize};
 
 use super::DashboardService;
-use crate::{day::Day, db::query, error::AppError, money::Money, services::require_company};
+use crate::{
+    day::Day,
+    db::{query, read_from_row},
+    error::AppError,
+    money::Money,
+    services::require_company,
+};
 
 /// Totals of a company.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,7 +41,7 @@ pub struct Summary {
 }
 
 /// What one partner was invoiced.
-#[derive(Clone, Debug, Serialize, Deserialize, sqlx::FromRow)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PartnerTotal {
     /// The partner.
     pub partner: i64,
@@ -49,7 +55,14 @@ pub struct PartnerTotal {
     pub unpaid: Money,
 }
 
-#[derive(sqlx::FromRow)]
+read_from_row!(PartnerTotal {
+    partner,
+    name,
+    invoices,
+    invoiced,
+    unpaid
+});
+
 struct Totals {
     invoices: i64,
     invoiced: Money,
@@ -59,6 +72,16 @@ struct Totals {
     overdue_invoices: i64,
     invoiced_this_month: Money,
 }
+
+read_from_row!(Totals {
+    invoices,
+    invoiced,
+    paid,
+    unpaid_invoices,
+    overdue,
+    overdue_invoices,
+    invoiced_this_month
+});
 
 impl DashboardService {
     /// What was invoiced, paid and is owed.

@@ -5,7 +5,13 @@ use cache_runtime::cached;
 use serde::{Deserialize, Serialize};
 
 use super::{DashboardService, percent};
-use crate::{day::Day, db::query, error::AppError, money::Money, services::require_company};
+use crate::{
+    day::Day,
+    db::{query, read_from_row},
+    error::AppError,
+    money::Money,
+    services::require_company,
+};
 
 /// How many months to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,12 +81,18 @@ pub struct MonthTotal {
     pub collected: Money,
 }
 
-#[derive(Default, sqlx::FromRow)]
+#[derive(Default)]
 struct Issued {
     month: String,
     invoices: i64,
     invoiced: Money,
 }
+
+read_from_row!(Issued {
+    month,
+    invoices,
+    invoiced
+});
 
 impl DashboardService {
     /// Months in a row, and with `compare` as many before them.
