@@ -168,10 +168,10 @@ impl Candidate {
 pub(super) async fn attempt(engine: &Engine, candidates: &mut [Candidate]) -> Vec<Option<Attempt>> {
     let mut staked = Vec::with_capacity(candidates.len());
     for candidates in candidates.chunks(TOGETHER) {
-        let stakes = candidates
+        let asking = candidates
             .iter()
             .map(|candidate| candidate.claim.stake(candidate.token));
-        staked.extend(join_all(stakes).await);
+        staked.extend(join_all(asking).await);
     }
     let has_got_one = staked.iter().any(|staked| matches!(staked, Ok(Some(_))));
     let attempts = candidates.iter_mut().zip(staked).map(async |(candidate, staked)| {

@@ -76,10 +76,10 @@ where
             return leased;
         };
         let mut waiting = Waiting::default();
-        for led in led {
-            match self.candidate(&engine, load, led) {
-                Ok((led, candidate)) => waiting.push(led, candidate),
-                Err(led) => leased.ready.push(led),
+        for mut led in led {
+            match self.candidate(&engine, load, &mut led) {
+                Some(candidate) => waiting.push(led, candidate),
+                None => leased.ready.push(led),
             }
         }
         let mut pauses = Pauses::new();
@@ -94,21 +94,17 @@ where
         leased
     }
 
-    /// A member that wants a lease, and may have to wait for it.
-    fn candidate(&self, engine: &Engine, load: &Arc<Load>, mut led: Led) -> Result<(Led, Candidate), Led> {
-        let lookup = self.batch.members[led.pending.member].lookup.as_ref();
-        let wanted = lookup.and_then(|lookup| lookup.wanted_lease(led.leader.as_ref()));
-        let (Some((_, lasting)), Some(ticket)) = (wanted, &led.pending.ticket) else {
-            return Err(led);
-        };
+    /// The candidate for the lease of a member, if it wants one and may wait for it.
+    fn candidate(&self, engine: &Engine, load: &Arc<Load>, led: &mut Led) -> Option<Candidate> {
+        let lookup = self.batch.members[led.pending.member].lookup.as_ref()?;
+        let (_, lasting) = lookup.wanted_lease(led.leader.as_ref())?;
+        let ticket = led.pending.ticket.as_ref()?;
         let since = *led.pending.leased_since.get_or_insert_with(Instant::now);
-        match Candidate::new(engine, ticket, lasting, load, since) {
-            Some(candidate) => Ok((led, candidate)),
-            None => {
-                led.pending.ticket = None;
-                Err(led)
-            }
+        let candidate = Candidate::new(engine, ticket, lasting, load, since);
+        if candidate.is_none() {
+            led.pending.ticket = None;
         }
+        candidate
     }
 
     /// Tries to get the leases of all of these, once. Returns those that others have.

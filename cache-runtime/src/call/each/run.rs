@@ -134,14 +134,12 @@ where
             return Some(led);
         };
         let answer = entry.answer(reading);
-        match answer.envelope {
-            Some(envelope) => self.share_entry(led, &envelope),
-            // The load begins after this read, so it may be stored under what was read.
-            None => {
-                led.pending.ticket = answer.ticket;
-                Some(led)
-            }
+        if let Some(envelope) = answer.envelope {
+            return self.share_entry(led, &envelope);
         }
+        // The load begins after this read, so it may be stored under what was read.
+        led.pending.ticket = answer.ticket;
+        Some(led)
     }
 
     /// A member is answered with what another load has stored; it is given back if that cannot be decoded.
