@@ -4,6 +4,7 @@
 //! compiler may have to complain about carry the user's spans.
 
 mod cached;
+mod catalogue;
 mod each;
 mod invalidates;
 mod owned;

@@ -8,6 +8,7 @@ mod known;
 mod owned;
 mod policies;
 mod registry;
+mod text;
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};

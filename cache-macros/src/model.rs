@@ -4,9 +4,10 @@
 use std::num::NonZeroU32;
 
 use proc_macro2::{Ident, Span, TokenStream};
+use quote::ToTokens;
 use syn::{Attribute, Token, Type};
 
-use crate::{args::OnArg, duration::DurationExpr};
+use crate::{args::OnArg, duration::DurationExpr, uses::compact};
 
 /// A `#[cached]` function.
 pub(crate) struct Cached {
@@ -47,6 +48,33 @@ pub(crate) struct Cached {
     /// The argument that has an entry for each of its elements.
     pub(crate) each: Option<Each>,
     pub(crate) output: Type,
+    pub(crate) text: FunctionText,
+}
+
+/// What a `#[cached]` function says of itself, for people to read.
+pub(crate) struct FunctionText {
+    pub(crate) ttl: Option<TtlText>,
+    pub(crate) scopes: Vec<ValueText>,
+    pub(crate) tags: Vec<ValueText>,
+    /// The arguments that are not in the key.
+    pub(crate) left_out: Vec<String>,
+    pub(crate) each: Option<String>,
+    pub(crate) when: Option<String>,
+    /// Those texts in its body that may be statements which write.
+    pub(crate) literals: Vec<String>,
+}
+
+/// A `ttl`, for people to read.
+pub(crate) enum TtlText {
+    Fixed(DurationExpr),
+    /// An expression, or a closure.
+    Computed(String),
+}
+
+/// A scope or a kind of tags, and its value as it is written.
+pub(crate) struct ValueText {
+    pub(crate) name: String,
+    pub(crate) value: String,
 }
 
 /// An argument that has an entry for each of its elements. The body is given those that are not cached.
@@ -285,6 +313,15 @@ pub(crate) struct Target {
     pub(crate) scopes: Vec<TargetScope>,
     /// Whether it is a tag, of which the one scope has the values.
     pub(crate) is_tag: bool,
+    pub(crate) text: TargetText,
+}
+
+/// What a target says, for people to read.
+pub(crate) struct TargetText {
+    /// What it names, without the path to it.
+    pub(crate) name: String,
+    pub(crate) scopes: Vec<ValueText>,
+    pub(crate) when: Option<String>,
 }
 
 /// Whether a target is meant.
@@ -421,4 +458,31 @@ pub(crate) struct ScopeType {
     pub(crate) ty: Type,
     /// Whether the type is declared as an `Option` of it.
     pub(crate) optional: bool,
+}
+
+impl ScopeType {
+    /// The type as it is written in a declaration.
+    pub(crate) fn spelt(&self) -> String {
+        let spelling = spelt(&self.ty);
+        if self.optional {
+            format!("Option<{spelling}>")
+        } else {
+            spelling
+        }
+    }
+}
+
+impl TagKind {
+    /// The type as it is written in a declaration.
+    pub(crate) fn spelt(&self) -> String {
+        spelt(&self.ty)
+    }
+}
+
+/// The type as it is written in a declaration, where texts are borrowed as `str`.
+fn spelt(ty: &Type) -> String {
+    match compact(ty.to_token_stream()) {
+        text if text == "str" => "String".to_owned(),
+        other => other,
+    }
 }

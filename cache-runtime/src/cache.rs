@@ -35,7 +35,7 @@ pub use self::{
     invalidate::Invalidated,
     observe::{Freshness, ObservedCall, Outcome, Outcomes, observe},
     settings::OnFailover,
-    stats::Stats,
+    stats::{Latencies, ResourceStats, Stats},
     tenant::{current_tenant, with_tenant},
     warm::{Warmed, Warming},
 };
@@ -48,6 +48,7 @@ pub(crate) use self::{
     observe::CallRecord,
     relay_lags::RelayLag,
     settings::{Origin, Settings},
+    stats::{FigureSlot, ResourceFigures},
     tenant::{tenant, tenant_or_default},
     upstream::within,
 };
@@ -179,6 +180,20 @@ impl Cache {
     /// What the cache has done so far, and what it holds in this process.
     pub fn stats(&self) -> Stats {
         self.engine.stats()
+    }
+
+    /// What the cache has done so far with the calls of each resource that the program declares, in the order of their names: of all of
+    /// them together it is what [`stats`](Self::stats) says.
+    ///
+    /// ```
+    /// # let cache = cache_runtime::Cache::disabled();
+    /// for of in cache.resource_stats() {
+    ///     let p99 = of.load_latency.quantile(0.99).unwrap_or_default();
+    ///     println!("{}: {:.0} % of {} calls, loads up to {p99:?}", of.resource, of.hit_rate() * 100.0, of.calls());
+    /// }
+    /// ```
+    pub fn resource_stats(&self) -> Vec<ResourceStats> {
+        self.engine.resource_stats()
     }
 
     /// Sends the invalidations that are still waiting, for an acknowledgement or to be made a second time

@@ -40,7 +40,9 @@ mod doctor;
 mod error;
 mod format;
 mod get;
+mod graph;
 mod invalidate;
+mod lint;
 mod ls;
 mod output;
 mod pages;
@@ -54,10 +56,12 @@ mod watch;
 
 use std::process::ExitCode;
 
+use crate::catalogue::Catalogue;
+
 pub use self::{
     cachectl::cachectl, context::CommandContext, doctor::DoctorCommand, error::CommandError, get::GetCommand,
-    invalidate::InvalidateCommand, ls::LsCommand, stats::StatsCommand, sweep::SweepCommand, top::TopCommand,
-    triggers::TriggersCommand, watch::WatchCommand,
+    graph::GraphCommand, invalidate::InvalidateCommand, lint::LintCommand, ls::LsCommand, stats::StatsCommand,
+    sweep::SweepCommand, top::TopCommand, triggers::TriggersCommand, watch::WatchCommand,
 };
 
 /// The exit code of a command that could not do what it was to do.
@@ -83,6 +87,12 @@ pub enum CacheCommand {
     Watch(WatchCommand),
     /// Find what is wrong with the server, the rights and the data, and how to mend it.
     Doctor(DoctorCommand),
+    /// Print what invalidates what, and which functions are answered from it, as a graph.
+    Graph(GraphCommand),
+    /// Look for what the annotations say that cannot be meant; the exit code is 1 if something is found.
+    ///
+    /// With --source, functions that write and say nothing of it are looked for in the sources, too.
+    Lint(LintCommand),
     /// Print, install, check or remove the triggers that write the database's changes down.
     ///
     /// Without an option the statements are printed, to be put into a migration. They may be run again and again.
@@ -106,6 +116,11 @@ impl CacheCommand {
             Self::Sweep(sweep) => sweep.run(context).await,
             Self::Watch(watch) => watch.run(context).await,
             Self::Doctor(doctor) => doctor.run(context).await,
+            Self::Graph(graph) => {
+                graph.run(&Catalogue::of_program(), context.output())?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Self::Lint(lint) => lint.run(&Catalogue::of_program(), context.output()),
             Self::Triggers(command) => {
                 let triggers = context.triggers()?;
                 command.run(triggers, context.output()).await

@@ -9,6 +9,7 @@ mod exact;
 mod fingerprint;
 pub(crate) mod identity;
 mod lifetime;
+mod load_time;
 mod negative;
 mod outcomes;
 mod returns;
@@ -36,8 +37,9 @@ pub(crate) use self::{
     envelope::{Head, Meta, Sealing},
     exact::{Exact, NotExact},
     fingerprint::{Fidelity, Structure},
-    identity::Function,
+    identity::{Function, path_of_marker},
     lifetime::Windows,
+    load_time::LoadTime,
     negative::Negative,
     returns::{Nested, NoError, OfOption, OfResult, Plain},
     tags::{EntryTag, FoundTags, MOST_TAGS},

@@ -22,6 +22,8 @@
 //! Beside the store, `near` keeps decoded values in the process, `lease` makes one load do for all processes, and a resource
 //! that is `crash_safe` leaves nothing old to be served when a process is killed in the middle of a mutation.
 //!
+//! What all of these declare and annotate a program can look at itself: [`catalogue`].
+//!
 //! The book is the module [`manual`]: the [guide](manual::guide), the [options](manual::options), what is
 //! [guaranteed](manual::guarantees), the formats of keys and entries, the protocol.
 //!
@@ -40,6 +42,7 @@
 // A folder for each concern, which imports only from those below it; from the top:
 //
 // commands      what a service mounts under its own command line
+// catalogue     what the program caches and invalidates, as its attributes say; its graph, its lints
 // changes       databases, and the invalidations that follow from their changes
 // inspect       what stands in a store, for people who look at it
 // call          what `#[cached]` expands to: recognition, lookup, load, fill
@@ -61,6 +64,7 @@
 
 mod cache;
 mod call;
+pub mod catalogue;
 pub mod changes;
 #[cfg(feature = "cli")]
 pub mod commands;
@@ -84,8 +88,8 @@ pub use cache_macros::{cached, invalidates, resources};
 
 pub use crate::{
     cache::{
-        Cache, CacheBuilder, ConfigError, Freshness, Invalidated, ObservedCall, OnFailover, Outcome, Outcomes, Stats,
-        Warmed, Warming, current_tenant, observe, with_cache, with_tenant,
+        Cache, CacheBuilder, ConfigError, Freshness, Invalidated, Latencies, ObservedCall, OnFailover, Outcome,
+        Outcomes, ResourceStats, Stats, Warmed, Warming, current_tenant, observe, with_cache, with_tenant,
     },
     call::{LoadTimeout, bypass, peek, refresh},
     entry::{Compression, Encoded, Lifetime, ParseError, SigningKey, SigningKeyError},
@@ -99,6 +103,8 @@ pub use crate::{
 pub mod __private {
     pub use ::inventory;
 
+    pub use crate::__submit as submit;
+
     pub use crate::{
         cache::from_env,
         call::{
@@ -106,6 +112,7 @@ pub mod __private {
             Missing, Ownership, Probe, Site, Terms, cached, cached_each, cached_each_owned, cached_owned, cached_with,
             in_key, never, nowhere, skippable, timed_out,
         },
+        catalogue::{FunctionSite, MutationSite, Submission, Submitted, TargetSite},
         entry::{Codec, Item, Returns, Split, has_error, may_be_absent, may_fail},
         key::{
             canonical::{canonical_json, key_hash},

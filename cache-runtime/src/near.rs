@@ -36,7 +36,7 @@ pub use self::{
     tier::{NearToo, SharedOnly},
 };
 use crate::{
-    entry::Stamp,
+    entry::{LoadTime, Stamp},
     key::{StampKey, recent::CallKey},
     store::{Coherent, StampWatcher},
 };
@@ -79,6 +79,11 @@ impl NearEntry {
     pub(crate) fn remaining(&self, near: &Near) -> Duration {
         Duration::from_nanos(self.validity.expires_at.saturating_sub(near.now()))
     }
+
+    /// How long the value took to load.
+    pub(crate) fn load_time(&self) -> LoadTime {
+        self.validity.load_time
+    }
 }
 
 /// What makes a kept value valid.
@@ -89,6 +94,8 @@ pub struct Validity {
     expires_at: u64,
     /// The bytes that the value takes, roughly.
     weight: u64,
+    /// How long it took to load.
+    load_time: LoadTime,
 }
 
 /// A stamp that a value was loaded under.

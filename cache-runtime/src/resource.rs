@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::key::ScopeValue;
 
 pub(crate) use self::{nearest::distance, scope::ScopeType};
@@ -36,6 +38,7 @@ pub struct Resource {
     crash_safe: Option<CrashSafe>,
     max_loads: Option<u32>,
     policies: Policies,
+    documentation: &'static str,
 }
 
 /// What `crash_safe` says of a resource.
@@ -46,7 +49,8 @@ pub(crate) struct CrashSafe {
 }
 
 /// Whether each tenant has entries of its own, or all share one copy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Tenancy {
     /// One copy for each tenant: the default.
@@ -72,6 +76,7 @@ impl Resource {
             crash_safe: None,
             max_loads: None,
             policies: Policies::new(),
+            documentation: "",
         }
     }
 
@@ -107,9 +112,22 @@ impl Resource {
         self
     }
 
+    /// What the declaration says of it.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __documentation(mut self, text: &'static str) -> Self {
+        self.documentation = text;
+        self
+    }
+
     /// The name, as it stands in keys.
     pub const fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// The documentation of the declaration, as it is written there; empty without any.
+    pub const fn documentation(&self) -> &'static str {
+        self.documentation
     }
 
     /// The declared time-to-live, if the declaration gives one.
@@ -308,6 +326,8 @@ pub struct Registry {
     resources: &'static [&'static Resource],
     groups: &'static [&'static Group],
     tags: &'static [&'static str],
+    scope_types: &'static [(&'static str, &'static str)],
+    tag_types: &'static [(&'static str, &'static str)],
     tables: &'static [Table],
 }
 
@@ -323,6 +343,8 @@ impl Registry {
             resources,
             groups,
             tags: &[],
+            scope_types: &[],
+            tag_types: &[],
             tables: &[],
         }
     }
@@ -332,6 +354,19 @@ impl Registry {
     #[must_use]
     pub const fn __tags(mut self, tags: &'static [&'static str]) -> Self {
         self.tags = tags;
+        self
+    }
+
+    /// The types of the scopes and of the kinds of tags, as they are written: each name with its type.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __types(
+        mut self,
+        scopes: &'static [(&'static str, &'static str)],
+        tags: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        self.scope_types = scopes;
+        self.tag_types = tags;
         self
     }
 
@@ -361,6 +396,16 @@ impl Registry {
     /// The names of the kinds of tags, in the order of their declaration.
     pub const fn tags(&self) -> &'static [&'static str] {
         self.tags
+    }
+
+    /// The names of the scopes and their types, as they are written in the declarations.
+    pub const fn scope_types(&self) -> &'static [(&'static str, &'static str)] {
+        self.scope_types
+    }
+
+    /// The names of the kinds of tags and their types, as they are written in the declarations.
+    pub const fn tag_types(&self) -> &'static [(&'static str, &'static str)] {
+        self.tag_types
     }
 
     /// The tables whose changes invalidate, in the order of their declaration.

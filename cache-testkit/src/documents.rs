@@ -24,6 +24,9 @@ struct Freshness;
 #[doc = include_str!("../../docs/database.md")]
 struct Database;
 
+#[doc = include_str!("../../docs/catalogue.md")]
+struct Catalogue;
+
 #[doc = include_str!("../../docs/codecs.md")]
 struct Codecs;
 

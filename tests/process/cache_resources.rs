@@ -6,4 +6,6 @@ cache_runtime::resources! {
     verified_rows { ttl = 60 }
     rates { ttl = 60, tenant = shared }
     ledger { ttl = 60, crash_safe, max_loads = 1 }
+    listed { ttl = 60 }
+    hidden { ttl = 5 }
 }

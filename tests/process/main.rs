@@ -7,6 +7,7 @@
 mod cache_resources;
 mod listener;
 mod logs;
+mod resource_stats;
 mod runtimes;
 mod secrets;
 mod start;

@@ -15,6 +15,8 @@ use crate::docs;
 const MANUAL: &str = "cache-runtime/src/manual.rs";
 /// Where their links lead in rustdoc.
 const DEFINITIONS: &str = "cache-runtime/src/manual/links.md";
+/// The order of the book's pages.
+const SUMMARY: &str = "docs/SUMMARY.md";
 /// Where a link leads in rustdoc to what the manual has not.
 const ELSEWHERE: &str = "crate::manual#in-the-repository";
 
@@ -42,6 +44,7 @@ fn mistakes(root: &Path) -> Result<Vec<String>> {
     let manual = Manual::new(&read(MANUAL)?);
     let mut wrong = lead_nowhere(root, &documents);
     wrong.extend(manual.mistakes(&documents, &read(DEFINITIONS)?));
+    wrong.extend(not_in_the_book(&documents));
     Ok(wrong)
 }
 
@@ -145,6 +148,33 @@ fn lead_nowhere(root: &Path, documents: &BTreeMap<PathBuf, Document>) -> Vec<Str
     wrong
 }
 
+/// Pages that the book's summary does not list, and so nobody comes to; or lists more than once.
+fn not_in_the_book(documents: &BTreeMap<PathBuf, Document>) -> Vec<String> {
+    let summary = Path::new(SUMMARY);
+    let Some(listed) = documents.get(summary) else {
+        return vec![format!("there is no {SUMMARY}")];
+    };
+    let times = |page: &Path| {
+        listed
+            .links
+            .iter()
+            .filter(|link| resolve(summary, &link.target).0 == page)
+            .count()
+    };
+    let pages = documents
+        .keys()
+        .filter(|page| page.starts_with("docs") && *page != summary);
+    let wrong = pages.filter_map(|page| match times(page) {
+        1 => None,
+        0 => Some(format!(
+            "{SUMMARY} does not list {}: no reader of the book finds it",
+            page.display()
+        )),
+        many => Some(format!("{SUMMARY} lists {} {many} times", page.display())),
+    });
+    wrong.collect()
+}
+
 /// The file of a link, from the repository's root, and the heading in it.
 fn resolve<'a>(page: &Path, target: &'a str) -> (PathBuf, Option<&'a str>) {
     let (file, heading) = match target.split_once('#') {
@@ -228,10 +258,13 @@ impl Manual {
 const PAGES: &str =
     "\npages! {\n    guide: \"guide.md\";\n    rules:\n        \"rules/1.md\",\n        \"rules/2.md\";\n}\n";
 
-/// A repository of these documents, whose manual has some of them.
+/// A repository of these documents, whose manual has some of them, and whose book has all if it says nothing else.
 fn mistakes_of(files: &[(&str, &str)], definitions: &str) -> Result<String> {
     let root = tempfile::tempdir()?;
-    for (name, text) in files.iter().chain(&[(MANUAL, PAGES), (DEFINITIONS, definitions)]) {
+    let listed = |(name, _): &(&str, &str)| Some(format!("- [page]({})\n", name.strip_prefix("docs/")?));
+    let summary: String = files.iter().filter_map(listed).collect();
+    let others = [(MANUAL, PAGES), (DEFINITIONS, definitions), (SUMMARY, &summary)];
+    for (name, text) in others.iter().chain(files) {
         let path = root.path().join(name);
         fs::create_dir_all(path.parent().context("a file has a folder")?)?;
         fs::write(path, text)?;
@@ -283,6 +316,21 @@ fn a_page_of_the_manual_links_by_definitions_that_the_manual_has() {
     ] {
         assert!(wrong.contains(part), "{part}: {wrong}");
     }
+}
+
+#[test]
+fn a_page_that_the_book_does_not_list_or_lists_twice_is_named() {
+    let documents = [
+        (SUMMARY, "- [guide](guide.md)\n- [again](guide.md)\n"),
+        ("docs/guide.md", "# Guide\n"),
+        ("docs/rules/1.md", "# One\n"),
+    ];
+    let wrong = mistakes_of(&documents, "").unwrap();
+    assert!(wrong.contains("docs/SUMMARY.md lists docs/guide.md 2 times"), "{wrong}");
+    assert!(
+        wrong.contains("docs/SUMMARY.md does not list docs/rules/1.md"),
+        "{wrong}"
+    );
 }
 
 #[test]

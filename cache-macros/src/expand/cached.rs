@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{
-    check, each, future, given, given_tags, local, nested_split, nobody, optional_cache,
+    catalogue, check, each, future, given, given_tags, local, nested_split, nobody, optional_cache,
     owned::{Luggage, closure},
     policies, quiet_use, scope_type,
 };
@@ -218,8 +218,11 @@ fn site(model: &Cached, text: u64) -> TokenStream {
         lease,
         codec,
         tags,
+        key,
+        text: described,
         ..
     } = model;
+    let submission = catalogue::function(described, key);
     let tags = tags.iter().flat_map(|tags| &tags.given);
     let (tag_types, kinds): (Vec<_>, Vec<_>) = (0..)
         .zip(tags)
@@ -288,6 +291,7 @@ fn site(model: &Cached, text: u64) -> TokenStream {
                 #text,
             ),
         )#near #lease #codec #policies #tags;
+        #submission
     }
 }
 

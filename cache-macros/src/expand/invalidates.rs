@@ -5,8 +5,8 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{
-    async_block, cached::tenant_of, check, future, given, given_tags, local, nobody, optional_cache, quiet_use,
-    scope_type, split,
+    async_block, cached::tenant_of, catalogue, check, future, given, given_tags, local, nobody, optional_cache,
+    quiet_use, scope_type, split,
 };
 use crate::{
     args::OnArg,
@@ -39,6 +39,9 @@ pub(crate) fn invalidates(model: &Invalidates, block: &TokenStream) -> TokenStre
         result,
         output,
     } = model;
+    let named = targets.iter().enumerate();
+    let named = named.map(|(i, target)| (target, constant_name(i, target.span)));
+    let submission = catalogue::mutation(model, named);
 
     let plan = local("__cache_plan");
     let plan_type = quote!(#private::Plan);
@@ -117,6 +120,7 @@ pub(crate) fn invalidates(model: &Invalidates, block: &TokenStream) -> TokenStre
     quote! {
         #(#constants)*
         #(#soft_checks)*
+        #submission
         let mut #plan = #plan_type::begin(::core::module_path!(), #function, #on, #cache);
         #softly
         #tenant
@@ -158,6 +162,7 @@ fn constant(i: usize, target: &Target) -> TokenStream {
         when: _,
         scopes,
         is_tag,
+        text: _,
     } = target;
     let name = constant_name(i, *span);
     let checks = scopes.iter().map(|scope| {

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{Attribute, Type, spanned::Spanned};
+use syn::{Attribute, Expr, ExprLit, Lit, Meta, MetaNameValue, Type, spanned::Spanned};
 
 use super::policies;
 use crate::{
@@ -22,6 +22,7 @@ pub(crate) fn registry(model: &Registry) -> TokenStream {
         tags,
         tables,
     } = model;
+    let types = types(scopes, tags);
     let scopes = scope_module(scopes);
     let tables = (!tables.is_empty()).then(|| {
         let tables = tables.iter().map(table);
@@ -47,7 +48,7 @@ pub(crate) fn registry(model: &Registry) -> TokenStream {
             ::core::module_path!(),
             &[#(&#resource_names),*],
             &[#(&#group_names),*],
-        )#tag_names #tables;
+        )#tag_names #types #tables;
 
         #private::inventory::submit! {
             #private::Declared(&REGISTRY)
@@ -68,6 +69,7 @@ fn resource(model: &Resource) -> TokenStream {
         crash_safe,
         policies,
     } = model;
+    let documentation = documentation(docs).map(|text| quote!(.__documentation(#text)));
     let docs = docs_or(docs, &format!(" The resource `{name}`."));
     let text = name.to_string();
     let name = quiet_ident(name);
@@ -108,7 +110,7 @@ fn resource(model: &Resource) -> TokenStream {
             #ttl,
             &[#(#scopes),*],
             #private::Tenancy::#tenancy,
-        )#optional_scopes #crash_safe #max_loads #policies;
+        )#optional_scopes #crash_safe #max_loads #policies #documentation;
     }
 }
 
@@ -284,6 +286,32 @@ fn given(name: &Ident, ty: &Type, optional: bool) -> TokenStream {
             #body
         }
     }
+}
+
+/// The types of scopes and of tags, for people to read.
+fn types(scopes: &[ScopeType], tags: &[TagKind]) -> Option<TokenStream> {
+    let scopes = scopes.iter().map(|scope| (unraw(&scope.name), scope.spelt()));
+    let tags = tags.iter().map(|tag| (unraw(&tag.name), tag.spelt()));
+    let pair = |(name, ty): (String, String)| quote!((#name, #ty));
+    let (scopes, tags): (Vec<_>, Vec<_>) = (scopes.map(pair).collect(), tags.map(pair).collect());
+    (!scopes.is_empty() || !tags.is_empty()).then(|| quote!(.__types(&[#(#scopes),*], &[#(#tags),*])))
+}
+
+/// The text of a documentation, as far as it is written out.
+fn documentation(docs: &[Attribute]) -> Option<String> {
+    let lines = docs.iter().filter_map(|doc| match &doc.meta {
+        Meta::NameValue(MetaNameValue {
+            value: Expr::Lit(ExprLit {
+                lit: Lit::Str(line), ..
+            }),
+            ..
+        }) => Some(line.value()),
+        _ => None,
+    });
+    let lines: Vec<String> = lines
+        .map(|line| line.strip_prefix(' ').unwrap_or(&line).to_owned())
+        .collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 fn docs_or(docs: &[Attribute], otherwise: &str) -> TokenStream {

@@ -10,7 +10,7 @@ use super::{
     known::Known,
     no_argument, owned,
     policies::{demands, hard_timeout, named, outliving, policies, return_demands},
-    scopes, tenant,
+    scopes, tenant, text,
 };
 use crate::{
     args::{CachedArgs, CodecArg, CodecName, KeyExpr, NearArg, Reference, ScopeExpr, Slot, TtlArg},
@@ -111,6 +111,7 @@ pub(crate) fn cached(args: &CachedArgs, function: &Function, errors: &mut Errors
             .collect(),
         each,
         output: function.output.clone(),
+        text: text::function(args, function),
     })
 }
 
@@ -276,7 +277,7 @@ fn in_key(argument: &Argument, args: &CachedArgs) -> bool {
 }
 
 /// The names in `skip(...)` and in `independent(...)`.
-fn left_out(args: &CachedArgs) -> impl Iterator<Item = &Ident> {
+pub(super) fn left_out(args: &CachedArgs) -> impl Iterator<Item = &Ident> {
     args.skip.values().iter().chain(args.independent.values())
 }
 

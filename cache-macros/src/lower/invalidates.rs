@@ -5,7 +5,7 @@ mod detached;
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-use super::{check_scopes, known::Known, scopes, tags, tenant};
+use super::{check_scopes, known::Known, scopes, tags, tenant, text};
 use crate::{
     args::{InvalidatesArgs, OnArg, ScopeExpr, TargetArg},
     diag::Errors,
@@ -58,6 +58,7 @@ pub(crate) fn invalidates(args: &InvalidatesArgs, function: &Function, errors: &
             when,
             scopes,
             is_tag: target.is_tag,
+            text: text::target(target),
         });
     }
     Invalidates {

@@ -198,19 +198,19 @@ fn add_type(name: &Ident, written: &Type, types: &mut Vec<ScopeType>, errors: &m
     if let Type::Reference(_) = of_option.unwrap_or(written) {
         let text = format!(
             "the type of a scope is owned\nhelp: write `{}`; a borrowed value is accepted all the same",
-            spelt(&ty)
+            ty.spelt()
         );
         errors.push(syn::Error::new_spanned(written, text));
     }
     match types.iter().find(|known| known.name == *name) {
         None => types.push(ty),
-        Some(known) if spelt(known) == spelt(&ty) => {}
+        Some(known) if known.spelt() == ty.spelt() => {}
         Some(known) => {
             let text = format!(
                 "the scope `{name}` is `{}` above and `{}` here, and a scope name has one type in a registry\nhelp: use one \
                  type, or another name",
-                spelt(known),
-                spelt(&ty),
+                known.spelt(),
+                ty.spelt(),
             );
             errors.push(syn::Error::new_spanned(written, text));
         }
@@ -239,18 +239,5 @@ fn option_of(written: &Type) -> Option<&Type> {
     match arguments.args.first()? {
         GenericArgument::Type(ty) => Some(ty),
         _ => None,
-    }
-}
-
-/// The type as it is written in a declaration.
-fn spelt(ScopeType { ty, optional, .. }: &ScopeType) -> String {
-    let spelling = match compact(ty.to_token_stream()) {
-        text if text == "str" => "String".to_owned(),
-        other => other,
-    };
-    if *optional {
-        format!("Option<{spelling}>")
-    } else {
-        spelling
     }
 }

@@ -36,8 +36,12 @@ impl Engine {
             return false;
         };
         let limit = self.settings.sealing.max_value_size;
-        match self.encode(value, Codec::Json, limit, Fidelity::Unsure) {
-            Ok(value) => self.fill(&ticket, Meta::new(identity, ttl), &value).await,
+        let figures = self.figures.by_key();
+        match figures.noting(Codec::Json.encode(value, limit, Fidelity::Unsure)) {
+            Ok(value) => {
+                let filled = self.fill(figures, &ticket, Meta::new(identity, ttl), &value).await;
+                filled.is_some()
+            }
             Err(_) => false,
         }
     }

@@ -10,7 +10,6 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::try_join_all;
-use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
 use super::{
@@ -22,15 +21,13 @@ use super::{
     rejections::LoggedRejections,
     relay_lags::RelayLags,
     removals::Removals,
-    stats::{Counters, Stats},
+    stats::{Figures, ResourceFigures, ResourceStats, Stats},
     sweeper::Sweeper,
     tenant::{Tenants, tenant_or_default},
     upstream::Upstream,
 };
 use crate::{
-    entry::{
-        Codec, EncodeError, EncodedValue, EntryTag, Fidelity, FoundTags, Identity, Meta, Rejection, Stamp, Ticket,
-    },
+    entry::{EncodedValue, EntryTag, FoundTags, Identity, LoadTime, Meta, Rejection, Stamp, Ticket},
     invalidation::{Journal, Repeats},
     key::{Address, Namespace, recent::RecentCalls},
     loads::{Flights, LoadLimiter},
@@ -66,7 +63,7 @@ pub(crate) struct Engine {
     pub(super) near_watch: NearWatch,
     pub(crate) recent: RecentCalls,
     pub(super) tenants: Tenants,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) figures: Arc<Figures>,
     rejections: LoggedRejections,
     pub(crate) leases: OptionalOperation,
     pub(crate) refreshes: DetachedTasks,
@@ -99,13 +96,15 @@ type TaggedStamps = (Arc<Address>, Vec<Stamp>);
 pub(crate) struct Filled {
     /// `None` if the load has found no tags.
     pub(crate) tagged: Option<TaggedStamps>,
+    /// How long it is.
+    pub(crate) bytes: usize,
 }
 
 impl Engine {
     pub(super) fn new(store: Option<Arc<dyn Store>>, settings: Settings) -> Self {
         let namespace = Namespace::of_store(store.as_ref().and_then(|store| store.namespace()));
         let upstream = Arc::new(Upstream::new(store, &settings));
-        let counters = Arc::default();
+        let figures = Arc::default();
         let flights = Arc::new(Flights::with_max_waiters(settings.max_waiters));
         let near = Arc::new(Near::new(settings.near_capacity, settings.near_max_staleness));
         let removals = Arc::new(Removals {
@@ -116,7 +115,7 @@ impl Engine {
         });
         Self {
             keeper: Arc::new(Keeper::new(&upstream, &removals, &namespace, settings.on_failover)),
-            sweeper: Arc::new(Sweeper::new(&upstream, &counters, &namespace)),
+            sweeper: Arc::new(Sweeper::new(&upstream, &figures, &namespace)),
             limiter: LoadLimiter::new(settings.max_loads, settings.load_backstop),
             near_watch: NearWatch::default(),
             recent: RecentCalls::default(),
@@ -136,7 +135,7 @@ impl Engine {
             removals,
             flights,
             near,
-            counters,
+            figures,
         }
     }
 
@@ -269,24 +268,15 @@ impl Engine {
         }
     }
 
-    /// What is stored of a value. What cannot be stored is counted.
-    pub(crate) fn encode<T: Serialize + DeserializeOwned>(
+    /// Stores what a load returned. Returns what it was stored under, if it was.
+    pub(crate) async fn fill(
         &self,
-        value: &T,
-        codec: Codec,
-        limit: usize,
-        fidelity: Fidelity,
-    ) -> Result<EncodedValue, EncodeError> {
-        let encoded = codec.encode(value, limit, fidelity);
-        if let Err(EncodeError::TooLarge | EncodeError::Changed) = encoded {
-            self.counters.failed_fills.add(1);
-        }
-        encoded
-    }
-
-    /// Stores what a load returned. Returns whether it was stored.
-    pub(crate) async fn fill(&self, ticket: &Ticket, meta: Meta, value: &EncodedValue) -> bool {
-        let Some(store) = self.store() else { return false };
+        figures: &ResourceFigures,
+        ticket: &Ticket,
+        meta: Meta,
+        value: &EncodedValue,
+    ) -> Option<Filled> {
+        let store = self.store()?;
         let fill = Fill {
             ticket,
             meta,
@@ -294,17 +284,19 @@ impl Engine {
             tags: &FoundTags::new(),
         };
         let Some(entry) = self.seal(&fill, None) else {
-            self.count_fills(1, false);
-            return false;
+            figures.filled(None);
+            return None;
         };
-        let filled = self.upstream.fill(store.fill(ticket, entry, meta.kept())).await.is_ok();
-        self.count_fills(1, filled);
+        let bytes = entry.len();
+        let filled = self.upstream.fill(store.fill(ticket, entry, meta.kept())).await;
+        let filled = filled.is_ok().then_some(Filled { tagged: None, bytes });
+        figures.filled(filled.as_ref());
         filled
     }
 
     /// As [`fill`](Self::fill), of several results, and as [`fill_tagged`](Self::fill_tagged) of those with tags: in one round trip for
     /// each [`TOGETHER`] of them, after those for the tags. Returns of each what it was stored under, if it was.
-    pub(crate) async fn fill_many(&self, fills: &[Fill<'_>]) -> Vec<Option<Filled>> {
+    pub(crate) async fn fill_many(&self, figures: &ResourceFigures, fills: &[Fill<'_>]) -> Vec<Option<Filled>> {
         let mut filled = Vec::with_capacity(fills.len());
         let Some(store) = self.store() else {
             filled.resize_with(fills.len(), || None);
@@ -313,9 +305,9 @@ impl Engine {
         for fills in fills.chunks(TOGETHER) {
             let filling = self.upstream.fill(self.fill_together(&**store, fills)).await;
             let filling = filling.unwrap_or_else(|_| fills.iter().map(|_| None).collect());
-            let stored = filling.iter().filter(|filled| filled.is_some()).count() as u64;
-            self.count_fills(stored, true);
-            self.count_fills(fills.len() as u64 - stored, false);
+            for filled in &filling {
+                figures.filled(filled.as_ref());
+            }
             filled.extend(filling);
         }
         filled
@@ -334,7 +326,8 @@ impl Engine {
                 tagged.next().flatten()
             };
             let entry = self.seal(fill, under.as_ref());
-            filled.push(entry.is_some().then_some(Filled { tagged: under }));
+            let bytes = entry.as_ref().map(Bytes::len);
+            filled.push(bytes.map(|bytes| Filled { tagged: under, bytes }));
             entries.extend(entry.map(|entry| (fill.ticket, entry, fill.meta.kept())));
         }
         if !entries.is_empty() {
@@ -372,33 +365,25 @@ impl Engine {
         value.len() <= self.settings.sealing.max_value_size && !meta.ttl.is_zero()
     }
 
-    fn count_fills(&self, count: u64, filled: bool) {
-        let counter = if filled {
-            &self.counters.fills
-        } else {
-            &self.counters.failed_fills
-        };
-        counter.add(count);
-    }
-
-    /// As [`fill`](Self::fill), of a load that has found these tags. Returns the address with them and the stamps that it was stored
-    /// under, if it was: not if one of them was invalidated since the load began.
-    pub(crate) async fn fill_tagged(&self, fill: &Fill<'_>) -> Option<TaggedStamps> {
+    /// As [`fill`](Self::fill), of a load that has found these tags. Returns what it was stored under, if it was: not if one of the tags
+    /// was invalidated since the load began.
+    pub(crate) async fn fill_tagged(&self, figures: &ResourceFigures, fill: &Fill<'_>) -> Option<Filled> {
         let store = self.store()?;
         let filling = async {
             let tagged = protocol::stamps_of_tags(&**store, fill.ticket, fill.tags).await?;
             let Some(entry) = self.seal(fill, tagged.as_ref()) else {
                 return Ok(None);
             };
+            let bytes = entry.len();
             store.fill(fill.ticket, entry, fill.meta.kept()).await?;
-            Ok(tagged)
+            Ok(Some(Filled { tagged, bytes }))
         };
         let filled = if self.is_storable(fill.meta, fill.value) {
             self.upstream.fill(filling).await.ok().flatten()
         } else {
             None
         };
-        self.count_fills(1, filled.is_some());
+        figures.filled(filled.as_ref());
         filled
     }
 
@@ -441,8 +426,12 @@ impl Engine {
             near_bytes: self.near.weight(),
             pending_invalidations: self.removals.journal.len() as u64,
             relay_lag: self.relay_lags.longest(),
-            ..self.counters.snapshot()
+            ..self.figures.of_all()
         }
+    }
+
+    pub(super) fn resource_stats(&self) -> Vec<ResourceStats> {
+        self.figures.of_each()
     }
 }
 
@@ -455,24 +444,28 @@ impl fmt::Debug for Engine {
 }
 
 /// As [`report`], of a call that has not asked the store. Returns its record, if somebody observes it.
-pub(crate) fn report_unasked(engine: Option<&Engine>, resource: &'static str, outcome: Outcome) -> Option<CallRecord> {
+pub(crate) fn report_unasked(
+    figures: Option<&ResourceFigures>,
+    resource: &'static str,
+    outcome: Outcome,
+    spared: LoadTime,
+) -> Option<CallRecord> {
+    if let Some(figures) = figures {
+        figures.count(outcome, spared);
+    }
     let record = CallRecord::begin(resource);
-    report(engine, resource, None, outcome, None, record.as_ref());
+    report(resource, None, outcome, None, record.as_ref());
     record
 }
 
-/// Tells what became of a call, also to who observes it; `started` is when the store was asked.
+/// Tells what became of a call to who observes it, and to who listens; `started` is when the store was asked.
 pub(crate) fn report(
-    engine: Option<&Engine>,
     resource: &'static str,
     tenant: Option<&str>,
     outcome: Outcome,
     started: Option<Instant>,
     record: Option<&CallRecord>,
 ) {
-    if let Some(engine) = engine {
-        engine.counters.count(outcome);
-    }
     if let Some(record) = record {
         record.note(outcome);
     }

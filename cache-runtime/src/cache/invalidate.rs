@@ -26,7 +26,7 @@ impl Engine {
             return Invalidated::Acknowledged;
         }
         let started = Instant::now();
-        self.counters.invalidations.add(1);
+        self.figures.invalidations.add(1);
         let invalidated = if invalidation.is_of_everything() {
             self.write_everything();
             Invalidated::Pending
@@ -65,7 +65,7 @@ impl Engine {
         if !self.upstream.is_closed() {
             self.removals.repeats.write(&stamps);
         }
-        self.counters.invalidations.add(1);
+        self.figures.invalidations.add(1);
         self.keeper.wake();
         invalidation.log(false, started);
         self.sweep(invalidation);

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     health::{OptionalOperation, Without},
-    stats::Counters,
+    stats::Figures,
     upstream::Upstream,
 };
 use crate::{
@@ -32,7 +32,7 @@ const WITHOUT_SWEEPS: Without = Without {
 #[derive(Debug)]
 pub(crate) struct Sweeper {
     upstream: Arc<Upstream>,
-    counters: Arc<Counters>,
+    figures: Arc<Figures>,
     namespace: Namespace,
     sweeps: OptionalOperation,
     task: SingleTask,
@@ -41,10 +41,10 @@ pub(crate) struct Sweeper {
 }
 
 impl Sweeper {
-    pub(crate) fn new(upstream: &Arc<Upstream>, counters: &Arc<Counters>, namespace: &Namespace) -> Self {
+    pub(crate) fn new(upstream: &Arc<Upstream>, figures: &Arc<Figures>, namespace: &Namespace) -> Self {
         Self {
             upstream: Arc::clone(upstream),
-            counters: Arc::clone(counters),
+            figures: Arc::clone(figures),
             namespace: namespace.clone(),
             sweeps: OptionalOperation::default(),
             task: SingleTask::default(),
@@ -92,7 +92,7 @@ impl Sweeper {
         }
         match swept {
             Ok(swept) => {
-                self.counters.swept.add(swept.removed);
+                self.figures.swept.add(swept.removed);
                 tracing::debug!(pattern, matched = swept.matched, removed = swept.removed, "swept");
             }
             // Their time-to-live removes what the sweep did not.

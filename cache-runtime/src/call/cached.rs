@@ -9,13 +9,14 @@ use super::{
     lookup::{Answer, Fallback, Lookup, LookupStart},
     mode::Mode,
     recognition::Recognition,
+    site::Site,
     start::Call,
     terms::{LoadTerms, Terms, ValueOf},
     value::CacheValue,
 };
 use crate::{
-    cache::{Cache, Engine, Freshness, Outcome, note_absent, report_unasked},
-    entry::{Function, Split, Ticket},
+    cache::{Cache, Freshness, Outcome, note_absent, report_unasked},
+    entry::{Function, LoadTime, Split, Ticket},
     near::{Held, NearEntry, tier::Tier},
 };
 
@@ -149,17 +150,17 @@ where
 /// A call whose body runs, unless the task only looks what is there.
 struct UncachedCall {
     cache: Option<Cache>,
-    resource: &'static str,
+    site: &'static Site,
     mode: Option<Mode>,
 }
 
 impl UncachedCall {
     async fn before_load(self) {
-        let engine: Option<&Engine> = self.cache.as_ref().map(|cache| &*cache.engine);
-        report_unasked(engine, self.resource, Outcome::Bypass);
+        let figures = self.cache.as_ref().map(|cache| self.site.figures(&cache.engine));
+        report_unasked(figures, self.site.resource(), Outcome::Bypass, LoadTime::ZERO);
         Mode::before_load(self.mode.as_ref()).await;
-        if let Some(engine) = engine {
-            engine.counters.loads.add(1);
+        if let Some(figures) = figures {
+            figures.loads.add(1);
         }
     }
 }
@@ -174,7 +175,9 @@ fn near_answer<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(call: &Call) -> Optio
 #[inline]
 pub(super) fn near_return<R, S: Split<R>, N: Tier<S::Value>>(call: &Call, entry: &NearEntry) -> Option<R> {
     let answer = Held::of::<N>(entry)?.into_return::<R, S>()?;
-    let record = report_unasked(call.engine(), call.resource(), Outcome::NearHit);
+    let (site, spared) = (call.site(), entry.load_time());
+    let figures = call.engine().map(|engine| site.figures(engine));
+    let record = report_unasked(figures, site.resource(), Outcome::NearHit, spared);
     // The clock is looked at for who asks.
     if let Some(record) = record
         && let Some(engine) = call.engine()
@@ -186,8 +189,8 @@ pub(super) fn near_return<R, S: Split<R>, N: Tier<S::Value>>(call: &Call, entry:
 
 /// A call that the near cache does not answer, if it is to be cached.
 fn begin<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>, F>(call: Call) -> Result<Lookup, UncachedCall> {
-    let resource = call.resource();
-    let uncached = |cache, mode| UncachedCall { cache, resource, mode };
+    let site = call.site();
+    let uncached = |cache, mode| UncachedCall { cache, site, mode };
     let (call, known, near) = match call.into_cacheable() {
         (Ok(call), Recognition::Known(known, near)) => (call, known, near),
         (Ok(call), _) => return Err(uncached(Some(call.cache), call.mode)),

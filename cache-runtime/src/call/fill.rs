@@ -151,7 +151,7 @@ impl Lookup {
         };
         let results = self.results;
         let fidelity = results.fidelity(site.path(), site.coherence().is_some());
-        let encoded = engine.encode(value, site.written_in(), limit, fidelity);
+        let encoded = self.figures().noting(site.written_in().encode(value, limit, fidelity));
         match &encoded {
             Ok(encoded) => {
                 if !is_encoded::<V>() {
@@ -181,15 +181,15 @@ impl Lookup {
             let Filling {
                 ticket, meta, value, ..
             } = &filling;
-            let filled = self.engine().fill(ticket, *meta, value).await;
-            self.end_filling(filling, filled.then_some(Filled { tagged: None }));
+            let filled = self.engine().fill(self.figures(), ticket, *meta, value).await;
+            self.end_filling(filling, filled);
         }
     }
 
     /// As [`fill`](Self::fill), under the stamps of tags, too.
     async fn fill_tagged<V, N: Tier<V>>(&self, filling: Filling<N, V>) {
-        let tagged = self.engine().fill_tagged(&filling.fill()).await;
-        self.end_filling(filling, tagged.map(|tagged| Filled { tagged: Some(tagged) }));
+        let filled = self.engine().fill_tagged(self.figures(), &filling.fill()).await;
+        self.end_filling(filling, filled);
     }
 
     /// Tells the waiters. Returns what is to be stored.
@@ -238,7 +238,7 @@ impl Lookup {
 
     /// Keeps what was stored in the process, too.
     pub(super) fn end_filling<V, N: Tier<V>>(&self, filling: Filling<N, V>, filled: Option<Filled>) {
-        let Some(Filled { tagged }) = filled.filter(|_| !filling.is_blank) else {
+        let Some(Filled { tagged, .. }) = filled.filter(|_| !filling.is_blank) else {
             return;
         };
         let (address, of_tags) = tagged.unzip();
@@ -264,6 +264,7 @@ impl Lookup {
             let kept = Kept {
                 origin: Origin::Loaded,
                 ttl: self.near_ttl(meta.ttl, || meta.load_duration),
+                load_time: meta.load_duration.into(),
                 encoded: value.len(),
                 marked: ticket.stamps().len(),
             };

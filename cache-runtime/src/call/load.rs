@@ -76,7 +76,7 @@ impl Lookup {
         };
         // Boxed: most functions have no such timeout, and all have room for this.
         Box::pin(timeout(after, loading)).await.unwrap_or_else(|_| {
-            self.engine().counters.timed_out_loads.add(1);
+            self.figures().timed_out_loads.add(1);
             Loaded::Failed(late(LoadTimeout::new(self.call.site.resource(), after)))
         })
     }
@@ -104,7 +104,7 @@ impl Lookup {
             // What the body returns may be part of a larger result yet, as where a function walks a graph that leads back to where
             // it began: nobody else is given it.
             Role::Circle => {
-                self.engine().counters.loads.add(1);
+                self.figures().loads.add(1);
                 return Loaded::Returned(body.await);
             }
         };
@@ -207,10 +207,10 @@ impl Lookup {
         let (engine, site) = (self.engine(), self.call.site);
         let takeover = leader.and_then(Leader::takeover);
         if let Some(takeover) = takeover {
-            engine.counters.taken_over_loads.add(1);
+            self.figures().taken_over_loads.add(1);
             site.warn_of_takeover(takeover, engine.settings.load_backstop);
         }
-        let on_wait = || engine.counters.queued_loads.add(1);
+        let on_wait = || self.figures().queued_loads.add(1);
         engine.limiter.take(site.declared(), load, takeover, on_wait).await
     }
 
@@ -281,7 +281,7 @@ impl Lookup {
             lease,
             slot,
         } = permit;
-        self.engine().counters.loads.add(1);
+        self.figures().loads.add(1);
         let began = Instant::now();
         let body = loads::inside(load, body);
         let returned = match &lease {
@@ -293,6 +293,7 @@ impl Lookup {
         drop(slot);
         let disposition = terms.judge(&returned);
         let has_failed = matches!(disposition, Disposition::Failed);
+        self.figures().loaded(load_duration, disposition.is_error());
         // All that is needed of what was returned, before the next wait: it need not be `Sync`.
         let result = self.prepare::<R, T, N>(leader.as_ref(), ticket.is_some(), &returned, disposition);
         self.fill::<ValueOf<R, T>, N>(leader, ticket, result, load_duration)
@@ -318,7 +319,7 @@ impl Lookup {
     }
 
     fn note_shared(&self) {
-        self.engine().counters.shared_loads.add(1);
+        self.figures().shared_loads.add(1);
         if let Some(record) = &self.record {
             record.is_shared();
         }

@@ -1,7 +1,10 @@
 //! The first stage of a call: the near cache and the store are asked.
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -16,8 +19,8 @@ use super::{
     value::Value,
 };
 use crate::{
-    cache::{CallRecord, Engine, Freshness, Outcome, report},
-    entry::{EncodedValue, Envelope, Function, Identity, Negative, Rejection, Split, Ticket, Windows},
+    cache::{CallRecord, Engine, Freshness, Outcome, ResourceFigures, report},
+    entry::{EncodedValue, Envelope, Function, Identity, LoadTime, Negative, Rejection, Split, Ticket, Windows},
     key::recent::KnownCall,
     loads::Moment,
     near::{Held, Kept, NearLookup, Origin, tier::Tier},
@@ -45,6 +48,10 @@ pub(super) struct Lookup {
     pub(super) verifying: bool,
     /// Whether an old entry is there, which a load may find to be none any more.
     pub(super) has_old: bool,
+    /// How many lookups it stands for where they are measured; 0 if it is not.
+    weight: u8,
+    /// The time that the load took of what was found, in microseconds.
+    spared: AtomicU32,
     /// Whether it has come to load, and does not wait for another call that does.
     pub(super) leads: AtomicBool,
 }
@@ -148,6 +155,8 @@ impl LookupStart {
         } = self;
         Lookup {
             record: CallRecord::begin(call.site.resource()),
+            weight: call.site.figures(&call.cache.engine).next_weight(),
+            spared: AtomicU32::new(0),
             call,
             known,
             near,
@@ -172,18 +181,30 @@ impl Lookup {
         self.call.site.policy()
     }
 
+    /// What is counted of the resource.
+    pub(super) fn figures(&self) -> &ResourceFigures {
+        self.call.site.figures(self.engine())
+    }
+
     /// Tells what became of the call.
     pub(super) fn report(&self, outcome: Outcome) {
+        let spared = LoadTime::from_micros(self.spared.load(Ordering::Relaxed));
+        self.figures().count(outcome, spared);
         let (resource, tenant) = (self.call.site.resource(), &self.known.tenant);
-        let started = Some(self.started);
-        report(
-            Some(self.engine()),
-            resource,
-            Some(tenant),
-            outcome,
-            started,
-            self.record.as_ref(),
-        );
+        let (started, record) = (Some(self.started), self.record.as_ref());
+        report(resource, Some(tenant), outcome, started, record);
+    }
+
+    /// What was found took so long to load.
+    pub(super) fn note_spared(&self, load_time: LoadTime) {
+        self.spared.store(load_time.micros(), Ordering::Relaxed);
+    }
+
+    /// The store has been asked.
+    pub(super) fn note_asked(&self) {
+        if self.weight > 0 {
+            self.figures().looked_up(self.started.elapsed(), self.weight);
+        }
     }
 
     /// Looks the call up.
@@ -200,6 +221,7 @@ impl Lookup {
             self.look::<R, T, N>(&entry).await
         };
         self.entry = Some(entry);
+        self.note_asked();
         self.note_old(&answer);
         self.as_the_task_may(answer)
     }
@@ -275,6 +297,8 @@ impl Lookup {
                     if let Some((record, remaining)) = self.record.as_ref().zip(near.remaining()) {
                         record.is_fresh(Freshness::Fresh(remaining));
                     }
+                    let spared = near.load_time().unwrap_or_default();
+                    self.note_spared(spared);
                     return Answer::Hit(answer, Outcome::NearHit);
                 }
             }
@@ -328,6 +352,7 @@ impl Lookup {
         if let Some(record) = &self.record {
             record.is_fresh(Freshness::Fresh(envelope.remaining()));
         }
+        self.note_found(envelope);
         if envelope.is_negative() {
             return self.restore_negative::<R, T, N>(entry, envelope);
         }
@@ -335,6 +360,14 @@ impl Lookup {
         let held = self.near.is_some().then(|| N::hold(&value)).flatten();
         self.keep_read::<ValueOf<R, T>, N>(entry, envelope, held.map(Held::Value), len);
         Some(T::Split::restore(value))
+    }
+
+    /// An entry was read that is of use.
+    fn note_found(&self, envelope: &Envelope) {
+        self.note_spared(envelope.load_time());
+        if self.weight > 0 {
+            self.figures().read(envelope.len(), self.weight);
+        }
     }
 
     /// Keeps in the process, too, what was read as so many bytes, if the function wants that.
@@ -353,7 +386,8 @@ impl Lookup {
         if let Some((near, held)) = self.near.as_ref().zip(held) {
             let kept = Kept {
                 origin: Origin::Read,
-                ttl: self.near_ttl(envelope.remaining(), || envelope.load_duration()),
+                ttl: self.near_ttl(envelope.remaining(), || envelope.load_time().duration()),
+                load_time: envelope.load_time(),
                 encoded,
                 marked,
             };
@@ -432,6 +466,7 @@ impl Lookup {
             return None;
         }
         let (value, _) = self.decode(entry, envelope)?;
+        self.note_found(envelope);
         if let Some(record) = &self.record {
             record.is_fresh(Freshness::Stale(past));
         }
@@ -450,7 +485,7 @@ impl Lookup {
         self.policies().refresh_ahead().is_some_and(|beta| {
             // Above zero, so that its logarithm is a number.
             let lot = -(1.0 - fastrand::f64()).ln();
-            let early = envelope.load_duration().as_secs_f64() * beta * lot;
+            let early = envelope.load_time().duration().as_secs_f64() * beta * lot;
             envelope.remaining().as_secs_f64() <= early
         })
     }

@@ -15,8 +15,8 @@ use super::{
     terms::{LoadTerms, ValueOf},
 };
 use crate::{
-    cache::{Engine, Outcome},
-    entry::Ticket,
+    cache::{Outcome, ResourceFigures},
+    entry::{LoadTime, Ticket},
     key::recent::KnownCall,
     near::tier::Tier,
     task::DetachedPlace,
@@ -76,11 +76,16 @@ pub(super) fn spawn(place: DetachedPlace, resource: &'static str, load: impl Fut
 }
 
 /// A load in the background is over, of the calls that had these passes.
-pub(super) fn end(engine: &Engine, resource: &str, passes: impl IntoIterator<Item = RefreshPass>, succeeded: bool) {
+pub(super) fn end(
+    figures: &ResourceFigures,
+    resource: &str,
+    passes: impl IntoIterator<Item = RefreshPass>,
+    succeeded: bool,
+) {
     for pass in passes {
         pass.end(succeeded);
         if !succeeded {
-            engine.counters.failed_refreshes.add(1);
+            figures.failed_refreshes.add(1);
         }
     }
     if !succeeded {
@@ -127,7 +132,7 @@ impl Lookup {
 
     pub(super) fn pass(&self, ground: u64) -> Option<RefreshPass> {
         let pass = RefreshPass::enter(&self.known, ground)?;
-        self.engine().counters.refreshes.add(1);
+        self.figures().refreshes.add(1);
         Some(pass)
     }
 
@@ -158,7 +163,7 @@ impl Lookup {
 
     fn end_refresh<R>(&self, pass: RefreshPass, loaded: &Loaded<R>) {
         let succeeded = matches!(loaded, Loaded::Returned(_));
-        end(self.engine(), self.call.site.resource(), [pass], succeeded);
+        end(self.figures(), self.call.site.resource(), [pass], succeeded);
     }
 
     /// Loads while the caller waits, but not for longer than the soft timeout: then it is given the old value, and the load goes on
@@ -257,6 +262,7 @@ impl Lookup {
                 self.known.refreshes.shut(stale.ground, RETRY_AFTER);
                 let (resource, key) = (self.call.site.resource(), self.known.address.entry());
                 tracing::info!(resource, key, "a load has failed: an old value is returned");
+                self.note_spared(LoadTime::ZERO);
                 self.report(Outcome::StaleHit);
                 stale.value
             }

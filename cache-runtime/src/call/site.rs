@@ -8,6 +8,7 @@ use std::{
 
 use super::results::ResultsBySite;
 use crate::{
+    cache::{Engine, FigureSlot, ResourceFigures},
     entry::{Codec, Item},
     loads::Takeover,
     near::Coherence,
@@ -31,6 +32,8 @@ pub struct Site {
     policies: Policies,
     /// The kinds of the tags that loads find.
     tags: &'static [&'static str],
+    /// Where what is counted of the resource is, in each cache.
+    figures: FigureSlot,
     pub(super) results: ResultsBySite,
     warned: AtomicBool,
     warned_of_codec: AtomicBool,
@@ -52,6 +55,12 @@ impl Site {
 
     pub(crate) const fn declared(&self) -> &'static Resource {
         self.resource
+    }
+
+    /// What is counted of the resource in this cache.
+    #[inline]
+    pub(crate) fn figures<'e>(&self, engine: &'e Engine) -> &'e ResourceFigures {
+        engine.figures.of(&self.figures)
     }
 
     /// The function, as its identity is told.
@@ -108,6 +117,7 @@ impl Site {
             codec: Codec::Json,
             policies: resource.policies(),
             tags: &[],
+            figures: FigureSlot::new(resource.name()),
             results: ResultsBySite::new(),
             warned: AtomicBool::new(false),
             warned_of_codec: AtomicBool::new(false),

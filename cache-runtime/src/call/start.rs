@@ -49,11 +49,6 @@ impl Call {
         }
     }
 
-    /// The resource's name.
-    pub(super) fn resource(&self) -> &'static str {
-        self.site.resource()
-    }
-
     pub(super) fn site(&self) -> &'static Site {
         self.site
     }

@@ -200,6 +200,13 @@ pub enum Disposition {
     Failed,
 }
 
+impl Disposition {
+    /// Whether the load has failed, whether that is stored or not.
+    pub(super) fn is_error(&self) -> bool {
+        matches!(self, Self::StoreError(_) | Self::Failed)
+    }
+}
+
 /// What [`Terms`] are to the way of a call.
 pub trait LoadTerms<R> {
     /// How what is returned splits.

@@ -108,7 +108,7 @@ impl Lookup {
         place.spawn(async move {
             sleep(SETTLING).await;
             if is_current(&cache, &ticket).await {
-                cache.engine.counters.stale_detected.add(1);
+                site.figures(&cache.engine).stale_detected.add(1);
                 site.warn_of_stale(ticket.address().entry());
             }
         });

@@ -357,7 +357,7 @@ impl Task {
         let lag = oldest + began.elapsed();
         self.source.acknowledge().await?;
         let count = changes.len() as u64;
-        engine.counters.relayed_changes.add(count);
+        engine.figures.relayed_changes.add(count);
         self.shared.change(|status| {
             status.lag = Duration::ZERO;
             status.last_lag = Some(lag);

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::{ConfigError, InvalidateError, changes::TriggersError, store::StoreError};
+use crate::{ConfigError, InvalidateError, catalogue::SourceError, changes::TriggersError, store::StoreError};
 
 /// Why a command could not do what it was to do.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +11,9 @@ pub enum CommandError {
     /// As the triggers say.
     #[error(transparent)]
     Triggers(#[from] TriggersError),
+    /// Sources cannot be looked at.
+    #[error(transparent)]
+    Sources(#[from] SourceError),
     /// As the store says.
     #[error("the store cannot be used: {0}")]
     Store(#[from] StoreError),

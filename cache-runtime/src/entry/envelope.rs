@@ -13,6 +13,7 @@ use super::{
     compression::Compression,
     identity::is_same_function,
     lifetime::Windows,
+    load_time::LoadTime,
     signature::{SIGNATURE_LEN, SigningKeys},
     stamp::Stamp,
     tags::{self, EntryTag},
@@ -198,7 +199,7 @@ impl Sealing {
             flags: self.flags(&meta) | if tags.is_empty() { 0 } else { TAGGED },
             created_at,
             ttl: millis(meta.ttl),
-            load_duration: u32::try_from(meta.load_duration.as_micros()).unwrap_or(u32::MAX),
+            load_duration: LoadTime::from(meta.load_duration).micros(),
             payload_len: u32::try_from(payload.len()).ok()?,
             fingerprint: meta.identity.fingerprint,
             shape: meta.identity.shape,
@@ -414,10 +415,14 @@ impl Envelope {
     }
 
     /// How long it took to load.
-    pub(crate) fn load_duration(&self) -> Duration {
-        self.header().map_or(Duration::ZERO, |header| {
-            Duration::from_micros(header.load_duration.into())
-        })
+    pub(crate) fn load_time(&self) -> LoadTime {
+        let load_time = |header: Header| LoadTime::from_micros(header.load_duration);
+        self.header().map_or(LoadTime::ZERO, load_time)
+    }
+
+    /// How many bytes the entry has.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
     }
 
     /// For how long it is of use after its time-to-live.

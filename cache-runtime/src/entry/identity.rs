@@ -48,6 +48,11 @@ pub struct Item {
 /// The name of the type that is declared in the body of every annotated item.
 const MARKER: &str = "::__CacheItem";
 
+/// The path of the item that has the marker of this path in its body.
+pub(crate) fn path_of_marker(marker: &'static str) -> &'static str {
+    marker.strip_suffix(MARKER).unwrap_or(marker)
+}
+
 impl Item {
     /// What the expansion knows of the item.
     pub const fn new(
@@ -77,9 +82,13 @@ impl Item {
     }
 
     /// The path, without arguments.
-    fn path(&self) -> &'static str {
-        let path = (self.path)();
-        path.strip_suffix(MARKER).unwrap_or(path)
+    pub(crate) fn path(&self) -> &'static str {
+        path_of_marker((self.path)())
+    }
+
+    /// File, line and column.
+    pub(crate) const fn place(&self) -> &'static str {
+        self.place
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     tier::Tier,
 };
 use crate::{
-    entry::Stamp,
+    entry::{LoadTime, Stamp},
     key::{Address, recent::CallKey},
 };
 
@@ -21,6 +21,16 @@ pub enum Coherence {
     Tracked,
     /// The stamps are asked from the store on every call: `near = "checked"`.
     Checked,
+}
+
+impl Coherence {
+    /// As the attribute names it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tracked => "tracked",
+            Self::Checked => "checked",
+        }
+    }
 }
 
 /// Where a value comes from that is to be kept.
@@ -37,6 +47,8 @@ pub(crate) enum Origin {
 pub(crate) struct Kept {
     pub(crate) origin: Origin,
     pub(crate) ttl: Duration,
+    /// How long it took to load.
+    pub(crate) load_time: LoadTime,
     /// The length of its encoded form, from which the bytes that it takes are estimated.
     pub(crate) encoded: usize,
     /// How many of its stamps, the first ones, have been [marked](NearLookup::mark) for it.
@@ -117,10 +129,20 @@ impl NearLookup {
         Some(self.unchecked.as_ref()?.remaining(&self.near))
     }
 
+    /// How long it took to load.
+    pub(crate) fn load_time(&self) -> Option<LoadTime> {
+        Some(self.unchecked.as_ref()?.load_time())
+    }
+
     /// What is held, if these are its stamps. It is kept on as what was just read.
     pub(crate) fn checked<T, N: Tier<T>>(&mut self, current: &[Option<Stamp>]) -> Option<Held<T>> {
         let kept = self.unchecked.as_ref()?;
-        let Validity { expires_at, weight, .. } = kept.validity;
+        let Validity {
+            expires_at,
+            weight,
+            load_time,
+            ..
+        } = kept.validity;
         if !kept.validity.stamps().map(Some).eq(current.iter().copied()) {
             if let Some(kept) = self.unchecked.take() {
                 self.near.forget(self.key.borrow(), &kept);
@@ -133,6 +155,7 @@ impl NearLookup {
                 stamps: Validity::marked(kept.validity.stamps(), &self.marks, usize::MAX),
                 expires_at,
                 weight,
+                load_time,
             };
             if let Some(held) = checked.hold::<N>() {
                 self.near.keep(self.key.clone(), held::entry::<T, N>(held, validity));
@@ -147,6 +170,7 @@ impl NearLookup {
         let Kept {
             origin,
             ttl,
+            load_time,
             encoded,
             marked,
         } = kept;
@@ -160,6 +184,7 @@ impl NearLookup {
             stamps: Validity::marked(stamps, marks, marked),
             expires_at: self.near.now().saturating_add(nanos(ttl)),
             weight: weight as u64,
+            load_time,
         };
         self.near.keep(self.key.clone(), held::entry::<T, N>(held, validity));
     }

@@ -1,25 +1,30 @@
 //! The names that this program declares, for names and patterns given at run time.
 
-use super::{Declared, Group, Resource, Selection, Table, distance};
+use super::{Declared, Group, Registry, Resource, Selection, Table, distance};
 use crate::key::glob;
+
+/// Every registry that is linked into the program.
+pub(crate) fn registries() -> impl Iterator<Item = &'static Registry> {
+    inventory::iter::<Declared>().map(|declared| declared.0)
+}
 
 /// Every resource of every registry that is linked into the program.
 pub(crate) fn resources() -> impl Iterator<Item = &'static Resource> {
-    inventory::iter::<Declared>().flat_map(|declared| declared.0.resources().iter().copied())
+    registries().flat_map(|registry| registry.resources().iter().copied())
 }
 
 /// Every kind of tags of every registry that is linked into the program.
 pub(crate) fn tags() -> impl Iterator<Item = &'static str> {
-    inventory::iter::<Declared>().flat_map(|declared| declared.0.tags().iter().copied())
+    registries().flat_map(|registry| registry.tags().iter().copied())
 }
 
 /// Every table of every registry that is linked into the program. A table may be there more than once.
 pub(crate) fn tables() -> impl Iterator<Item = &'static Table> {
-    inventory::iter::<Declared>().flat_map(|declared| declared.0.tables())
+    registries().flat_map(Registry::tables)
 }
 
 fn groups() -> impl Iterator<Item = &'static Group> {
-    inventory::iter::<Declared>().flat_map(|declared| declared.0.groups().iter().copied())
+    registries().flat_map(|registry| registry.groups().iter().copied())
 }
 
 /// What a name or pattern stands for; `None` if there is nothing of that name.

@@ -6,7 +6,7 @@
 
 use std::net::SocketAddr;
 
-use cache_runtime::commands::TriggersCommand;
+use cache_runtime::commands::CacheCommand;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{db::Target, user::Role};
@@ -60,20 +60,11 @@ pub enum Command {
     Demo(Demo),
     /// Make the data, and nothing else.
     Prepare,
-    /// What the cache needs, and what it does.
+    /// Look at the cache, and mend it.
     #[command(subcommand)]
     Cache(CacheCommand),
     /// Print a token for trying the service as somebody else; needs JWT_SECRET.
     Token(Token),
-}
-
-/// What the cache needs, and what it does.
-#[derive(Debug, Subcommand)]
-pub enum CacheCommand {
-    /// Print, install, check or remove the triggers that write the database's changes down.
-    ///
-    /// Without an option the statements are printed, to be put into a migration. They may be run again and again.
-    Triggers(TriggersCommand),
 }
 
 /// Options of the demo.

@@ -1,18 +1,20 @@
 //! What the commands do.
 use std::{
-    io,
     process::ExitCode,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Context as _;
-use cache_runtime::Cache;
+use cache_runtime::{
+    Cache,
+    commands::{CacheCommand, CommandContext},
+};
 use tokio::net::TcpListener;
 
 use crate::{
     caching,
-    cli::{self, CacheCommand, Cli, Command, Options},
+    cli::{self, Cli, Command, Options},
     db::{self, Books},
     demo,
     http::{self, App, Claims, Tokens},
@@ -44,10 +46,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             open(options).await?.db.close().await;
             Ok(ExitCode::SUCCESS)
         }
-        Some(Command::Cache(CacheCommand::Triggers(triggers))) => {
-            let outbox = options.database.outbox()?;
-            Ok(triggers.run(outbox.triggers(), &mut io::stdout()).await?)
-        }
+        Some(Command::Cache(command)) => cache(options, command).await,
         Some(Command::Token(token)) => {
             println!("{}", sign(token)?);
             Ok(ExitCode::SUCCESS)
@@ -59,6 +58,13 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(code)
         }
     }
+}
+
+async fn cache(options: &Options, command: CacheCommand) -> anyhow::Result<ExitCode> {
+    let cache = Cache::from_env()?;
+    let outbox = options.database.outbox()?;
+    let mut context = CommandContext::new(&cache).with_triggers(outbox.triggers());
+    Ok(command.run_and_report(&mut context).await)
 }
 
 async fn open(options: &Options) -> anyhow::Result<Books> {

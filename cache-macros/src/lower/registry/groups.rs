@@ -4,7 +4,6 @@ mod parameters;
 
 use proc_macro2::{Ident, Span};
 
-use super::spelt;
 use crate::{
     args::{Declaration, GroupArgs, Member, MemberName, MemberScope},
     diag::{Errors, did_you_mean, list, nearest},

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{SplitEach, ids::Asked, returns::IdReturn};
 use crate::{
-    cache::{Cache, Engine, Outcome},
+    cache::{Cache, Engine, Outcome, ResourceFigures},
     call::{
         load::Loaded,
         lookup::{Lookup, StaleValue},
@@ -90,6 +90,13 @@ impl<I, V, E> Batch<I, V, E> {
     /// The engine, to be held over a wait.
     pub(super) fn engine(&self) -> Option<Arc<Engine>> {
         self.cache.as_ref().map(|cache| Arc::clone(&cache.engine))
+    }
+
+    /// Counts something of the resource, if there is a cache.
+    pub(super) fn count(&self, count: impl FnOnce(&ResourceFigures)) {
+        if let Some(cache) = &self.cache {
+            count(self.site.figures(&cache.engine));
+        }
     }
 
     /// A member is answered.

@@ -15,7 +15,7 @@ use crate::{
         start::Call,
         terms::{LoadTerms, ValueOf},
     },
-    entry::Function,
+    entry::{Function, LoadTime},
     near::tier::Tier,
 };
 
@@ -130,9 +130,9 @@ impl<C: Ids + ?Sized> EachCall<C> {
         if cache.is_none() && !members.is_empty() {
             note_absent();
         }
-        let engine = cache.as_ref().map(|cache| &*cache.engine);
+        let figures = cache.as_ref().map(|cache| site.figures(&cache.engine));
         for _ in members.iter().filter(|member| member.lookup.is_none()) {
-            report_unasked(engine, site.resource(), Outcome::Bypass);
+            report_unasked(figures, site.resource(), Outcome::Bypass, LoadTime::ZERO);
         }
         Batch::new((site, cache, mode), asked, members, answers)
     }

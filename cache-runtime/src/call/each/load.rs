@@ -144,9 +144,7 @@ where
         if let Ok(loaded) = timeout(after, loading).await {
             return loaded;
         }
-        if let Some(engine) = self.batch.engine() {
-            engine.counters.timed_out_loads.add(1);
-        }
+        self.batch.count(|figures| figures.timed_out_loads.add(1));
         let open = self.batch.open();
         self.fail(&open, late(LoadTimeout::new(self.batch.site.resource(), after)))
     }

@@ -125,6 +125,7 @@ impl<I, V, E> Batch<I, V, E> {
         let answers = lookups.into_iter().zip(verified).zip(readings);
         answers
             .map(|((lookup, is_verified), reading)| {
+                lookup.note_asked();
                 let answer = answer::<_, T, N>(lookup, reading);
                 let ticket = if is_verified { tickets.next().flatten() } else { None };
                 lookup.with_verification(answer, ticket)
@@ -174,6 +175,8 @@ fn answer<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(lookup: &mut Lookup, readi
     {
         let checked = near.checked::<ValueOf<R, T>, N>(&stamps);
         if let Some(answer) = checked.and_then(Held::into_return::<R, T::Split>) {
+            let spared = near.load_time().unwrap_or_default();
+            lookup.note_spared(spared);
             return Answer::Hit(answer, Outcome::NearHit);
         }
     }

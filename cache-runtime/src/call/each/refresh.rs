@@ -145,9 +145,9 @@ where
 {
     let (missing, passes): (Vec<Pending>, Vec<RefreshPass>) = refreshes.into_iter().unzip();
     let loaded = load.load(missing).await;
-    if let Some(engine) = load.batch.engine() {
-        refresh::end(&engine, load.batch.site.resource(), passes, has_succeeded(&loaded));
-    }
+    let resource = load.batch.site.resource();
+    load.batch
+        .count(|figures| refresh::end(figures, resource, passes, has_succeeded(&loaded)));
 }
 
 /// Whether a load has come to something that replaces what is old.

@@ -65,16 +65,17 @@ where
             .iter()
             .map(|led| self.batch.id(members[led.pending.member].place))
             .collect();
-        if let Some(engine) = self.batch.engine() {
-            engine.counters.loads.add(1);
-        }
+        self.batch.count(|figures| figures.loads.add(1));
         let began = Instant::now();
         let body = Box::pin(self.work.begin(Missing::new(ids.clone())));
         let returned = loads::inside(load, body).await;
         let load_duration = began.elapsed();
         // The fill is no load.
         drop(slot);
-        match S::apart(returned, &ids) {
+        let values = S::apart(returned, &ids);
+        self.batch
+            .count(|figures| figures.loaded(load_duration, values.is_err()));
+        match values {
             Ok(Some(values)) => {
                 self.fill(led, values, load_duration).await;
                 Ok(())
@@ -239,7 +240,7 @@ where
 {
     let fills: Vec<_> = fillings.iter().map(|(_, filling)| filling.fill()).collect();
     let filled = match batch.engine() {
-        Some(engine) if !fills.is_empty() => engine.fill_many(&fills).await,
+        Some(engine) if !fills.is_empty() => engine.fill_many(batch.site.figures(&engine), &fills).await,
         _ => return,
     };
     for ((member, filling), filled) in fillings.into_iter().zip(filled) {

@@ -68,9 +68,8 @@ where
             let batch = Arc::clone(&self.batch);
             refresh::spawn(place, self.batch.site.resource(), async move {
                 let loaded = loading.await;
-                if let Some(engine) = batch.engine() {
-                    refresh::end(&engine, batch.site.resource(), passes, has_succeeded(&loaded));
-                }
+                let resource = batch.site.resource();
+                batch.count(|figures| refresh::end(figures, resource, passes, has_succeeded(&loaded)));
             });
         }
         self.batch.answer_stale();

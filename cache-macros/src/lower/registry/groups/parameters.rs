@@ -2,7 +2,6 @@
 
 use proc_macro2::Ident;
 
-use super::spelt;
 use crate::{
     args::{GroupArgs, WHEN},
     diag::{Errors, did_you_mean, list},
@@ -59,13 +58,13 @@ fn of_scopes(parameter: &Ident, parts: &[GroupPart], types: &[ScopeType], errors
         };
         match first {
             None => first = Some((&scope.name, ty)),
-            Some((_, known)) if spelt(known) == spelt(ty) => {}
+            Some((_, known)) if known.spelt() == ty.spelt() => {}
             Some((name, known)) => {
                 let text = format!(
                     "the parameter `{parameter}` is `{}` for the scope `{name}`, and `{}` for the scope `{}`\nhelp: use two \
                      parameters",
-                    spelt(known),
-                    spelt(ty),
+                    known.spelt(),
+                    ty.spelt(),
                     scope.name,
                 );
                 errors.at(scope.parameter.span(), text);
@@ -83,13 +82,13 @@ fn declare(parameter: &Ident, ty: ScopeType, types: &mut Vec<ScopeType>, errors:
             name: parameter.clone(),
             ..ty
         }),
-        Some(known) if spelt(known) == spelt(&ty) => {}
+        Some(known) if known.spelt() == ty.spelt() => {}
         Some(known) => {
             let text = format!(
                 "the parameter `{parameter}` is `{}`, and what is called `{parameter}` above is `{}`: a name has one type in a \
                  registry\nhelp: choose another name for the parameter",
-                spelt(&ty),
-                spelt(known),
+                ty.spelt(),
+                known.spelt(),
             );
             errors.at(parameter.span(), text);
         }
