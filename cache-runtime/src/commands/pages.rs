@@ -113,5 +113,8 @@ pub(super) async fn patiently<T>(ask: impl AsyncFn() -> Result<T, StoreError>) -
 }
 
 fn is_passing(error: &StoreError) -> bool {
-    matches!(error.kind(), StoreErrorKind::Connecting | StoreErrorKind::RefusesWrites)
+    matches!(
+        error.kind(),
+        StoreErrorKind::Connecting | StoreErrorKind::Unavailable | StoreErrorKind::RefusesWrites
+    )
 }

@@ -54,6 +54,7 @@ pub(super) fn findings(server: &ServerReport, store: &str) -> Vec<Finding> {
         broken_cluster(server),
         unexpected_cluster(server, store),
         no_tracking(server),
+        unsaid(server),
     ]
     .into_iter()
     .flatten()
@@ -387,6 +388,20 @@ fn no_tracking(server: &ServerReport) -> Option<Finding> {
     ))
 }
 
+fn unsaid(server: &ServerReport) -> Option<Finding> {
+    let (severity, seen, right) = match (server.info.is_empty(), server.config.is_none()) {
+        (true, _) => (Warning, "version, memory, replicas and persistence (INFO)", "+info"),
+        (false, true) => (Notice, "passwords and some limits (CONFIG GET)", "+config|get"),
+        (false, false) => return None,
+    };
+    Some(Finding::new(
+        "not_said",
+        severity,
+        format!("The user may not ask it about {seen}: nothing was found out about these."),
+        format!("ACL SETUSER <user> {right}, or look with another user. Managed servers allow nobody CONFIG."),
+    ))
+}
+
 fn refused_writes(server: &ServerReport) -> Option<Finding> {
     let cause = server.write_refused.as_ref()?;
     Some(Finding::new(
@@ -399,15 +414,19 @@ fn refused_writes(server: &ServerReport) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn server(info: &[(&str, &str)]) -> ServerReport {
         let mut server = ServerReport::new("127.0.0.1:6379");
+        server.config = Some(BTreeMap::new());
+        server.info.insert("role".to_owned(), "master".to_owned());
         server.is_private = true;
-        server.info = info
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
+        let info = info.iter();
+        server
+            .info
+            .extend(info.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         server
     }
 
