@@ -70,7 +70,7 @@ async fn what_is_invalidated_is_loaded_again_by_the_service_and_the_rest_is_not(
     assert_eq!(
         (printed.as_str(), code),
         (
-            "cachestamp:acme:invoices:company-1\n1 stamp removed: what depends on them is not returned any more.\n",
+            "cachestamp:acme:invoices:company-1\n1 stamp removed. Nothing that was loaded before is returned any more.\n",
             0
         )
     );

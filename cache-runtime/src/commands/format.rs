@@ -33,7 +33,7 @@ pub(super) fn duration(duration: Duration) -> String {
 
 /// A time that may be none.
 pub(super) fn option_duration(time: Option<Duration>) -> String {
-    time.map_or_else(|| "never ends".to_owned(), duration)
+    time.map_or_else(|| "ever".to_owned(), duration)
 }
 
 /// A short time, to the digit that says something.
@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(duration(Duration::from_micros(1_234_567)), "1s");
         assert_eq!(duration(Duration::from_secs(86_461)), "1day 1m");
         assert_eq!(duration(Duration::from_micros(12_345)), "12ms");
-        assert_eq!(option_duration(None), "never ends");
+        assert_eq!(option_duration(None), "ever");
     }
 
     #[test]

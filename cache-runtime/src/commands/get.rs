@@ -58,11 +58,11 @@ fn show(report: &EntryReport, output: &mut Output<'_>) -> Result<(), CommandErro
         "size",
         &[format::bytes(summary.size), payload.unwrap_or_default()].concat(),
     )?;
-    field("time left", &format::option_duration(summary.time_left))?;
     if let Some(head) = &summary.head {
         let created = humantime::format_rfc3339_seconds(head.created_at);
         field("stored", &format!("{created}, {} ago", format::duration(head.age)))?;
-        field("ttl", &format::duration(head.ttl))?;
+        let (ttl, left) = (format::duration(head.ttl), format::duration(head.ttl_left));
+        field("ttl", &format!("{ttl}, {left} left"))?;
         field("load", &format::micros(head.load_duration))?;
         let signed = if head.is_signed { ", signed" } else { "" };
         let negative = if head.is_negative {
@@ -76,6 +76,7 @@ fn show(report: &EntryReport, output: &mut Output<'_>) -> Result<(), CommandErro
         };
         field("written", &[&*head.codec, &*compression, signed, negative].concat())?;
     }
+    field("kept for", &format::option_duration(summary.time_left))?;
     if key.kind.is_entry() {
         field("state", summary.state.as_str())?;
     }

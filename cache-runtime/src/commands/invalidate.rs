@@ -235,7 +235,7 @@ impl Outcome {
                 format!("{stamps} would be removed, and with them about {entries} would become unusable{more}.")
             }
             None if self.stamps.is_empty() => "Nothing is cached of that: there was nothing to remove.".to_owned(),
-            None => format!("{stamps} removed: what depends on them is not returned any more."),
+            None => format!("{stamps} removed. Nothing that was loaded before is returned any more."),
         }
     }
 }

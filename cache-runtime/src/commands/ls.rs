@@ -4,7 +4,7 @@
     reason = "these comments are the help, which shows backticks as they are"
 )]
 
-use std::{cmp::Reverse, process::ExitCode};
+use std::{cmp::Reverse, process::ExitCode, time::Duration};
 
 use serde::Serialize;
 
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::inspect::{KeyFilter, KeySummary};
 
-/// List entries: size, age, time left, and whether a read would take them.
+/// List entries: size, age, what is left of the time-to-live, how long the store keeps them, and whether a read would take them.
 ///
 /// The state is by the stamps that a key names. That an entry was invalidated by a tag, or softly, `get` shows.
 #[derive(Debug, Clone, clap::Args)]
@@ -56,7 +56,7 @@ enum Order {
     /// The oldest first.
     Age,
     /// What ends next first.
-    TimeLeft,
+    Ttl,
 }
 
 /// What `ls --json` prints.
@@ -148,7 +148,7 @@ impl Order {
             Self::Key => {}
             Self::Size => keys.sort_by_key(|key| Reverse(key.size)),
             Self::Age => keys.sort_by_key(|key| Reverse(key.head.as_ref().map(|head| head.age))),
-            Self::TimeLeft => keys.sort_by_key(|key| (key.time_left.is_none(), key.time_left)),
+            Self::Ttl => keys.sort_by_key(|key| (ttl_left(key).is_none(), ttl_left(key))),
         }
         if self == Self::Key {
             keys.sort_by(|one, other| one.key.text.cmp(&other.key.text));
@@ -158,13 +158,19 @@ impl Order {
     }
 }
 
-pub(super) const COLUMNS: [Column; 5] = [
+pub(super) const COLUMNS: [Column; 6] = [
     Column::Text("KEY"),
     Column::Number("SIZE"),
     Column::Number("AGE"),
-    Column::Number("TIME LEFT"),
+    Column::Number("TTL LEFT"),
+    Column::Number("KEPT FOR"),
     Column::Text("STATE"),
 ];
+
+/// What is left of an entry's time-to-live.
+fn ttl_left(key: &KeySummary) -> Option<Duration> {
+    key.head.as_ref().map(|head| head.ttl_left)
+}
 
 /// Of a key that is no entry: its kind in place of the state.
 pub(super) fn cells(key: &KeySummary) -> Vec<String> {
@@ -178,6 +184,7 @@ pub(super) fn cells(key: &KeySummary) -> Vec<String> {
         key.key.text.clone(),
         format::bytes(key.size),
         age.unwrap_or_default(),
+        ttl_left(key).map(format::duration).unwrap_or_default(),
         format::option_duration(key.time_left),
         state.to_owned(),
     ]
