@@ -1,4 +1,8 @@
 //! `cachectl`: the commands for a Redis of which nothing is known but where it is.
+#![expect(
+    clippy::doc_markdown,
+    reason = "these comments are the help, which shows backticks as they are"
+)]
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -13,16 +17,16 @@ use crate::{Cache, cache::from_env};
 /// Look at what cache-runtime keeps in a Redis, and mend it.
 ///
 /// For the Redis of any service: nothing is known of what the service declares. The address, the password and the rest come from the
-/// same variables that a service reads: `REDIS_URL`, `REDIS_PASSWORD`, `CACHE_NAMESPACE`, `CACHE_SIGNING_KEY`.
+/// same variables that a service reads: REDIS_URL, REDIS_PASSWORD, CACHE_NAMESPACE, CACHE_SIGNING_KEY.
 ///
 /// Exit codes: 0 all is well; 1 something was found, or nothing where something was looked for; 2 it could not be done.
 #[derive(Debug, Parser)]
 #[command(name = "cachectl", version)]
 struct Cli {
-    /// The address: redis://host:6379, redis-cluster://a,b, redis-sentinel://a,b#service; with s for TLS [env: `REDIS_URL`].
+    /// The address: redis://host:6379, redis-cluster://a,b, redis-sentinel://a,b#service; with s for TLS [env: REDIS_URL].
     #[arg(long, global = true, value_name = "URL")]
     url: Option<String>,
-    /// The namespace of the keys [env: `CACHE_NAMESPACE`].
+    /// The namespace of the keys [env: CACHE_NAMESPACE].
     #[arg(long, global = true, value_name = "NAME")]
     namespace: Option<String>,
     #[command(subcommand)]

@@ -1,8 +1,4 @@
 //! `doctor`: what is wrong with the servers, the rights and the data, and how to mend it.
-#![expect(
-    clippy::doc_markdown,
-    reason = "these comments are the help, which shows backticks as they are"
-)]
 
 mod finding;
 mod keyspace;

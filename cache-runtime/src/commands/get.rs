@@ -1,8 +1,4 @@
 //! `get`: what stands under one key.
-#![expect(
-    clippy::doc_markdown,
-    reason = "these comments are the help, which shows backticks as they are"
-)]
 
 use std::process::ExitCode;
 

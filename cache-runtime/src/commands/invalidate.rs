@@ -1,8 +1,4 @@
 //! `invalidate`: makes what is cached unusable.
-#![expect(
-    clippy::doc_markdown,
-    reason = "these comments are the help, which shows backticks as they are"
-)]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,6 +27,7 @@ const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(10);
 /// Nothing is asked back. Names are those that the program declares; cachectl, which knows of no declaration, takes those that it finds.
 #[derive(Debug, Clone, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").args(["names", "tag"]))]
+#[expect(clippy::struct_excessive_bools, reason = "options are given or not")]
 pub struct InvalidateCommand {
     /// A resource, a group, or a pattern with *. Without one, and without --tag: all of the tenant.
     #[arg(value_name = "NAME")]

@@ -1,8 +1,4 @@
 //! `ls`: entries, or other keys.
-#![expect(
-    clippy::doc_markdown,
-    reason = "these comments are the help, which shows backticks as they are"
-)]
 
 use std::{cmp::Reverse, process::ExitCode, time::Duration};
 
@@ -21,6 +17,7 @@ use crate::inspect::{KeyFilter, KeySummary};
 ///
 /// The state is by the stamps that a key names. That an entry was invalidated by a tag, or softly, `get` shows.
 #[derive(Debug, Clone, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "options are given or not")]
 pub struct LsCommand {
     #[command(flatten)]
     selection: Selection,

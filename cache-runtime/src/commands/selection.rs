@@ -1,8 +1,4 @@
 //! Options that say which entries are meant.
-#![expect(
-    clippy::doc_markdown,
-    reason = "these comments are the help, which shows backticks as they are"
-)]
 
 use std::str::FromStr;
 

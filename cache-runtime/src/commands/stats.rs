@@ -1,8 +1,4 @@
 //! `stats`: keys and bytes by what they are of.
-#![expect(
-    clippy::doc_markdown,
-    reason = "these comments are the help, which shows backticks as they are"
-)]
 
 use std::{collections::BTreeMap, process::ExitCode};
 

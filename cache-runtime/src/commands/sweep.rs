@@ -1,8 +1,4 @@
 //! `sweep`: the memory of what was invalidated.
-#![expect(
-    clippy::doc_markdown,
-    reason = "these comments are the help, which shows backticks as they are"
-)]
 
 use std::{process::ExitCode, time::Duration};
 

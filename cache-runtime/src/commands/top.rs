@@ -1,8 +1,4 @@
 //! `top`: what is called most, and what takes most.
-#![expect(
-    clippy::doc_markdown,
-    reason = "these comments are the help, which shows backticks as they are"
-)]
 
 use std::{cmp::Reverse, process::ExitCode};
 

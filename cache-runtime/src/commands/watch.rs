@@ -1,8 +1,4 @@
 //! `watch`: invalidations as they happen.
-#![expect(
-    clippy::doc_markdown,
-    reason = "these comments are the help, which shows backticks as they are"
-)]
 
 use std::{
     convert::Infallible,
@@ -48,7 +44,8 @@ pub struct WatchCommand {
 struct Event {
     /// RFC 3339.
     at: String,
-    event: EventKind,
+    #[serde(rename = "event")]
+    kind: EventKind,
     #[serde(flatten)]
     key: Option<Key>,
 }
@@ -167,7 +164,7 @@ impl WatchCommand {
             Some(key) => format!("{at}  {event:<11}  {}", described(key)),
             None => format!("{at}  {event}"),
         };
-        context.say(self.json).event(&Event { at, event, key }, &line)
+        context.say(self.json).event(&Event { at, kind: event, key }, &line)
     }
 }
 

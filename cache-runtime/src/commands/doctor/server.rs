@@ -350,14 +350,14 @@ fn not_encrypted(server: &ServerReport) -> Option<Finding> {
 fn broken_cluster(server: &ServerReport) -> Option<Finding> {
     let state = server.cluster.get("cluster_state")?;
     let slots = |field: &str| server.cluster.get(field).and_then(|count| count.parse::<u64>().ok());
-    let served = slots("cluster_slots_ok").unwrap_or(SLOTS);
-    (state != "ok" || served < SLOTS).then(|| {
+    let working = slots("cluster_slots_ok").unwrap_or(SLOTS);
+    (state != "ok" || working < SLOTS).then(|| {
         Finding::new(
             "broken_cluster",
             Error,
             format!(
                 "Its cluster is in the state {state:?}: {} of {SLOTS} slots have no server that works.",
-                SLOTS - served.min(SLOTS)
+                SLOTS - working.min(SLOTS)
             ),
             "redis-cli --cluster check <address> names them; redis-cli --cluster fix gives them to a server.",
         )
