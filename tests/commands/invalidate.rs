@@ -12,6 +12,8 @@ use support::keys;
 
 use crate::service::{Service, article, invoices, quote, rate, report};
 
+type Calls = Pin<Box<dyn Future<Output = ()>>>;
+
 fn stamps(outcome: &Value) -> Vec<&str> {
     let stamps = outcome["stamps"].as_array().expect("stamps");
     stamps.iter().map(|stamp| stamp.as_str().expect("a text")).collect()
@@ -89,7 +91,6 @@ async fn what_is_invalidated_is_loaded_again_by_the_service_and_the_rest_is_not(
 #[tokio::test]
 async fn a_tenant_a_tag_and_what_tenants_share_are_invalidated_too() {
     let service = Service::start().await;
-    type Calls = Pin<Box<dyn Future<Output = ()>>>;
     let of_acme = |calls: Calls| with_cache(service.cache.clone(), with_tenant("acme", calls));
     of_acme(Box::pin(async {
         article(1, 7).await;
