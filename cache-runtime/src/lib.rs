@@ -35,7 +35,8 @@
 //! - `postcard`: `codec = "postcard"`.
 //! - `lz4`, `zstd`: compression of large entries.
 //! - `postgres`, `sqlite`: what any program changes in a database is invalidated ([`changes`]), by sqlx.
-//! - `cli`: commands for a service's own command line (`commands`), by clap, and the program `cachectl`.
+//! - `cli`: commands for a service's own command line (`commands`), by clap; the program `cachectl`; the look at a program's sources
+//!   (`catalogue::Sources`).
 
 // # Layout
 //
