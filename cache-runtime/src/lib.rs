@@ -36,7 +36,8 @@
 //! - `lz4`, `zstd`: compression of large entries.
 //! - `postgres`, `sqlite`: what any program changes in a database is invalidated ([`changes`]), by sqlx.
 //! - `metrics`: what is counted and timed, for whatever recorder of the `metrics` facade a program installs (`Cache::publish_metrics`).
-//! - `cli`: commands for a service's own command line (`commands`), by clap, and the look at its sources (`catalogue::Sources`).
+//! - `cli`: commands for a service's own command line (`commands`), by clap; the program `cachectl`; the look at a program's sources
+//!   (`catalogue::Sources`).
 
 // # Layout
 //
