@@ -93,7 +93,7 @@ pub use crate::{
     },
     call::{LoadTimeout, bypass, peek, refresh},
     entry::{Compression, Encoded, Lifetime, ParseError, SigningKey, SigningKeyError},
-    mutation::{Invalidate, InvalidateError, InvalidateTag, transaction},
+    mutation::{Invalidate, InvalidateError, InvalidateTag, InvalidationPreview, transaction},
     resource::{Group, Registry, Resource, Table, Tenancy},
     task::{TaskContext, in_current_context, spawn},
 };
