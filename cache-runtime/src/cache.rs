@@ -12,7 +12,7 @@ mod invalidate;
 mod keeper;
 mod observe;
 mod rejections;
-mod relay_lags;
+mod relay_notes;
 mod removals;
 mod settings;
 mod stats;
@@ -46,7 +46,7 @@ pub(crate) use self::{
     health::Without,
     hot_keys::{HOT, HotKey},
     observe::CallRecord,
-    relay_lags::RelayLag,
+    relay_notes::RelayNote,
     settings::{Origin, Settings},
     stats::{FigureSlot, ResourceFigures},
     tenant::{tenant, tenant_or_default},

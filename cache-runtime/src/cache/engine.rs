@@ -19,7 +19,7 @@ use super::{
     keeper::Keeper,
     observe::{CallRecord, Outcome},
     rejections::LoggedRejections,
-    relay_lags::RelayLags,
+    relay_notes::RelayNotes,
     removals::Removals,
     stats::{Figures, ResourceFigures, ResourceStats, Stats},
     sweeper::Sweeper,
@@ -74,7 +74,7 @@ pub(crate) struct Engine {
     pub(super) savers: DetachedTasks,
     /// Who follows databases.
     pub(crate) relays: DetachedTasks,
-    pub(crate) relay_lags: RelayLags,
+    pub(crate) relay_notes: RelayNotes,
     /// Whether the log says which store is used, and why.
     pub(super) introduced: AtomicBool,
 }
@@ -127,7 +127,7 @@ impl Engine {
             hot_keys: HotKeys::default(),
             savers: DetachedTasks::new(MAX_SAVERS),
             relays: DetachedTasks::new(MAX_RELAYS),
-            relay_lags: RelayLags::default(),
+            relay_notes: RelayNotes::default(),
             introduced: AtomicBool::new(false),
             settings,
             namespace,
@@ -425,7 +425,7 @@ impl Engine {
             near_entries: self.near.len() as u64,
             near_bytes: self.near.weight(),
             pending_invalidations: self.removals.journal.len() as u64,
-            relay_lag: self.relay_lags.longest(),
+            relay_lag: self.relay_notes.longest_lag(),
             ..self.figures.of_all()
         }
     }
