@@ -36,12 +36,14 @@
 //! - `lz4`, `zstd`: compression of large entries.
 //! - `postgres`, `sqlite`: what any program changes in a database is invalidated ([`changes`]), by sqlx.
 //! - `cli`: commands for a service's own command line (`commands`), by clap.
+//! - `dashboard`: pages that a service mounts (`dashboard`), by axum.
 
 // # Layout
 //
 // A folder for each concern, which imports only from those below it; from the top:
 //
 // commands      what a service mounts under its own command line
+// dashboard     the pages that a service mounts
 // catalogue     what the program caches and invalidates, as its attributes say; its graph, its lints
 // changes       databases, and the invalidations that follow from their changes
 // inspect       what stands in a store, for people who look at it
@@ -68,6 +70,8 @@ pub mod catalogue;
 pub mod changes;
 #[cfg(feature = "cli")]
 pub mod commands;
+#[cfg(feature = "dashboard")]
+pub mod dashboard;
 mod entry;
 pub mod inspect;
 mod invalidation;

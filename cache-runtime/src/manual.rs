@@ -22,6 +22,7 @@ pages! {
     freshness: "freshness.md";
     database: "database.md";
     catalogue: "catalogue.md";
+    dashboard: "dashboard.md";
     deployments: "deployments.md";
     keys: "keys.md";
     codecs: "codecs.md";

@@ -27,6 +27,9 @@ struct Database;
 #[doc = include_str!("../../docs/catalogue.md")]
 struct Catalogue;
 
+#[doc = include_str!("../../docs/dashboard.md")]
+struct Dashboard;
+
 #[doc = include_str!("../../docs/codecs.md")]
 struct Codecs;
 

@@ -50,7 +50,9 @@ impl Latencies {
     }
 
     fn joined(&self, other: &Self, total: Duration, join: impl Fn(u64, u64) -> u64) -> Self {
-        let buckets = Box::new(array::from_fn(|bucket| join(self.buckets[bucket], other.buckets[bucket])));
+        let buckets = Box::new(array::from_fn(|bucket| {
+            join(self.buckets[bucket], other.buckets[bucket])
+        }));
         Self {
             count: buckets.iter().sum(),
             total,
@@ -231,7 +233,11 @@ mod tests {
         let since = histogram.get().since(&earlier);
         assert_eq!((since.count(), since.total()), (3, Duration::from_millis(3)));
         assert!(since.quantile(1.0).unwrap() <= Duration::from_micros(1_024));
-        assert_eq!(earlier.since(&histogram.get()), Latencies::default(), "never less than nothing");
+        assert_eq!(
+            earlier.since(&histogram.get()),
+            Latencies::default(),
+            "never less than nothing"
+        );
     }
 
     #[test]
