@@ -393,6 +393,15 @@ pub(crate) struct Table {
     pub(crate) resources: Vec<TableResource>,
     /// Kinds of tags, and the columns that have their values.
     pub(crate) tags: Vec<(Ident, String)>,
+    /// The resources, groups and patterns as they are written, for people to read.
+    pub(crate) written: Vec<TableTargetText>,
+}
+
+/// What a target of a table says, for people to read.
+pub(crate) struct TableTargetText {
+    pub(crate) name: String,
+    /// The scopes with their columns.
+    pub(crate) scopes: Vec<ValueText>,
 }
 
 /// A resource that a change of a table invalidates.

@@ -30,8 +30,8 @@ use serde::Serialize;
 pub use self::sources::{SourceError, Sources};
 pub use self::{
     entries::{
-        FunctionEntry, GroupEntry, MutationEntry, Place, PolicyEntry, ResourceEntry, TableEntry, TableTarget, TagEntry,
-        TargetEntry, TargetKind, TypedName, Value,
+        FunctionEntry, GroupEntry, MutationEntry, Place, PolicyEntry, ResourceEntry, TableEntry, TagEntry, TargetEntry,
+        TargetKind, TypedName, Value,
     },
     finding::{Allowed, AllowedError, Finding, FindingKind},
     graph::{GraphFormat, GraphFormatError},
@@ -163,11 +163,9 @@ impl Catalogue {
     /// The tables whose changes invalidate results of this resource.
     pub fn tables_of(&self, resource: &Resource) -> impl Iterator<Item = &TableEntry> {
         let tags = self.tags_of(resource);
-        self.tables.iter().filter(move |table| {
-            let mut named = table.resources.iter();
-            named.any(|target| entries::same(target.resource, resource))
-                || table.tags.iter().any(|tag| tags.contains(&tag.name))
-        })
+        self.tables
+            .iter()
+            .filter(move |table| table.names(resource) || table.tags().any(|tag| tags.contains(&tag)))
     }
 
     /// The kinds of the tags that results of this resource have.

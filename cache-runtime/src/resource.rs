@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::key::ScopeValue;
 
-pub(crate) use self::{nearest::distance, scope::ScopeType};
+pub(crate) use self::{nearest::distance, scope::ScopeType, table::WrittenTarget};
 pub use self::{
     policies::Policies,
     scope::{Optional, OptionalText, Scope},

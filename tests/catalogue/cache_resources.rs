@@ -34,7 +34,7 @@ cache_runtime::resources! {
     group invoice_data(company) = invoices_list(company), invoices_summary(company);
     group books = totals, "p*s";
 
-    table accounting.invoices(tenant = tenant_id) => invoices_list(company = company_id), totals;
+    table accounting.invoices(tenant = tenant_id) => invoices_list(company = company_id), "tot*"(company = company_id);
     table "odd \"names\" <b>|`{*}`;\\" => exports;
     table articles => tag(author = author_id);
 }

@@ -133,10 +133,20 @@ fn groups_tags_and_tables_are_listed_as_they_are_declared() {
         (invoices.name.as_str(), invoices.tenant),
         ("accounting.invoices", Some("tenant_id"))
     );
-    assert_eq!(invoices.resources[0].resource.name(), "invoices_list");
-    assert_eq!(pairs(&invoices.resources[0].scopes), [("company", "company_id")]);
+    let [list, books] = &invoices.targets[..] else {
+        panic!("{:?}", invoices.targets)
+    };
+    assert_eq!(
+        (list.name, list.kind, list.resources[0].name()),
+        ("invoices_list", TargetKind::Resource, "invoices_list")
+    );
+    assert_eq!(
+        (books.name, books.kind, books.resources.len()),
+        ("tot*", TargetKind::Pattern, 1)
+    );
+    assert_eq!(pairs(&list.scopes), [("company", "company_id")]);
     assert_eq!(odd.name, "odd \"names\" <b>|`{*}`;\\");
-    assert_eq!(pairs(&articles.tags), [("author", "author_id")]);
+    assert_eq!(pairs(&articles.targets[0].scopes), [("author", "author_id")]);
 }
 
 #[test]

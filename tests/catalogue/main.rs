@@ -2,7 +2,9 @@
 //! looked for once, and stands beside it for what is none. One without any is the program `catalogue_clean`.
 
 mod cache_resources;
+mod commands;
 mod contents;
 mod graph;
 mod lint;
 mod service;
+mod sources;

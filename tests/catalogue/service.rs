@@ -143,6 +143,11 @@ pub(crate) mod faults {
         Db.run(statement).await + i64::from(page)
     }
 
+    /// Not annotated, and nobody declares the table.
+    pub(crate) async fn rename_author_by_hand() {
+        Db.run("UPDATE authors SET name = $1").await;
+    }
+
     #[invalidates("counters", "books")]
     pub(crate) async fn forget() {
         #[derive(Serialize)]

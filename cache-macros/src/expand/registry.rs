@@ -7,7 +7,10 @@ use syn::{Attribute, Expr, ExprLit, Lit, Meta, MetaNameValue, Type, spanned::Spa
 use super::policies;
 use crate::{
     duration::DurationExpr,
-    model::{CrashSafe, Group, GroupPart, PartScope, Registry, Resource, ScopeType, Table, TableResource, TagKind},
+    model::{
+        CrashSafe, Group, GroupPart, PartScope, Registry, Resource, ScopeType, Table, TableResource, TableTargetText,
+        TagKind,
+    },
     paths::{private, quiet, quiet_ident, quiet_item},
     uses::unraw,
 };
@@ -155,6 +158,7 @@ fn table(model: &Table) -> TokenStream {
         tenant,
         resources,
         tags,
+        written,
     } = model;
     let option = |text: &Option<String>| {
         let some = text.as_ref().map(|text| quote!(::core::option::Option::Some(#text)));
@@ -173,7 +177,13 @@ fn table(model: &Table) -> TokenStream {
         let kind = unraw(kind);
         quote!((#kind, #column))
     });
-    quote!(#private::Table::__new(#schema, #name, #tenant, &[#(#resources),*], &[#(#tags),*]))
+    let written = (!written.is_empty()).then(|| {
+        let targets = written
+            .iter()
+            .map(|TableTargetText { name, scopes }| quote!((#name, &[#(#scopes),*])));
+        quote!(.__written(&[#(#targets),*]))
+    });
+    quote!(#private::Table::__new(#schema, #name, #tenant, &[#(#resources),*], &[#(#tags),*])#written)
 }
 
 /// The scopes, by name. They are written in the module that the user is in, where the names in them mean what the user meant, and looked

@@ -6,10 +6,10 @@ use syn::{Expr, LitStr};
 
 use super::cached::left_out;
 use crate::{
-    args::{CachedArgs, EachArg, ScopeExpr, TargetArg, TtlArg},
+    args::{CachedArgs, ColumnScope, EachArg, MemberName, ScopeExpr, TableTargetArg, TargetArg, TtlArg},
     duration::DurationExpr,
     function::Function,
-    model::{FunctionText, TargetText, TtlText, ValueText},
+    model::{FunctionText, TableTargetText, TargetText, TtlText, ValueText},
     uses::{compact, unraw},
 };
 
@@ -44,6 +44,24 @@ pub(super) fn target(target: &TargetArg) -> TargetText {
         scopes: target.scopes.iter().map(value).collect(),
         when: target.when.as_ref().map(text),
     }
+}
+
+/// What a target of a table says, unless it is a tag.
+pub(super) fn table_target(target: &TableTargetArg) -> Option<TableTargetText> {
+    let TableTargetArg::Resources { name, scopes } = target else {
+        return None;
+    };
+    let scope = |ColumnScope { name, column }: &ColumnScope| ValueText {
+        name: unraw(name),
+        value: column.name.clone(),
+    };
+    Some(TableTargetText {
+        name: match name {
+            MemberName::Name(name) => unraw(name),
+            MemberName::Pattern(pattern) => pattern.value(),
+        },
+        scopes: scopes.iter().map(scope).collect(),
+    })
 }
 
 fn ttl(ttl: &TtlArg) -> TtlText {

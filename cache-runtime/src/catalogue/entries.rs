@@ -10,8 +10,9 @@ use super::{
 };
 use crate::{
     entry::path_of_marker,
+    key::glob,
     near::Coherence,
-    resource::{Group, Policies, Registry, Resource, Selection, Table, Tenancy},
+    resource::{Group, Policies, Registry, Resource, Selection, Table, Tenancy, WrittenTarget},
 };
 
 /// A declared resource.
@@ -124,21 +125,8 @@ pub struct TableEntry {
     pub module: &'static str,
     /// The column that says whose a row is.
     pub tenant: Option<&'static str>,
-    /// The resources that a change invalidates.
-    pub resources: Vec<TableTarget>,
-    /// The kinds of tags that a change invalidates, each with its column.
-    pub tags: Vec<Value>,
-}
-
-/// A resource that a change of a table invalidates.
-#[derive(Debug, Clone, Serialize)]
-#[non_exhaustive]
-pub struct TableTarget {
-    /// Which.
-    #[serde(serialize_with = "name")]
-    pub resource: &'static Resource,
-    /// The scopes that columns fill; without any the whole resource is meant.
-    pub scopes: Vec<Value>,
+    /// What a change invalidates; the values of scopes and tags are columns.
+    pub targets: Vec<TargetEntry>,
 }
 
 /// A name, and what it is given: an expression as it is written, or a column.
@@ -222,7 +210,7 @@ pub struct MutationEntry {
     pub detached: bool,
 }
 
-/// What a target of `#[invalidates]` is.
+/// What a target of `#[invalidates]` or of a table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -237,7 +225,7 @@ pub enum TargetKind {
     Tag,
 }
 
-/// A target of `#[invalidates]`.
+/// A target of `#[invalidates]` or of a table.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct TargetEntry {
@@ -245,7 +233,7 @@ pub struct TargetEntry {
     pub name: &'static str,
     /// What that is.
     pub kind: TargetKind,
-    /// The scopes and their values, as they are written; of a tag its values.
+    /// The scopes and their values, as they are written; of a tag its values. Without any the whole is meant.
     pub scopes: Vec<Value>,
     /// The condition, as it is written.
     pub when: Option<&'static str>,
@@ -334,16 +322,23 @@ impl TableEntry {
             name: table.to_string(),
             module: registry.module(),
             tenant: table.tenant(),
-            resources: table
-                .resources()
+            targets: table
+                .written()
                 .iter()
-                .map(|(resource, scopes)| TableTarget {
-                    resource,
-                    scopes: Value::all_of(scopes),
-                })
+                .map(|target| TargetEntry::written(registry, *target))
+                .chain(table.tags().iter().map(|tag| TargetEntry::tag(*tag)))
                 .collect(),
-            tags: Value::all_of(table.tags()),
         })
+    }
+
+    /// Whether a target stands for this resource.
+    pub fn names(&self, resource: &Resource) -> bool {
+        self.targets.iter().any(|target| target.names(resource))
+    }
+
+    /// The kinds of tags that it names.
+    pub fn tags(&self) -> impl Iterator<Item = &'static str> {
+        tags(&self.targets)
     }
 
     /// Whether rows of the table that a statement names so are rows of this one.
@@ -448,15 +443,18 @@ impl MutationEntry {
 
     /// Whether a target stands for this resource.
     pub fn names(&self, resource: &Resource) -> bool {
-        let mut named = self.targets.iter().flat_map(|target| &target.resources);
-        named.any(|named| same(named, resource))
+        self.targets.iter().any(|target| target.names(resource))
     }
 
     /// The kinds of tags that it names.
     pub fn tags(&self) -> impl Iterator<Item = &'static str> {
-        let tags = self.targets.iter().filter(|target| target.kind == TargetKind::Tag);
-        tags.map(|target| target.name)
+        tags(&self.targets)
     }
+}
+
+fn tags(targets: &[TargetEntry]) -> impl Iterator<Item = &'static str> {
+    let tags = targets.iter().filter(|target| target.kind == TargetKind::Tag);
+    tags.map(|target| target.name)
 }
 
 impl TargetEntry {
@@ -479,6 +477,41 @@ impl TargetEntry {
             when: *when,
             resources: selection.resources().collect(),
         }
+    }
+
+    /// A target of a table, which the compiler has checked.
+    fn written(registry: &'static Registry, (name, scopes): WrittenTarget) -> Self {
+        let group = registry.groups().iter().find(|group| group.name() == name);
+        let matching = registry.resources().iter().copied();
+        let matching = matching.filter(|resource| glob::matches(name, resource.name()));
+        let kind = match group {
+            Some(_) => TargetKind::Group,
+            None if name.contains('*') => TargetKind::Pattern,
+            None => TargetKind::Resource,
+        };
+        let resources = group.map_or_else(|| matching.collect(), |group| group.members().to_vec());
+        Self {
+            name,
+            kind,
+            scopes: Value::all_of(scopes),
+            when: None,
+            resources,
+        }
+    }
+
+    /// A tag of a table, and its column.
+    fn tag((kind, column): NameAndText) -> Self {
+        Self {
+            name: kind,
+            kind: TargetKind::Tag,
+            scopes: Value::all_of(&[(kind, column)]),
+            when: None,
+            resources: Vec::new(),
+        }
+    }
+
+    fn names(&self, resource: &Resource) -> bool {
+        self.resources.iter().any(|named| same(named, resource))
     }
 }
 

@@ -5,14 +5,14 @@ mod mermaid;
 
 use std::{fmt, str::FromStr};
 
-use super::{Catalogue, Place, TargetKind, entries::same};
+use super::{Catalogue, Place, TargetEntry, TargetKind, entries::same};
 use crate::resource::Resource;
 
 /// What a graph is written in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GraphFormat {
-    /// [Mermaid](https://mermaid.js.org), which GitHub and mdBook draw.
+    /// [Mermaid](https://mermaid.js.org), which GitHub draws.
     #[default]
     Mermaid,
     /// DOT, which [Graphviz](https://graphviz.org) draws.
@@ -109,7 +109,7 @@ impl Graph {
     fn of(catalogue: &Catalogue) -> Self {
         let mut graph = Self::default();
         let names = Names::of(catalogue);
-        let resources: Vec<(&Resource, usize)> = catalogue
+        let resources: Vec<ResourceNode<'_>> = catalogue
             .resources
             .iter()
             .map(|entry| {
@@ -119,10 +119,6 @@ impl Graph {
                 (entry.resource, graph.node(NodeKind::Resource, entry.name, &note))
             })
             .collect();
-        let node_of = |resource: &Resource| {
-            let found = resources.iter().find(|(known, _)| same(known, resource));
-            found.map(|(_, node)| *node)
-        };
         for mutation in &catalogue.mutations {
             let from = graph.node(NodeKind::Mutation, names.short(&mutation.place), "");
             let kind = if mutation.soft {
@@ -130,33 +126,11 @@ impl Graph {
             } else {
                 EdgeKind::Invalidates
             };
-            for target in &mutation.targets {
-                let label = scopes(target.scopes.iter().map(|scope| scope.name));
-                let to: Vec<usize> = target.resources.iter().copied().filter_map(node_of).collect();
-                match target.kind {
-                    TargetKind::Resource => graph.edges_to(from, &to, &label, kind),
-                    TargetKind::Group | TargetKind::Pattern => {
-                        let selection = graph.selection(target.name, &to);
-                        graph.edge(from, selection, &label, kind);
-                    }
-                    TargetKind::Tag => {
-                        let tag = graph.tag(target.name);
-                        graph.edge(from, tag, "", kind);
-                    }
-                }
-            }
+            graph.targets(from, &mutation.targets, kind, &resources);
         }
         for table in &catalogue.tables {
             let from = graph.node(NodeKind::Table, &table.name, "");
-            for target in &table.resources {
-                let to: Vec<usize> = node_of(target.resource).into_iter().collect();
-                let label = scopes(target.scopes.iter().map(|scope| scope.name));
-                graph.edges_to(from, &to, &label, EdgeKind::Invalidates);
-            }
-            for tag in &table.tags {
-                let tag = graph.tag(tag.name);
-                graph.edge(from, tag, "", EdgeKind::Invalidates);
-            }
+            graph.targets(from, &table.targets, EdgeKind::Invalidates, &resources);
         }
         for function in &catalogue.functions {
             let to = graph.node(
@@ -164,7 +138,7 @@ impl Graph {
                 names.short(&function.place),
                 function.near.unwrap_or_default(),
             );
-            let Some(from) = node_of(function.resource) else {
+            let Some(from) = node_of(function.resource, &resources) else {
                 continue;
             };
             graph.edge(from, to, "", EdgeKind::CachedAs);
@@ -174,6 +148,27 @@ impl Graph {
             }
         }
         graph
+    }
+
+    /// The lines from a mutation or a table to what it names.
+    fn targets(&mut self, from: usize, targets: &[TargetEntry], kind: EdgeKind, resources: &[ResourceNode<'_>]) {
+        for target in targets {
+            let named = target.resources.iter();
+            let to: Vec<usize> = named.filter_map(|resource| node_of(resource, resources)).collect();
+            let scopes: Vec<&str> = target.scopes.iter().map(|scope| scope.name).collect();
+            let label = scopes.join(", ");
+            match target.kind {
+                TargetKind::Resource => self.edges_to(from, &to, &label, kind),
+                TargetKind::Group | TargetKind::Pattern => {
+                    let selection = self.selection(target.name, &to);
+                    self.edge(from, selection, &label, kind);
+                }
+                TargetKind::Tag => {
+                    let tag = self.tag(target.name);
+                    self.edge(from, tag, "", kind);
+                }
+            }
+        }
     }
 
     fn node(&mut self, kind: NodeKind, label: &str, note: &str) -> usize {
@@ -234,8 +229,12 @@ impl Node {
     }
 }
 
-fn scopes<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    names.collect::<Vec<_>>().join(", ")
+/// A resource, and its node.
+type ResourceNode<'a> = (&'a Resource, usize);
+
+fn node_of(resource: &Resource, nodes: &[ResourceNode<'_>]) -> Option<usize> {
+    let found = nodes.iter().find(|(known, _)| same(known, resource));
+    found.map(|(_, node)| *node)
 }
 
 /// What functions are called where there is little room.

@@ -105,10 +105,12 @@ impl Sources {
             path: path.to_owned(),
             source,
         })?;
-        let tokens = text.parse::<TokenStream>().map_err(|error| SourceError::NoRust {
-            path: path.to_owned(),
-            message: format!("{error}, in line {}", error.span().start().line),
-        })?;
+        let tokens = without_shebang(&text)
+            .parse::<TokenStream>()
+            .map_err(|error| SourceError::NoRust {
+                path: path.to_owned(),
+                message: format!("{error}, in line {}", error.span().start().line),
+            })?;
         let file = path.display().to_string();
         let mut reader = Reader {
             file: &file,
@@ -182,6 +184,17 @@ impl Catalogue {
                 FindingKind::UnseenWrite
             ),
         })
+    }
+}
+
+/// The text without what starts a script, which is no Rust.
+fn without_shebang(text: &str) -> &str {
+    let is_script = text.starts_with("#!") && !text.starts_with("#![");
+    // The end of the line stays, so that lines are counted right.
+    if is_script {
+        text.split_at(text.find('\n').unwrap_or(text.len())).1
+    } else {
+        text
     }
 }
 

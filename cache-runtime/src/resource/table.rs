@@ -12,7 +12,11 @@ pub struct Table {
     tenant: Option<&'static str>,
     resources: &'static [TableResource],
     tags: &'static [(&'static str, &'static str)],
+    written: &'static [WrittenTarget],
 }
+
+/// A resource, a group or a pattern as it is written, with scopes and the columns that fill these.
+pub(crate) type WrittenTarget = (&'static str, &'static [(&'static str, &'static str)]);
 
 /// A resource with its scopes and the columns that fill these.
 type TableResource = (&'static Resource, &'static [(&'static str, &'static str)]);
@@ -32,7 +36,20 @@ impl Table {
             tenant,
             resources,
             tags,
+            written: &[],
         }
+    }
+
+    /// The targets as they are written, but for tags.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __written(mut self, targets: &'static [WrittenTarget]) -> Self {
+        self.written = targets;
+        self
+    }
+
+    pub(crate) const fn written(&self) -> &'static [WrittenTarget] {
+        self.written
     }
 
     /// The schema, if the declaration names one; else the table is looked for where the database looks for it.

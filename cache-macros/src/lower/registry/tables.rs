@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span};
 use quote::format_ident;
 
-use super::groups;
+use super::{super::text, groups};
 use crate::{
     args::{Column, ColumnScope, Declaration, GroupArgs, Member, MemberName, MemberScope, TableArgs, TableTargetArg},
     diag::{Errors, did_you_mean, list},
@@ -52,6 +52,7 @@ pub(super) fn resolve(
             tenant: tenant.as_ref().map(|column| column.name.clone()),
             resources: resources.collect(),
             tags: kinds(targets, tags, errors),
+            written: targets.iter().filter_map(text::table_target).collect(),
         });
     }
     tables
