@@ -94,10 +94,16 @@ async fn what_is_not_understood_is_asked_for_again_with_what_is_wrong() {
         for (order, said) in [
             (
                 "what=resource&name=invoices_lst",
-                "the most similar name is `invoices_list`",
+                "the most similar name is <code>invoices_list</code>",
             ),
-            ("what=resource&name=notes&scopes=company%3D7", "has no scope `company`"),
-            ("what=resource&name=notes&scopes=company", "`company` names no scope"),
+            (
+                "what=resource&name=notes&scopes=company%3D7",
+                "has no scope <code>company</code>",
+            ),
+            (
+                "what=resource&name=notes&scopes=company",
+                "<code>company</code> names no scope",
+            ),
             ("what=resource&name=notes&soft=true", "can only be invalidated strictly"),
             ("what=resource", "Name a resource"),
             ("what=tenant", "Name the tenant"),

@@ -242,7 +242,7 @@ fn state(state: EntryState) -> Markup {
         EntryState::Stale => Health::Attention,
         _ => Health::Quiet,
     };
-    html! { span.health class=(health.class()) { (state.as_str()) } }
+    html! { span class={ "health " (health.class()) } { (state.as_str()) } }
 }
 
 pub(in crate::dashboard) async fn show(visit: Visit, Query(Named { key }): Query<Named>) -> Response {

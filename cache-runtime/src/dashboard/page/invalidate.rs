@@ -19,7 +19,7 @@ use crate::{
         sampler::Figures,
         view::{
             figure::{counted, duration, rate, share},
-            text::{code, visible},
+            text::{code, prose, visible},
         },
         visit::Visit,
     },
@@ -231,7 +231,7 @@ fn outcome(invalidated: Invalidated, took: &str) -> Markup {
 fn page_of_forms(visit: &Visit, order: &Order, error: Option<&str>) -> Response {
     let catalogue = &visit.site.catalogue;
     let body = html! {
-        @if let Some(error) = error { p.message.bad role="alert" { (visible(error)) } }
+        @if let Some(error) = error { p.message.bad role="alert" { (prose(error)) } }
         @if visit.rights.may_invalidate {
             p.lead {
                 "What is invalidated is loaded anew by the next call, in every process. Nothing happens before you have seen what will."

@@ -109,7 +109,7 @@ fn table_row(row: &Lately, figures: &Figures, links: &Links) -> Markup {
     html! {
         tr {
             th scope="row" { a href=(links.page_with("resource", &[("name", *resource)])) { (resource_name(resource)) } }
-            td id=(cell("health")) data-live { span.health class=(health.class()) { (words) } }
+            td id=(cell("health")) data-live { span class={ "health " (health.class()) } { (words) } }
             (number("calls", false, &rate(figures.per_second(calls))))
             (number("hits", false, hit_rate.as_deref().unwrap_or("–")))
             td.more id=(cell("course")) data-live { (course(resource, row, figures)) }

@@ -17,7 +17,7 @@ use crate::{
         view::{
             figure::{bytes, count, duration, number},
             layout::nothing,
-            text::{function_name, lines, visible},
+            text::{function_name, prose, visible},
             tile::tiles,
         },
         visit::Visit,
@@ -58,7 +58,7 @@ pub(in crate::dashboard) fn body(visit: &Visit, name: &str) -> Option<Markup> {
     let Condition { health, words } = of_resource(&lately.counts);
     Some(html! {
         @if let Some(entry) = entry { (documentation(entry)) }
-        p { span.health #health class=(health.class()) data-live { (words) } }
+        p { span #health class={ "health " (health.class()) } data-live { (words) } }
         section aria-labelledby="lately" {
             h2 #lately { "Last minute" }
             (tiles(&figures, lately, totals))
@@ -95,7 +95,7 @@ pub(in crate::dashboard) fn body(visit: &Visit, name: &str) -> Option<Markup> {
 pub(super) fn documentation(entry: &ResourceEntry) -> Markup {
     html! {
         @for paragraph in entry.documentation.split("\n\n").filter(|text| !text.trim().is_empty()) {
-            p.lead { (lines(paragraph)) }
+            p.lead { (prose(paragraph)) }
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
             figure::{counted, duration},
             graph::graph,
             layout::{nothing, wide},
-            text::{lines, visible},
+            text::{prose, visible},
         },
         visit::Visit,
     },
@@ -29,7 +29,6 @@ pub(in crate::dashboard) async fn show(visit: Visit) -> Response {
             (counted(catalogue.mutations().len() as u64, "mutation", "mutations")) " and changes of "
             (counted(catalogue.tables().len() as u64, "table", "tables")) "."
         }
-        (findings(catalogue))
         section aria-labelledby="declared" {
             h2 #declared { "Declared" }
             @if catalogue.resources().is_empty() { (nothing("Nothing: this program has no resources!.")) }
@@ -40,6 +39,7 @@ pub(in crate::dashboard) async fn show(visit: Visit) -> Response {
                 h2 #graph { "What invalidates what" }
                 (wide("Graph", &graph(catalogue, &visit.links)))
             }
+            (findings(catalogue))
             section aria-labelledby="list" {
                 h2 #list { "Where in the code" }
                 ul.items { @for entry in catalogue.resources() { (item(catalogue, entry, &visit.links)) } }
@@ -59,8 +59,8 @@ fn findings(catalogue: &Catalogue) -> Markup {
                 ul.items {
                     @for finding in &findings {
                         li {
-                            p { (lines(&finding.sentence)) }
-                            p.note { (lines(&finding.remedy)) }
+                            p { (prose(&finding.sentence)) }
+                            p.note { (prose(&finding.remedy)) }
                             @for at in &finding.places { p.place { (visible(&at.path)) (place(at)) } }
                         }
                     }

@@ -43,6 +43,16 @@ pub(in crate::dashboard) fn code(text: &str) -> Markup {
     }
 }
 
+/// Sentences with code between backticks.
+pub(in crate::dashboard) fn prose(text: &str) -> Markup {
+    let text = lines(text);
+    html! {
+        @for (i, part) in text.split('`').enumerate() {
+            @if i % 2 == 0 { (part) } @else { code { (part) } }
+        }
+    }
+}
+
 /// At most so many characters of it.
 pub(in crate::dashboard) fn cut(text: &str, characters: usize) -> &str {
     text.char_indices()

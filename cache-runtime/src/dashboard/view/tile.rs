@@ -38,7 +38,7 @@ pub(in crate::dashboard) fn tiles(figures: &Figures, lately: &Lately, totals: &c
             name: "Calls",
             value: rate(figures.per_second(calls)),
             note: format!(
-                "{} loads · {} calls since the start",
+                "{} loaded · {} in all",
                 rate(figures.per_second(loads)),
                 count(totals.calls())
             ),
