@@ -109,13 +109,12 @@ pub(super) async fn admit(State(site): State<Arc<Site>>, request: Request, next:
         Access::Refused(response) => response,
         access => {
             let may_invalidate = matches!(access, Access::Full);
-            match objection(&parts, may_invalidate) {
-                Some((title, reason)) => refusal::page(StatusCode::FORBIDDEN, title, reason),
-                None => {
-                    site.sampler.ensure(&site.cache);
-                    parts.extensions.insert(Rights { may_invalidate });
-                    next.run(Request::from_parts(parts, body)).await
-                }
+            if let Some((title, reason)) = objection(&parts, may_invalidate) {
+                refusal::page(StatusCode::FORBIDDEN, title, reason)
+            } else {
+                site.sampler.ensure(&site.cache);
+                parts.extensions.insert(Rights { may_invalidate });
+                next.run(Request::from_parts(parts, body)).await
             }
         }
     };

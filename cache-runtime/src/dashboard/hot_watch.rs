@@ -18,7 +18,7 @@ use crate::{
 const KEYS: usize = 50;
 
 /// How long they are counted after the last look.
-const STAYS: Duration = Duration::from_secs(5 * 60);
+const STAYS: Duration = Duration::from_mins(5);
 
 #[derive(Debug, Default)]
 pub(super) struct HotWatch(Arc<Mutex<Option<Watched>>>);

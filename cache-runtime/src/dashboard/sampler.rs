@@ -24,7 +24,7 @@ const EVERY: Duration = Duration::from_secs(2);
 const POINT: Duration = Duration::from_secs(6);
 
 /// How far back the current figures go.
-pub(super) const LATELY: Duration = Duration::from_secs(60);
+pub(super) const LATELY: Duration = Duration::from_mins(1);
 
 /// What is known of the last minutes, and the task that goes on looking.
 #[derive(Debug)]

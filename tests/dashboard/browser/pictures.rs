@@ -10,13 +10,13 @@ use super::{chromium::Browser, served::Served};
 use crate::service::{balance, busy_call};
 
 /// How long calls are made before and after the outage that the charts show.
-const BEFORE: Duration = Duration::from_secs(150);
+const BEFORE: Duration = Duration::from_secs(100);
 const OUTAGE: Duration = Duration::from_secs(15);
 const AFTER: Duration = Duration::from_secs(75);
 
 /// `cargo nextest run -p cache-tests --features dashboard --test dashboard --run-ignored only pictures`
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes four minutes, and writes docs/images"]
+#[ignore = "takes four minutes, and writes target/pictures"]
 async fn pictures_of_the_documentation() {
     let browser = Browser::open().await.expect("pictures take a browser");
     let server = RedisServer::start().expect("a server");

@@ -1,6 +1,6 @@
 //! Invalidation by hand, in three steps: what is meant, what that will do, and what came of it.
 
-use std::time::Instant;
+use std::{fmt::Write as _, time::Instant};
 
 use axum::{
     extract::{Form, Query},
@@ -114,7 +114,7 @@ impl Order {
             What::Tenant => format!("cache.invalidate_tenant({:?})", self.tenant()),
         };
         for (scope, value) in self.scopes().unwrap_or_default() {
-            call.push_str(&format!(".scope({scope:?}, {value:?})"));
+            let _ = write!(call, ".scope({scope:?}, {value:?})");
         }
         call + if self.soft { ".soft().await" } else { ".await" }
     }

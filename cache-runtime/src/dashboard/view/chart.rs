@@ -46,7 +46,7 @@ impl Chart<'_> {
     fn paths(&self, top: f64) -> (String, String) {
         let (mut line, mut area) = (String::new(), String::new());
         for run in self.runs() {
-            let points: Vec<_> = run.iter().map(|&(x, value)| (x, self.height(value, top))).collect();
+            let points: Vec<_> = run.iter().map(|&(x, value)| (x, height(value, top))).collect();
             let [(first, _), .., (last, height)] = points[..] else {
                 // A lone value is a dash.
                 let (x, y) = points[0];
@@ -77,7 +77,7 @@ impl Chart<'_> {
     fn runs(&self) -> Vec<Vec<(usize, f64)>> {
         let mut runs = Vec::new();
         let mut run = Vec::new();
-        for (x, value) in self.placed(self.values) {
+        for (x, value) in placed(self.values) {
             match value {
                 Some(value) => run.push((x, *value)),
                 None if run.is_empty() => {}
@@ -93,7 +93,7 @@ impl Chart<'_> {
     /// Where the store was out of reach: from where, and how wide.
     fn bands(&self) -> Vec<(usize, usize)> {
         let mut bands: Vec<(usize, usize)> = Vec::new();
-        for (x, _) in self.placed(self.outages).filter(|(_, is_out)| **is_out) {
+        for (x, _) in placed(self.outages).filter(|(_, is_out)| **is_out) {
             match bands.last_mut() {
                 Some((from, width)) if *from + *width == x => *width += 1,
                 _ => bands.push((x, 1)),
@@ -101,18 +101,18 @@ impl Chart<'_> {
         }
         bands
     }
+}
 
-    /// The newest at the right edge.
-    fn placed<'a, T>(&self, values: &'a [T]) -> impl Iterator<Item = (usize, &'a T)> + use<'a, T> {
-        let shown = &values[values.len().saturating_sub(WIDTH)..];
-        let first = WIDTH - shown.len();
-        shown.iter().enumerate().map(move |(i, value)| (first + i, value))
-    }
+/// The newest at the right edge.
+fn placed<T>(values: &[T]) -> impl Iterator<Item = (usize, &T)> {
+    let shown = &values[values.len().saturating_sub(WIDTH)..];
+    let first = WIDTH - shown.len();
+    shown.iter().enumerate().map(move |(i, value)| (first + i, value))
+}
 
-    /// The line stays within the picture, whatever its width.
-    fn height(&self, value: f64, top: f64) -> f64 {
-        1.0 + (HEIGHT - 2.0) * (1.0 - (value / top).clamp(0.0, 1.0))
-    }
+/// The line stays within the picture, whatever its width.
+fn height(value: f64, top: f64) -> f64 {
+    1.0 + (HEIGHT - 2.0) * (1.0 - (value / top).clamp(0.0, 1.0))
 }
 
 #[cfg(test)]

@@ -56,9 +56,9 @@ impl Frame<'_> {
                             p.name { (visible(self.service)) }
                             nav aria-label="Pages" {
                                 ul {
-                                    (self.menu_item("Overview", links.home(), self.menu.is_empty()))
+                                    (menu_item("Overview", links.home(), self.menu.is_empty()))
                                     @for (name, address) in MENU {
-                                        (self.menu_item(name, &links.page(address), self.menu == address))
+                                        (menu_item(name, &links.page(address), self.menu == address))
                                     }
                                 }
                             }
@@ -81,11 +81,11 @@ impl Frame<'_> {
             }
         }
     }
+}
 
-    fn menu_item(&self, name: &str, address: &str, is_current: bool) -> Markup {
-        html! {
-            li { a href=(address) aria-current=[is_current.then_some("page")] { (name) } }
-        }
+fn menu_item(name: &str, address: &str, is_current: bool) -> Markup {
+    html! {
+        li { a href=(address) aria-current=[is_current.then_some("page")] { (name) } }
     }
 }
 
