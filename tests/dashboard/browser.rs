@@ -30,13 +30,15 @@ async fn figures_change_while_the_page_is_open() {
         browser.goto(&served.url("/cache")).await;
         browser.until_text("#live-state", "Live").await;
         assert_eq!(browser.text("#value-hit-rate").await, "–");
-        (invoices(1, 1).await, invoices(1, 1).await);
+        invoices(1, 1).await;
+        invoices(1, 1).await;
         browser.until_text("#value-hit-rate", "50.0 %").await;
         browser.until_text("#invoices_list-health", "healthy").await;
         // What is paused stays as it is; what goes on catches up.
         browser.click("#live-switch").await;
         browser.until_text("#live-state", "Paused").await;
-        (invoices(1, 1).await, invoices(1, 1).await);
+        invoices(1, 1).await;
+        invoices(1, 1).await;
         browser.click("#live-switch").await;
         browser.until_text("#value-hit-rate", "75.0 %").await;
         browser.assert_clean(&served).await;
@@ -63,7 +65,8 @@ async fn without_scripts_everything_reads_and_works() {
     browser.disable_scripts().await;
     isolated(async |cache| {
         let served = Served::start(&cache).await;
-        (invoices(1, 1).await, invoices(1, 1).await);
+        invoices(1, 1).await;
+        invoices(1, 1).await;
         browser.goto(&served.url("/cache")).await;
         assert_eq!(browser.text("#value-hit-rate").await, "50.0 %");
         assert_eq!(browser.text("#live").await, "", "there is nothing to pause");
@@ -76,7 +79,8 @@ async fn without_scripts_everything_reads_and_works() {
 
 /// By the menu, the list, the entry and the confirmation.
 async fn find_and_invalidate(browser: &Browser, served: &Served) {
-    (invoices(7, 1).await, invoices(8, 1).await);
+    invoices(7, 1).await;
+    invoices(8, 1).await;
     browser.goto(&served.url("/cache")).await;
     browser.click_link("Entries").await;
     browser.write("#resource", "invoices_list").await;
@@ -152,13 +156,13 @@ async fn hostile_text_does_nothing() {
 #[tokio::test]
 async fn an_outage_shows_while_the_page_is_open_and_so_does_its_end() {
     let Some(browser) = Browser::open().await else { return };
-    let server = RedisServer::start().expect("a server");
-    let cache = reaching(&server, Cache::builder()).await;
+    let redis = RedisServer::start().expect("a server");
+    let cache = reaching(&redis, Cache::builder()).await;
     isolated_in(cache, async |cache| {
         let served = Served::start(&cache).await;
         browser.goto(&served.url("/cache")).await;
         browser.until_text("#breaker", "closed: calls ask the store").await;
-        server.stop();
+        redis.stop();
         browser.until_text("#concerns strong", "The store is unavailable").await;
         browser
             .until_text(
@@ -166,7 +170,7 @@ async fn an_outage_shows_while_the_page_is_open_and_so_does_its_end() {
                 "open: calls run uncached until the store answers a probe again",
             )
             .await;
-        server.restart().expect("it starts again");
+        redis.restart().expect("it starts again");
         recovered(&cache).await;
         browser.until_text("#breaker", "closed: calls ask the store").await;
         assert_eq!(browser.text("#concerns").await, "");
@@ -181,7 +185,8 @@ async fn every_page_is_one_that_a_screen_reader_can_use_and_all_can_read() {
     let Some(browser) = Browser::open().await else { return };
     isolated(async |cache| {
         let served = Served::start(&cache).await;
-        (invoices(7, 1).await, invoices(8, 1).await);
+        invoices(7, 1).await;
+        invoices(8, 1).await;
         browser.goto(&served.url("/cache/entries")).await;
         let entries = browser.links("main td a, main th a").await;
         let pages = [

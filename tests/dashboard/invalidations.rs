@@ -35,7 +35,9 @@ async fn what_it_will_do_is_said_before_it_does_it() {
 #[tokio::test]
 async fn what_was_confirmed_is_done_and_nothing_more() {
     isolated(async |cache| {
-        (invoices(7, 1).await, invoices(8, 1).await, rates().await);
+        invoices(7, 1).await;
+        invoices(8, 1).await;
+        rates().await;
         let site = Site::of(&cache).own();
         let asked = site.get(&format!("/cache/confirm?{OF_ONE_COMPANY}")).await;
         let form = format!("{OF_ONE_COMPANY}&soft=false&token={}", asked.field("token"));

@@ -118,7 +118,9 @@ async fn the_resources_are_shown_with_what_invalidates_them_and_what_is_odd() {
 #[tokio::test]
 async fn entries_are_listed_by_tenant_and_resource_and_shown_decoded() {
     isolated(async |cache| {
-        (invoices(7, 1).await, invoices(8, 1).await, rates().await);
+        invoices(7, 1).await;
+        invoices(8, 1).await;
+        rates().await;
         let site = Site::of(&cache);
         let all = site.get("/cache/entries").await.shown();
         assert_eq!(all.matches("href=\"entry?key=").count(), 3, "{all}");
@@ -178,10 +180,8 @@ async fn of_many_keys_a_page_shows_some_and_leads_further() {
 #[tokio::test]
 async fn what_is_redacted_is_on_no_page() {
     isolated(async |cache| {
-        (
-            note("secret", "the first secret").await,
-            note("other", "the second secret").await,
-        );
+        note("secret", "the first secret").await;
+        note("other", "the second secret").await;
         let dashboard = Dashboard::new(&cache).hide_arguments().redact(|entry| {
             if entry.summary.key.scopes.iter().any(|scope| scope.value == "secret") {
                 Redaction::Hide
@@ -257,7 +257,8 @@ async fn a_stream_brings_the_figures_at_once_and_again_every_two_seconds_until_t
         let mut stream = site.stream("/cache/events").await.into_data_stream();
         let first = event(&mut stream).await.unwrap();
         assert_eq!(text_of(&first, "value-hit-rate"), "–");
-        (invoices(1, 1).await, invoices(1, 1).await);
+        invoices(1, 1).await;
+        invoices(1, 1).await;
         let second = event(&mut stream).await.unwrap();
         assert_eq!(text_of(&second, "value-hit-rate"), "50.0 %");
         let mut events = 2;

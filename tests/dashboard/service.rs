@@ -42,7 +42,7 @@ pub(crate) async fn pay(company: i64) {}
 
 /// One of many calls: some keys are asked for often, most seldom.
 pub(crate) async fn busy_call() {
-    let company = i64::from((fastrand::f32() * fastrand::f32() * 40.0) as u8);
+    let company = fastrand::i64(0..=fastrand::i64(0..40));
     match fastrand::u8(..20) {
         0..10 => drop(listed(company, fastrand::u32(1..4)).await),
         10..15 => drop(summary(company).await),

@@ -132,7 +132,7 @@ impl Browser {
                 if let Ok(element) = self.client.find(Locator::Css(css)).await
                     && let Ok(text) = element.text().await
                 {
-                    last = text.trim().to_owned();
+                    text.trim().clone_into(&mut last);
                     if last == expected {
                         return;
                     }

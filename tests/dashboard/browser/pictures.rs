@@ -19,14 +19,14 @@ const AFTER: Duration = Duration::from_secs(75);
 #[ignore = "takes four minutes, and writes target/pictures"]
 async fn pictures_of_the_documentation() {
     let browser = Browser::open().await.expect("pictures take a browser");
-    let server = RedisServer::start().expect("a server");
-    let cache = reaching(&server, Cache::builder()).await;
+    let redis = RedisServer::start().expect("a server");
+    let cache = reaching(&redis, Cache::builder()).await;
     isolated_in(cache, async |cache| {
         let served = Served::start(&cache).await;
         make_calls(BEFORE).await;
-        server.stop();
+        redis.stop();
         make_calls(OUTAGE).await;
-        server.restart().expect("it starts again");
+        redis.restart().expect("it starts again");
         recovered(&cache).await;
         make_calls(AFTER).await;
         balance(-1).await.unwrap_err();
@@ -71,7 +71,7 @@ async fn pictures_of_the_documentation() {
             )
             .await;
         }
-        server.stop();
+        redis.stop();
         make_calls(OUTAGE).await;
         for (width, scheme) in [(1400, "light"), (900, "dark"), (400, "light")] {
             let name = format!("outage-{width}-{scheme}");
