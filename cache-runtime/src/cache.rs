@@ -14,7 +14,7 @@ mod observe;
 #[cfg(feature = "metrics")]
 mod publisher;
 mod rejections;
-mod relay_lags;
+mod relay_notes;
 mod removals;
 mod settings;
 mod stats;
@@ -48,7 +48,7 @@ pub(crate) use self::{
     health::Without,
     hot_keys::{HOT, HotKey},
     observe::CallRecord,
-    relay_lags::RelayLag,
+    relay_notes::RelayNote,
     settings::{Origin, Settings},
     stats::{FigureSlot, ResourceFigures},
     tenant::{tenant, tenant_or_default},

@@ -235,6 +235,21 @@ impl Invalidation {
         self.stamps.iter().cloned().collect()
     }
 
+    /// The names of the resources of which something is meant.
+    pub(crate) fn resources(&self) -> impl Iterator<Item = &str> {
+        self.resources.iter().map(AsRef::as_ref)
+    }
+
+    /// The kinds of tags of which something is meant.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = &str> {
+        self.kinds.iter().map(AsRef::as_ref)
+    }
+
+    /// The tenants whose, escaped.
+    pub(crate) fn tenants(&self) -> impl Iterator<Item = &str> {
+        self.tenants.iter().map(String::as_str)
+    }
+
     /// Whether all stamps of all tenants are meant.
     pub(crate) fn is_of_everything(&self) -> bool {
         self.everything

@@ -38,12 +38,14 @@
 //! - `metrics`: what is counted and timed, for whatever recorder of the `metrics` facade a program installs (`Cache::publish_metrics`).
 //! - `cli`: commands for a service's own command line (`commands`), by clap; the program `cachectl`; the look at a program's sources
 //!   (`catalogue::Sources`).
+//! - `dashboard`: pages that a service mounts (`dashboard`), by axum.
 
 // # Layout
 //
 // A folder for each concern, which imports only from those below it; from the top:
 //
 // commands      what a service mounts under its own command line
+// dashboard     the pages that a service mounts
 // catalogue     what the program caches and invalidates, as its attributes say; its graph, its lints
 // changes       databases, and the invalidations that follow from their changes
 // inspect       what stands in a store, for people who look at it
@@ -71,6 +73,8 @@ pub mod catalogue;
 pub mod changes;
 #[cfg(feature = "cli")]
 pub mod commands;
+#[cfg(feature = "dashboard")]
+pub mod dashboard;
 mod entry;
 pub mod inspect;
 mod invalidation;
@@ -99,7 +103,7 @@ pub use crate::{
     },
     call::{LoadTimeout, bypass, peek, refresh},
     entry::{Compression, Encoded, Lifetime, ParseError, SigningKey, SigningKeyError},
-    mutation::{Invalidate, InvalidateError, InvalidateTag, transaction},
+    mutation::{Invalidate, InvalidateError, InvalidateTag, InvalidationPreview, transaction},
     resource::{Group, Registry, Resource, Table, Tenancy},
     task::{TaskContext, in_current_context, spawn},
 };

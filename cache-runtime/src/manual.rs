@@ -23,6 +23,7 @@ pages! {
     database: "database.md";
     catalogue: "catalogue.md";
     command_line: "command-line.md";
+    dashboard: "dashboard.md";
     deployments: "deployments.md";
     keys: "keys.md";
     codecs: "codecs.md";

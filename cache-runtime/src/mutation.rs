@@ -6,6 +6,7 @@ mod detach;
 mod hold;
 mod invalidate_error;
 mod plan;
+mod preview;
 mod transaction;
 
 pub use self::{
@@ -14,6 +15,7 @@ pub use self::{
     detach::{detached, invalidating_detached},
     invalidate_error::InvalidateError,
     plan::{On, Plan, invalidating, tag_values},
+    preview::InvalidationPreview,
     transaction::transaction,
 };
 pub(crate) use self::{hold::Hold, transaction::TransactionLog};

@@ -33,6 +33,9 @@ struct Metrics;
 #[doc = include_str!("../../docs/command-line.md")]
 struct CommandLine;
 
+#[doc = include_str!("../../docs/dashboard.md")]
+struct Dashboard;
+
 #[doc = include_str!("../../docs/codecs.md")]
 struct Codecs;
 

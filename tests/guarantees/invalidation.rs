@@ -327,6 +327,38 @@ async fn by_hand_a_pattern_a_group_or_a_name_can_be_invalidated() {
 }
 
 #[tokio::test]
+async fn by_hand_a_preview_says_what_would_be_invalidated_and_invalidates_nothing() {
+    isolated(async |cache| {
+        warm_up().await;
+        let preview = cache
+            .invalidate("dashboard_*")
+            .tenant("default")
+            .scope("company", 1)
+            .preview();
+        let preview = preview.unwrap();
+        assert_eq!(preview.resources, ["dashboard_summary", "dashboard_trends"]);
+        assert_eq!((&preview.tenants[..], preview.stamps), (&["default".to_owned()][..], 2));
+        assert!(preview.tags.is_empty() && !preview.everything);
+        let preview = cache.invalidate("rates").tenant("default").preview().unwrap();
+        assert_eq!(preview.tenants, ["~shared"]);
+        let preview = cache.invalidate_tag("author", 3).tenant("a").preview().unwrap();
+        assert_eq!(
+            (preview.tags, preview.tenants),
+            (vec!["author".to_owned()], vec!["a".to_owned(), "~shared".to_owned()])
+        );
+        let preview = cache.invalidate_tenant("default").preview().unwrap();
+        assert!(
+            preview.resources.iter().any(|name| name == "stock")
+                && !preview.resources.iter().any(|name| name == "rates")
+        );
+        cache.invalidate("companies_lst").preview().unwrap_err();
+        expect_outcomes(&[Hit, Hit], async { (summary(1).await, trends(1).await) }).await;
+        assert_eq!(cache.stats().invalidations, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn by_hand_a_wrong_name_pattern_or_scope_is_an_error_that_names_it() {
     isolated(async |cache| {
         let message = async |invalidate: cache_runtime::Invalidate| invalidate.await.unwrap_err().to_string();

@@ -21,7 +21,7 @@ use super::{
     keeper::Keeper,
     observe::{CallRecord, Outcome},
     rejections::LoggedRejections,
-    relay_lags::RelayLags,
+    relay_notes::RelayNotes,
     removals::Removals,
     stats::{Figures, ResourceFigures, ResourceStats, Stats},
     sweeper::Sweeper,
@@ -77,7 +77,7 @@ pub(crate) struct Engine {
     pub(super) savers: DetachedTasks,
     /// Who follows databases.
     pub(crate) relays: DetachedTasks,
-    pub(crate) relay_lags: Arc<RelayLags>,
+    pub(crate) relay_notes: Arc<RelayNotes>,
     #[cfg(feature = "metrics")]
     pub(super) publisher: Arc<Publisher>,
     /// Whether the log says which store is used, and why.
@@ -110,7 +110,7 @@ impl Engine {
         let namespace = Namespace::of_store(store.as_ref().and_then(|store| store.namespace()));
         let upstream = Arc::new(Upstream::new(store, &settings));
         let figures: Arc<Figures> = Arc::default();
-        let relay_lags: Arc<RelayLags> = Arc::default();
+        let relay_notes: Arc<RelayNotes> = Arc::default();
         let flights = Arc::new(Flights::with_max_waiters(settings.max_waiters));
         let near = Arc::new(Near::new(settings.near_capacity, settings.near_max_staleness));
         let removals = Arc::new(Removals {
@@ -140,10 +140,10 @@ impl Engine {
                 upstream: Arc::clone(&upstream),
                 removals: Arc::clone(&removals),
                 flights: Arc::clone(&flights),
-                relay_lags: Arc::clone(&relay_lags),
+                relay_notes: Arc::clone(&relay_notes),
                 state: PublisherState::default(),
             }),
-            relay_lags,
+            relay_notes,
             introduced: AtomicBool::new(false),
             settings,
             namespace,
@@ -457,7 +457,7 @@ impl Engine {
             near_evictions: self.near.evictions(),
             breaker_openings: self.upstream.health.openings(),
             pending_invalidations: self.removals.journal.len() as u64,
-            relay_lag: self.relay_lags.longest(),
+            relay_lag: self.relay_notes.longest_lag(),
             ..self.figures.of_all()
         }
     }

@@ -60,11 +60,18 @@ pub(crate) struct HotKeys {
     recorded: Mutex<HashMap<&'static str, Recorded>>,
 }
 
-/// What is counted of one resource.
-#[derive(Debug)]
+/// What is counted of one resource: for the next start, for whoever watches, or for both.
+#[derive(Debug, Default)]
 struct Recorded {
-    place: Place,
-    sketch: Sketch,
+    kept: Option<(Place, Sketch)>,
+    watched: Option<Sketch>,
+}
+
+impl Recorded {
+    fn sketches(&mut self) -> impl Iterator<Item = &mut Sketch> {
+        let kept = self.kept.as_mut().map(|(_, sketch)| sketch);
+        kept.into_iter().chain(&mut self.watched)
+    }
 }
 
 /// Where the keys of a resource are kept.
@@ -78,11 +85,47 @@ pub(super) struct Place {
 }
 
 impl HotKeys {
-    /// Counts the calls of a resource from here on.
+    /// Counts the calls of a resource from here on, for the next start.
     pub(super) fn record(&self, place: Place) {
         let sketch = Sketch::new(place.keys.saturating_mul(COUNTERS_PER_KEY));
-        self.recorded.lock().insert(place.resource, Recorded { place, sketch });
+        let mut recorded = self.recorded.lock();
+        let resource = place.resource;
+        recorded.entry(resource).or_default().kept = Some((place, sketch));
         self.is_on.store(true, Ordering::Relaxed);
+    }
+
+    /// Counts the calls of these resources from here on, for whoever watches: so many of each.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn watch(&self, resources: impl IntoIterator<Item = &'static str>, keys: usize) {
+        let mut recorded = self.recorded.lock();
+        for resource in resources {
+            let sketch = Sketch::new(keys.saturating_mul(COUNTERS_PER_KEY));
+            recorded.entry(resource).or_default().watched = Some(sketch);
+        }
+        self.is_on.store(!recorded.is_empty(), Ordering::Relaxed);
+    }
+
+    /// Nobody watches any more.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn end_watch(&self) {
+        let mut recorded = self.recorded.lock();
+        recorded.retain(|_, recorded| {
+            recorded.watched = None;
+            recorded.kept.is_some()
+        });
+        self.is_on.store(!recorded.is_empty(), Ordering::Relaxed);
+    }
+
+    /// What was counted since somebody watches: each call with its resource.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn watched(&self) -> Vec<(&'static str, HotKey)> {
+        let recorded = self.recorded.lock();
+        let sketches = recorded
+            .iter()
+            .filter_map(|(resource, recorded)| Some((*resource, recorded.watched.as_ref()?)));
+        let calls =
+            sketches.flat_map(|(resource, sketch)| sketch.counters.values().map(move |key| (resource, key.clone())));
+        calls.collect()
     }
 
     /// Whether a call is to be counted.
@@ -100,7 +143,7 @@ impl HotKeys {
         form: &[u8],
         arguments: impl FnOnce() -> Option<(Option<String>, Vec<u8>)>,
     ) {
-        if self.with_sketch(resource, |sketch| sketch.count(form)) != Some(false) {
+        if self.count(resource, form) {
             return;
         }
         // Not under the lock: it runs the arguments' own code.
@@ -114,23 +157,35 @@ impl HotKeys {
             arguments,
             weight: 0,
         };
-        self.with_sketch(resource, |sketch| sketch.add(form, key));
+        if let Some(recorded) = self.recorded.lock().get_mut(resource) {
+            recorded.sketches().for_each(|sketch| sketch.add(form, key.clone()));
+        }
     }
 
-    /// `None` if the resource is not recorded.
-    fn with_sketch<T>(&self, resource: &str, act: impl FnOnce(&mut Sketch) -> T) -> Option<T> {
+    /// Counts a call that has a counter wherever its resource is counted; returns whether there is no more to do.
+    fn count(&self, resource: &str, form: &[u8]) -> bool {
         let mut recorded = self.recorded.lock();
-        recorded.get_mut(resource).map(|recorded| act(&mut recorded.sketch))
+        let Some(recorded) = recorded.get_mut(resource) else {
+            return true;
+        };
+        if recorded.sketches().any(|sketch| !sketch.counters.contains_key(form)) {
+            return false;
+        }
+        recorded.sketches().for_each(|sketch| _ = sketch.count(form));
+        true
     }
 
     /// The places of all resources that are recorded.
     pub(super) fn places(&self) -> Vec<Place> {
         let recorded = self.recorded.lock();
-        recorded.values().map(|recorded| recorded.place.clone()).collect()
+        let kept = recorded.values().filter_map(|recorded| recorded.kept.as_ref());
+        kept.map(|(place, _)| place.clone()).collect()
     }
 
     fn take(&self, resource: &str) -> Vec<HotKey> {
-        self.with_sketch(resource, Sketch::take).unwrap_or_default()
+        let mut recorded = self.recorded.lock();
+        let kept = recorded.get_mut(resource).and_then(|recorded| recorded.kept.as_mut());
+        kept.map(|(_, sketch)| sketch.take()).unwrap_or_default()
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use metrics::{Counter, Gauge, Label};
 
-use super::{ResourceStats, Stats, relay_lags::RelayLags, removals::Removals, stats::Figures, upstream::Upstream};
+use super::{ResourceStats, Stats, relay_notes::RelayNotes, removals::Removals, stats::Figures, upstream::Upstream};
 use crate::{
     entry::Rejection,
     loads::Flights,
@@ -89,7 +89,7 @@ pub(super) struct Publisher {
     pub(super) upstream: Arc<Upstream>,
     pub(super) removals: Arc<Removals>,
     pub(super) flights: Arc<Flights>,
-    pub(super) relay_lags: Arc<RelayLags>,
+    pub(super) relay_notes: Arc<RelayNotes>,
     pub(super) state: PublisherState,
 }
 
@@ -202,7 +202,7 @@ impl Published {
             let counters = self.resources.entry(resource);
             counters.or_insert_with(|| resource_counters(recorder, resource));
         }
-        if of.relay_lags.of_running().is_some() {
+        if !of.relay_notes.all().is_empty() {
             self.relay_lag.get_or_insert_with(|| recorder.gauge(&names::RELAY_LAG));
         }
     }
@@ -225,7 +225,7 @@ impl Published {
             gauge.publish(value(of));
         }
         if let Some(gauge) = &self.relay_lag {
-            gauge.set(of.relay_lags.longest());
+            gauge.set(of.relay_notes.longest_lag());
         }
     }
 

@@ -49,7 +49,7 @@ macro_rules! counts {
         }
 
         /// What a cache has done with the calls of one resource since it was built. The counts are those of [`Stats`].
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
         #[non_exhaustive]
         pub struct ResourceStats {
             /// The resource's name; `~` stands for values by key ([`Cache::set`](crate::Cache::set)).
@@ -75,6 +75,45 @@ macro_rules! counts {
             fn add(&mut self, of: &ResourceStats) {
                 $(self.$name += of.$name;)+
                 self.load_time_saved += of.load_time_saved;
+            }
+        }
+
+        impl ResourceStats {
+            /// What was counted since an earlier look at the same resource: for the rates and the latencies of a while.
+            ///
+            /// ```
+            /// # let cache = cache_runtime::Cache::disabled();
+            /// let earlier = cache.resource_stats();
+            /// // ... a minute later ...
+            /// for (now, earlier) in cache.resource_stats().iter().zip(&earlier) {
+            ///     println!("{}: {} calls", now.resource, now.since(earlier).calls());
+            /// }
+            /// ```
+            #[must_use]
+            pub fn since(&self, earlier: &Self) -> Self {
+                Self {
+                    resource: self.resource,
+                    $($name: self.$name.saturating_sub(earlier.$name),)+
+                    load_time_saved: self.load_time_saved.saturating_sub(earlier.load_time_saved),
+                    bytes_read: self.bytes_read.saturating_sub(earlier.bytes_read),
+                    bytes_filled: self.bytes_filled.saturating_sub(earlier.bytes_filled),
+                    lookup_latency: self.lookup_latency.since(&earlier.lookup_latency),
+                    load_latency: self.load_latency.since(&earlier.load_latency),
+                }
+            }
+
+            /// What was counted of this and another resource together.
+            #[cfg(feature = "dashboard")]
+            pub(crate) fn plus(&self, other: &Self) -> Self {
+                Self {
+                    resource: self.resource,
+                    $($name: self.$name + other.$name,)+
+                    load_time_saved: self.load_time_saved + other.load_time_saved,
+                    bytes_read: self.bytes_read + other.bytes_read,
+                    bytes_filled: self.bytes_filled + other.bytes_filled,
+                    lookup_latency: self.lookup_latency.plus(&other.lookup_latency),
+                    load_latency: self.load_latency.plus(&other.load_latency),
+                }
             }
         }
     };

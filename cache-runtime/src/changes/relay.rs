@@ -22,11 +22,12 @@ use super::{
     source::{Backlog, Change, ChangeError, ChangeSource, Taken},
 };
 use crate::{
-    cache::{Cache, Engine, Invalidated, RelayLag},
+    cache::{Cache, Engine, Invalidated, RelayNote},
     invalidation::Invalidation,
     key::{DEFAULT_TENANT, escape},
     mutation::Hold,
     resource::{Resource, declared},
+    sync::Mutex,
     task::{Backoff, Needs, backoff, handle_for},
 };
 
@@ -106,7 +107,9 @@ impl RelayBuilder {
         if engine.upstream.store_even_if_closed().is_some() && !engine.upstream.is_remote() {
             tracing::debug!("a relay invalidates what is kept in this process, and nothing of other processes");
         }
-        let shared = Arc::new(Shared::new(self.source.description(), engine.relay_lags.begin()));
+        let source = self.source.description();
+        let note = engine.relay_notes.begin(&source);
+        let shared = Arc::new(Shared::new(source, note));
         let ending = Ending(Arc::clone(&shared));
         let task = Task {
             engine: Arc::downgrade(engine),
@@ -206,6 +209,20 @@ pub enum RelayState {
     Stopped,
 }
 
+impl RelayState {
+    /// What it is about, in a word or two.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Active => "active",
+            Self::Standby => "standing by",
+            Self::WithoutStore => "without a store",
+            Self::WithoutSource => "without its source",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 /// Why a relay could not be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayError(String);
@@ -222,17 +239,18 @@ impl std::error::Error for RelayError {}
 #[derive(Debug)]
 struct Shared {
     source: String,
-    /// For the statistics of the cache.
-    lag: Arc<RelayLag>,
+    /// For whoever looks at the cache.
+    note: Arc<Mutex<RelayNote>>,
     status: watch::Sender<RelayStatus>,
     stopping: watch::Sender<bool>,
 }
 
 impl Shared {
-    fn new(source: String, lag: Arc<RelayLag>) -> Self {
+    fn new(source: String, note: Arc<Mutex<RelayNote>>) -> Self {
+        note.lock().state = RelayState::Starting.as_str();
         Self {
             source,
-            lag,
+            note,
             status: watch::Sender::new(RelayStatus {
                 state: RelayState::Starting,
                 lag: Duration::ZERO,
@@ -247,7 +265,10 @@ impl Shared {
     fn change(&self, change: impl FnOnce(&mut RelayStatus)) {
         self.status.send_modify(|status| {
             change(status);
-            self.lag.set(status.lag);
+            let mut note = self.note.lock();
+            note.state = status.state.as_str();
+            (note.lag, note.relayed) = (status.lag, status.relayed);
+            note.error.clone_from(&status.error);
         });
     }
 

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, pin::Pin};
 
-use super::{InvalidateError, alternatives::alternatives};
+use super::{InvalidateError, InvalidationPreview, alternatives::alternatives};
 use crate::{
     cache::{Cache, Invalidated},
     invalidation::{Invalidation, Strength},
@@ -147,6 +147,24 @@ impl Invalidate {
         self.resolve()
     }
 
+    /// What this would make unusable, which it does not.
+    ///
+    /// ```
+    /// # mod cache_resources { cache_runtime::resources! { invoices_list { ttl = 60 } invoices_summary { ttl = 60 } } }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cache = cache_runtime::Cache::disabled();
+    /// let preview = cache.invalidate("invoices_*").tenant("client-a").preview()?;
+    /// assert_eq!(preview.resources, ["invoices_list", "invoices_summary"]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of the invalidation itself.
+    pub fn preview(&self) -> Result<InvalidationPreview, InvalidateError> {
+        Ok(InvalidationPreview::of(&self.resolve()?))
+    }
+
     fn resolve(&self) -> Result<Invalidation, InvalidateError> {
         let engine = &self.cache.engine;
         let What::Pattern(pattern) = &self.what else {
@@ -239,22 +257,34 @@ impl InvalidateTag {
 
     /// What it would remove.
     #[cfg(feature = "cli")]
-    pub(crate) fn plan(self) -> Result<Invalidation, InvalidateError> {
+    pub(crate) fn plan(&self) -> Result<Invalidation, InvalidateError> {
         self.resolve()
     }
 
-    fn resolve(self) -> Result<Invalidation, InvalidateError> {
+    /// What this would make unusable, which it does not.
+    ///
+    /// # Errors
+    ///
+    /// Those of the invalidation itself.
+    pub fn preview(&self) -> Result<InvalidationPreview, InvalidateError> {
+        Ok(InvalidationPreview::of(&self.resolve()?))
+    }
+
+    fn resolve(&self) -> Result<Invalidation, InvalidateError> {
         let Self {
             cache,
             kind,
             value,
             tenant,
         } = self;
-        let kind = declared::find_tag(&kind).map_err(|similar| InvalidateError::UnknownTag { kind, similar })?;
-        let tenant = tenant.map(Cow::from);
+        let kind = declared::find_tag(kind).map_err(|similar| InvalidateError::UnknownTag {
+            kind: kind.clone(),
+            similar,
+        })?;
+        let tenant = tenant.as_deref().map(Cow::from);
         let tenant = tenant.or_else(|| cache.engine.tenant_of_task("an invalidation by hand"));
         let mut invalidation = Invalidation::new(&cache.engine.namespace);
-        invalidation.add_tags(tenant.as_deref(), kind, Some(&[(kind, value)]));
+        invalidation.add_tags(tenant.as_deref(), kind, Some(&[(kind, value.clone())]));
         Ok(invalidation)
     }
 }
@@ -265,9 +295,8 @@ impl IntoFuture for InvalidateTag {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let cache = self.cache.clone();
             let invalidation = self.resolve()?;
-            Ok(cache.engine.apply(invalidation).await)
+            Ok(self.cache.engine.apply(invalidation).await)
         })
     }
 }

@@ -101,7 +101,9 @@ async fn serve(options: &Options, books: Books) -> anyhow::Result<()> {
             options.listen
         )
     })?;
-    println!("listening on http://{} (Ctrl-C ends it)", listener.local_addr()?);
+    let address = listener.local_addr()?;
+    println!("listening on http://{address} (Ctrl-C ends it)");
+    println!("the dashboard of its cache: http://{address}/cache");
     http::serve(listener, app, asked_to_stop()).await?;
     // Every request is answered; what they invalidated may still be on its way.
     cache.close().await;

@@ -36,6 +36,30 @@ impl Latencies {
         self.total
     }
 
+    /// What was measured since an earlier look at the same times.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let total = self.total.saturating_sub(earlier.total);
+        self.joined(earlier, total, u64::saturating_sub)
+    }
+
+    /// These times and others.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn plus(&self, other: &Self) -> Self {
+        self.joined(other, self.total + other.total, |these, those| these + those)
+    }
+
+    fn joined(&self, other: &Self, total: Duration, join: impl Fn(u64, u64) -> u64) -> Self {
+        let buckets = Box::new(array::from_fn(|bucket| {
+            join(self.buckets[bucket], other.buckets[bucket])
+        }));
+        Self {
+            count: buckets.iter().sum(),
+            total,
+            buckets,
+        }
+    }
+
     /// The arithmetic mean; `None` if nothing was measured.
     pub fn mean(&self) -> Option<Duration> {
         (self.count > 0).then(|| self.total.div_f64(as_f64(self.count)))
@@ -70,6 +94,17 @@ impl Latencies {
             .iter()
             .enumerate()
             .map(|(bucket, count)| (upper_bound(bucket), *count))
+    }
+}
+
+/// Nothing was measured.
+impl Default for Latencies {
+    fn default() -> Self {
+        Self {
+            count: 0,
+            total: Duration::ZERO,
+            buckets: Box::new([0; BUCKETS]),
+        }
     }
 }
 
@@ -187,6 +222,22 @@ mod tests {
             assert!((found / right - 1.0).abs() < 0.2, "{share}: {found} for {right}");
         }
         assert_eq!(latencies.mean(), Some(Duration::from_nanos(50_000_500)));
+    }
+
+    #[test]
+    fn of_a_while_only_what_was_measured_in_it_counts() {
+        let histogram = LatencyHistogram::default();
+        histogram.add(Duration::from_secs(1), 5);
+        let earlier = histogram.get();
+        histogram.add(Duration::from_millis(1), 3);
+        let since = histogram.get().since(&earlier);
+        assert_eq!((since.count(), since.total()), (3, Duration::from_millis(3)));
+        assert!(since.quantile(1.0).unwrap() <= Duration::from_micros(1_024));
+        assert_eq!(
+            earlier.since(&histogram.get()),
+            Latencies::default(),
+            "never less than nothing"
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Routes, and the life of the server.
-use std::{future::Future, io, sync::Arc};
+use std::{future::Future, io, net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
@@ -9,7 +9,8 @@ use axum::{
     routing::{get, post, put},
     serve::ListenerExt as _,
 };
-use cache_runtime::Cache;
+use cache_runtime::{Cache, dashboard::Dashboard};
+use futures_util::FutureExt as _;
 use tokio::net::TcpListener;
 
 use super::{Tokens, auth, companies, dashboard, error, invoices, metrics, treasury, x_cache};
@@ -26,8 +27,8 @@ pub struct App {
     pub tokens: Arc<Tokens>,
 }
 
-/// The whole service.
-pub fn router(app: App) -> Router {
+/// The whole service, with the dashboard of its cache at `/cache`.
+pub fn router(app: App, dashboard: Dashboard) -> Router {
     metrics::record();
     let api = Router::new()
         .route("/dashboard/summary", get(dashboard::summary))
@@ -54,6 +55,7 @@ pub fn router(app: App) -> Router {
         .route("/", get(Html(include_str!("../page.html"))))
         .route("/metrics", get(metrics::show))
         .nest("/api", api)
+        .nest("/cache", dashboard.into_router())
         .fallback(no_such_page)
         .with_state(app)
 }
@@ -72,9 +74,11 @@ pub async fn serve(
             tracing::debug!(%error, "answers may be delayed");
         }
     });
-    axum::serve(listener, router(app))
-        .with_graceful_shutdown(shutdown)
-        .await
+    let shutdown = shutdown.shared();
+    // Nobody is authorised, so that this machine alone is let in, which takes to know who asks.
+    let dashboard = Dashboard::new(&app.cache).service("invoicing").until(shutdown.clone());
+    let service = router(app, dashboard).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(shutdown).await
 }
 
 async fn no_such_page(request: Request) -> Response {
