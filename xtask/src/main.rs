@@ -18,6 +18,7 @@ mod setup;
 mod steps;
 mod test;
 mod trials;
+mod walk;
 
 use std::{
     path::{Path, PathBuf},
