@@ -35,7 +35,7 @@
 //! - `postcard`: `codec = "postcard"`.
 //! - `lz4`, `zstd`: compression of large entries.
 //! - `postgres`, `sqlite`: what any program changes in a database is invalidated ([`changes`]), by sqlx.
-//! - `cli`: commands for a service's own command line (`commands`), by clap.
+//! - `cli`: commands for a service's own command line (`commands`), by clap, and the look at its sources (`catalogue::Sources`).
 
 // # Layout
 //

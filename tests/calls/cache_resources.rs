@@ -33,6 +33,7 @@ cache_runtime::resources! {
     shared { ttl = 60 }
     stored { ttl = 60 }
     leased { ttl = 60 }
+    leased_many { ttl = 60 }
     limited { ttl = 60, max_loads = 1 }
     graphs { ttl = 60, max_loads = 1 }
     pairs { ttl = 60, max_loads = 2 }

@@ -1,7 +1,7 @@
 //! Callers that start calls, poll them, leave them alone, drop them, come back to them and nest them, at random: whoever polls a
 //! call to its end comes to one.
 
-use std::{cell::Cell, future::poll_fn, sync::Arc, task::Poll, time::Duration};
+use std::{cell::Cell, collections::HashMap, future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use cache_runtime::{Cache, CacheBuilder, cached, store::StoreErrorKind, with_cache};
 use futures_util::{
@@ -50,6 +50,8 @@ enum Kind {
     Pairs,
     /// With a lease. Calls no other one.
     Leased,
+    /// The same of this place and the next one, each with a lease of its own.
+    LeasedTwo,
 }
 
 #[derive(Debug, Clone)]
@@ -81,6 +83,13 @@ enum Action {
 impl Visit {
     /// How many visits it may make, and how long their bodies sleep.
     fn extent(&self) -> (u32, Duration) {
+        let (visits, sleeps) = self.extent_of_body();
+        // The body of two places may run for one of them after the other.
+        let runs = if self.kind == Kind::LeasedTwo { 2 } else { 1 };
+        (visits * runs, sleeps * runs)
+    }
+
+    fn extent_of_body(&self) -> (u32, Duration) {
         self.body.iter().fold((1, Duration::ZERO), |sum, step| {
             let (visits, sleeps) = match step {
                 Step::Sleep(millis) => (0, Duration::from_millis((*millis).into())),
@@ -104,6 +113,11 @@ impl Visit {
                 Kind::Limited => limited(place, body).await,
                 Kind::Pairs => pairs(place, body).await,
                 Kind::Leased => leased(place, body).await,
+                // As likely in the one order as in the other.
+                Kind::LeasedTwo => {
+                    let places = [place, (place + 1) % PLACES];
+                    leased_two(&places, body).await[&place]
+                }
             };
         }
         .boxed()
@@ -166,6 +180,12 @@ async fn leased(place: u8, body: Body) -> u8 {
     body.run(place).await
 }
 
+#[cached(resource = "leased_many", each = places, lease = "30s", independent(body), unless = |_| true)]
+async fn leased_two(places: &[u8], body: Body) -> HashMap<u8, u8> {
+    body.run(0).await;
+    places.iter().map(|place| (*place, *place)).collect()
+}
+
 /// Whether circles can be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Circles {
@@ -182,7 +202,7 @@ fn visits(circles: Circles) -> BoxedStrategy<Visit> {
         2 => Just(Kind::Limited),
         2 => Just(Kind::Pairs),
     ];
-    let any_kind = prop_oneof![4 => kinds.clone(), 1 => Just(Kind::Leased)];
+    let any_kind = prop_oneof![4 => kinds.clone(), 1 => Just(Kind::Leased), 1 => Just(Kind::LeasedTwo)];
     let leaf = (any_kind, place.clone(), sleeps()).prop_map(|(kind, place, body)| Visit { kind, place, body });
     leaf.prop_recursive(3, 10, 3, move |inner| {
         let tasks = u32::from(circles == Circles::ThroughTasks);
@@ -223,8 +243,8 @@ fn bound(actions: &[Action], circles: Circles) -> Duration {
     sleeps + visits * (STALLED + unseen)
 }
 
-/// Does all of that. Returns an error if a call that is polled to its end takes longer than the bound.
-async fn live(cache: Cache, actions: Vec<Action>, bound: Duration) -> Result<(), TestCaseError> {
+/// Does all of that, through these caches in turn. Returns an error if a call that is polled to its end takes longer than the bound.
+async fn live(caches: &[Cache], actions: Vec<Action>, bound: Duration) -> Result<(), TestCaseError> {
     let mut kept: Vec<BoxFuture<'static, ()>> = Vec::new();
     let mut spawned = Vec::new();
     let in_bound = async |call: BoxFuture<'static, ()>| {
@@ -234,14 +254,14 @@ async fn live(cache: Cache, actions: Vec<Action>, bound: Duration) -> Result<(),
         prop_assert!(took <= bound, "a call took {took:?} of {bound:?}");
         Ok(())
     };
-    for action in actions {
+    for (action, cache) in actions.into_iter().zip(caches.iter().cycle()) {
         match action {
             Action::Spawn(visit) => {
-                let call = with_cache(cache.clone(), visit.call(&cache));
+                let call = with_cache(cache.clone(), visit.call(cache));
                 spawned.push(tokio::spawn(call));
             }
             Action::Start(visit) => {
-                let call = with_cache(cache.clone(), visit.call(&cache)).boxed();
+                let call = with_cache(cache.clone(), visit.call(cache)).boxed();
                 kept.push(call);
                 poll_once(&mut kept, usize::MAX).await;
             }
@@ -276,8 +296,8 @@ async fn poll_once(kept: &mut Vec<BoxFuture<'static, ()>>, at: usize) {
     }
 }
 
-/// Tries random worlds, the same in each run, on caches that `builder` begins.
-fn try_worlds(circles: Circles, builder: impl Fn() -> CacheBuilder) {
+/// Tries random worlds, the same in each run, on caches that `builders` begin.
+fn try_worlds<const CACHES: usize>(circles: Circles, builders: impl Fn() -> [CacheBuilder; CACHES]) {
     let mut config = Config::with_cases(CASES.max(Config::default().cases));
     config.failure_persistence = None;
     if matches!(config.rng_seed, RngSeed::Random) {
@@ -291,12 +311,13 @@ fn try_worlds(circles: Circles, builder: impl Fn() -> CacheBuilder) {
             .start_paused(true)
             .build()
             .expect("a runtime");
-        let cache = builder().load_backstop(backstop(circles)).build();
+        let caches = builders().map(|builder| builder.load_backstop(backstop(circles)).build());
         let bound = bound(&actions, circles);
-        let lived = runtime.block_on(live(cache.clone(), actions, bound));
-        let stats = cache.stats();
-        queued.update(|count| count + stats.queued_loads);
-        taken_over.update(|count| count + stats.taken_over_loads);
+        let lived = runtime.block_on(live(&caches, actions, bound));
+        for stats in caches.iter().map(Cache::stats) {
+            queued.update(|count| count + stats.queued_loads);
+            taken_over.update(|count| count + stats.taken_over_loads);
+        }
         lived
     });
     if let Err(failure) = outcome {
@@ -317,7 +338,7 @@ fn backstop(circles: Circles) -> Duration {
 
 #[test]
 fn every_call_that_is_polled_to_its_end_ends_over_the_store_in_memory() {
-    try_worlds(Circles::Seen, Cache::builder);
+    try_worlds(Circles::Seen, || [Cache::builder()]);
 }
 
 #[test]
@@ -325,11 +346,21 @@ fn every_call_that_is_polled_to_its_end_ends_over_a_store_that_is_gone() {
     try_worlds(Circles::Seen, || {
         let spy = spy();
         spy.fail_all(StoreErrorKind::Unavailable);
-        Cache::builder().store(spy)
+        [Cache::builder().store(spy)]
+    });
+}
+
+/// As of two processes: what the one loads the other one waits for by its leases alone.
+#[test]
+fn every_call_that_is_polled_to_its_end_ends_over_two_caches_on_one_store() {
+    try_worlds(Circles::Seen, || {
+        let spy = spy();
+        // Whether a store answers in time is not what is looked at.
+        [(); 2].map(|()| Cache::builder().store(spy.clone()).read_timeout(LONG))
     });
 }
 
 #[test]
 fn every_call_that_is_polled_to_its_end_ends_where_circles_lead_through_tasks() {
-    try_worlds(Circles::ThroughTasks, Cache::builder);
+    try_worlds(Circles::ThroughTasks, || [Cache::builder()]);
 }

@@ -3,6 +3,7 @@
 mod bulk;
 mod bulk_errors;
 mod bulk_flights;
+mod bulk_leases;
 mod bulk_policies;
 mod bulk_timeouts;
 mod bulk_verify;

@@ -31,7 +31,6 @@ pub(super) fn each(args: &CachedArgs, function: &Function, errors: &mut Errors) 
     check_element(element.as_ref(), function, errors);
     check_expressions(args, argument, errors);
     check_left_out(args, argument, errors);
-    check_options(args, errors);
     check_tags(args, args.each.value()?, errors);
     check_borrows(function, errors);
     let others = function.arguments.iter().filter(|other| other.ident != found.ident);
@@ -125,16 +124,6 @@ fn check_left_out(args: &CachedArgs, argument: &Ident, errors: &mut Errors) {
             "`{name}` is left out of the key and in `each`, which puts each of its elements there\nhelp: keep one of the two"
         );
         errors.at(name.span(), text);
-    }
-}
-
-/// Refuses what is of one load for one entry.
-fn check_options(args: &CachedArgs, errors: &mut Errors) {
-    if let (Some(each), Some(_)) = (args.each.value(), args.lease.value()) {
-        errors.at(
-            each.argument.span(),
-            "one load is of many entries here, and a `lease` is of one\nhelp: leave out `lease`, or `each`",
-        );
     }
 }
 

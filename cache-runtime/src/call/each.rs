@@ -8,6 +8,7 @@
 //! | what is known of each id | `batch.rs` |
 //! | the store is asked for all of them at once | `look.rs` |
 //! | what is missing is loaded by one run of the body, or waited for where another call loads it | `load.rs`, `run.rs`, `work.rs` |
+//! | or where another process does, with `lease` | `lease.rs` |
 //! | old values that were returned are loaded again in the background, at once or after a timeout | `refresh.rs`, `soft.rs` |
 //!
 //! An id's lookup, policies and fill are those of a call of its own: `lookup.rs` and `fill.rs` of the folder above.
@@ -15,6 +16,7 @@
 mod batch;
 mod call;
 mod ids;
+mod lease;
 mod load;
 mod look;
 mod refresh;

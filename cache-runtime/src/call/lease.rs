@@ -9,9 +9,9 @@
 
 mod neighbour;
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, slice, sync::Arc, time::Duration};
 
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join_all, select};
 use tokio::{runtime::Handle, time::Instant};
 
 use self::neighbour::{Neighbour, Standing};
@@ -21,12 +21,15 @@ use crate::{
     entry::{Envelope, Ticket},
     loads::{HOLDERS, Load},
     store::{Store, StoreError},
-    task::backoff,
+    task::{Backoff, backoff},
 };
 
 /// How long a process that waits looks away, at first and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// So many leases are asked for, or given back, at once: each such piece has a deadline of its own.
+const TOGETHER: usize = 256;
 
 const WITHOUT_LEASES: Without = Without {
     right: Some(
@@ -55,61 +58,148 @@ pub(super) async fn acquire(
     lasting: Duration,
     load: &Arc<Load>,
 ) -> LeaseOutcome {
-    let (Some(store), Ok(runtime)) = (engine.store(), Handle::try_current()) else {
+    let Some(mut candidate) = Candidate::new(engine, &ticket, lasting, load, Instant::now()) else {
         return LeaseOutcome::Nothing(None);
     };
-    let claim = Claim {
-        store: Arc::clone(store),
-        runtime,
-        key: ticket.lease_key().into(),
-        lasting,
-        deadline: engine.settings.read_timeout,
-        load: Arc::clone(load),
-    };
-    let token = fastrand::u64(..);
-    let mut neighbour = Neighbour::new(&claim.key);
-    let mut pauses = backoff(FIRST_PAUSE, LONGEST_PAUSE);
-    let began = Instant::now();
+    let mut pauses = Pauses::new();
     loop {
-        let claimed = claim.stake(token).await;
-        engine.leases.learn(&claimed, WITHOUT_LEASES);
-        let Ok(mut lease) = claimed else {
+        let mut attempts = attempt(engine, slice::from_mut(&mut candidate)).await;
+        let Some(attempt) = attempts.pop().flatten() else {
             return LeaseOutcome::Nothing(Some(ticket));
         };
-        let mut in_circle = false;
-        if lease.is_none() {
-            match neighbour.look(load) {
-                Standing::Healthy => {}
-                Standing::Stalled(holder) => lease = claim.inherit(&holder).await,
-                Standing::Circle => in_circle = true,
-            }
-        }
-        // Who has it may be waiting for this very call, seen or unseen.
-        let goes_without = in_circle || began.elapsed() >= engine.settings.load_backstop;
         // With the lease, too: who had it may have filled after the caller's read, and given it back.
         let found = entry.read(engine).await;
-        let acquired = match (Verdict::of(found, &mut ticket), lease) {
-            (Verdict::Valid, Some(lease)) => Some(LeaseOutcome::Lease(lease, ticket.clone())),
-            (Verdict::Over(acquired), lease) => {
-                give_back(lease).await;
-                Some(acquired)
-            }
-            // One answer that did not come, or an invalidation that this process is about to send.
-            (Verdict::Unknown, lease) if !goes_without && engine.may_read() => {
-                give_back(lease).await;
-                None
-            }
-            (Verdict::Valid, None) if !goes_without => None,
-            (Verdict::Valid | Verdict::Unknown, lease) => {
-                give_back(lease).await;
-                Some(LeaseOutcome::Nothing(Some(ticket.clone())))
-            }
-        };
-        if let Some(acquired) = acquired {
-            return acquired;
+        let (outcome, unused) = candidate.conclude(engine, attempt, found, &mut ticket);
+        give_back(unused).await;
+        if let Some(outcome) = outcome {
+            return outcome;
         }
-        let pause = pauses.pause();
-        tokio::time::sleep(neighbour.next_look().map_or(pause, |look| look.min(pause))).await;
+        pauses.pause(slice::from_ref(&candidate)).await;
+    }
+}
+
+/// A load that is to have the lease of an entry, until it has it or need not.
+pub(super) struct Candidate {
+    claim: Claim,
+    /// What the store knows it as.
+    token: u64,
+    neighbour: Neighbour,
+    since: Instant,
+}
+
+/// What an attempt to get a lease has come to.
+pub(super) enum Attempt {
+    Lease(Lease),
+    /// Somebody else has it.
+    Taken,
+    /// Who has it waits for the one that would wait.
+    Circle,
+}
+
+impl Candidate {
+    /// A load that has wanted the lease of the ticket's entry since then. `None` if there is nobody to ask for it.
+    pub(super) fn new(
+        engine: &Engine,
+        ticket: &Ticket,
+        lasting: Duration,
+        load: &Arc<Load>,
+        since: Instant,
+    ) -> Option<Self> {
+        let (Some(store), Ok(runtime)) = (engine.store(), Handle::try_current()) else {
+            return None;
+        };
+        let claim = Claim {
+            store: Arc::clone(store),
+            runtime,
+            key: ticket.lease_key().into(),
+            lasting,
+            deadline: engine.settings.read_timeout,
+            load: Arc::clone(load),
+        };
+        Some(Self {
+            neighbour: Neighbour::new(&claim.key),
+            claim,
+            token: fastrand::u64(..),
+            since,
+        })
+    }
+
+    /// What is to be made of it that somebody else has the lease.
+    async fn look(&mut self) -> Attempt {
+        match self.neighbour.look(&self.claim.load) {
+            Standing::Healthy => Attempt::Taken,
+            Standing::Stalled(holder) => match self.claim.inherit(&holder).await {
+                Some(lease) => Attempt::Lease(lease),
+                None => Attempt::Taken,
+            },
+            Standing::Circle => Attempt::Circle,
+        }
+    }
+
+    /// What an attempt has come to with what the store had of the entry after it, and a lease that is of no use. `None`: there is to be
+    /// another attempt, after a [pause](Pauses).
+    pub(super) fn conclude(
+        &self,
+        engine: &Engine,
+        attempt: Attempt,
+        found: StoreAnswer,
+        ticket: &mut Ticket,
+    ) -> (Option<LeaseOutcome>, Option<Lease>) {
+        // Who has it may be waiting for this very call, seen or unseen.
+        let goes_without = matches!(attempt, Attempt::Circle) || self.since.elapsed() >= engine.settings.load_backstop;
+        let lease = match attempt {
+            Attempt::Lease(lease) => Some(lease),
+            Attempt::Taken | Attempt::Circle => None,
+        };
+        match (Verdict::of(found, ticket), lease) {
+            (Verdict::Valid, Some(lease)) => (Some(LeaseOutcome::Lease(lease, ticket.clone())), None),
+            (Verdict::Over(outcome), lease) => (Some(outcome), lease),
+            // One answer that did not come, or an invalidation that this process is about to send.
+            (Verdict::Unknown, lease) if !goes_without && engine.may_read() => (None, lease),
+            (Verdict::Valid, None) if !goes_without => (None, None),
+            (Verdict::Valid | Verdict::Unknown, lease) => (Some(LeaseOutcome::Nothing(Some(ticket.clone()))), lease),
+        }
+    }
+}
+
+/// Tries to get the leases of all of these, which are of one load; `None` of those that the store has not, or has not answered for.
+/// Waits for nobody: a load that has got one of them is to wait for none before it has given that back. Else others could wait for
+/// it who have what it waits for.
+pub(super) async fn attempt(engine: &Engine, candidates: &mut [Candidate]) -> Vec<Option<Attempt>> {
+    let mut staked = Vec::with_capacity(candidates.len());
+    for candidates in candidates.chunks(TOGETHER) {
+        let asking = candidates
+            .iter()
+            .map(|candidate| candidate.claim.stake(candidate.token));
+        staked.extend(join_all(asking).await);
+    }
+    let has_got_one = staked.iter().any(|staked| matches!(staked, Ok(Some(_))));
+    let attempts = candidates.iter_mut().zip(staked).map(async |(candidate, staked)| {
+        engine.leases.learn(&staked, WITHOUT_LEASES);
+        match staked.ok()? {
+            Some(lease) => Some(Attempt::Lease(lease)),
+            None if has_got_one => Some(Attempt::Taken),
+            None => Some(candidate.look().await),
+        }
+    });
+    join_all(attempts).await
+}
+
+/// The pauses between attempts.
+pub(super) struct Pauses(Backoff);
+
+impl Pauses {
+    pub(super) fn new() -> Self {
+        Self(backoff(FIRST_PAUSE, LONGEST_PAUSE))
+    }
+
+    /// Waits until all of these are to be attempted again.
+    pub(super) async fn pause(&mut self, candidates: &[Candidate]) {
+        let looks = candidates
+            .iter()
+            .filter_map(|candidate| candidate.neighbour.next_look());
+        let pause = looks.fold(self.0.pause(), Duration::min);
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -140,9 +230,32 @@ impl Verdict {
     }
 }
 
-async fn give_back(lease: Option<Lease>) {
-    if let Some(lease) = lease {
-        lease.end().await;
+/// Gives leases back: after the fill, so that the next ones find the entries.
+pub(super) async fn give_back(leases: impl IntoIterator<Item = Lease>) {
+    let mut leases = leases.into_iter().peekable();
+    while leases.peek().is_some() {
+        join_all(leases.by_ref().take(TOGETHER).map(Lease::end)).await;
+    }
+}
+
+/// Runs a future and keeps these leases meanwhile, which are of one load.
+pub(super) async fn during<T>(leases: &[Lease], future: impl Future<Output = T>) -> T {
+    let Some(Lease { claim, .. }) = leases.first() else {
+        return future.await;
+    };
+    match select(pin!(future), pin!(extend(leases, claim.lasting / 3))).await {
+        Either::Left((output, _)) => output,
+        Either::Right((never, _)) => match never {},
+    }
+}
+
+async fn extend(leases: &[Lease], interval: Duration) -> std::convert::Infallible {
+    loop {
+        tokio::time::sleep(interval).await;
+        for leases in leases.chunks(TOGETHER) {
+            let held = leases.iter().filter(|lease| lease.is_held());
+            join_all(held.map(Lease::extend_once)).await;
+        }
     }
 }
 
@@ -194,7 +307,7 @@ impl Claim {
     }
 }
 
-/// The right to load for all processes. Dropped without [`end`](Self::end), because its caller went away, it is given back
+/// The right to load for all processes. Dropped without [`give_back`], because its caller went away, it is given back
 /// in the background. A load that has stalled may have lost it to another one of this process.
 pub(super) struct Lease {
     claim: Claim,
@@ -203,23 +316,6 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    /// Runs a future and keeps the lease meanwhile.
-    pub(super) async fn during<T>(&self, future: impl Future<Output = T>) -> T {
-        match select(pin!(future), pin!(self.extend())).await {
-            Either::Left((output, _)) => output,
-            Either::Right((never, _)) => match never {},
-        }
-    }
-
-    async fn extend(&self) -> std::convert::Infallible {
-        loop {
-            tokio::time::sleep(self.claim.lasting / 3).await;
-            if self.is_held() {
-                self.extend_once().await;
-            }
-        }
-    }
-
     async fn extend_once(&self) {
         let Claim {
             store,
@@ -236,8 +332,7 @@ impl Lease {
         HOLDERS.has(&self.claim.key, &self.claim.load)
     }
 
-    /// Gives the lease back: after the fill, so that the next one finds the entry.
-    pub(super) async fn end(self) {
+    async fn end(self) {
         if self.is_held() {
             let Claim {
                 store, key, deadline, ..

@@ -4,6 +4,7 @@ use std::{
     ops::ControlFlow,
     pin::{Pin, pin},
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 use tokio::{
@@ -237,18 +238,23 @@ impl Lookup {
 
     /// The lease of the load, if the function wants one and there is a ticket to fill with.
     async fn lease(&self, load: &Arc<Load>, leader: Option<&Leader>, ticket: Option<Ticket>) -> LeaseOutcome {
+        match (self.wanted_lease(leader), ticket) {
+            (Some((entry, lasting)), Some(ticket)) => {
+                lease::acquire(&self.call.cache.engine, entry, ticket, lasting, load).await
+            }
+            (_, ticket) => LeaseOutcome::Nothing(ticket),
+        }
+    }
+
+    /// Of what the leader of this flight wants a lease, and how long that lasts.
+    pub(super) fn wanted_lease(&self, leader: Option<&Leader>) -> Option<(&EntryRef, Duration)> {
         // Who loads because somebody else waits for it, or seems to, does not wait for the lease of that one; nor who shares no load that
         // began before.
         let may_wait = |leader: &Leader| {
             !self.is_anew() && !matches!(leader.takeover(), Some(Takeover::Circle | Takeover::Overdue))
         };
         let lasting = self.call.site.lease_lasts().filter(|_| leader.is_some_and(may_wait));
-        match (self.entry.as_ref().zip(lasting), ticket) {
-            (Some((entry, lasting)), Some(ticket)) => {
-                lease::acquire(&self.call.cache.engine, entry, ticket, lasting, load).await
-            }
-            (_, ticket) => LeaseOutcome::Nothing(ticket),
-        }
+        self.entry.as_ref().zip(lasting)
     }
 
     /// The stamps are others than they were: so is the flight.
@@ -284,10 +290,7 @@ impl Lookup {
         self.figures().loads.add(1);
         let began = Instant::now();
         let body = loads::inside(load, body);
-        let returned = match &lease {
-            Some(lease) => lease.during(body).await,
-            None => body.await,
-        };
+        let returned = lease::during(lease.as_slice(), body).await;
         let load_duration = began.elapsed();
         // The fill is no load.
         drop(slot);
@@ -298,9 +301,7 @@ impl Lookup {
         let result = self.prepare::<R, T, N>(leader.as_ref(), ticket.is_some(), &returned, disposition);
         self.fill::<ValueOf<R, T>, N>(leader, ticket, result, load_duration)
             .await;
-        if let Some(lease) = lease {
-            lease.end().await;
-        }
+        lease::give_back(lease).await;
         if has_failed {
             Loaded::Failed(returned)
         } else {

@@ -22,7 +22,21 @@ struct LeaseHolder {
     load: Arc<Load>,
 }
 
+impl Drop for LeaseHolder {
+    fn drop(&mut self) {
+        self.load.end_lease();
+    }
+}
+
 impl LeaseHolder {
+    fn new(token: u64, load: &Arc<Load>) -> Self {
+        load.begin_lease();
+        Self {
+            token,
+            load: Arc::clone(load),
+        }
+    }
+
     fn is_of(&self, load: &Arc<Load>) -> bool {
         Arc::ptr_eq(&self.load, load)
     }
@@ -31,8 +45,7 @@ impl LeaseHolder {
 impl Holders {
     /// Notes that the store has given a lease to this load. Whoever had it before has lost it.
     pub(crate) fn note(&self, key: &Arc<str>, token: u64, load: &Arc<Load>) {
-        let load = Arc::clone(load);
-        self.0.lock().insert(Arc::clone(key), LeaseHolder { token, load });
+        self.0.lock().insert(Arc::clone(key), LeaseHolder::new(token, load));
     }
 
     /// The load that has a lease; `None` if none of this process has.
@@ -49,8 +62,9 @@ impl Holders {
     pub(crate) fn pass_on(&self, key: &str, from: &Arc<Load>, to: &Arc<Load>) -> Option<u64> {
         let mut holdings = self.0.lock();
         let holding = holdings.get_mut(key).filter(|holding| holding.is_of(from))?;
-        holding.load = Arc::clone(to);
-        Some(holding.token)
+        let token = holding.token;
+        *holding = LeaseHolder::new(token, to);
+        Some(token)
     }
 
     /// This load has the lease no longer. Returns whether it had.

@@ -20,7 +20,7 @@ use pin_project_lite::pin_project;
 
 use crate::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
 /// A load that is woken and unpolled at so many looks in a row has stalled. Looks are counted, and not time: on a machine
@@ -49,6 +49,8 @@ pub(crate) struct Load {
     owner: Mutex<Option<Waker>>,
     /// What it waits for, or what a load inside of it waits for.
     waits: Mutex<Vec<Arc<dyn Awaited>>>,
+    /// How many leases it has.
+    leases: AtomicUsize,
 }
 
 impl Load {
@@ -86,6 +88,21 @@ impl Load {
     /// What it waits for.
     pub(super) fn waits(&self) -> MutexGuard<'_, Vec<Arc<dyn Awaited>>> {
         self.waits.lock()
+    }
+
+    /// Whether it has a lease: then it waits for no other one.
+    pub(crate) fn has_lease(&self) -> bool {
+        self.leases.load(Ordering::SeqCst) > 0
+    }
+
+    /// It has been given a lease.
+    pub(super) fn begin_lease(&self) {
+        self.leases.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// It has one lease less.
+    pub(super) fn end_lease(&self) {
+        self.leases.fetch_sub(1, Ordering::SeqCst);
     }
 
     fn owner(&self) -> MutexGuard<'_, Option<Waker>> {

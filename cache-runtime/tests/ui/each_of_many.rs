@@ -37,11 +37,6 @@ async fn of_one(id: u32) -> HashMap<u32, u32> {
     HashMap::from([(id, id)])
 }
 
-#[cached(resource = "companies_list", each = ids, lease)]
-async fn leased(ids: &[u32]) -> HashMap<u32, u32> {
-    ids.iter().map(|id| (*id, *id)).collect()
-}
-
 #[cached(resource = "companies_list", each = ids, skip(buffer))]
 async fn borrowed_mutably(ids: &[u32], buffer: &mut Vec<u8>) -> HashMap<u32, u32> {
     buffer.clear();

@@ -6,11 +6,17 @@
 //! and whoever waits holds none. If a wait ends without a value, it is given up for all ids, those that are to be loaded are led and
 //! loaded, and then the rest is waited for again: each round answers at least one id. What a body waits for, or its turn, is
 //! another matter, and that of [`loads`](crate::loads): all flights of a call are led by one [`Load`].
+//!
+//! Nor can two processes, with `lease`: see [`lease`](super::lease). A call that leads a flight may wait for the lease of another
+//! process, which waits for nothing as long as it has one.
 
 use std::{marker::PhantomData, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use tokio::{runtime::Handle, time::timeout};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout},
+};
 
 use super::{
     Ids, SplitEach,
@@ -66,6 +72,8 @@ pub(super) struct Pending {
     pub(super) member: usize,
     /// The right to fill.
     pub(super) ticket: Option<Ticket>,
+    /// Since when another process has the lease of its load.
+    pub(super) leased_since: Option<Instant>,
     /// It is loaded for this call only.
     pub(super) is_alone: bool,
 }
@@ -75,6 +83,7 @@ impl Pending {
         Self {
             member,
             ticket,
+            leased_since: None,
             is_alone: false,
         }
     }
@@ -82,9 +91,8 @@ impl Pending {
     /// One that is not stored, either.
     pub(super) fn alone(member: usize) -> Self {
         Self {
-            member,
-            ticket: None,
             is_alone: true,
+            ..Self::new(member, None)
         }
     }
 }
@@ -169,22 +177,27 @@ where
     }
 
     async fn load_all(&mut self, load: &Arc<Load>, mut missing: Vec<Pending>) -> Result<(), Failure<R>> {
-        let mut led = Vec::new();
+        let (mut led, mut others) = (Vec::new(), Vec::new());
         loop {
-            let mut others = Vec::new();
             for pending in missing {
                 match self.lead(load, pending).await {
                     Ok(leads) => led.push(leads),
                     Err(pending) => others.push(pending),
                 }
             }
-            self.run(load, std::mem::take(&mut led)).await?;
-            // Whose caller has been answered meanwhile leaves them to those who load them.
-            others.retain(|pending| self.batch.is_open(pending.member));
-            if others.is_empty() || self.batch.has_failed() {
+            missing = self.run(load, std::mem::take(&mut led)).await?;
+            if self.batch.has_failed() {
                 return Ok(());
             }
-            (led, missing) = self.wait(load, others).await;
+            if !missing.is_empty() {
+                continue;
+            }
+            // Whose caller has been answered meanwhile leaves them to those who load them.
+            others.retain(|pending| self.batch.is_open(pending.member));
+            if others.is_empty() {
+                return Ok(());
+            }
+            (led, missing) = self.wait(load, std::mem::take(&mut others)).await;
         }
     }
 

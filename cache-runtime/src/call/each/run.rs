@@ -11,16 +11,19 @@ use tokio::time::Instant;
 use super::{
     Ids, Missing, SplitEach,
     batch::{Batch, Member},
-    load::{EachLoad, Failure, Led},
+    lease::Leased,
+    load::{EachLoad, Failure, Led, Pending},
     returns::IdReturn,
     work::EachWork,
 };
 use crate::{
     call::{
         fill::Filling,
+        lease,
         load::Turn,
         terms::{Disposition, LoadTerms, ValueOf},
     },
+    entry::Envelope,
     loads::{self, Landing, Leader, Load, Slot},
     near::tier::Tier,
     protocol::Reading,
@@ -38,14 +41,15 @@ where
     F: Future<Output = R>,
     W: EachWork<R, S, C, T, F>,
 {
-    /// Runs the body for these, and fills.
+    /// Runs the body for these, and fills. Returns those that are to be led anew: other processes have the leases of their loads, or an
+    /// invalidation has come.
     ///
     /// # Errors
     ///
     /// What the body returned, if it was an error, and there is no old value for one of these.
-    pub(super) async fn run(&mut self, load: &Arc<Load>, mut led: Vec<Led>) -> Result<(), Failure<R>> {
+    pub(super) async fn run(&mut self, load: &Arc<Load>, mut led: Vec<Led>) -> Result<Vec<Pending>, Failure<R>> {
         if led.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         for pending in led.iter().map(|led| &led.pending).filter(|pending| !pending.is_alone) {
             if let Some(lookup) = &self.batch.members[pending.member].lookup {
@@ -55,8 +59,13 @@ where
         let slot = slot(&self.batch.members, load, &led).await;
         let waited = slot.as_ref().is_some_and(|slot| slot.waited);
         led = self.look_again(led, waited).await;
+        let Leased {
+            ready: mut led,
+            leases,
+            left,
+        } = self.lease(load, led).await;
         if led.is_empty() || self.batch.has_failed() {
-            return Ok(());
+            return Ok(left);
         }
         // As the caller has named them.
         led.sort_by_key(|led| led.pending.member);
@@ -68,14 +77,14 @@ where
         self.batch.count(|figures| figures.loads.add(1));
         let began = Instant::now();
         let body = Box::pin(self.work.begin(Missing::new(ids.clone())));
-        let returned = loads::inside(load, body).await;
+        let returned = lease::during(&leases, loads::inside(load, body)).await;
         let load_duration = began.elapsed();
         // The fill is no load.
         drop(slot);
         let values = S::apart(returned, &ids);
         self.batch
             .count(|figures| figures.loaded(load_duration, values.is_err()));
-        match values {
+        let ended = match values {
             Ok(Some(values)) => {
                 self.fill(led, values, load_duration).await;
                 Ok(())
@@ -88,7 +97,9 @@ where
                 Ok(error) => self.fill_error(led, error, load_duration).await,
                 Err(failed) => self.abandon(&led, failed),
             },
-        }
+        };
+        lease::give_back(leases).await;
+        ended.map(|()| left)
     }
 
     /// Asks the store once more for those that another load may have filled since; for all of them, if this one has `waited`.
@@ -123,18 +134,23 @@ where
             return Some(led);
         };
         let answer = entry.answer(reading);
-        match answer.envelope {
-            Some(envelope) => {
-                let shared = lookup.share_entry::<IdReturn<S::Value, S::IdError>, T, N>(&envelope, led.leader.as_ref());
-                if let ControlFlow::Break(Turn::Shared(shared)) = shared {
-                    self.batch.answer(led.pending.member, shared);
-                    return None;
-                }
-            }
-            // The load begins after this read, so it may be stored under what was read.
-            None => led.pending.ticket = answer.ticket,
+        if let Some(envelope) = answer.envelope {
+            return self.share_entry(led, &envelope);
         }
+        // The load begins after this read, so it may be stored under what was read.
+        led.pending.ticket = answer.ticket;
         Some(led)
+    }
+
+    /// A member is answered with what another load has stored; it is given back if that cannot be decoded.
+    pub(super) fn share_entry(&self, led: Led, envelope: &Envelope) -> Option<Led> {
+        let lookup = self.batch.members[led.pending.member].lookup.as_ref()?;
+        let shared = lookup.share_entry::<IdReturn<S::Value, S::IdError>, T, N>(envelope, led.leader.as_ref());
+        let ControlFlow::Break(Turn::Shared(shared)) = shared else {
+            return Some(led);
+        };
+        self.batch.answer(led.pending.member, shared);
+        None
     }
 
     /// What was loaded is handed on to those who waited for it, kept, and stored: all of it in one round trip.

@@ -86,11 +86,10 @@ struct HeldLease {
 
 impl Awaited for HeldLease {
     fn loads(&self) -> Vec<Arc<Load>> {
-        let holder = HOLDERS.of(&self.key);
-        // It has been given the lease, and is to come for it.
-        holder
-            .filter(|holder| !Arc::ptr_eq(holder, &self.waiting))
-            .into_iter()
-            .collect()
+        // It has been given this lease, or another one that it has tried to get, and is to come for it.
+        if self.waiting.has_lease() {
+            return Vec::new();
+        }
+        HOLDERS.of(&self.key).into_iter().collect()
     }
 }

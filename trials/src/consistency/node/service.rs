@@ -43,7 +43,7 @@ impl From<(Value, Option<Hit>)> for Found {
     }
 }
 
-/// What a call of a cached function returns, and where that came from, if it was not loaded.
+/// What a call of a cached function returns, and where that came from, if it was not loaded; of several ids the first that was not.
 pub(crate) async fn found<T>(call: impl Future<Output = Result<T>>) -> Result<(T, Option<Hit>)> {
     let (value, outcomes) = observe(call).await;
     let hit = outcomes.iter().find_map(|call| match call.outcome {

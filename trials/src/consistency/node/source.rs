@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use anyhow::{Result, bail};
 use fastrand::Rng;
@@ -53,6 +53,15 @@ impl Source {
             view,
             version,
         })
+    }
+
+    /// Several items, one after the other: the last may be newer than the first.
+    pub(super) async fn items(&self, items: &[u32], view: u32) -> Result<HashMap<u32, Value>> {
+        let mut found = HashMap::new();
+        for item in items {
+            found.insert(*item, self.item(*item, view).await?);
+        }
+        Ok(found)
     }
 
     /// As [`item`](Self::item), of which one in eight fails.

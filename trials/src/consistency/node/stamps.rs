@@ -1,6 +1,9 @@
 //! The framework itself: what its users write.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use anyhow::{Context as _, Result};
 use cache_runtime::{Cache, Invalidated, invalidates};
@@ -10,10 +13,13 @@ use super::{
     TTL,
     service::{Found, How, Service, found},
     source::{LoadFailed, Source, Value},
-    workload::is_crash_safe,
+    workload::{VIEWS, is_crash_safe},
 };
 use crate::{
-    consistency::{database::Committed, options::Near},
+    consistency::{
+        database::{Committed, ITEMS},
+        options::Near,
+    },
     lab::reach,
 };
 
@@ -32,10 +38,15 @@ mod resources {
 /// The view of a total, which is its tag.
 const TOTAL: u32 = 0;
 
+/// From this view on, an item is read together with others.
+const FIRST_TOGETHER: u32 = VIEWS / 2;
+
 /// The cached reads, with one kind of near cache: an attribute takes its name and no variable.
 macro_rules! reads {
     ($module:ident, $near:literal) => {
         mod $module {
+            use std::collections::HashMap;
+
             use anyhow::Result;
             use cache_runtime::cached;
 
@@ -49,6 +60,26 @@ macro_rules! reads {
             #[cached(resource = resources::crash_safe_item, scope(item), skip(source), near = $near)]
             pub(super) async fn crash_safe_item(source: &Source, item: u32, view: u32) -> Result<Value> {
                 source.item(item, view).await
+            }
+
+            #[cached(
+                                        resource = resources::item, each = item in items, scope(item), skip(source), near = $near,
+                                        lease = "500ms",
+                                    )]
+            pub(super) async fn items(source: &Source, items: &[u32], view: u32) -> Result<HashMap<u32, Value>> {
+                source.items(items, view).await
+            }
+
+            #[cached(
+                                        resource = resources::crash_safe_item, each = item in items, scope(item), skip(source),
+                                        near = $near, lease = "500ms",
+                                    )]
+            pub(super) async fn crash_safe_items(
+                source: &Source,
+                items: &[u32],
+                view: u32,
+            ) -> Result<HashMap<u32, Value>> {
+                source.items(items, view).await
             }
 
             #[cached(
@@ -130,6 +161,10 @@ impl Stamps {
         if self.policies {
             return self.item_with_policies(item, view).await;
         }
+        if view >= FIRST_TOGETHER {
+            let together = self.items_together(item, view).await?;
+            return together.get(&item).copied().context("the item was left out");
+        }
         let source = &self.source;
         match (self.near, is_crash_safe(item)) {
             (Near::Off, false) => off::item(source, item, view).await,
@@ -138,6 +173,25 @@ impl Stamps {
             (Near::Tracked, true) => tracked::crash_safe_item(source, item, view).await,
             (Near::Checked, false) => checked::item(source, item, view).await,
             (Near::Checked, true) => checked::crash_safe_item(source, item, view).await,
+        }
+    }
+
+    /// An item and others of its resource, of which calls of other items name some, too, in the order in which they come.
+    async fn items_together(&self, item: u32, view: u32) -> Result<HashMap<u32, Value>> {
+        let is_crash_safe = is_crash_safe(item);
+        let others = [item ^ 1, item ^ 2];
+        let others = others
+            .into_iter()
+            .filter(|other| *other < ITEMS && self::is_crash_safe(*other) == is_crash_safe);
+        let items: Vec<u32> = std::iter::once(item).chain(others).collect();
+        let source = &self.source;
+        match (self.near, is_crash_safe) {
+            (Near::Off, false) => off::items(source, &items, view).await,
+            (Near::Off, true) => off::crash_safe_items(source, &items, view).await,
+            (Near::Tracked, false) => tracked::items(source, &items, view).await,
+            (Near::Tracked, true) => tracked::crash_safe_items(source, &items, view).await,
+            (Near::Checked, false) => checked::items(source, &items, view).await,
+            (Near::Checked, true) => checked::crash_safe_items(source, &items, view).await,
         }
     }
 
