@@ -113,7 +113,7 @@ fn what_is_allowed_is_left_out_by_kinds_and_names_and_then_the_exit_code_is_that
     assert!(is_fine);
     assert_eq!(
         text,
-        "nothing in 9 resources, 9 cached functions, 6 mutations, 3 tables\n"
+        "nothing found in 9 resources, 9 cached functions, 6 mutations, 3 tables\n"
     );
     let refused = Cli::try_parse_from(["service", "lint", "--allow", "never"]).expect_err("there is none of that name");
     assert!(

@@ -180,6 +180,8 @@ fn what_cannot_be_read_is_named() {
         missing.to_string().starts_with("there/is/nothing cannot be read"),
         "{missing}"
     );
+    // The cause is in the sentence, and not once more behind it.
+    assert!(std::error::Error::source(&missing).is_none());
     let broken = folder(&[("src/lib.rs", "fn f() {\n  (\n}")]);
     let error = Sources::read(broken.path()).expect_err("a bracket is missing");
     assert!(matches!(error, SourceError::NoRust { .. }), "{error}");

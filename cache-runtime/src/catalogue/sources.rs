@@ -26,12 +26,12 @@ pub struct Sources {
 #[non_exhaustive]
 pub enum SourceError {
     /// The folder or a file in it cannot be read.
-    #[error("{} cannot be read: {source}", path.display())]
+    #[error("{} cannot be read: {cause}", path.display())]
     Unreadable {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A file is no Rust, not even as far as its brackets and quotes are concerned.
     #[error("{} is no Rust: {message}", path.display())]
@@ -76,9 +76,9 @@ impl Sources {
     ///
     /// If something cannot be read, or is no Rust.
     pub fn add(&mut self, path: &Path) -> Result<(), SourceError> {
-        let unreadable = |source| SourceError::Unreadable {
+        let unreadable = |cause| SourceError::Unreadable {
             path: path.to_owned(),
-            source,
+            cause,
         };
         if !fs::metadata(path).map_err(unreadable)?.is_dir() {
             return self.add_file(path);
@@ -101,9 +101,9 @@ impl Sources {
     }
 
     fn add_file(&mut self, path: &Path) -> Result<(), SourceError> {
-        let text = fs::read_to_string(path).map_err(|source| SourceError::Unreadable {
+        let text = fs::read_to_string(path).map_err(|cause| SourceError::Unreadable {
             path: path.to_owned(),
-            source,
+            cause,
         })?;
         let tokens = without_shebang(&text)
             .parse::<TokenStream>()

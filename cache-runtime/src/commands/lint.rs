@@ -70,7 +70,7 @@ fn printed(catalogue: &Catalogue, findings: &[Finding]) -> String {
     ];
     let looked_at: Vec<String> = counts.iter().map(|(count, what)| format!("{count} {what}")).collect();
     let found = match findings.len() {
-        0 => "nothing".to_owned(),
+        0 => "nothing found".to_owned(),
         1 => "1 finding".to_owned(),
         several => format!("{several} findings"),
     };
