@@ -15,7 +15,7 @@ const TUTORIAL: &str = "docs/tutorial.md";
 /// Ports that the page names. Free ones stand in for them.
 const PORTS: [&str; 4] = ["3000", "3001", "3002", "6390"];
 /// How long something that is started has until it listens: it is built first.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 const POLL: Duration = Duration::from_millis(100);
 
 /// Walks through the tutorial, and prints how long each of its steps took.
