@@ -25,6 +25,7 @@ pages! {
     freshness: "freshness.md";
     database: "database.md";
     catalogue: "catalogue.md";
+    command_line: "command-line.md";
     deployments: "deployments.md";
     keys: "keys.md";
     codecs: "codecs.md";
@@ -34,6 +35,7 @@ pages! {
     resilience: "resilience.md";
     models: "models.md";
     operations: "operations.md";
+    metrics: "metrics.md";
     decisions:
         "decisions/0001-random-stamps.md",
         "decisions/0002-shared-handles.md",

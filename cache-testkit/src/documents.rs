@@ -33,6 +33,12 @@ struct Database;
 #[doc = include_str!("../../docs/catalogue.md")]
 struct Catalogue;
 
+#[doc = include_str!("../../docs/metrics.md")]
+struct Metrics;
+
+#[doc = include_str!("../../docs/command-line.md")]
+struct CommandLine;
+
 #[doc = include_str!("../../docs/codecs.md")]
 struct Codecs;
 

@@ -18,7 +18,7 @@ struct Need {
     otherwise: Option<&'static str>,
 }
 
-const NEEDS: [Need; 6] = [
+const NEEDS: [Need; 7] = [
     Need {
         programs: &["redis-server", "valkey-server"],
         packages: |manager| manager.servers,
@@ -62,6 +62,12 @@ const NEEDS: [Need; 6] = [
         elsewhere: None,
         otherwise: Some("no page is looked at in a browser"),
     },
+    Need {
+        programs: &["promtool"],
+        packages: |manager| manager.prometheus,
+        elsewhere: None,
+        otherwise: Some("the alerts are not checked"),
+    },
 ];
 
 /// What Chromium is called, and what is made of it.
@@ -91,6 +97,8 @@ struct Manager {
     mdbook: &'static [&'static str],
     /// Those that bring Chromium.
     chromium: &'static [&'static str],
+    /// Those that bring Prometheus's promtool.
+    prometheus: &'static [&'static str],
     /// Those that bring pip.
     pip: &'static [&'static str],
     needs_root: bool,
@@ -106,6 +114,7 @@ const MANAGERS: [Manager; 5] = [
         deny: &[],
         mdbook: &[],
         chromium: &["chromium"],
+        prometheus: &["prometheus"],
         pip: &["python3-pip"],
         needs_root: true,
     },
@@ -118,6 +127,7 @@ const MANAGERS: [Manager; 5] = [
         deny: &[],
         mdbook: &[],
         chromium: &["chromium"],
+        prometheus: &["golang-github-prometheus"],
         pip: &["python3-pip"],
         needs_root: true,
     },
@@ -130,6 +140,7 @@ const MANAGERS: [Manager; 5] = [
         deny: &["cargo-deny"],
         mdbook: &["mdbook"],
         chromium: &["chromium"],
+        prometheus: &["prometheus"],
         pip: &[],
         needs_root: true,
     },
@@ -142,6 +153,7 @@ const MANAGERS: [Manager; 5] = [
         deny: &["cargo-deny"],
         mdbook: &["mdbook"],
         chromium: &["chromium"],
+        prometheus: &["prometheus"],
         pip: &[],
         needs_root: true,
     },
@@ -154,6 +166,7 @@ const MANAGERS: [Manager; 5] = [
         deny: &["cargo-deny"],
         mdbook: &["mdbook"],
         chromium: &[],
+        prometheus: &["prometheus"],
         pip: &[],
         needs_root: false,
     },

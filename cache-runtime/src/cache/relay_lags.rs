@@ -30,10 +30,15 @@ impl RelayLags {
 
     /// The longest.
     pub(super) fn longest(&self) -> Duration {
+        self.of_running().unwrap_or_default()
+    }
+
+    /// The longest; `None` if no relay runs.
+    pub(super) fn of_running(&self) -> Option<Duration> {
         let lags = self.0.lock();
         let lags = lags.iter().filter_map(Weak::upgrade);
         let longest = lags.map(|lag| lag.0.load(Ordering::Relaxed)).max();
-        Duration::from_micros(longest.unwrap_or_default())
+        longest.map(Duration::from_micros)
     }
 }
 

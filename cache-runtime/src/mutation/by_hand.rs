@@ -141,6 +141,12 @@ impl Invalidate {
         self
     }
 
+    /// What it would remove.
+    #[cfg(feature = "cli")]
+    pub(crate) fn plan(&self) -> Result<Invalidation, InvalidateError> {
+        self.resolve()
+    }
+
     fn resolve(&self) -> Result<Invalidation, InvalidateError> {
         let engine = &self.cache.engine;
         let What::Pattern(pattern) = &self.what else {
@@ -229,6 +235,12 @@ impl InvalidateTag {
     pub fn tenant(mut self, tenant: impl fmt::Display) -> Self {
         self.tenant = Some(escape(&tenant));
         self
+    }
+
+    /// What it would remove.
+    #[cfg(feature = "cli")]
+    pub(crate) fn plan(self) -> Result<Invalidation, InvalidateError> {
+        self.resolve()
     }
 
     fn resolve(self) -> Result<Invalidation, InvalidateError> {

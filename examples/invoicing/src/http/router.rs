@@ -12,7 +12,7 @@ use axum::{
 use cache_runtime::Cache;
 use tokio::net::TcpListener;
 
-use super::{Tokens, auth, companies, dashboard, error, invoices, treasury, x_cache};
+use super::{Tokens, auth, companies, dashboard, error, invoices, metrics, treasury, x_cache};
 use crate::services::Services;
 
 /// What every request needs.
@@ -28,6 +28,7 @@ pub struct App {
 
 /// The whole service.
 pub fn router(app: App) -> Router {
+    metrics::record();
     let api = Router::new()
         .route("/dashboard/summary", get(dashboard::summary))
         .route("/dashboard/trends", get(dashboard::trends))
@@ -51,6 +52,7 @@ pub fn router(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), auth::authenticate));
     Router::new()
         .route("/", get(Html(include_str!("../page.html"))))
+        .route("/metrics", get(metrics::show))
         .nest("/api", api)
         .fallback(no_such_page)
         .with_state(app)
