@@ -2,8 +2,8 @@
 #![doc = include_str!("../docs/README.md")]
 //! # In the repository
 //!
-//! Not here, because their charts and programs are not: the benchmarks (`docs/benchmarks.md`), the simulator
-//! (`docs/simulator.md`), and the examples.
+//! Not here, because their charts and programs are not: the benchmarks (`docs/benchmarks.md`), the timelines and
+//! the simulator (`docs/why.md`, `docs/simulator.md`), and the examples.
 
 // The pages link to each other as files, which is what they are in the repository. Of two definitions of a link the first holds:
 // `links.md` stands before each page, and leads to the modules. Only rustdoc sees this module; the examples in the pages are
@@ -17,6 +17,9 @@ macro_rules! pages {
 }
 
 pages! {
+    tutorial: "tutorial.md";
+    howto: "howto.md";
+    features: "features.md";
     guide: "guide.md";
     options: "options.md";
     freshness: "freshness.md";

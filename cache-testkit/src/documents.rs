@@ -12,6 +12,12 @@ struct Macros;
 #[doc = include_str!("../../cache-testkit/README.md")]
 struct Testkit;
 
+#[doc = include_str!("../../docs/tutorial.md")]
+struct Tutorial;
+
+#[doc = include_str!("../../docs/howto.md")]
+struct HowTo;
+
 #[doc = include_str!("../../docs/guide.md")]
 struct Guide;
 

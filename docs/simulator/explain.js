@@ -38,7 +38,11 @@
       const late = newer && stored > newer.at ? ", after it" : "";
       sentences.push(`Redis stored them at tick ${stored}${late}.`);
     }
-    if (read.source === "near") sentences.push(`The read was answered from the memory of node ${read.node}.`);
+    if (read.source === "near") {
+      sentences.push(`The read was answered from the memory of node ${read.node}.`);
+      const lost = run.messages.find((message) => message.isLost && message.to === read.node && newer && message.sent > newer.at);
+      if (lost && lost.sent < read.at) sentences.push(`The message of tick ${lost.sent} that was to tell it was lost.`);
+    }
     return sentences.join(" ");
   }
 

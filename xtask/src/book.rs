@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::{
     docs, setup,
     steps::{Steps, execute},
+    walk,
 };
 
 /// Where the book is built.
@@ -24,6 +25,9 @@ pub(crate) struct Options {
     /// Open the book in a browser when it is built.
     #[arg(long)]
     open: bool,
+    /// Do all that the tutorial says, in an empty folder, and print how long each of its steps took.
+    #[arg(long)]
+    walk: bool,
 }
 
 /// Builds the book and checks it.
@@ -32,6 +36,9 @@ pub(crate) fn run(root: &Path, options: &Options) -> ExitCode {
     steps.run("setup", || setup::run_for(root, &["mdbook", "chromium"]));
     steps.run("documents are compiled", || docs::check(root));
     check(root, &mut steps);
+    if options.walk {
+        steps.run("tutorial", || walk::run(root));
+    }
     if options.open {
         steps.run("open", || open(root));
     }

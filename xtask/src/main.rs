@@ -19,6 +19,7 @@ mod setup;
 mod steps;
 mod test;
 mod trials;
+mod walk;
 
 use std::{
     path::{Path, PathBuf},
