@@ -11,6 +11,8 @@ mod http;
 mod invalidate;
 mod keeper;
 mod observe;
+#[cfg(feature = "metrics")]
+mod publisher;
 mod rejections;
 mod relay_notes;
 mod removals;
@@ -104,6 +106,7 @@ impl Cache {
     pub(super) fn new(store: Option<Arc<dyn Store>>, settings: Settings) -> Self {
         let engine = Arc::new(Engine::new(store, settings));
         engine.keeper.ensure();
+        engine.ensure_published();
         Self { engine }
     }
 
@@ -196,6 +199,13 @@ impl Cache {
         self.engine.resource_stats()
     }
 
+    /// Publishes what the cache has counted since the last time to the recorder of the `metrics` facade, if the program has installed
+    /// one. That happens every second by itself: call it where the metrics are scraped, for figures of that moment.
+    #[cfg(feature = "metrics")]
+    pub fn publish_metrics(&self) {
+        self.engine.publisher.publish();
+    }
+
     /// Sends the invalidations that are still waiting, for an acknowledgement or to be made a second time
     /// ([`CacheBuilder::repeat_after`](crate::CacheBuilder::repeat_after)), for at most a second, and stops the
     /// background work. Returns whether all of them were acknowledged. Calls made afterwards run uncached. What was counted for the
@@ -208,7 +218,10 @@ impl Cache {
         // Before: what is loaded in the background is not stored any more.
         self.engine.refreshes.close().await;
         self.engine.suspicions.close().await;
-        self.engine.keeper.close().await
+        let all_sent = self.engine.keeper.close().await;
+        #[cfg(feature = "metrics")]
+        self.publish_metrics();
+        all_sent
     }
 }
 

@@ -49,11 +49,14 @@ use self::{
 use crate::{
     cache::{Cache, HOT, HotKey, within},
     key::{BY_KEY, ENTRY, SHARED_TENANT, escape},
-    store::{ScanCursor, Store, StoreError, StoredValue},
+    store::{ScanCursor, ServerReport, Store, StoreError, StoredValue},
 };
 
 /// How long one look may take. Nobody's call waits for it.
 const DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long an examination of the servers may take.
+const EXAMINATION: Duration = Duration::from_secs(30);
 
 /// So many keys are looked at together.
 const TOGETHER: usize = 256;
@@ -201,6 +204,15 @@ impl Inspector {
         });
         calls.dedup();
         Ok(calls)
+    }
+
+    /// What each server of the store says of itself, and how far away it is. Takes as long as connecting to each.
+    ///
+    /// # Errors
+    ///
+    /// If the store is not of servers, or it is not known yet which there are.
+    pub async fn servers(&self) -> Result<Vec<ServerReport>, StoreError> {
+        within(EXAMINATION, "an examination of the servers", self.store.examine()).await
     }
 
     async fn hot_calls_of(&self, key: &Key) -> Result<Vec<HotCall>, StoreError> {

@@ -129,6 +129,12 @@ impl Invalidation {
         }
     }
 
+    /// Adds stamps that were found in the store.
+    #[cfg(feature = "cli")]
+    pub(crate) fn add_stamps(&mut self, stamps: impl IntoIterator<Item = StampKey>) {
+        self.stamps.extend(stamps);
+    }
+
     /// Adds one tag of a kind that another version of the program may have declared, or all tags of the kind; of the tenant as for
     /// [`add_stamp`](Self::add_stamp), and of what tenants share.
     pub(crate) fn add_tag(&mut self, tenant: Option<&str>, kind: &str, value: Option<&str>) {

@@ -35,7 +35,9 @@
 //! - `postcard`: `codec = "postcard"`.
 //! - `lz4`, `zstd`: compression of large entries.
 //! - `postgres`, `sqlite`: what any program changes in a database is invalidated ([`changes`]), by sqlx.
-//! - `cli`: commands for a service's own command line (`commands`), by clap, and the look at its sources (`catalogue::Sources`).
+//! - `metrics`: what is counted and timed, for whatever recorder of the `metrics` facade a program installs (`Cache::publish_metrics`).
+//! - `cli`: commands for a service's own command line (`commands`), by clap; the program `cachectl`; the look at a program's sources
+//!   (`catalogue::Sources`).
 //! - `dashboard`: pages that a service mounts (`dashboard`), by axum.
 
 // # Layout
@@ -59,6 +61,7 @@
 // resource      what `resources!` declares
 // key           every key there is
 // task          what a task carries, background tasks, tokio's runtimes
+// recorder      what a recorder of the `metrics` facade is told
 // sync          mutexes
 
 // What is public and can get no more fields or variants is so for a reason.
@@ -79,6 +82,7 @@ mod key;
 mod loads;
 mod mutation;
 mod near;
+mod recorder;
 mod resource;
 mod sync;
 mod task;
@@ -90,6 +94,8 @@ pub mod store;
 
 pub use cache_macros::{cached, invalidates, resources};
 
+#[cfg(feature = "metrics")]
+pub use crate::recorder::DURATION_BUCKETS;
 pub use crate::{
     cache::{
         Cache, CacheBuilder, ConfigError, Freshness, Invalidated, Latencies, ObservedCall, OnFailover, Outcome,

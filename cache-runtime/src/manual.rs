@@ -23,6 +23,7 @@ pages! {
     database: "database.md";
     catalogue: "catalogue.md";
     dashboard: "dashboard.md";
+    command_line: "command-line.md";
     deployments: "deployments.md";
     keys: "keys.md";
     codecs: "codecs.md";
@@ -32,6 +33,7 @@ pages! {
     resilience: "resilience.md";
     models: "models.md";
     operations: "operations.md";
+    metrics: "metrics.md";
     decisions:
         "decisions/0001-random-stamps.md",
         "decisions/0002-shared-handles.md",

@@ -4,7 +4,10 @@
 //! changes of stamps ([`Store::watch_stamps`](crate::store::Store::watch_stamps)), and a value is used without asking for
 //! as long as none has been reported and the watch is alive; while it is not, such a call is a checked one.
 
+mod evictions;
 mod held;
+#[cfg(feature = "metrics")]
+mod lags;
 mod lookup;
 mod marks;
 #[cfg(test)]
@@ -22,10 +25,15 @@ use std::{
     time::Duration,
 };
 
-use quick_cache::{Weighter, sync::Cache};
+use quick_cache::{DefaultHashBuilder, Weighter, sync::Cache};
 use tokio::time::Instant;
 
-use self::marks::{Freshness, Mark, Marks, StampTable};
+#[cfg(feature = "metrics")]
+use self::lags::InvalidationLags;
+use self::{
+    evictions::Evictions,
+    marks::{Freshness, Mark, Marks, StampTable},
+};
 pub(crate) use self::{
     held::Held,
     lookup::{Kept, NearAnswer, NearLookup, Origin},
@@ -50,8 +58,11 @@ const ALWAYS: u64 = u64::MAX;
 
 /// The near cache of one cache.
 pub(crate) struct Near {
-    values: Cache<CallKey, Arc<NearEntry>, ByWeight>,
+    values: Cache<CallKey, Arc<NearEntry>, ByWeight, DefaultHashBuilder, Evictions>,
+    evictions: Evictions,
     stamps: StampTable,
+    #[cfg(feature = "metrics")]
+    lags: InvalidationLags,
     made: Instant,
     coherent_until: AtomicU64,
     /// How long values are used after the store was asked last whether all changes have been reported.
@@ -149,9 +160,13 @@ impl Near {
     pub(crate) fn new(capacity: u64, max_staleness: Duration) -> Self {
         // A typical value is about a kilobyte; the estimate only sizes the first allocation.
         let estimated_items = usize::try_from(capacity / 1024).unwrap_or(usize::MAX).clamp(64, 1024);
+        let (hasher, evictions) = (DefaultHashBuilder::default(), Evictions::default());
         Self {
-            values: Cache::with_weighter(estimated_items, capacity, ByWeight),
+            values: Cache::with(estimated_items, capacity, ByWeight, hasher, evictions.clone()),
+            evictions,
             stamps: StampTable::default(),
+            #[cfg(feature = "metrics")]
+            lags: InvalidationLags::default(),
             made: Instant::now(),
             coherent_until: AtomicU64::new(NEVER),
             max_staleness,
@@ -216,14 +231,34 @@ impl Near {
     /// This process invalidates: none of its calls uses what depends on these stamps any more.
     pub(crate) fn void(&self, stamps: &[StampKey]) {
         for stamp in stamps {
-            self.stamps.changed(stamp);
+            let depended_on = self.stamps.void(stamp);
+            self.removing(stamp, depended_on);
         }
+    }
+
+    #[cfg(feature = "metrics")]
+    fn removing(&self, stamp: &StampKey, depended_on: bool) {
+        if depended_on {
+            self.lags.begin(stamp);
+        }
+    }
+
+    #[cfg(not(feature = "metrics"))]
+    #[expect(clippy::unused_self, reason = "there is nobody to tell")]
+    fn removing(&self, _stamp: &StampKey, _depended_on: bool) {}
+
+    /// The store has acknowledged the removal of these stamps.
+    pub(crate) fn acknowledged(&self, stamps: &[StampKey]) {
+        #[cfg(feature = "metrics")]
+        self.lags.acknowledged(stamps);
+        #[cfg(not(feature = "metrics"))]
+        let _ = (self, stamps);
     }
 
     /// The watch has ended: from here on every value has to be checked.
     fn end_watch(&self) {
         self.coherent_until.store(NEVER, Ordering::SeqCst);
-        self.stamps.begin_session();
+        self.begin_session();
     }
 
     /// How many values are kept.
@@ -235,6 +270,30 @@ impl Near {
     pub(crate) fn weight(&self) -> u64 {
         self.values.weight()
     }
+
+    /// How many bytes they may take.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn capacity(&self) -> u64 {
+        self.values.capacity()
+    }
+
+    /// Whether changes are reported now.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn is_watching(&self) -> bool {
+        self.is_coherent(self.now())
+    }
+
+    /// How many there has been no room for any more.
+    pub(crate) fn evictions(&self) -> u64 {
+        self.evictions.count()
+    }
+
+    /// Changes may have gone unreported: a new session begins.
+    fn begin_session(&self) {
+        self.stamps.begin_session();
+        #[cfg(feature = "metrics")]
+        self.lags.end_session();
+    }
 }
 
 /// At most 584 years.
@@ -244,7 +303,7 @@ fn nanos(duration: Duration) -> u64 {
 
 impl StampWatcher for Near {
     fn began(&self) {
-        self.stamps.begin_session();
+        self.begin_session();
     }
 
     fn coherent(&self, coherent: Coherent) {
@@ -257,10 +316,12 @@ impl StampWatcher for Near {
 
     fn changed(&self, stamp: &str) {
         self.stamps.changed(stamp);
+        #[cfg(feature = "metrics")]
+        self.lags.reported(stamp);
     }
 
     fn all_changed(&self) {
-        self.stamps.begin_session();
+        self.begin_session();
     }
 }
 

@@ -9,6 +9,7 @@ mod interface;
 mod memory;
 mod none;
 pub(crate) mod redis;
+mod server_report;
 mod watcher;
 
 pub use self::{
@@ -18,6 +19,7 @@ pub use self::{
     memory::MemoryStore,
     none::NoStore,
     redis::{RedisConfig, RedisConfigError, RedisStore},
+    server_report::{MissingRight, ServerReport},
     watcher::{Coherent, StampWatcher},
 };
 pub use crate::{

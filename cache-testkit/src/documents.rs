@@ -30,6 +30,12 @@ struct Catalogue;
 #[doc = include_str!("../../docs/dashboard.md")]
 struct Dashboard;
 
+#[doc = include_str!("../../docs/metrics.md")]
+struct Metrics;
+
+#[doc = include_str!("../../docs/command-line.md")]
+struct CommandLine;
+
 #[doc = include_str!("../../docs/codecs.md")]
 struct Codecs;
 

@@ -7,8 +7,8 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cache_runtime::store::{
-    Address, ScanCursor, ScannedKeys, Snapshot, Stamp, StampKey, StampWatcher, Store, StoreError, StoreErrorKind,
-    StoreFuture, StoredValue, Swept, Ticket,
+    Address, ScanCursor, ScannedKeys, ServerReport, Snapshot, Stamp, StampKey, StampWatcher, Store, StoreError,
+    StoreErrorKind, StoreFuture, StoredValue, Swept, Ticket,
 };
 use tokio::sync::watch;
 
@@ -264,6 +264,10 @@ impl Store for SpyStore {
         self.call(OperationKind::LookAt, keys.to_vec(), move |store| {
             store.look_at(keys, most)
         })
+    }
+
+    fn examine(&self) -> StoreFuture<'_, Vec<ServerReport>> {
+        self.call(OperationKind::Examine, Vec::new(), |store| store.examine())
     }
 
     fn generation(&self) -> u64 {

@@ -7,7 +7,12 @@
 mod cache_resources;
 mod listener;
 mod logs;
+#[cfg(feature = "metrics")]
+mod metrics;
+#[cfg(feature = "metrics")]
+mod monitoring;
 mod resource_stats;
 mod runtimes;
 mod secrets;
 mod start;
+mod traces;

@@ -10,7 +10,7 @@ use cache_runtime::{
 };
 use cache_testkit::{FaultProxy, PATIENCE, RedisServer, SpyStore};
 
-pub use crate::log::{Log, fields};
+pub use crate::log::{Log, fields, recorded};
 
 /// What a future returns, and the outcome of the one cached call in it.
 ///

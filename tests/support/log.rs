@@ -56,8 +56,13 @@ impl<S: Subscriber> Layer<S> for Log {
 
 /// The fields of an event, as words: `field=value field=value`.
 pub fn fields(event: &Event<'_>) -> String {
+    recorded(|fields| event.record(fields))
+}
+
+/// What is recorded, as text.
+pub fn recorded(record: impl FnOnce(&mut dyn Visit)) -> String {
     let mut fields = Fields::default();
-    event.record(&mut fields);
+    record(&mut fields);
     fields.0
 }
 

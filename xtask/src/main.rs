@@ -11,6 +11,7 @@ mod fuzz;
 #[cfg(test)]
 mod links;
 mod metadata;
+mod monitoring;
 mod package;
 mod rustdoc;
 mod servers;

@@ -18,7 +18,7 @@ struct Need {
     otherwise: Option<&'static str>,
 }
 
-const NEEDS: [Need; 7] = [
+const NEEDS: [Need; 8] = [
     Need {
         programs: &["redis-server", "valkey-server"],
         packages: |manager| manager.servers,
@@ -68,6 +68,12 @@ const NEEDS: [Need; 7] = [
         elsewhere: None,
         otherwise: Some("the dashboard is not tried in a browser"),
     },
+    Need {
+        programs: &["promtool"],
+        packages: |manager| manager.prometheus,
+        elsewhere: None,
+        otherwise: Some("the alerts are not checked"),
+    },
 ];
 
 /// What Chromium is called, and what is made of it.
@@ -99,6 +105,8 @@ struct Manager {
     chromium: &'static [&'static str],
     /// Those that bring what drives it.
     chromedriver: &'static [&'static str],
+    /// Those that bring Prometheus's promtool.
+    prometheus: &'static [&'static str],
     /// Those that bring pip.
     pip: &'static [&'static str],
     needs_root: bool,
@@ -115,6 +123,7 @@ const MANAGERS: [Manager; 5] = [
         mdbook: &[],
         chromium: &["chromium"],
         chromedriver: &["chromium-driver"],
+        prometheus: &["prometheus"],
         pip: &["python3-pip"],
         needs_root: true,
     },
@@ -128,6 +137,7 @@ const MANAGERS: [Manager; 5] = [
         mdbook: &[],
         chromium: &["chromium"],
         chromedriver: &["chromedriver"],
+        prometheus: &["golang-github-prometheus"],
         pip: &["python3-pip"],
         needs_root: true,
     },
@@ -141,6 +151,7 @@ const MANAGERS: [Manager; 5] = [
         mdbook: &["mdbook"],
         chromium: &["chromium"],
         chromedriver: &["chromium-chromedriver"],
+        prometheus: &["prometheus"],
         pip: &[],
         needs_root: true,
     },
@@ -154,6 +165,7 @@ const MANAGERS: [Manager; 5] = [
         mdbook: &["mdbook"],
         chromium: &["chromium"],
         chromedriver: &[],
+        prometheus: &["prometheus"],
         pip: &[],
         needs_root: true,
     },
@@ -167,6 +179,7 @@ const MANAGERS: [Manager; 5] = [
         mdbook: &["mdbook"],
         chromium: &[],
         chromedriver: &[],
+        prometheus: &["prometheus"],
         pip: &[],
         needs_root: false,
     },

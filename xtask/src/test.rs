@@ -9,7 +9,7 @@ use crate::{
     cargo::cargo,
     counts, deny, docs,
     metadata::Metadata,
-    package, rustdoc, setup,
+    monitoring, package, rustdoc, setup,
     steps::{Steps, execute},
 };
 
@@ -33,6 +33,7 @@ pub(crate) fn run(root: &Path) -> ExitCode {
     );
     steps.run("documentation", || execute(&mut rustdoc::command(root)?));
     book::check(root, &mut steps);
+    monitoring::check(root, &mut steps);
     unless_skipped(&mut steps, "public interface", api::reason_to_skip(root), || {
         api::check(root)
     });

@@ -12,6 +12,8 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 use tokio::time::Instant;
 
+#[cfg(feature = "metrics")]
+use super::publisher::{Publisher, PublisherState};
 use super::{
     Settings,
     health::OptionalOperation,
@@ -33,6 +35,7 @@ use crate::{
     loads::{Flights, LoadLimiter},
     near::{Near, NearWatch},
     protocol::{self, EntryQuery, Reading},
+    recorder::Timer,
     store::{Store, StoreError},
     task::DetachedTasks,
 };
@@ -74,7 +77,9 @@ pub(crate) struct Engine {
     pub(super) savers: DetachedTasks,
     /// Who follows databases.
     pub(crate) relays: DetachedTasks,
-    pub(crate) relay_notes: RelayNotes,
+    pub(crate) relay_notes: Arc<RelayNotes>,
+    #[cfg(feature = "metrics")]
+    pub(super) publisher: Arc<Publisher>,
     /// Whether the log says which store is used, and why.
     pub(super) introduced: AtomicBool,
 }
@@ -104,7 +109,8 @@ impl Engine {
     pub(super) fn new(store: Option<Arc<dyn Store>>, settings: Settings) -> Self {
         let namespace = Namespace::of_store(store.as_ref().and_then(|store| store.namespace()));
         let upstream = Arc::new(Upstream::new(store, &settings));
-        let figures = Arc::default();
+        let figures: Arc<Figures> = Arc::default();
+        let relay_notes: Arc<RelayNotes> = Arc::default();
         let flights = Arc::new(Flights::with_max_waiters(settings.max_waiters));
         let near = Arc::new(Near::new(settings.near_capacity, settings.near_max_staleness));
         let removals = Arc::new(Removals {
@@ -127,7 +133,17 @@ impl Engine {
             hot_keys: HotKeys::default(),
             savers: DetachedTasks::new(MAX_SAVERS),
             relays: DetachedTasks::new(MAX_RELAYS),
-            relay_notes: RelayNotes::default(),
+            #[cfg(feature = "metrics")]
+            publisher: Arc::new(Publisher {
+                figures: Arc::clone(&figures),
+                near: Arc::clone(&near),
+                upstream: Arc::clone(&upstream),
+                removals: Arc::clone(&removals),
+                flights: Arc::clone(&flights),
+                relay_notes: Arc::clone(&relay_notes),
+                state: PublisherState::default(),
+            }),
+            relay_notes,
             introduced: AtomicBool::new(false),
             settings,
             namespace,
@@ -149,8 +165,15 @@ impl Engine {
         self.trusted_store().is_some()
     }
 
+    /// Has what is counted published, if there is somebody to publish it to.
+    pub(crate) fn ensure_published(&self) {
+        #[cfg(feature = "metrics")]
+        self.publisher.ensure();
+    }
+
     fn trusted_store(&self) -> Option<&Arc<dyn Store>> {
         self.keeper.ensure();
+        self.ensure_published();
         if !self.upstream.health.is_trusted() {
             self.keeper.ensure_alive();
             return None;
@@ -259,6 +282,7 @@ impl Engine {
 
     /// Says once for each cause that an entry was refused.
     pub(crate) fn note_rejection(&self, address: &Address, cause: Rejection) {
+        self.figures.rejected(cause);
         if self.rejections.is_first(cause) {
             tracing::warn!(
                 key = address.entry(),
@@ -287,8 +311,9 @@ impl Engine {
             figures.filled(None);
             return None;
         };
-        let bytes = entry.len();
+        let (bytes, timer) = (entry.len(), Timer::start());
         let filled = self.upstream.fill(store.fill(ticket, entry, meta.kept())).await;
+        timer.stop(&figures.fill_durations);
         let filled = filled.is_ok().then_some(Filled { tagged: None, bytes });
         figures.filled(filled.as_ref());
         filled
@@ -303,7 +328,9 @@ impl Engine {
             return filled;
         };
         for fills in fills.chunks(TOGETHER) {
+            let timer = Timer::start();
             let filling = self.upstream.fill(self.fill_together(&**store, fills)).await;
+            timer.stop(&figures.fill_durations);
             let filling = filling.unwrap_or_else(|_| fills.iter().map(|_| None).collect());
             for filled in &filling {
                 figures.filled(filled.as_ref());
@@ -379,7 +406,10 @@ impl Engine {
             Ok(Some(Filled { tagged, bytes }))
         };
         let filled = if self.is_storable(fill.meta, fill.value) {
-            self.upstream.fill(filling).await.ok().flatten()
+            let timer = Timer::start();
+            let filled = self.upstream.fill(filling).await.ok().flatten();
+            timer.stop(&figures.fill_durations);
+            filled
         } else {
             None
         };
@@ -424,6 +454,8 @@ impl Engine {
         Stats {
             near_entries: self.near.len() as u64,
             near_bytes: self.near.weight(),
+            near_evictions: self.near.evictions(),
+            breaker_openings: self.upstream.health.openings(),
             pending_invalidations: self.removals.journal.len() as u64,
             relay_lag: self.relay_notes.longest_lag(),
             ..self.figures.of_all()

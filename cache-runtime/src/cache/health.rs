@@ -1,7 +1,7 @@
 //! Whether the store is trusted: the breaker, and what may change its mind.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -31,6 +31,8 @@ pub(crate) struct Health {
     failures: AtomicU32,
     window_began: Mutex<Instant>,
     opens_after: u32,
+    /// How often it has opened.
+    openings: AtomicU64,
     /// What the store is, for the log.
     store: String,
 }
@@ -46,6 +48,7 @@ impl Health {
             failures: AtomicU32::new(0),
             window_began: Mutex::new(Instant::now()),
             opens_after: opens_after.max(1),
+            openings: AtomicU64::new(0),
             store,
         }
     }
@@ -81,6 +84,17 @@ impl Health {
         }
     }
 
+    /// How often it has opened.
+    pub(crate) fn openings(&self) -> u64 {
+        self.openings.load(Ordering::Relaxed)
+    }
+
+    /// Whether the store is known not to be usable.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn is_open(&self) -> bool {
+        self.state.load(Ordering::Acquire) == OPEN
+    }
+
     /// What the keeper's probe found.
     pub(crate) fn probed(&self, result: Result<(), &StoreError>) {
         match result {
@@ -107,6 +121,7 @@ impl Health {
 
     fn open(&self, error: &StoreError) {
         if self.state.swap(OPEN, Ordering::AcqRel) != OPEN {
+            self.openings.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(store = self.store, cause = %error, "the cache store is unavailable: calls run uncached until it answers again");
         }
     }

@@ -1,6 +1,7 @@
 //! How a cache invalidates: written down, sent, and swept.
 
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::Engine;
 use crate::{invalidation::Invalidation, key::StampKey, protocol, store::StoreError};
@@ -26,13 +27,13 @@ impl Engine {
             return Invalidated::Acknowledged;
         }
         let started = Instant::now();
-        self.figures.invalidations.add(1);
         let invalidated = if invalidation.is_of_everything() {
             self.write_everything();
             Invalidated::Pending
         } else {
             self.remove(&invalidation.stamps()).await
         };
+        self.figures.invalidated(started, invalidated);
         invalidation.log(invalidated == Invalidated::Acknowledged, started);
         self.sweep(invalidation);
         invalidated
@@ -84,16 +85,18 @@ impl Engine {
         let mut unfinished = WakeKeeper(Some(self));
         let removed = match self.upstream.store_even_if_closed() {
             Some(store) if self.upstream.health.is_trusted() && self.upstream.is_carried() => {
-                self.upstream
-                    .write("an invalidation", protocol::remove(&**store, stamps))
-                    .await
+                let span = tracing::debug_span!("cache.invalidate", stamps = stamps.len());
+                let removing = self
+                    .upstream
+                    .write("an invalidation", protocol::remove(&**store, stamps));
+                removing.instrument(span).await
             }
             _ => Err(StoreError::unavailable()),
         };
         if removed.is_err() {
             return Invalidated::Pending;
         }
-        self.removals.journal.acknowledge(stamps, position);
+        self.removals.acknowledge(stamps, position);
         unfinished.0 = None;
         Invalidated::Acknowledged
     }

@@ -29,6 +29,12 @@ impl Removals {
         position
     }
 
+    /// The store has acknowledged the removal of these stamps that was written down there.
+    pub(crate) fn acknowledge(&self, stamps: &[StampKey], position: Position) {
+        self.near.acknowledged(stamps);
+        self.journal.acknowledge(stamps, position);
+    }
+
     /// Whether what depends on these stamps is not to be read: the removal of one of them is not acknowledged yet, or that of a tag of
     /// a kind that its loads find.
     pub(crate) fn block(&self, address: &Address) -> bool {

@@ -25,12 +25,20 @@ macro_rules! counts {
             pub load_time_saved: Duration,
             /// Invalidations applied, each of any number of stamps.
             pub invalidations: u64,
+            /// Sweeps that went through the store.
+            pub sweeps: u64,
+            /// Sweeps that were given up: what they were to remove stays until its time is over.
+            pub failed_sweeps: u64,
             /// Entries that sweeps removed.
             pub swept: u64,
             /// Values in the near cache now.
             pub near_entries: u64,
             /// The bytes that they take, roughly.
             pub near_bytes: u64,
+            /// Values that the near cache had no room for any more.
+            pub near_evictions: u64,
+            /// Times that the breaker opened: from then on calls did not ask the store.
+            pub breaker_openings: u64,
             /// Invalidations that wait for an acknowledgement now, in lines of the journal: at most `CACHE_JOURNAL_LIMIT`.
             pub pending_invalidations: u64,
             /// Changes of a database that this process has relayed ([`Cache::follow`](crate::Cache::follow)).

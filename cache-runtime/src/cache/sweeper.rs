@@ -92,11 +92,15 @@ impl Sweeper {
         }
         match swept {
             Ok(swept) => {
+                self.figures.sweeps.add(1);
                 self.figures.swept.add(swept.removed);
                 tracing::debug!(pattern, matched = swept.matched, removed = swept.removed, "swept");
             }
             // Their time-to-live removes what the sweep did not.
-            Err(error) => tracing::debug!(pattern, cause = %error, "a sweep was given up"),
+            Err(error) => {
+                self.figures.failed_sweeps.add(1);
+                tracing::debug!(pattern, cause = %error, "a sweep was given up");
+            }
         }
     }
 }

@@ -158,6 +158,9 @@ impl UncachedCall {
     async fn before_load(self) {
         let figures = self.cache.as_ref().map(|cache| self.site.figures(&cache.engine));
         report_unasked(figures, self.site.resource(), Outcome::Bypass, LoadTime::ZERO);
+        if let Some(cache) = &self.cache {
+            cache.engine.ensure_published();
+        }
         Mode::before_load(self.mode.as_ref()).await;
         if let Some(figures) = figures {
             figures.loads.add(1);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use tracing::{Instrument as _, Span};
 
 use super::{
     lookup::Lookup,
@@ -20,6 +21,11 @@ use crate::{
     near::{Held, Kept, Origin, tier::Tier},
     resource::Policies,
 };
+
+/// The span in which what was loaded is stored.
+pub(super) fn fill_span(resource: &'static str) -> Span {
+    tracing::debug_span!("cache.fill", resource)
+}
 
 /// What a store can count.
 const SHORTEST_TTL: Duration = Duration::from_millis(1);
@@ -174,14 +180,16 @@ impl Lookup {
         load_duration: Duration,
     ) {
         if let Some(filling) = self.land(leader.as_ref(), ticket, loaded, load_duration) {
+            let span = fill_span(self.call.site.resource());
             if !filling.tags.is_empty() {
                 // Boxed: most functions have no tags, and all have room for this.
-                return Box::pin(self.fill_tagged(filling)).await;
+                return Box::pin(self.fill_tagged(filling).instrument(span)).await;
             }
             let Filling {
                 ticket, meta, value, ..
             } = &filling;
-            let filled = self.engine().fill(self.figures(), ticket, *meta, value).await;
+            let filling_in = self.engine().fill(self.figures(), ticket, *meta, value);
+            let filled = filling_in.instrument(span).await;
             self.end_filling(filling, filled);
         }
     }

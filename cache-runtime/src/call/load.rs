@@ -11,6 +11,7 @@ use tokio::{
     runtime::Handle,
     time::{Instant, timeout},
 };
+use tracing::{Instrument as _, Span};
 
 use super::{
     entry_ref::EntryRef,
@@ -25,6 +26,11 @@ use crate::{
     },
     near::tier::Tier,
 };
+
+/// The span of a call that loads, or waits for a load: it follows from that of the load that it is given.
+pub(super) fn load_span(resource: &'static str) -> Span {
+    tracing::debug_span!("cache.load", resource)
+}
 
 /// What a load came to.
 pub(super) enum Loaded<R> {
@@ -71,7 +77,8 @@ impl Lookup {
         F: Future<Output = R>,
     {
         let bound = self.policies().hard_timeout().zip(terms.late());
-        let loading = pin!(self.load_or_share::<R, T, N, F>(terms, ticket, fallback, body));
+        let loading = self.load_or_share::<R, T, N, F>(terms, ticket, fallback, body);
+        let loading = pin!(loading.instrument(load_span(self.call.site.resource())));
         let Some((after, late)) = bound else {
             return loading.await;
         };

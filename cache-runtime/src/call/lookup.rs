@@ -9,6 +9,7 @@ use std::{
 };
 
 use tokio::time::Instant;
+use tracing::{Instrument as _, Span};
 
 use super::{
     cacheable::CacheableCall,
@@ -213,17 +214,27 @@ impl Lookup {
             return Answer::Load(None, Outcome::Bypass);
         }
         let entry = self.entry_ref();
-        let answer = if self.is_anew() {
-            self.look_for_ticket(&entry).await
-        } else if self.call.verifies {
-            Box::pin(self.look_to_verify::<R, T, N>(&entry)).await
+        let answer = if tracing::enabled!(tracing::Level::DEBUG) {
+            let span = lookup_span(self.call.site.resource());
+            // Boxed: where nobody listens it has no room.
+            Box::pin(self.ask::<R, T, N>(&entry).instrument(span)).await
         } else {
-            self.look::<R, T, N>(&entry).await
+            self.ask::<R, T, N>(&entry).await
         };
         self.entry = Some(entry);
         self.note_asked();
         self.note_old(&answer);
         self.as_the_task_may(answer)
+    }
+
+    async fn ask<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(&mut self, entry: &EntryRef) -> Answer<R> {
+        if self.is_anew() {
+            self.look_for_ticket(entry).await
+        } else if self.call.verifies {
+            Box::pin(self.look_to_verify::<R, T, N>(entry)).await
+        } else {
+            self.look::<R, T, N>(entry).await
+        }
     }
 
     /// Takes note of whether an old entry is there.
@@ -501,4 +512,9 @@ impl Lookup {
             }
         }
     }
+}
+
+/// The span in which the store is asked.
+pub(super) fn lookup_span(resource: &'static str) -> Span {
+    tracing::debug_span!("cache.lookup", resource)
 }

@@ -70,7 +70,7 @@ pub(super) enum Replacement {
 
 /// Runs a load in the background, in a span of its own.
 pub(super) fn spawn(place: DetachedPlace, resource: &'static str, load: impl Future<Output = ()> + Send + 'static) {
-    let span = tracing::info_span!("refresh", resource);
+    let span = tracing::info_span!("cache.refresh", resource);
     span.follows_from(tracing::Span::current());
     place.spawn(load.instrument(span));
 }

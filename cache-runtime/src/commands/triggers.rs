@@ -2,10 +2,8 @@
 
 use std::{io, process::ExitCode};
 
-use crate::{
-    catalogue::SourceError,
-    changes::{Triggers, TriggersError},
-};
+use super::CommandError;
+use crate::changes::Triggers;
 
 /// Print, install, check or remove the triggers that write the changes of a database down, for the tables that `resources!` declares.
 ///
@@ -22,21 +20,6 @@ pub struct TriggersCommand {
     /// Remove all of it, and with it the changes that were not relayed yet.
     #[arg(long, group = "what")]
     pub drop: bool,
-}
-
-/// Why a command could not do what it was to do.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CommandError {
-    /// As the triggers say.
-    #[error(transparent)]
-    Triggers(#[from] TriggersError),
-    /// Sources cannot be looked at.
-    #[error(transparent)]
-    Sources(#[from] SourceError),
-    /// What it has to say cannot be written.
-    #[error("the output cannot be written: {0}")]
-    Output(io::Error),
 }
 
 impl TriggersCommand {
@@ -71,7 +54,7 @@ impl TriggersCommand {
         } else {
             triggers.sql().await?
         };
-        output.write_all(text.as_bytes()).map_err(CommandError::Output)?;
+        output.write_all(text.as_bytes())?;
         Ok(code)
     }
 }

@@ -64,6 +64,22 @@ pub enum Rejection {
     Signature,
 }
 
+impl Rejection {
+    /// All of them, in their order.
+    pub(crate) const ALL: &[Self] = &[
+        Self::Magic,
+        Self::Version,
+        Self::Length,
+        Self::Codec,
+        Self::Fingerprint,
+        Self::Function,
+        Self::Shape,
+        Self::Decode,
+        Self::Size,
+        Self::Signature,
+    ];
+}
+
 words! {
     /// The cause in one word, as it stands in logs and metrics.
     Rejection, "write magic, version, length, codec, fingerprint, function, shape, decode, size or signature" {

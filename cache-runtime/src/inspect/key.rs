@@ -189,7 +189,7 @@ impl Key {
     }
 
     /// The stamps that the key of an entry names, the strict ones; none of any other key.
-    pub(super) fn stamps(&self) -> Vec<StampKey> {
+    pub(crate) fn stamps(&self) -> Vec<StampKey> {
         let address = Address::parse(&self.text).filter(|_| self.kind.is_entry());
         address.map_or_else(Vec::new, |address| address.stamps().to_vec())
     }

@@ -45,6 +45,9 @@ pub struct EntryHead {
     /// The time-to-live that it was stored with.
     #[serde(rename = "ttl_ms", serialize_with = "millis")]
     pub ttl: Duration,
+    /// How much of that is left. The store may keep it for longer, for loads that fail.
+    #[serde(rename = "ttl_left_ms", serialize_with = "millis")]
+    pub ttl_left: Duration,
     /// How long it took to load.
     #[serde(rename = "load_us", serialize_with = "micros")]
     pub load_duration: Duration,
@@ -109,7 +112,7 @@ impl KeySummary {
             size: value.len,
             time_left: value.time_left,
             state: state(&key, &value.bytes, head.as_ref(), current),
-            head: head.map(EntryHead::from),
+            head: head.map(|head| EntryHead::new(head, value.time_left)),
             key,
         }
     }
@@ -134,13 +137,16 @@ fn state(key: &Key, bytes: &[u8], head: Option<&Head>, current: &Current) -> Ent
     }
 }
 
-impl From<Head> for EntryHead {
-    fn from(head: Head) -> Self {
+impl EntryHead {
+    fn new(head: Head, time_left: Option<Duration>) -> Self {
         let created_at = UNIX_EPOCH.checked_add(head.created_at).unwrap_or(UNIX_EPOCH);
+        let age = SystemTime::now().duration_since(created_at).unwrap_or_default();
+        let ttl_left = head.ttl.saturating_sub(age);
         Self {
             created_at,
-            age: SystemTime::now().duration_since(created_at).unwrap_or_default(),
+            age,
             ttl: head.ttl,
+            ttl_left: time_left.map_or(ttl_left, |time_left| ttl_left.min(time_left)),
             load_duration: head.load_duration,
             codec: head.codec,
             compression: head.compression,

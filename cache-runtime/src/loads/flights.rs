@@ -225,7 +225,7 @@ impl<K: FlightKey> Flights<K> {
     }
 
     /// How many flights are in the table.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "metrics"))]
     pub(crate) fn len(&self) -> usize {
         self.table.lock().flying.len()
     }

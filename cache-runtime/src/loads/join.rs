@@ -6,10 +6,13 @@ use std::{
     time::Duration,
 };
 
+use tracing::Span;
+
 use super::{
     WAITS,
-    flight::Caller,
+    flight::{Caller, Flight},
     flights::{self, FlightKey, Moment},
+    load::Awaited as _,
     value::LoadedValue,
     watch,
 };
@@ -44,7 +47,13 @@ pub(crate) async fn join(
         began,
         caller,
         waits: &WAITS,
-        watch: |flight: &Arc<_>| watch::ensure(flight, backstop),
+        watch: |flight: &Arc<Flight<Arc<LoadedValue>>>| {
+            watch::ensure(flight, backstop);
+            // Most programs have no subscriber that would hear of it.
+            if !Span::current().is_disabled() {
+                flight.loads().iter().for_each(|load| load.is_waited_for());
+            }
+        },
     };
     flights.join(key, joining).await
 }

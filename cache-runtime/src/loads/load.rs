@@ -17,6 +17,7 @@ use std::{
 };
 
 use pin_project_lite::pin_project;
+use tracing::{Span, span::Id};
 
 use crate::sync::{
     Mutex, MutexGuard,
@@ -39,6 +40,8 @@ pub(crate) struct Load {
     resource: &'static str,
     /// The load whose body has made the call.
     outer: Option<Arc<Load>>,
+    /// The span that it is in.
+    span: Option<Id>,
     /// Whether it could go on, and has not been polled since.
     woken: AtomicBool,
     /// How often it was polled.
@@ -59,8 +62,14 @@ impl Load {
         Arc::new(Self {
             resource,
             outer,
+            span: Span::current().id(),
             ..Self::default()
         })
+    }
+
+    /// The caller's span follows from that of the load, for whose value it waits.
+    pub(super) fn is_waited_for(&self) {
+        Span::current().follows_from(self.span.clone());
     }
 
     /// Whether it is inside of a load of this resource.

@@ -159,6 +159,12 @@ impl Invalidate {
         Ok(InvalidationPreview::of(&self.resolve()?))
     }
 
+    /// What it would remove.
+    #[cfg(feature = "cli")]
+    pub(crate) fn plan(&self) -> Result<Invalidation, InvalidateError> {
+        self.resolve()
+    }
+
     fn resolve(&self) -> Result<Invalidation, InvalidateError> {
         let engine = &self.cache.engine;
         let What::Pattern(pattern) = &self.what else {
@@ -256,6 +262,12 @@ impl InvalidateTag {
     /// Those of the invalidation itself.
     pub fn preview(&self) -> Result<InvalidationPreview, InvalidateError> {
         Ok(InvalidationPreview::of(&self.resolve()?))
+    }
+
+    /// What it would remove.
+    #[cfg(feature = "cli")]
+    pub(crate) fn plan(&self) -> Result<Invalidation, InvalidateError> {
+        self.resolve()
     }
 
     fn resolve(&self) -> Result<Invalidation, InvalidateError> {

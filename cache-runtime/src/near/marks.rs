@@ -92,11 +92,18 @@ impl StampTable {
 
     /// A stamp has changed.
     pub(crate) fn changed(&self, stamp: &str) {
+        self.void(stamp);
+    }
+
+    /// Whatever depends on a stamp is void. Returns whether anything does.
+    pub(crate) fn void(&self, stamp: &str) -> bool {
         let mut table = self.table.lock();
-        if let Some(mark) = table.by_stamp.remove(stamp).and_then(|mark| mark.upgrade()) {
+        let mark = table.by_stamp.remove(stamp).and_then(|mark| mark.upgrade());
+        if let Some(mark) = &mark {
             // Under the lock: whoever reports the next change finds no mark, and relies on this one being void.
             mark.changed.store(true, Ordering::SeqCst);
         }
+        mark.is_some()
     }
 
     /// Changes may have gone unreported: a new session begins.

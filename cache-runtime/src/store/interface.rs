@@ -5,7 +5,9 @@ use std::{convert::Infallible, fmt, pin::Pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::future::{join_all, try_join_all};
 
-use super::{ScanCursor, ScannedKeys, Snapshot, StampWatcher, StoreError, StoreErrorKind, StoredValue, Swept};
+use super::{
+    ScanCursor, ScannedKeys, ServerReport, Snapshot, StampWatcher, StoreError, StoreErrorKind, StoredValue, Swept,
+};
 use crate::{
     entry::{Stamp, Ticket},
     key::{Address, StampKey},
@@ -310,6 +312,14 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     fn look_at<'a>(&'a self, keys: &'a [String], most: usize) -> StoreFuture<'a, Vec<Option<StoredValue>>> {
         let _ = (keys, most);
         unsupported(NOT_INSPECTED)
+    }
+
+    /// What each server that has keys says of itself, for those who look for what is wrong. That one cannot be reached is said in its
+    /// report.
+    ///
+    /// Default: an error of the kind [`Unsupported`](StoreErrorKind::Unsupported), for stores without servers.
+    fn examine(&self) -> StoreFuture<'_, Vec<ServerReport>> {
+        unsupported("this store has no servers to examine")
     }
 }
 

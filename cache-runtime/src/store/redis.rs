@@ -39,13 +39,13 @@ use bytes::Bytes;
 
 pub use self::config::{RedisConfig, RedisConfigError};
 use self::{
-    commands::{holds, inspection, leases, stamps, sweep},
+    commands::{examination, holds, inspection, leases, stamps, sweep},
     read::KeySet,
     server::Traffic,
     servers::Servers,
     time::millis,
 };
-use super::{ScanCursor, ScannedKeys, Snapshot, StampWatcher, Store, StoreFuture, StoredValue, Swept};
+use super::{ScanCursor, ScannedKeys, ServerReport, Snapshot, StampWatcher, Store, StoreFuture, StoredValue, Swept};
 use crate::{
     entry::{Stamp, Ticket},
     key::{Address, StampKey},
@@ -183,6 +183,10 @@ impl Store for RedisStore {
 
     fn look_at<'a>(&'a self, keys: &'a [String], most: usize) -> StoreFuture<'a, Vec<Option<StoredValue>>> {
         Box::pin(inspection::look_at(&self.servers, keys, most))
+    }
+
+    fn examine(&self) -> StoreFuture<'_, Vec<ServerReport>> {
+        Box::pin(examination::examine(&self.servers))
     }
 
     fn keeps_order(&self) -> bool {

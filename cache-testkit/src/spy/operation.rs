@@ -43,12 +43,14 @@ pub enum OperationKind {
     Scan,
     /// `look_at`
     LookAt,
+    /// `examine`
+    Examine,
     /// `probe`
     Probe,
 }
 
 impl OperationKind {
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::Read,
         Self::ReadStamps,
         Self::ReadMany,
@@ -67,6 +69,7 @@ impl OperationKind {
         Self::Sweep,
         Self::Scan,
         Self::LookAt,
+        Self::Examine,
         Self::Probe,
     ];
 }

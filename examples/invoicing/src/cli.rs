@@ -6,7 +6,7 @@
 
 use std::net::SocketAddr;
 
-use cache_runtime::commands::{GraphCommand, LintCommand, TriggersCommand};
+use cache_runtime::commands::CacheCommand;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{db::Target, user::Role};
@@ -60,26 +60,11 @@ pub enum Command {
     Demo(Demo),
     /// Make the data, and nothing else.
     Prepare,
-    /// What the cache needs, and what it does.
+    /// Look at the cache, and mend it.
     #[command(subcommand)]
     Cache(CacheCommand),
     /// Print a token for trying the service as somebody else; needs JWT_SECRET.
     Token(Token),
-}
-
-/// What the cache needs, and what it does.
-#[derive(Debug, Subcommand)]
-pub enum CacheCommand {
-    /// Print, install, check or remove the triggers that write the database's changes down.
-    ///
-    /// Without an option the statements are printed, to be put into a migration. They may be run again and again.
-    Triggers(TriggersCommand),
-    /// Print what invalidates what, and which functions are answered from it, as a graph.
-    Graph(GraphCommand),
-    /// Look for what the annotations say that cannot be meant; the exit code is 1 if something is found.
-    ///
-    /// With --source, functions that write and say nothing of it are looked for in the sources, too.
-    Lint(LintCommand),
 }
 
 /// Options of the demo.

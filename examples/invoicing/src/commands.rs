@@ -1,18 +1,20 @@
 //! What the commands do.
 use std::{
-    io,
     process::ExitCode,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Context as _;
-use cache_runtime::{Cache, catalogue::Catalogue};
+use cache_runtime::{
+    Cache,
+    commands::{CacheCommand, CommandContext},
+};
 use tokio::net::TcpListener;
 
 use crate::{
     caching,
-    cli::{self, CacheCommand, Cli, Command, Options},
+    cli::{self, Cli, Command, Options},
     db::{self, Books},
     demo,
     http::{self, App, Claims, Tokens},
@@ -59,18 +61,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 async fn cache(options: &Options, command: CacheCommand) -> anyhow::Result<ExitCode> {
-    let output = &mut io::stdout();
-    match command {
-        CacheCommand::Triggers(triggers) => {
-            let outbox = options.database.outbox()?;
-            Ok(triggers.run(outbox.triggers(), output).await?)
-        }
-        CacheCommand::Graph(graph) => {
-            graph.run(&Catalogue::of_program(), output)?;
-            Ok(ExitCode::SUCCESS)
-        }
-        CacheCommand::Lint(lint) => Ok(lint.run(&Catalogue::of_program(), output)?),
-    }
+    let cache = Cache::from_env()?;
+    let outbox = options.database.outbox()?;
+    let mut context = CommandContext::new(&cache).with_triggers(outbox.triggers());
+    Ok(command.run_and_report(&mut context).await)
 }
 
 async fn open(options: &Options) -> anyhow::Result<Books> {

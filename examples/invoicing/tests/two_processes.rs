@@ -8,6 +8,7 @@ use std::{
 };
 
 use cache_testkit::RedisServer;
+use prometheus_parse::{Scrape, Value as Number};
 use serde_json::{Value, json};
 
 const SUMMARY: &str = "/api/dashboard/summary?company=1";
@@ -58,6 +59,13 @@ impl Process {
         let response = client.get(format!("{}{path}", self.address)).send().await.unwrap();
         let x_cache = response.headers()["x-cache"].to_str().unwrap().to_owned();
         (response.error_for_status().unwrap().json().await.unwrap(), x_cache)
+    }
+
+    /// What Prometheus reads.
+    async fn metrics(&self, client: &reqwest::Client) -> Scrape {
+        let response = client.get(format!("{}/metrics", self.address)).send().await.unwrap();
+        let text = response.error_for_status().unwrap().text().await.unwrap();
+        Scrape::parse(text.lines().map(|line| Ok(line.to_owned()))).unwrap()
     }
 
     async fn post(&self, client: &reqwest::Client, path: &str, body: Value) {
@@ -114,4 +122,38 @@ async fn a_mutation_through_one_is_seen_by_the_next_read_through_the_other() {
         // The change is invalidated once more, by whoever relays what the triggers have written down; then it is cached.
         writer.warm(&client).await;
     }
+}
+
+/// The number of a metric of one resource, and outcome, if it has one.
+fn number(scrape: &Scrape, name: &str, resource: &str, outcome: Option<&str>) -> f64 {
+    let mut samples = scrape.samples.iter().filter(|sample| sample.metric == name);
+    let of = |label, value| move |sample: &&prometheus_parse::Sample| sample.labels.get(label) == value;
+    let found = samples.find(|sample| of("resource", Some(resource))(sample) && of("outcome", outcome)(sample));
+    match found.map(|sample| &sample.value) {
+        Some(Number::Counter(number) | Number::Gauge(number) | Number::Untyped(number)) => *number,
+        other => panic!("{name} of {resource}, {outcome:?}: {other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_prometheus_scrapes_is_what_was_called() {
+    let redis = RedisServer::start().unwrap_or_else(|error| panic!("{error}"));
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::ready(Process::spawn(&folder.path().join("measured.db"), &redis));
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    process.warm(&client).await;
+    let before = process.metrics(&client).await;
+    for _ in 0..10 {
+        assert_eq!(process.get(&client, SUMMARY).await.1, "hit");
+    }
+    let after = process.metrics(&client).await;
+    let calls = |outcome| {
+        let of = |scrape| number(scrape, "cache_requests_total", "dashboard_summary", Some(outcome));
+        of(&after) - of(&before)
+    };
+    assert_eq!((calls("hit"), calls("miss"), calls("bypass")), (10.0, 0.0, 0.0));
+    let loads = number(&after, "cache_load_duration_seconds_count", "dashboard_summary", None);
+    assert!(loads >= 1.0, "the first one at least was loaded");
+    assert!(number(&after, "cache_read_bytes_total", "dashboard_summary", None) > 0.0);
+    assert!(after.docs.contains_key("cache_requests_total"), "it says what it means");
 }

@@ -1,7 +1,6 @@
 //! The figures of one cache: a set of counters for each resource, found without a look at its name.
 
 use std::{
-    iter,
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -9,15 +8,18 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::Instant;
+
 use super::{
     ResourceStats, Stats,
     counters::{Counter, HitCounter},
     latencies::LatencyHistogram,
 };
 use crate::{
-    cache::{Filled, Outcome},
-    entry::{EncodeError, EncodedValue, LoadTime},
+    cache::{Filled, Invalidated, Outcome},
+    entry::{EncodeError, EncodedValue, LoadTime, Rejection},
     key::BY_KEY,
+    recorder::{Durations, Timed},
     resource::{Resource, declared},
     sync::Mutex,
 };
@@ -33,8 +35,15 @@ pub(crate) struct Figures {
     /// By the number of their resource. Made when they are needed: a program may have many resources, and a test many caches.
     resources: Box<[OnceLock<Box<ResourceFigures>>]>,
     pub(crate) invalidations: Counter,
+    pub(crate) sweeps: Counter,
+    pub(crate) failed_sweeps: Counter,
     pub(crate) swept: Counter,
     pub(crate) relayed_changes: Counter,
+    /// By cause.
+    rejections: [Counter; Rejection::ALL.len()],
+    /// Of invalidations that were acknowledged, and of others.
+    acknowledged: Durations,
+    pending: Durations,
     /// Whoever looks: what one has taken out of a [`HitCounter`] the next one is to see.
     looking: Mutex<()>,
 }
@@ -68,6 +77,14 @@ fn names() -> &'static [&'static str] {
     })
 }
 
+/// The name with this number.
+fn name(number: usize) -> &'static str {
+    match number {
+        0 => BY_KEY,
+        number => names()[number - 1],
+    }
+}
+
 impl Figures {
     /// Those of a resource.
     #[inline]
@@ -93,7 +110,27 @@ impl Figures {
     }
 
     fn numbered(&self, number: usize) -> &ResourceFigures {
-        self.resources[number].get_or_init(Box::default)
+        self.resources[number].get_or_init(|| Box::new(ResourceFigures::new(name(number))))
+    }
+
+    /// An entry was refused.
+    pub(in crate::cache) fn rejected(&self, cause: Rejection) {
+        self.rejections[cause as usize].add(1);
+    }
+
+    /// How many entries were refused for this.
+    #[cfg(feature = "metrics")]
+    pub(in crate::cache) fn rejections(&self, cause: Rejection) -> u64 {
+        self.rejections[cause as usize].get()
+    }
+
+    /// An invalidation that began then has come to this.
+    pub(in crate::cache) fn invalidated(&self, began: Instant, invalidated: Invalidated) {
+        self.invalidations.add(1);
+        match invalidated {
+            Invalidated::Acknowledged => self.acknowledged.since(began),
+            Invalidated::Pending => self.pending.since(began),
+        }
     }
 
     /// What was counted of each declared resource, in the order of their names; and of values by key, if there were any.
@@ -103,9 +140,15 @@ impl Figures {
         each.filter_map(|(number, (name, figures))| match figures {
             Some(figures) => Some(figures.get(name)),
             None if number == 0 => None,
-            None => Some(ResourceFigures::default().get(name)),
+            None => Some(ResourceFigures::new(name).get(name)),
         })
         .collect()
+    }
+
+    /// The resources that something was counted of.
+    #[cfg(feature = "metrics")]
+    pub(in crate::cache) fn counted(&self) -> impl Iterator<Item = &'static str> {
+        self.named().filter_map(|(name, figures)| figures.map(|_| name))
     }
 
     /// What was counted of all resources, and of none.
@@ -113,6 +156,8 @@ impl Figures {
         let _looking = self.looking.lock();
         let mut stats = Stats {
             invalidations: self.invalidations.get(),
+            sweeps: self.sweeps.get(),
+            failed_sweeps: self.failed_sweeps.get(),
             swept: self.swept.get(),
             relayed_changes: self.relayed_changes.get(),
             ..Stats::default()
@@ -127,8 +172,8 @@ impl Figures {
 
     /// By their numbers; `None` of those that nothing was counted of.
     fn named(&self) -> impl Iterator<Item = (&'static str, Option<&ResourceFigures>)> {
-        let names = iter::once(BY_KEY).chain(names().iter().copied());
-        names.zip(self.resources.iter().map(|figures| figures.get().map(Box::as_ref)))
+        let figures = self.resources.iter().map(|figures| figures.get().map(Box::as_ref));
+        figures.enumerate().map(|(number, figures)| (name(number), figures))
     }
 }
 
@@ -137,8 +182,13 @@ impl Default for Figures {
         Self {
             resources: (0..=names().len()).map(|_| OnceLock::new()).collect(),
             invalidations: Counter::default(),
+            sweeps: Counter::default(),
+            failed_sweeps: Counter::default(),
             swept: Counter::default(),
             relayed_changes: Counter::default(),
+            rejections: Default::default(),
+            acknowledged: Durations::new(Timed::Invalidation, Some(("result", "acknowledged"))),
+            pending: Durations::new(Timed::Invalidation, Some(("result", "pending"))),
             looking: Mutex::default(),
         }
     }
@@ -147,7 +197,7 @@ impl Default for Figures {
 macro_rules! resource_figures {
     ($($name:ident),+ $(,)?) => {
         /// The counters behind [`ResourceStats`].
-        #[derive(Debug, Default)]
+        #[derive(Debug)]
         pub(crate) struct ResourceFigures {
             hits: HitCounter,
             near_hits: HitCounter,
@@ -157,9 +207,29 @@ macro_rules! resource_figures {
             bytes_filled: Counter,
             lookups: LatencyHistogram,
             timed_loads: LatencyHistogram,
+            lookup_durations: Durations,
+            load_durations: Durations,
+            pub(in crate::cache) fill_durations: Durations,
         }
 
         impl ResourceFigures {
+            fn new(resource: &'static str) -> Self {
+                let durations = |timed| Durations::new(timed, Some(("resource", resource)));
+                Self {
+                    hits: HitCounter::default(),
+                    near_hits: HitCounter::default(),
+                    stale_hits: HitCounter::default(),
+                    $($name: Counter::default(),)+
+                    bytes_read: Counter::default(),
+                    bytes_filled: Counter::default(),
+                    lookups: LatencyHistogram::default(),
+                    timed_loads: LatencyHistogram::default(),
+                    lookup_durations: durations(Timed::Lookup),
+                    load_durations: durations(Timed::Load),
+                    fill_durations: durations(Timed::Fill),
+                }
+            }
+
             fn get(&self, resource: &'static str) -> ResourceStats {
                 let [(hits, of_hits), (near_hits, of_near), (stale_hits, of_stale)] =
                     [&self.hits, &self.near_hits, &self.stale_hits].map(HitCounter::get);
@@ -213,6 +283,7 @@ impl ResourceFigures {
     /// A lookup took so long, which stands for as many.
     pub(crate) fn looked_up(&self, took: Duration, weight: u8) {
         self.lookups.add(took, weight.into());
+        self.lookup_durations.add(took, weight);
     }
 
     /// An entry of so many bytes was read by a lookup that stands for as many.
@@ -223,6 +294,7 @@ impl ResourceFigures {
     /// A body ran for so long.
     pub(crate) fn loaded(&self, took: Duration, has_failed: bool) {
         self.timed_loads.add(took, 1);
+        self.load_durations.add(took, 1);
         if has_failed {
             self.failed_loads.add(1);
         }

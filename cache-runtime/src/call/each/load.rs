@@ -17,6 +17,7 @@ use tokio::{
     runtime::Handle,
     time::{Instant, timeout},
 };
+use tracing::Instrument as _;
 
 use super::{
     Ids, SplitEach,
@@ -26,6 +27,7 @@ use super::{
 };
 use crate::{
     call::{
+        load::load_span,
         mode::Mode,
         terms::{LoadTerms, LoadTimeout, ValueOf},
     },
@@ -143,9 +145,11 @@ where
         }
         Mode::before_load(self.batch.mode.as_ref()).await;
         let bound = self.hard_timeout(&missing);
-        let load = Load::new(self.batch.site.resource(), load_around());
+        let resource = self.batch.site.resource();
+        let span = load_span(resource);
+        let load = span.in_scope(|| Load::new(resource, load_around()));
         // Boxed: who is answered by the cache has no room for it. Others may wait for this call, and look whether it is polled.
-        let loading = TendedFuture::new(&load, Box::pin(self.load_all(&load, missing)));
+        let loading = TendedFuture::new(&load, Box::pin(self.load_all(&load, missing).instrument(span)));
         let Some((after, late)) = bound else {
             return loading.await;
         };

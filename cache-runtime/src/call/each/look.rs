@@ -1,6 +1,7 @@
 //! The first stage of a call of several ids: the store is asked for all that the near cache has not answered, at once.
 
 use futures_util::future::join_all;
+use tracing::Instrument as _;
 
 use super::{
     batch::{Batch, Member},
@@ -12,7 +13,7 @@ use crate::{
     cache::Outcome,
     call::{
         entry_ref::EntryRef,
-        lookup::{Answer, Lookup},
+        lookup::{Answer, Lookup, lookup_span},
         terms::{LoadTerms, ValueOf},
     },
     entry::{Stamp, Ticket},
@@ -28,7 +29,8 @@ impl<I, V, E> Batch<I, V, E> {
         T: LoadTerms<IdReturn<V, E>>,
         N: Tier<ValueOf<IdReturn<V, E>, T>>,
     {
-        let mut answers = self.answers::<T, N>().await.into_iter();
+        let span = lookup_span(self.site.resource());
+        let mut answers = self.answers::<T, N>().instrument(span).await.into_iter();
         let mut missing = Vec::new();
         for member in 0..self.members.len() {
             if self.members[member].lookup.is_none() {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::{
     Ids, Missing, SplitEach,
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::{
     call::{
-        fill::Filling,
+        fill::{Filling, fill_span},
         lease,
         load::Turn,
         terms::{Disposition, LoadTerms, ValueOf},
@@ -256,7 +257,10 @@ where
 {
     let fills: Vec<_> = fillings.iter().map(|(_, filling)| filling.fill()).collect();
     let filled = match batch.engine() {
-        Some(engine) if !fills.is_empty() => engine.fill_many(batch.site.figures(&engine), &fills).await,
+        Some(engine) if !fills.is_empty() => {
+            let filling = engine.fill_many(batch.site.figures(&engine), &fills);
+            filling.instrument(fill_span(batch.site.resource())).await
+        }
         _ => return,
     };
     for ((member, filling), filled) in fillings.into_iter().zip(filled) {

@@ -6,7 +6,7 @@ mod deployment;
 mod tls;
 mod url;
 
-use std::{fmt, time::Duration};
+use std::{fmt, net::IpAddr, time::Duration};
 
 use redis::{ConnectionAddr, ConnectionInfo};
 
@@ -266,6 +266,23 @@ impl RedisConfig {
     pub(crate) fn lacks_password(&self) -> bool {
         let settings = self.info.redis_settings();
         settings.username().is_some() && settings.password().is_none()
+    }
+
+    /// Whether connections are encrypted, or do not leave this machine.
+    pub(super) fn is_private(&self) -> bool {
+        match self.info.addr() {
+            ConnectionAddr::Tcp(host, _) => {
+                let is_loopback = |address: IpAddr| address.is_loopback();
+                host == "localhost" || host.parse().is_ok_and(is_loopback)
+            }
+            _ => true,
+        }
+    }
+
+    /// Whether a user or a password is given.
+    pub(super) fn is_authenticated(&self) -> bool {
+        let settings = self.info.redis_settings();
+        settings.username().is_some() || settings.password().is_some()
     }
 
     pub(super) fn deployment(&self) -> &Deployment {

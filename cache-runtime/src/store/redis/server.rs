@@ -12,6 +12,7 @@ use futures_util::future::join_all;
 use redis::{Pipeline, Value};
 
 use self::removal_lane::RemovalLane;
+pub(super) use self::rights::{ALL_RIGHTS, missing_rights};
 use super::{
     config::RedisConfig,
     connection::{Connector, Era, Generations, Lane},

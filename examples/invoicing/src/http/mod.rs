@@ -6,6 +6,7 @@ mod dashboard;
 mod error;
 mod input;
 mod invoices;
+mod metrics;
 mod router;
 mod treasury;
 mod x_cache;

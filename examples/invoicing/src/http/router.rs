@@ -13,7 +13,7 @@ use cache_runtime::{Cache, dashboard::Dashboard};
 use futures_util::FutureExt as _;
 use tokio::net::TcpListener;
 
-use super::{Tokens, auth, companies, dashboard, error, invoices, treasury, x_cache};
+use super::{Tokens, auth, companies, dashboard, error, invoices, metrics, treasury, x_cache};
 use crate::services::Services;
 
 /// What every request needs.
@@ -29,6 +29,7 @@ pub struct App {
 
 /// The whole service, with the dashboard of its cache at `/cache`.
 pub fn router(app: App, dashboard: Dashboard) -> Router {
+    metrics::record();
     let api = Router::new()
         .route("/dashboard/summary", get(dashboard::summary))
         .route("/dashboard/trends", get(dashboard::trends))
@@ -52,6 +53,7 @@ pub fn router(app: App, dashboard: Dashboard) -> Router {
         .layer(from_fn_with_state(app.clone(), auth::authenticate));
     Router::new()
         .route("/", get(Html(include_str!("../page.html"))))
+        .route("/metrics", get(metrics::show))
         .nest("/api", api)
         .nest("/cache", dashboard.into_router())
         .fallback(no_such_page)

@@ -6,12 +6,16 @@
 
 use std::sync::Arc;
 
-use redis::{Pipeline, RedisError, ServerError, Value, aio::ConnectionLike, pipe};
+use redis::{
+    Pipeline, RedisError, RedisResult, ServerError, Value,
+    aio::{ConnectionLike, MultiplexedConnection},
+    pipe,
+};
 
 use super::super::{connection::Lane, error, keyspace::Keyspace};
 use crate::{
     key::{Kind, Namespace},
-    store::{StoreError, StoreErrorKind},
+    store::{MissingRight, StoreError, StoreErrorKind},
 };
 
 /// What is read together goes by this, unless each key is asked for by itself.
@@ -40,6 +44,83 @@ const ASKED_FOR_HOLDS: &[(&str, Kind, &[&str])] = &[
     ("GET", Kind::Writer, &[]),
     ("UNLINK", Kind::Hold, &[]),
 ];
+
+/// A right that something needs: the command, the kind of its keys, what follows them, and what for. None of these changes anything on
+/// keys that do not exist.
+type Right = (&'static str, Option<Kind>, &'static [&'static str], &'static str);
+
+/// All that anything here needs.
+pub(in super::super) const ALL_RIGHTS: &[Right] = &[
+    ("UNLINK", Some(Kind::Stamp), &[], "invalidations"),
+    (
+        "SET",
+        Some(Kind::Stamp),
+        &["0", "XX", "PX", "1"],
+        "loads and invalidations",
+    ),
+    ("GET", Some(Kind::Stamp), &[], "loads and sweeps"),
+    (TOGETHER, Some(Kind::Stamp), &[], "every call"),
+    (
+        "SET",
+        Some(Kind::Entry),
+        &["0", "XX", "PX", "1"],
+        "results to be stored",
+    ),
+    (TOGETHER, Some(Kind::Entry), &[], "every call"),
+    ("UNLINK", Some(Kind::Entry), &[], "sweeps"),
+    (
+        "GETRANGE",
+        Some(Kind::Entry),
+        &["0", "0"],
+        "sweeps and this command line",
+    ),
+    ("SCAN", None, &["0", "COUNT", "1"], "sweeps and this command line"),
+    ("STRLEN", Some(Kind::Entry), &[], "this command line"),
+    ("PTTL", Some(Kind::Entry), &[], "this command line"),
+    ("TYPE", Some(Kind::Entry), &[], "this command line"),
+    ("CLIENT", None, &["TRACKING", "OFF"], "near = \"tracked\""),
+    ("SADD", Some(Kind::Hold), &["0"], "crash_safe resources"),
+    ("PEXPIRE", Some(Kind::Hold), &["1"], "crash_safe resources"),
+    ("SMEMBERS", Some(Kind::Hold), &[], "crash_safe resources"),
+    ("SREM", Some(Kind::Hold), &["0"], "crash_safe resources"),
+    ("UNLINK", Some(Kind::Hold), &[], "crash_safe resources"),
+    (
+        "SET",
+        Some(Kind::Writer),
+        &["0", "XX", "PX", "1"],
+        "crash_safe resources",
+    ),
+];
+
+/// Those of these rights that the user of a connection does not have, asked with keys of this name, which do not exist.
+pub(in super::super) async fn missing_rights(
+    connection: &mut MultiplexedConnection,
+    name: &str,
+    namespace: &Namespace,
+    rights: &[Right],
+) -> RedisResult<Vec<MissingRight>> {
+    let mut pipeline = pipe();
+    for (command, kind, words, _) in rights {
+        let asked = pipeline.cmd(command);
+        if let Some(kind) = kind {
+            asked.arg(namespace.of_kind(*kind, name));
+        }
+        asked.arg(words);
+    }
+    // What was put into a hold is taken away.
+    let replies = connection.req_packed_commands(&pipeline, 0, pipeline.len()).await?;
+    let missing = rights
+        .iter()
+        .zip(replies)
+        .filter_map(|((command, kind, _, purpose), reply)| {
+            let Value::ServerError(failure) = reply else {
+                return None;
+            };
+            let keys = kind.map(|kind| namespace.of_kind(kind, "*")).unwrap_or_default();
+            is_denied(&failure).then(|| MissingRight::new(command.to_lowercase(), keys, *purpose))
+        });
+    Ok(missing.collect())
+}
 
 /// Each of the names, at least one, stands at the end of keys that do not exist. The
 /// next one is asked about if those of one are elsewhere, or on their way: that says nothing of the server.
