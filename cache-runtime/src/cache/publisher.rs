@@ -202,7 +202,7 @@ impl Published {
             let counters = self.resources.entry(resource);
             counters.or_insert_with(|| resource_counters(recorder, resource));
         }
-        if !of.relay_notes.all().is_empty() {
+        if of.relay_notes.has_any() {
             self.relay_lag.get_or_insert_with(|| recorder.gauge(&names::RELAY_LAG));
         }
     }

@@ -40,6 +40,12 @@ impl RelayNotes {
         note
     }
 
+    /// Whether a relay runs.
+    #[cfg(feature = "metrics")]
+    pub(super) fn has_any(&self) -> bool {
+        self.0.lock().iter().any(|note| note.strong_count() > 0)
+    }
+
     /// The longest lag.
     pub(super) fn longest_lag(&self) -> Duration {
         let lags = self.all().into_iter().map(|note| note.lag);
