@@ -166,6 +166,10 @@ impl Engine {
     }
 
     /// Has what is counted published, if there is somebody to publish it to.
+    #[cfg_attr(
+        not(feature = "metrics"),
+        expect(clippy::unused_self, reason = "nothing is published then")
+    )]
     pub(crate) fn ensure_published(&self) {
         #[cfg(feature = "metrics")]
         self.publisher.ensure();

@@ -1,6 +1,7 @@
 //! A worker without HTTP: every few seconds it looks into a warehouse and orders what runs low. Ctrl-C ends it between two rounds.
 
-use std::{collections::BTreeMap, convert::Infallible, error::Error, sync::Mutex, time::Duration};
+use std::sync::{Mutex, PoisonError};
+use std::{collections::BTreeMap, convert::Infallible, error::Error, time::Duration};
 
 use cache_runtime::{Cache, cached, invalidates, observe};
 use tokio::{signal, time};
@@ -22,14 +23,14 @@ struct Warehouses(Mutex<BTreeMap<(u32, String), u32>>);
 impl Warehouses {
     #[cached(resource = "stock", scope(warehouse))]
     async fn stock(&self, warehouse: u32) -> Result<Vec<(String, u32)>, Infallible> {
-        let stock = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let stock = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let here = stock.iter().filter(|((place, _), _)| *place == warehouse);
         Ok(here.map(|((_, article), pieces)| (article.clone(), *pieces)).collect())
     }
 
     #[invalidates("stock"(warehouse))]
     async fn set(&self, warehouse: u32, article: &str, pieces: u32) -> Result<(), Infallible> {
-        let mut stock = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut stock = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         stock.insert((warehouse, article.to_owned()), pieces);
         Ok(())
     }
