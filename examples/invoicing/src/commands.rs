@@ -1,5 +1,6 @@
 //! What the commands do.
 use std::{
+    io::Write as _,
     process::ExitCode,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -102,8 +103,10 @@ async fn serve(options: &Options, books: Books) -> anyhow::Result<()> {
         )
     })?;
     let address = listener.local_addr()?;
-    println!("listening on http://{address} (Ctrl-C ends it)");
-    println!("the dashboard of its cache: http://{address}/cache");
+    // Whoever has started it may read one line, and no more: that is no reason not to serve.
+    let mut output = std::io::stdout();
+    let _ = writeln!(output, "listening on http://{address} (Ctrl-C ends it)");
+    let _ = writeln!(output, "the dashboard of its cache: http://{address}/cache");
     http::serve(listener, app, asked_to_stop()).await?;
     // Every request is answered; what they invalidated may still be on its way.
     cache.close().await;
