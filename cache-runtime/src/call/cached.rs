@@ -2,13 +2,14 @@
 
 use std::pin::Pin;
 
-use futures_util::future::Either;
-
 use super::{
-    load::Loaded,
-    lookup::{Answer, Fallback, Lookup, LookupStart},
+    answer::Answer,
+    loading::Loading,
+    lookup::{Lookup, LookupStart},
     mode::Mode,
+    plan::Plan,
     recognition::Recognition,
+    refresh::{load_within_soft_timeout, refresh},
     site::Site,
     start::Call,
     terms::{LoadTerms, Terms, ValueOf},
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::{
     cache::{Cache, Freshness, Outcome, note_absent, report_unasked},
-    entry::{Function, LoadTime, Split, Ticket},
+    entry::{Function, LoadTime, Split},
     near::{Held, NearEntry, tier::Tier},
 };
 
@@ -39,46 +40,18 @@ where
     N: Tier<ValueOf<R, T>>,
     F: Future<Output = R>,
 {
-    if let Some(answer) = near_answer::<R, T, N>(&call) {
-        return answer;
-    }
-    // Nothing is awaited inside of these matches: what is matched would have room in every call.
-    let mut lookup = 'lookup: {
-        let uncached = match begin::<R, T, N, F>(call) {
-            Ok(lookup) => break 'lookup lookup,
-            Err(uncached) => uncached,
-        };
-        uncached.before_load().await;
-        return body.await;
+    let function = call.function::<F>();
+    let (lookup, plan) = match look_up::<R, T, N>(call, function).await {
+        LookedUp::Answer(answer) => return answer,
+        LookedUp::Nowhere => return body.await,
+        LookedUp::Undecided(lookup, answer) => match Plan::of(&lookup, *answer) {
+            Ok(plan) => (lookup, plan),
+            Err(answer) => return answer,
+        },
     };
-    let ticket = 'load: {
-        let loading = match lookup.answer::<R, T, N>().await {
-            Answer::Hit(answer, outcome) => {
-                lookup.report(outcome);
-                return answer;
-            }
-            // There is nobody to load it again but the caller, who need not wait.
-            Answer::Early(answer, ..) => {
-                lookup.report(Outcome::Hit);
-                return answer;
-            }
-            Answer::Stale(stale, ticket) => {
-                Either::Left(Box::pin(lookup.load_or_stale::<R, T, N, F>(terms, ticket, stale, body)))
-            }
-            Answer::Verify(hit, outcome, ticket) => Either::Right(Box::pin(lookup.verify::<R, T, N, F>(
-                terms,
-                (hit, outcome, ticket),
-                body,
-            ))),
-            Answer::Load(ticket, outcome) => {
-                lookup.report(outcome);
-                break 'load ticket;
-            }
-        };
-        return loading.await;
-    };
-    Mode::before_load(lookup.call.mode.as_ref()).await;
-    lookup.load_alone::<R, T, N, F>(terms, ticket, body).await
+    let mut loading = Loading::<R, T, N, _>::new(lookup, terms, plan.ticket(), plan.fallback(), body);
+    let loaded = (&mut loading).await;
+    plan.end::<T>(loading.lookup(), loaded)
 }
 
 /// As [`cached_with`], of a function whose body may run when its caller has gone. `prepare` makes the body, and is called only if it
@@ -92,59 +65,83 @@ where
     P: FnOnce() -> (T, F),
     F: Future<Output = R> + Send + 'static,
 {
-    if let Some(answer) = near_answer::<R, T, N>(&call) {
-        return answer;
-    }
-    let mut lookup = match begin::<R, T, N, F>(call) {
-        Ok(lookup) => lookup,
-        Err(uncached) => {
-            uncached.before_load().await;
+    let function = call.function::<F>();
+    let (mut lookup, answer) = match look_up::<R, T, N>(call, function).await {
+        LookedUp::Answer(answer) => return answer,
+        LookedUp::Nowhere => {
             let (_, body) = prepare();
             return body.await;
         }
+        LookedUp::Undecided(lookup, answer) => (lookup, *answer),
     };
-    let ticket = match lookup.answer::<R, T, N>().await {
-        Answer::Hit(answer, outcome) => {
-            lookup.report(outcome);
-            return answer;
-        }
+    let mut place = None;
+    let answer = match answer {
         Answer::Early(answer, ticket, stored_at) => {
             lookup.report(Outcome::Hit);
             lookup.replace(stored_at);
             // Boxed: most hits have no room for this.
             let ticket = Box::pin(lookup.ticket_of_hit(ticket)).await;
-            let mut place = None;
             let replacement = lookup.replacement(ticket.as_ref(), &mut place);
-            lookup.refresh::<R, T, N, F>(replacement, place, ticket, prepare);
+            refresh::<R, T, N, F>(lookup, replacement, place, ticket.as_ref(), prepare);
             return answer;
         }
-        Answer::Stale(stale, ticket) => {
-            let mut place = None;
-            if let Some(replacement) = lookup.replacement_of(&stale, ticket.as_ref(), &mut place) {
+        Answer::Stale(stale, ticket) => match lookup.replacement_of(&stale, ticket.as_ref(), &mut place) {
+            Some(replacement) => {
                 lookup.report(Outcome::StaleHit);
-                lookup.refresh::<R, T, N, F>(replacement, place, ticket, prepare);
+                refresh::<R, T, N, F>(lookup, replacement, place, ticket.as_ref(), prepare);
                 return stale.value;
             }
-            let (terms, body) = prepare();
-            let loading = lookup.load_within_soft_timeout::<R, T, N, F>(terms, ticket, stale, body);
-            return Box::pin(loading).await;
-        }
-        Answer::Verify(hit, outcome, ticket) => {
-            let (terms, body) = prepare();
-            let mut body = Box::pin(body);
-            let verifying = lookup.verify::<R, T, N, F>(terms, (hit, outcome, ticket), body.as_mut());
-            return Box::pin(verifying).await;
-        }
-        Answer::Load(ticket, outcome) => {
-            lookup.report(outcome);
-            Mode::before_load(lookup.call.mode.as_ref()).await;
-            ticket
-        }
+            None => Answer::Stale(stale, ticket),
+        },
+        other => other,
+    };
+    let plan = match Plan::of(&lookup, answer) {
+        Ok(plan) => plan,
+        Err(answer) => return answer,
     };
     let (terms, body) = prepare();
+    let (ticket, fallback) = (plan.ticket(), plan.fallback());
     // Boxed: who is answered by the cache has no room for it.
-    let mut body = Box::pin(body);
-    lookup.load_alone::<R, T, N, F>(terms, ticket, body.as_mut()).await
+    let loading = Loading::<R, T, N, _>::new(lookup, terms, ticket, fallback, Box::pin(body));
+    Box::pin(load_within_soft_timeout(loading, plan)).await
+}
+
+/// What a lookup has come to.
+enum LookedUp<R> {
+    Answer(R),
+    /// The cache has nothing to do with the call: its body runs.
+    Nowhere,
+    /// An answer that is not all. Boxed: most calls have no room for it.
+    Undecided(Box<Lookup>, Box<Answer<R>>),
+}
+
+/// Looks a call up. All that it knows of the function is what that returns.
+async fn look_up<R, T, N>(call: Call, function: Function) -> LookedUp<R>
+where
+    T: LoadTerms<R>,
+    N: Tier<ValueOf<R, T>>,
+{
+    if let Some(answer) = near_answer::<R, T, N>(&call) {
+        return LookedUp::Answer(answer);
+    }
+    let mut lookup = match begin::<R, T>(call, function) {
+        Ok(lookup) => lookup,
+        Err(uncached) => {
+            uncached.before_load().await;
+            return LookedUp::Nowhere;
+        }
+    };
+    loop {
+        let found = lookup.find().await;
+        match lookup.answer::<R, T, N>(found) {
+            None => {}
+            Some(Answer::Hit(answer, outcome)) => {
+                lookup.report(outcome);
+                return LookedUp::Answer(answer);
+            }
+            Some(answer) => return LookedUp::Undecided(Box::new(lookup), Box::new(answer)),
+        }
+    }
 }
 
 /// A call whose body runs, unless the task only looks what is there.
@@ -191,7 +188,7 @@ pub(super) fn near_return<R, S: Split<R>, N: Tier<S::Value>>(call: &Call, entry:
 }
 
 /// A call that the near cache does not answer, if it is to be cached.
-fn begin<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>, F>(call: Call) -> Result<Lookup, UncachedCall> {
+fn begin<R, T: LoadTerms<R>>(call: Call, function: Function) -> Result<Lookup, UncachedCall> {
     let site = call.site();
     let uncached = |cache, mode| UncachedCall { cache, site, mode };
     let (call, known, near) = match call.into_cacheable() {
@@ -204,27 +201,9 @@ fn begin<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>, F>(call: Call) -> Result<Lo
             return Err(uncached(cache, mode));
         }
     };
-    let function = Function::of::<F>(call.site.item());
     match LookupStart::of::<ValueOf<R, T>>(call, function) {
         Ok(start) => Ok(start.lookup(known, near)),
         Err(call) => Err(uncached(Some(call.cache), call.mode)),
-    }
-}
-
-impl Lookup {
-    /// Loads, where there is nothing else to return.
-    async fn load_alone<R, T, N, F>(&self, terms: T, ticket: Option<Ticket>, mut body: Pin<&mut F>) -> R
-    where
-        T: LoadTerms<R>,
-        N: Tier<ValueOf<R, T>>,
-        F: Future<Output = R>,
-    {
-        let loading = self.load::<R, T, N, F>(terms, ticket, Fallback::None, body.as_mut());
-        match loading.await {
-            Loaded::Returned(returned) | Loaded::Failed(returned) => returned,
-            // With nothing to fall back on every call loads for itself.
-            Loaded::OtherFailed => body.await,
-        }
     }
 }
 

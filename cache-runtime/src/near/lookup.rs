@@ -124,6 +124,11 @@ impl NearLookup {
         self.unchecked.is_some()
     }
 
+    /// It is of no use, after all.
+    pub(crate) fn give_up_unchecked(&mut self) {
+        self.unchecked = None;
+    }
+
     /// For how long it is used yet.
     pub(crate) fn remaining(&self) -> Option<Duration> {
         Some(self.unchecked.as_ref()?.remaining(&self.near))

@@ -6,8 +6,9 @@ use super::{SplitEach, ids::Asked, returns::IdReturn};
 use crate::{
     cache::{Cache, Engine, Outcome, ResourceFigures},
     call::{
-        load::Loaded,
-        lookup::{Lookup, StaleValue},
+        answer::StaleValue,
+        loading::Loaded,
+        lookup::Lookup,
         mode::Mode,
         site::Site,
     },
