@@ -1,15 +1,22 @@
 //! The way of a call: lookup, load, fill.
 
-use std::pin::Pin;
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use pin_project_lite::pin_project;
 
 use super::{
     answer::Answer,
-    loading::Loading,
+    load::LoadEnd,
+    loading::{Loading, TypedCall, Values},
     lookup::{Lookup, LookupStart},
     mode::Mode,
     plan::Plan,
     recognition::Recognition,
     refresh::{load_within_soft_timeout, refresh},
+    requests::Driver,
     site::Site,
     start::Call,
     terms::{LoadTerms, Terms, ValueOf},
@@ -34,24 +41,88 @@ where
 }
 
 /// As [`cached`], with more to say of the results than which are not stored.
-pub async fn cached_with<R, T, N, F>(call: Call, terms: T, _tier: N, body: Pin<&mut F>) -> R
+pub fn cached_with<R, T, N, F>(call: Call, terms: T, _tier: N, body: Pin<&mut F>) -> impl Future<Output = R>
 where
     T: LoadTerms<R>,
     N: Tier<ValueOf<R, T>>,
     F: Future<Output = R>,
 {
     let function = call.function::<F>();
-    let (lookup, plan) = match look_up::<R, T, N>(call, function).await {
-        LookedUp::Answer(answer) => return answer,
-        LookedUp::Nowhere => return body.await,
-        LookedUp::Undecided(lookup, answer) => match Plan::of(&lookup, *answer) {
-            Ok(plan) => (lookup, plan),
-            Err(answer) => return answer,
-        },
-    };
-    let mut loading = Loading::<R, T, N, _>::new(lookup, terms, plan.ticket(), plan.fallback(), body);
-    let loaded = (&mut loading).await;
-    plan.end::<T>(loading.lookup(), loaded)
+    CachedFuture {
+        is_looked_up: false,
+        look_up: look_up::<R, T, N>(call, function),
+        load: None,
+        call: TypedCall::<R, T, N, _>::new(terms, body),
+    }
+}
+
+pin_project! {
+    /// A call, until it is answered. By hand, because each function has one of its own: what is compiled with each is to be little.
+    struct CachedFuture<L, R, T, N, B>
+    where
+        T: LoadTerms<R>,
+        N: Tier<ValueOf<R, T>>,
+    {
+        is_looked_up: bool,
+        #[pin]
+        look_up: L,
+        // `None` if the cache has nothing to do with it. Before the call, and so dropped before it.
+        load: Option<PlannedLoad<R>>,
+        call: TypedCall<R, T, N, B>,
+    }
+}
+
+impl<L, R, T, N, B> Future for CachedFuture<L, R, T, N, B>
+where
+    L: Future<Output = LookedUp<R>>,
+    T: LoadTerms<R>,
+    N: Tier<ValueOf<R, T>>,
+    B: Future<Output = R> + Unpin,
+{
+    type Output = R;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        let this = self.project();
+        if !*this.is_looked_up {
+            let load = match ready!(this.look_up.poll(cx)).plan() {
+                Planned::Answer(answer) => return Poll::Ready(answer),
+                Planned::Nowhere => None,
+                Planned::Load(lookup, plan) => Some(PlannedLoad::new(lookup, plan, &this.call.values)),
+            };
+            (*this.is_looked_up, *this.load) = (true, load);
+        }
+        match this.load {
+            Some(load) => {
+                let end = ready!(load.driver.poll(this.call, cx));
+                Poll::Ready(load.end(end, &mut this.call.values))
+            }
+            None => Pin::new(&mut this.call.body).poll(cx),
+        }
+    }
+}
+
+/// A load under way, and what is made of it.
+struct PlannedLoad<R> {
+    driver: Driver,
+    /// Until it has ended.
+    plan: Option<Plan<R>>,
+}
+
+impl<R> PlannedLoad<R> {
+    fn new<T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(lookup: Box<Lookup>, plan: Plan<R>, values: &Values<R, T, N>) -> Self {
+        let driver = Driver::new(lookup, plan.ticket(), plan.fallback(), values.is_bounded());
+        Self {
+            driver,
+            plan: Some(plan),
+        }
+    }
+
+    /// What the call returns.
+    fn end<T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(&mut self, end: LoadEnd, values: &mut Values<R, T, N>) -> R {
+        let (lookup, plan) = (self.driver.lookup(), self.plan.take());
+        let loaded = values.end(end, lookup);
+        plan.expect("a load ends once").end::<T>(lookup, loaded)
+    }
 }
 
 /// As [`cached_with`], of a function whose body may run when its caller has gone. `prepare` makes the body, and is called only if it
@@ -113,6 +184,26 @@ enum LookedUp<R> {
     Nowhere,
     /// An answer that is not all. Boxed: most calls have no room for it.
     Undecided(Box<Lookup>, Box<Answer<R>>),
+}
+
+/// What a call does that nothing else is made of than [`Plan`] says.
+enum Planned<R> {
+    Answer(R),
+    Nowhere,
+    Load(Box<Lookup>, Plan<R>),
+}
+
+impl<R> LookedUp<R> {
+    fn plan(self) -> Planned<R> {
+        match self {
+            Self::Answer(answer) => Planned::Answer(answer),
+            Self::Nowhere => Planned::Nowhere,
+            Self::Undecided(lookup, answer) => match Plan::of(&lookup, *answer) {
+                Ok(plan) => Planned::Load(lookup, plan),
+                Err(answer) => Planned::Answer(answer),
+            },
+        }
+    }
 }
 
 /// Looks a call up. All that it knows of the function is what that returns.

@@ -3,16 +3,15 @@
 use std::{
     marker::PhantomData,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use super::{
     answer::Fallback,
     fill::Stored,
-    load::{LoadEnd, Loader, Start},
+    load::LoadEnd,
     lookup::Lookup,
-    requests::{CallValues, Driver, Judgement, LoadingCall, Requests},
+    requests::{CallValues, Driver, Judgement, LoadingCall},
     terms::{Disposition, LoadTerms, LoadTimeout, ValueOf},
 };
 use crate::{
@@ -39,8 +38,7 @@ where
 {
     // Before the call, and so dropped before it.
     driver: Driver,
-    call: BodyAndValues<R, T, N, B>,
-    late: Option<fn(LoadTimeout) -> R>,
+    call: TypedCall<R, T, N, B>,
 }
 
 impl<R, T, N, B> Loading<R, T, N, B>
@@ -55,46 +53,15 @@ where
         fallback: Fallback,
         body: B,
     ) -> Self {
-        let late = terms.late();
-        let start = Start {
-            ticket: ticket.cloned(),
-            fallback,
-            hard_timeout: lookup.policies().hard_timeout().filter(|_| late.is_some()),
-        };
-        let loader = Loader {
-            lookup,
-            requests: Requests::default(),
-        };
+        let call = TypedCall::new(terms, body);
         Self {
-            driver: Driver::new(Arc::new(loader), start),
-            call: BodyAndValues {
-                body,
-                values: Values {
-                    terms: Some(terms),
-                    returned: None,
-                    held: None,
-                    tier: PhantomData,
-                },
-            },
-            late,
+            driver: Driver::new(lookup, ticket, fallback, call.values.is_bounded()),
+            call,
         }
     }
 
     pub(super) fn lookup(&self) -> &Lookup {
-        &self.driver.loader.lookup
-    }
-
-    fn end(&mut self, end: LoadEnd) -> Loaded<R> {
-        let mut returned = || self.call.values.returned.take().expect("a load that has ended has a value");
-        match end {
-            LoadEnd::Returned => Loaded::Returned(returned()),
-            LoadEnd::Failed => Loaded::Failed(returned()),
-            LoadEnd::OtherFailed => Loaded::OtherFailed,
-            LoadEnd::TimedOut(after) => {
-                let late = self.late.expect("there is no timeout without");
-                Loaded::Failed(late(LoadTimeout::new(self.lookup().call.site.resource(), after)))
-            }
-        }
+        self.driver.lookup()
     }
 }
 
@@ -117,25 +84,41 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Loaded<R>> {
         let this = &mut *self;
         let end = ready!(this.driver.poll(&mut this.call, cx));
-        Poll::Ready(this.end(end))
+        Poll::Ready(this.call.values.end(end, this.driver.lookup()))
     }
 }
 
-struct BodyAndValues<R, T, N, B>
+/// What a call has that depends on the types of its function.
+pub(super) struct TypedCall<R, T, N, B>
 where
     T: LoadTerms<R>,
     N: Tier<ValueOf<R, T>>,
 {
-    body: B,
-    values: Values<R, T, N>,
+    pub(super) body: B,
+    pub(super) values: Values<R, T, N>,
+}
+
+impl<R, T, N, B> TypedCall<R, T, N, B>
+where
+    T: LoadTerms<R>,
+    N: Tier<ValueOf<R, T>>,
+{
+    pub(super) fn new(terms: T, body: B) -> Self {
+        Self {
+            body,
+            values: Values::new(terms),
+        }
+    }
 }
 
 /// All of it that does not depend on the function but on what it returns.
-struct Values<R, T, N>
+pub(super) struct Values<R, T, N>
 where
     T: LoadTerms<R>,
     N: Tier<ValueOf<R, T>>,
 {
+    /// What is returned after the hard timeout.
+    late: Option<fn(LoadTimeout) -> R>,
     /// Until the body has returned.
     terms: Option<T>,
     returned: Option<R>,
@@ -144,7 +127,42 @@ where
     tier: PhantomData<fn() -> N>,
 }
 
-impl<R, T, N, B> LoadingCall for BodyAndValues<R, T, N, B>
+impl<R, T, N> Values<R, T, N>
+where
+    T: LoadTerms<R>,
+    N: Tier<ValueOf<R, T>>,
+{
+    fn new(terms: T) -> Self {
+        Self {
+            late: terms.late(),
+            terms: Some(terms),
+            returned: None,
+            held: None,
+            tier: PhantomData,
+        }
+    }
+
+    /// Whether it is known what is returned after the hard timeout.
+    pub(super) fn is_bounded(&self) -> bool {
+        self.late.is_some()
+    }
+
+    /// What the load came to.
+    pub(super) fn end(&mut self, end: LoadEnd, lookup: &Lookup) -> Loaded<R> {
+        let ended = match end {
+            LoadEnd::Returned => self.returned.take().map(Loaded::Returned),
+            LoadEnd::Failed => self.returned.take().map(Loaded::Failed),
+            LoadEnd::OtherFailed => Some(Loaded::OtherFailed),
+            LoadEnd::TimedOut(after) => {
+                let timeout = LoadTimeout::new(lookup.call.site.resource(), after);
+                self.late.map(|late| Loaded::Failed(late(timeout)))
+            }
+        };
+        ended.expect("a load ends once, when there is something to return")
+    }
+}
+
+impl<R, T, N, B> LoadingCall for TypedCall<R, T, N, B>
 where
     T: LoadTerms<R>,
     N: Tier<ValueOf<R, T>>,

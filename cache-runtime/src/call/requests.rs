@@ -11,12 +11,13 @@ use std::{
 use tracing::Span;
 
 use super::{
+    answer::Fallback,
     fill::{LoadResult, Stored},
     load::{LoadEnd, Loader, Start},
     lookup::Lookup,
 };
 use crate::{
-    entry::Envelope,
+    entry::{Envelope, Ticket},
     loads::{Landing, Load, surroundings_inside},
     sync::Mutex,
     task::Surroundings,
@@ -143,14 +144,31 @@ impl Requests {
 
 /// A load under way, which whoever has its call polls.
 pub(super) struct Driver {
-    pub(super) loader: Arc<Loader>,
+    loader: Arc<Loader>,
     load: Pin<Box<dyn Future<Output = LoadEnd> + Send>>,
 }
 
 impl Driver {
-    pub(super) fn new(loader: Arc<Loader>, start: Start) -> Self {
-        let load = Box::pin(Arc::clone(&loader).load(start));
-        Self { loader, load }
+    /// Begins on this ticket. The hard timeout of the function counts if there `is_bounded`: if it says what is returned after it.
+    pub(super) fn new(lookup: Box<Lookup>, ticket: Option<&Ticket>, fallback: Fallback, is_bounded: bool) -> Self {
+        let hard_timeout = lookup.policies().hard_timeout().filter(|_| is_bounded);
+        let loader = Arc::new(Loader {
+            lookup,
+            requests: Requests::default(),
+        });
+        let load = Arc::clone(&loader).load(Start {
+            ticket: ticket.cloned(),
+            fallback,
+            hard_timeout,
+        });
+        Self {
+            loader,
+            load: Box::pin(load),
+        }
+    }
+
+    pub(super) fn lookup(&self) -> &Lookup {
+        &self.loader.lookup
     }
 
     pub(super) fn poll(&mut self, call: &mut dyn LoadingCall, cx: &mut Context<'_>) -> Poll<LoadEnd> {
