@@ -13,8 +13,8 @@ use super::{
 use crate::{
     cache::{Fill, Filled},
     entry::{
-        EncodeError, EncodedValue, FoundTags, Identity, Lifetime, MOST_TAGS, Meta, Negative, Split, Stamp, Ticket,
-        Windows, is_encoded,
+        EncodeError, EncodedValue, FoundTags, Identity, Lifetime, MOST_TAGS, Meta, Negative, Revision, Split, Stamp,
+        Ticket, Windows, is_encoded, unix_millis,
     },
     key::UNSHOWN,
     loads::{Landing, Leader, LoadedValue},
@@ -222,6 +222,9 @@ impl Lookup {
         if let Some(leader) = leader {
             leader.land(landed);
         }
+        if let Some(record) = &self.record {
+            record.has_loaded(load_duration);
+        }
         let (entry, ticket) = self.entry.as_ref().zip(ticket).filter(|_| !overtaken)?;
         let Some(value) = stored else {
             return (supersedes && self.has_old).then(|| blank(entry.identity, &ticket));
@@ -229,6 +232,7 @@ impl Lookup {
         let lifetime = lifetime.unwrap_or_else(|| Lifetime::new(self.call.ttl));
         let meta = Meta {
             identity: entry.identity,
+            created_at: unix_millis(),
             ttl: self.jittered(lifetime.ttl()),
             windows: self.windows(lifetime, is_negative),
             load_duration,
@@ -253,11 +257,11 @@ impl Lookup {
         if let Some(address) = address {
             self.known.tags.set(address);
         }
-        self.keep(filling, of_tags.unwrap_or_default());
+        self.keep(filling, &of_tags.unwrap_or_default());
     }
 
     /// What was stored, under these stamps of tags among others, is kept in the process, too.
-    fn keep<V, N: Tier<V>>(&self, filling: Filling<N, V>, of_tags: Vec<Stamp>) {
+    fn keep<V, N: Tier<V>>(&self, filling: Filling<N, V>, of_tags: &[Stamp]) {
         let Filling {
             ticket,
             meta,
@@ -265,19 +269,22 @@ impl Lookup {
             held,
             ..
         } = filling;
+        let load_time = meta.load_duration.into();
+        let stamps = || ticket.stamps().iter().copied().chain(of_tags.iter().copied());
+        let revision = || Revision::new(&meta.identity, meta.created_at, load_time, stamps());
         if let Some(record) = &self.record {
-            record.is_stored(meta.ttl);
+            record.is_stored(meta.ttl, revision());
         }
         if let (Some(near), Some(held)) = (&self.near, held) {
             let kept = Kept {
                 origin: Origin::Loaded,
                 ttl: self.near_ttl(meta.ttl, || meta.load_duration),
-                load_time: meta.load_duration.into(),
+                revision: revision(),
+                load_time,
                 encoded: value.len(),
                 marked: ticket.stamps().len(),
             };
-            let stamps = ticket.stamps().iter().copied().chain(of_tags);
-            near.keep::<V, N>(kept, held, stamps);
+            near.keep::<V, N>(kept, held, stamps());
         }
     }
 

@@ -21,7 +21,9 @@ use super::{
 };
 use crate::{
     cache::{CallRecord, Engine, Freshness, Outcome, ResourceFigures, report},
-    entry::{EncodedValue, Envelope, Function, Identity, LoadTime, Negative, Rejection, Split, Ticket, Windows},
+    entry::{
+        EncodedValue, Envelope, Function, Identity, LoadTime, Negative, Rejection, Revision, Split, Ticket, Windows,
+    },
     key::recent::KnownCall,
     loads::Moment,
     near::{Held, Kept, NearLookup, Origin, tier::Tier},
@@ -201,6 +203,15 @@ impl Lookup {
         self.spared.store(load_time.micros(), Ordering::Relaxed);
     }
 
+    /// What the near cache had was checked, and is returned.
+    pub(super) fn note_checked(&self) {
+        if let Some(record) = &self.record
+            && let Some((remaining, revision)) = self.near.as_ref().and_then(|near| near.found())
+        {
+            record.has_found(Freshness::Fresh(remaining), revision);
+        }
+    }
+
     /// The store has been asked.
     pub(super) fn note_asked(&self) {
         if self.weight > 0 {
@@ -305,10 +316,8 @@ impl Lookup {
                 };
                 let checked = near.checked::<ValueOf<R, T>, N>(&stamps);
                 if let Some(answer) = checked.and_then(Held::into_return::<R, T::Split>) {
-                    if let Some((record, remaining)) = self.record.as_ref().zip(near.remaining()) {
-                        record.is_fresh(Freshness::Fresh(remaining));
-                    }
                     let spared = near.load_time().unwrap_or_default();
+                    self.note_checked();
                     self.note_spared(spared);
                     return Answer::Hit(answer, Outcome::NearHit);
                 }
@@ -361,7 +370,8 @@ impl Lookup {
         envelope: &Envelope,
     ) -> Option<R> {
         if let Some(record) = &self.record {
-            record.is_fresh(Freshness::Fresh(envelope.remaining()));
+            let revision = Revision::of(&entry.identity, envelope);
+            record.has_found(Freshness::Fresh(envelope.remaining()), revision);
         }
         self.note_found(envelope);
         if envelope.is_negative() {
@@ -398,6 +408,7 @@ impl Lookup {
             let kept = Kept {
                 origin: Origin::Read,
                 ttl: self.near_ttl(envelope.remaining(), || envelope.load_time().duration()),
+                revision: Revision::of(&entry.identity, envelope),
                 load_time: envelope.load_time(),
                 encoded,
                 marked,
@@ -479,7 +490,7 @@ impl Lookup {
         let (value, _) = self.decode(entry, envelope)?;
         self.note_found(envelope);
         if let Some(record) = &self.record {
-            record.is_fresh(Freshness::Stale(past));
+            record.has_found(Freshness::Stale(past), Revision::of(&entry.identity, envelope));
         }
         Some(StaleValue {
             value: T::Split::restore(value),
