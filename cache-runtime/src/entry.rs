@@ -13,6 +13,7 @@ mod load_time;
 mod negative;
 mod outcomes;
 mod returns;
+mod revision;
 mod signature;
 mod stamp;
 mod tags;
@@ -34,7 +35,7 @@ pub use self::{
 pub(crate) use self::{
     codec::{EncodeError, EncodedValue},
     encoded::is_encoded,
-    envelope::{Head, Meta, Sealing},
+    envelope::{Head, Meta, Sealing, unix_millis},
     exact::{Exact, NotExact},
     fingerprint::{Fidelity, Structure},
     identity::{Function, path_of_marker},
@@ -42,6 +43,7 @@ pub(crate) use self::{
     load_time::LoadTime,
     negative::Negative,
     returns::{Nested, NoError, OfOption, OfResult, Plain},
+    revision::Revision,
     tags::{EntryTag, FoundTags, MOST_TAGS},
     word::words,
 };

@@ -44,7 +44,7 @@ pub use self::{
     tier::{NearToo, SharedOnly},
 };
 use crate::{
-    entry::{LoadTime, Stamp},
+    entry::{LoadTime, Revision, Stamp},
     key::{StampKey, recent::CallKey},
     store::{Coherent, StampWatcher},
 };
@@ -95,6 +95,11 @@ impl NearEntry {
     pub(crate) fn load_time(&self) -> LoadTime {
         self.validity.load_time
     }
+
+    /// Which one of the entries of its key the value is of.
+    pub(crate) fn revision(&self) -> Revision {
+        self.validity.revision
+    }
 }
 
 /// What makes a kept value valid.
@@ -107,6 +112,8 @@ pub struct Validity {
     weight: u64,
     /// How long it took to load.
     load_time: LoadTime,
+    /// Which one of the entries of its key it is of.
+    revision: Revision,
 }
 
 /// A stamp that a value was loaded under.

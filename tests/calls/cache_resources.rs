@@ -73,6 +73,11 @@ cache_runtime::resources! {
     status_stale { ttl = 5 }
     status_hidden { ttl = 60 }
 
+    tag number: u32;
+    tagged { ttl = 60 }
+    tagged_outer { ttl = 60 }
+    tagged_soft { ttl = 60 }
+
     shelf_stale { ttl = 60 }
     shelf_soft { ttl = 60, soft, stale_while_revalidate = "1m" }
 

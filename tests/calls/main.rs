@@ -13,6 +13,7 @@ mod caching;
 mod codecs;
 mod costs;
 mod encoded;
+mod etag;
 mod faithful;
 mod flights;
 mod http;

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     cache::{Freshness, Outcome},
-    entry::{EncodedValue, Envelope, Negative, Rejection, Split, Stamp, Ticket, Windows},
+    entry::{EncodedValue, Envelope, Negative, Rejection, Revision, Split, Stamp, Ticket, Windows},
     near::{Held, Kept, Origin, tier::Tier},
     protocol::{self, Reading},
 };
@@ -129,10 +129,8 @@ impl Lookup {
             near.give_up_unchecked();
             return None;
         };
-        if let Some((record, remaining)) = self.record.as_ref().zip(near.remaining()) {
-            record.is_fresh(Freshness::Fresh(remaining));
-        }
         let spared = near.load_time().unwrap_or_default();
+        self.note_checked();
         self.note_spared(spared);
         Some(Answer::Hit(answer, Outcome::NearHit))
     }
@@ -229,9 +227,7 @@ impl Lookup {
 
     fn note_old_found(&self, old: &OldContent) {
         self.note_found(&old.stale.envelope);
-        if let Some(record) = &self.record {
-            record.is_fresh(Freshness::Stale(old.past));
-        }
+        self.note_freshness(Freshness::Stale(old.past), &old.stale.envelope);
     }
 
     /// What an entry stands for; a value is kept in the process, if the function wants that.
@@ -247,10 +243,14 @@ impl Lookup {
     }
 
     fn note_valid(&self, envelope: &Envelope) {
-        if let Some(record) = &self.record {
-            record.is_fresh(Freshness::Fresh(envelope.remaining()));
-        }
+        self.note_freshness(Freshness::Fresh(envelope.remaining()), envelope);
         self.note_found(envelope);
+    }
+
+    fn note_freshness(&self, freshness: Freshness, envelope: &Envelope) {
+        if let Some((record, entry)) = self.record.as_ref().zip(self.entry.as_ref()) {
+            record.has_found(freshness, Revision::of(&entry.identity, envelope));
+        }
     }
 
     /// An entry was read that is of use.
@@ -263,24 +263,32 @@ impl Lookup {
 
     /// Keeps in the process, too, what was read as so many bytes, if the function wants that.
     fn keep_read<V, N: Tier<V>>(&self, envelope: &Envelope, held: Option<Held<N::Held>>, encoded: usize) {
-        let kept = self.kept_as_read(envelope, encoded);
-        if let Some((near, held)) = self.near.as_ref().zip(held) {
+        let marked = self.marked(envelope);
+        if let Some((near, held)) = self.near.as_ref().zip(held)
+            && let Some(kept) = self.kept_as_read(envelope, encoded, marked)
+        {
             let stamps = envelope.stamps().chain(envelope.tags().map(|tag| tag.stamp));
             near.keep::<V, N>(kept, held, stamps);
         }
     }
 
-    fn kept_as_read(&self, envelope: &Envelope, encoded: usize) -> Kept {
-        let marked = match &self.entry {
-            Some(entry) if !entry.address.kinds().is_empty() => self.note_tags(entry, envelope),
-            _ => usize::MAX,
-        };
-        Kept {
+    fn kept_as_read(&self, envelope: &Envelope, encoded: usize, marked: usize) -> Option<Kept> {
+        let entry = self.entry.as_ref()?;
+        Some(Kept {
             origin: Origin::Read,
             ttl: self.near_ttl(envelope.remaining(), envelope.load_time().duration()),
+            revision: Revision::of(&entry.identity, envelope),
             load_time: envelope.load_time(),
             encoded,
             marked,
+        })
+    }
+
+    /// Of how many of the stamps of an entry the near cache may have marks.
+    fn marked(&self, envelope: &Envelope) -> usize {
+        match &self.entry {
+            Some(entry) if !entry.address.kinds().is_empty() => self.note_tags(entry, envelope),
+            _ => usize::MAX,
         }
     }
 

@@ -273,7 +273,7 @@ pub(super) fn near_return<R, S: Split<R>, N: Tier<S::Value>>(call: &Call, entry:
     if let Some(record) = record
         && let Some(engine) = call.engine()
     {
-        record.is_fresh(Freshness::Fresh(entry.remaining(&engine.near)));
+        record.has_found(Freshness::Fresh(entry.remaining(&engine.near)), entry.revision());
     }
     Some(answer)
 }

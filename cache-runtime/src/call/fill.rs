@@ -13,8 +13,8 @@ use super::{
 use crate::{
     cache::{Fill, Filled},
     entry::{
-        EncodeError, EncodedValue, Fidelity, FoundTags, Identity, Lifetime, MOST_TAGS, Meta, Negative, Split, Stamp, Ticket,
-        Windows, is_encoded,
+        EncodeError, EncodedValue, Fidelity, FoundTags, Identity, Lifetime, MOST_TAGS, Meta, Negative, Revision, Split,
+        Stamp, Ticket, Windows, is_encoded, unix_millis,
     },
     key::UNSHOWN,
     loads::{Landing, Leader, LoadedValue},
@@ -251,6 +251,9 @@ impl Lookup {
         if let Some(leader) = leader {
             leader.land(landed);
         }
+        if let Some(record) = &self.record {
+            record.has_loaded(load_duration);
+        }
         let (entry, ticket) = self.entry.as_ref().zip(ticket).filter(|_| !overtaken)?;
         let Some(value) = stored else {
             return (supersedes && self.has_old).then(|| blank(entry.identity, &ticket));
@@ -258,6 +261,7 @@ impl Lookup {
         let lifetime = lifetime.unwrap_or_else(|| Lifetime::new(self.call.ttl));
         let meta = Meta {
             identity: entry.identity,
+            created_at: unix_millis(),
             ttl: self.jittered(lifetime.ttl()),
             windows: self.windows(lifetime, is_negative),
             load_duration,
@@ -280,22 +284,28 @@ impl Lookup {
         if let Some(address) = address {
             self.known.tags.set(address);
         }
+        if self.record.is_none() && self.near.is_none() {
+            return None;
+        }
         let Filling {
             ticket, meta, value, ..
         } = filling;
+        let load_time = meta.load_duration.into();
+        let of_tags = of_tags.unwrap_or_default();
+        let stamps: Vec<Stamp> = ticket.stamps().iter().copied().chain(of_tags).collect();
+        let revision = Revision::new(&meta.identity, meta.created_at, load_time, stamps.iter().copied());
         if let Some(record) = &self.record {
-            record.is_stored(meta.ttl);
+            record.is_stored(meta.ttl, revision);
         }
         self.near.as_ref()?;
         let kept = Kept {
             origin: Origin::Loaded,
             ttl: self.near_ttl(meta.ttl, meta.load_duration),
-            load_time: meta.load_duration.into(),
+            revision,
+            load_time,
             encoded: value.len(),
             marked: ticket.stamps().len(),
         };
-        let of_tags = of_tags.unwrap_or_default();
-        let stamps = ticket.stamps().iter().copied().chain(of_tags).collect();
         Some(Stored { kept, stamps })
     }
 

@@ -10,7 +10,7 @@ use tracing::{Instrument as _, Span};
 
 use super::{cacheable::CacheableCall, entry_ref::EntryRef, mode::Mode, results::Results, value::Value};
 use crate::{
-    cache::{CallRecord, Engine, Outcome, ResourceFigures, report},
+    cache::{CallRecord, Engine, Freshness, Outcome, ResourceFigures, report},
     entry::{Function, Identity, LoadTime, Stamp, Ticket},
     key::recent::KnownCall,
     loads::Moment,
@@ -141,6 +141,15 @@ impl Lookup {
     /// What was found took so long to load.
     pub(super) fn note_spared(&self, load_time: LoadTime) {
         self.spared.store(load_time.micros(), Ordering::Relaxed);
+    }
+
+    /// What the near cache had was checked, and is returned.
+    pub(super) fn note_checked(&self) {
+        if let Some(record) = &self.record
+            && let Some((remaining, revision)) = self.near.as_ref().and_then(|near| near.found())
+        {
+            record.has_found(Freshness::Fresh(remaining), revision);
+        }
     }
 
     /// The store has been asked.

@@ -57,8 +57,11 @@ impl Lookup {
         loaded
     }
 
-    /// Compares what was found on this ticket with what was loaded.
+    /// Compares what was found on this ticket with what was loaded, and is returned in its place.
     pub(super) fn compare<R, T: LoadTerms<R>>(&self, (hit, ticket): (&R, Ticket), loaded: &R) {
+        if let Some(record) = &self.record {
+            record.has_replaced();
+        }
         let forms = Form::of::<R, T::Split>(hit).zip(Form::of::<R, T::Split>(loaded));
         if forms.is_some_and(|(hit, loaded)| hit != loaded) {
             self.suspect(ticket);

@@ -179,24 +179,12 @@ impl Sealing {
     ///
     /// `None` if there are more stamps or payload bytes than the header can count.
     pub(crate) fn seal(&self, meta: Meta, entry: &str, stamps: &[Stamp], value: &EncodedValue) -> Option<Bytes> {
-        self.seal_at(unix_millis(), meta, entry, stamps, &[], value)
+        self.seal_tagged(meta, entry, stamps, &[], value)
     }
 
     /// As [`seal`](Self::seal), with tags; `None` also if these are too long.
     pub(crate) fn seal_tagged(
         &self,
-        meta: Meta,
-        entry: &str,
-        stamps: &[Stamp],
-        tags: &[EntryTag<'_>],
-        value: &EncodedValue,
-    ) -> Option<Bytes> {
-        self.seal_at(unix_millis(), meta, entry, stamps, tags, value)
-    }
-
-    fn seal_at(
-        &self,
-        created_at: u64,
         meta: Meta,
         entry: &str,
         stamps: &[Stamp],
@@ -213,7 +201,7 @@ impl Sealing {
             compression: compression.number(),
             stamp_count: u8::try_from(stamps.len()).ok()?,
             flags: self.flags(&meta) | if tags.is_empty() { 0 } else { TAGGED },
-            created_at,
+            created_at: meta.created_at,
             ttl: millis(meta.ttl),
             load_duration: LoadTime::from(meta.load_duration).micros(),
             payload_len: u32::try_from(payload.len()).ok()?,
@@ -347,6 +335,8 @@ fn unseal(bytes: Bytes, max_value_size: usize) -> Result<(Header, Envelope), Rej
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Meta {
     pub(crate) identity: Identity,
+    /// In milliseconds since the Unix epoch, by the clock of who stores it.
+    pub(crate) created_at: u64,
     pub(crate) ttl: Duration,
     /// For how long it is of use after that.
     pub(crate) windows: Windows,
@@ -356,10 +346,11 @@ pub(crate) struct Meta {
 }
 
 impl Meta {
-    /// Of a value that nothing more is said of.
+    /// Of a value that is stored now, and that nothing more is said of.
     pub(crate) fn new(identity: Identity, ttl: Duration) -> Self {
         Self {
             identity,
+            created_at: unix_millis(),
             ttl,
             windows: Windows::default(),
             load_duration: Duration::ZERO,
@@ -539,7 +530,7 @@ fn millis(duration: Duration) -> u64 {
 }
 
 /// The time in milliseconds since the Unix epoch. Where tokio's clock is paused, in a test, it goes with that.
-fn unix_millis() -> u64 {
+pub(crate) fn unix_millis() -> u64 {
     let (time, instant) = (SystemTime::now(), Instant::now());
     let shown = tokio::time::Instant::now().into_std();
     let (ahead, behind) = (
@@ -568,6 +559,7 @@ mod tests {
 
     const META: Meta = Meta {
         identity: IDENTITY,
+        created_at: 0,
         ttl: Duration::from_mins(1),
         load_duration: Duration::from_millis(12),
         windows: Windows {
@@ -580,7 +572,7 @@ mod tests {
     fn sealed_by(sealing: &Sealing) -> Bytes {
         let stamps = [Stamp::from_bits(1), Stamp::from_bits(2)];
         let value = EncodedValue::json(Bytes::from_static(b"{\"a\":1}"));
-        sealing.seal_at(0, META, ENTRY, &stamps, &[], &value).unwrap()
+        sealing.seal(META, ENTRY, &stamps, &value).unwrap()
     }
 
     fn altered(at: usize, value: u8) -> Bytes {
@@ -619,7 +611,7 @@ mod tests {
         };
         let stamps = [Stamp::from_bits(1), Stamp::from_bits(2)];
         let value = EncodedValue::json(Bytes::from_static(b"{\"a\":1}"));
-        sealing.seal_at(0, meta, ENTRY, &stamps, &[], &value).unwrap()
+        sealing.seal(meta, ENTRY, &stamps, &value).unwrap()
     }
 
     fn sealed_negative() -> Bytes {
@@ -629,7 +621,7 @@ mod tests {
         };
         let absent = Negative::Absent(1).encode().unwrap();
         Sealing::default()
-            .seal_at(0, meta, ENTRY, &[Stamp::from_bits(1)], &[], &absent)
+            .seal(meta, ENTRY, &[Stamp::from_bits(1)], &absent)
             .unwrap()
     }
 
@@ -677,7 +669,7 @@ mod tests {
         };
         let stamps = [Stamp::from_bits(1), Stamp::from_bits(2)];
         let value = EncodedValue::json(Bytes::from_static(b"{\"a\":1}"));
-        sealing.seal_at(0, meta, ENTRY, &stamps, &TAGS, &value).unwrap()
+        sealing.seal_tagged(meta, ENTRY, &stamps, &TAGS, &value).unwrap()
     }
 
     const TAGS: [EntryTag<'static>; 2] = [
@@ -754,9 +746,7 @@ mod tests {
         let value = codec
             .encode(&rows(), usize::MAX, crate::entry::fingerprint::Fidelity::Sure)
             .unwrap();
-        sealing
-            .seal_at(0, META, ENTRY, &[Stamp::from_bits(1)], &[], &value)
-            .unwrap()
+        sealing.seal(META, ENTRY, &[Stamp::from_bits(1)], &value).unwrap()
     }
 
     /// What a method makes of the same bytes may change with its version. What it made of them stays readable.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Load;
-use crate::task::{ContextPart, Surroundings, look, scope};
+use crate::task::{Context, ContextPart, Surroundings, look, scope};
 
 #[derive(Debug, Clone)]
 struct Inside(Arc<Load>);
@@ -21,7 +21,12 @@ impl ContextPart for Inside {
 
 /// The load whose body the task runs.
 pub(crate) fn load_around() -> Option<Arc<Load>> {
-    look(|context| Some(Arc::clone(&context.get::<Inside>()?.0)))
+    look(|context| load_of(context).cloned())
+}
+
+/// The load whose body a task runs that carries this.
+pub(crate) fn load_of(context: &Context) -> Option<&Arc<Load>> {
+    Some(&context.get::<Inside>()?.0)
 }
 
 /// Runs the body of a load.

@@ -9,7 +9,7 @@ use super::{
     tier::Tier,
 };
 use crate::{
-    entry::{LoadTime, Stamp},
+    entry::{LoadTime, Revision, Stamp},
     key::{Address, recent::CallKey},
 };
 
@@ -47,6 +47,8 @@ pub(crate) enum Origin {
 pub(crate) struct Kept {
     pub(crate) origin: Origin,
     pub(crate) ttl: Duration,
+    /// That of its entry.
+    pub(crate) revision: Revision,
     /// How long it took to load.
     pub(crate) load_time: LoadTime,
     /// The length of its encoded form, from which the bytes that it takes are estimated.
@@ -129,9 +131,10 @@ impl NearLookup {
         self.unchecked = None;
     }
 
-    /// For how long it is used yet.
-    pub(crate) fn remaining(&self) -> Option<Duration> {
-        Some(self.unchecked.as_ref()?.remaining(&self.near))
+    /// For how long it is used yet, and which one of the entries of the call it is of.
+    pub(crate) fn found(&self) -> Option<(Duration, Revision)> {
+        let kept = self.unchecked.as_ref()?;
+        Some((kept.remaining(&self.near), kept.revision()))
     }
 
     /// How long it took to load.
@@ -146,6 +149,7 @@ impl NearLookup {
             expires_at,
             weight,
             load_time,
+            revision,
             ..
         } = kept.validity;
         if !kept.validity.stamps().map(Some).eq(current.iter().copied()) {
@@ -161,6 +165,7 @@ impl NearLookup {
                 expires_at,
                 weight,
                 load_time,
+                revision,
             };
             if let Some(held) = checked.hold::<N>() {
                 self.near.keep(self.key.clone(), held::entry::<T, N>(held, validity));
@@ -175,6 +180,7 @@ impl NearLookup {
         let Kept {
             origin,
             ttl,
+            revision,
             load_time,
             encoded,
             marked,
@@ -190,6 +196,7 @@ impl NearLookup {
             expires_at: self.near.now().saturating_add(nanos(ttl)),
             weight: weight as u64,
             load_time,
+            revision,
         };
         self.near.keep(self.key.clone(), held::entry::<T, N>(held, validity));
     }

@@ -177,6 +177,7 @@ fn answer<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(lookup: &mut Lookup, readi
         let checked = near.checked::<ValueOf<R, T>, N>(&stamps);
         if let Some(answer) = checked.and_then(Held::into_return::<R, T::Split>) {
             let spared = near.load_time().unwrap_or_default();
+            lookup.note_checked();
             lookup.note_spared(spared);
             return Answer::Hit(answer, Outcome::NearHit);
         }
