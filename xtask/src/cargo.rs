@@ -27,17 +27,22 @@ pub(crate) fn cargo<const N: usize>(root: &Path, arguments: [&str; N]) -> Comman
 /// How a program is built.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Profile {
+    /// Of the crates that the tests are built of, which have the features that anything in the workspace wants: it need only be
+    /// linked.
     Dev,
+    /// With the features that it wants itself.
     Release,
 }
 
-/// Builds the program of a package of the workspace, and returns where cargo has put it.
+/// Builds the program of a package of the workspace, which has its name, and returns where cargo has put it.
 pub(crate) fn program(root: &Path, package: &str, profile: Profile) -> Result<PathBuf> {
     println!("building {package} ...");
-    let mut command = cargo(root, ["build", "--package", package, "--message-format", "json"]);
-    if let Profile::Release = profile {
-        command.arg("--release");
-    }
+    let mut command = cargo(root, ["build", "--message-format", "json"]);
+    match profile {
+        // Without examples, of which there are none, cargo does not heed what tests want.
+        Profile::Dev => command.args(["--workspace", "--all-features", "--examples", "--bin", package]),
+        Profile::Release => command.args(["--release", "--package", package]),
+    };
     let output = command
         .stderr(Stdio::inherit())
         .output()
