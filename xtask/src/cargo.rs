@@ -13,9 +13,15 @@ use serde_json::Value;
 ///
 /// `cargo run` describes the package it runs in variables such as `CARGO_PKG_NAME`. Build scripts that watch those would
 /// be run again, and everything above them rebuilt, each time somebody goes from `cargo test` to `cargo xtask test`.
+///
+/// What a command of ours builds is mostly built from nothing, where keeping books for the next time makes the workspace's own
+/// crates take a sixth longer. So they are not kept, unless the user says so in `CARGO_INCREMENTAL`.
 pub(crate) fn cargo<const N: usize>(root: &Path, arguments: [&str; N]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root);
+    if env::var_os(INCREMENTAL).is_none() {
+        command.env(INCREMENTAL, "0");
+    }
     for (name, _) in env::vars_os() {
         if name.to_str().is_some_and(describes_xtask) {
             command.env_remove(name);
@@ -23,6 +29,8 @@ pub(crate) fn cargo<const N: usize>(root: &Path, arguments: [&str; N]) -> Comman
     }
     command
 }
+
+const INCREMENTAL: &str = "CARGO_INCREMENTAL";
 
 /// How a program is built.
 #[derive(Debug, Clone, Copy)]
