@@ -32,10 +32,10 @@ pub(super) enum Answer<R> {
 
 impl<R> Answer<R> {
     /// That of a call that loads whatever is there, and has asked what it may fill on.
-    pub(super) fn anew(ticket: Option<Option<Ticket>>) -> Self {
-        match ticket {
-            Some(ticket) => Self::Load(ticket, Outcome::Refreshed),
-            None => Self::Load(None, Outcome::Bypass),
+    pub(super) fn anew(found: Found) -> Self {
+        match found {
+            Found::Ticket(ticket) => Self::Load(ticket, Outcome::Refreshed),
+            Found::Unasked | Found::Stamps(_) | Found::Reading(_) => Self::Load(None, Outcome::Bypass),
         }
     }
 
@@ -111,7 +111,7 @@ impl Lookup {
         let answer = match found {
             Found::Unasked => return Some(Answer::Load(None, Outcome::Bypass)),
             Found::Stamps(stamps) => self.checked::<R, T, N>(&stamps)?,
-            Found::Ticket(ticket) => Answer::anew(ticket),
+            Found::Ticket(_) => Answer::anew(found),
             Found::Reading(reading) => self.answer_of::<R, T, N>(reading),
         };
         self.note_asked();
@@ -371,4 +371,3 @@ impl Lookup {
         }
     }
 }
-

@@ -109,7 +109,11 @@ struct PlannedLoad<R> {
 }
 
 impl<R> PlannedLoad<R> {
-    fn new<T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(lookup: Box<Lookup>, plan: Plan<R>, values: &Values<R, T, N>) -> Self {
+    fn new<T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
+        lookup: Box<Lookup>,
+        plan: Plan<R>,
+        values: &Values<R, T, N>,
+    ) -> Self {
         let driver = Driver::new(lookup, plan.ticket(), plan.fallback(), values.is_bounded());
         Self {
             driver,
@@ -186,7 +190,7 @@ enum LookedUp<R> {
     Undecided(Box<Lookup>, Box<Answer<R>>),
 }
 
-/// What a call does that nothing else is made of than [`Plan`] says.
+/// What is to be done when a call has been looked up.
 enum Planned<R> {
     Answer(R),
     Nowhere,

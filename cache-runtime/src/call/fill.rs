@@ -101,7 +101,9 @@ impl Lookup {
             Intent::Negative(result, depth) => return (result, depth.map(Held::Absent)),
         };
         let prepared = T::Split::with_value(returned, |value| {
-            let encoded = (waited_for || intent.fills).then(|| self.encode(value, waited_for)).flatten()?;
+            let encoded = (waited_for || intent.fills)
+                .then(|| self.encode(value, waited_for))
+                .flatten()?;
             let held = (intent.fills && self.near.is_some()).then(|| N::hold(value).map(Held::Value));
             let landed = Landing::Value(LoadedValue::new::<_, N>(value, encoded.clone()));
             Some((encoded, landed, held.flatten()))

@@ -240,7 +240,9 @@ impl Loader {
         drop(slot);
         let waited_for = leader.as_ref().is_some_and(Leader::has_waiters);
         let may_fill = ticket.is_some();
-        let judged = self.requests.ask(move |values, lookup| values.judge(lookup, waited_for, may_fill));
+        let judged = self
+            .requests
+            .ask(move |values, lookup| values.judge(lookup, waited_for, may_fill));
         let judged = judged.await;
         lookup.figures().loaded(load_duration, judged.is_error);
         let filling = lookup.fill(leader.as_ref(), ticket, judged.result, load_duration);

@@ -46,13 +46,7 @@ where
     T: LoadTerms<R>,
     N: Tier<ValueOf<R, T>>,
 {
-    pub(super) fn new(
-        lookup: Box<Lookup>,
-        terms: T,
-        ticket: Option<&Ticket>,
-        fallback: Fallback,
-        body: B,
-    ) -> Self {
+    pub(super) fn new(lookup: Box<Lookup>, terms: T, ticket: Option<&Ticket>, fallback: Fallback, body: B) -> Self {
         let call = TypedCall::new(terms, body);
         Self {
             driver: Driver::new(lookup, ticket, fallback, call.values.is_bounded()),
@@ -187,7 +181,11 @@ where
     N: Tier<ValueOf<R, T>>,
 {
     fn judge(&mut self, lookup: &Lookup, waited_for: bool, may_fill: bool) -> Judgement {
-        let (returned, terms) = self.returned.as_ref().zip(self.terms.take()).expect("the body has returned");
+        let (returned, terms) = self
+            .returned
+            .as_ref()
+            .zip(self.terms.take())
+            .expect("the body has returned");
         let disposition = terms.judge(returned);
         let has_failed = matches!(disposition, Disposition::Failed);
         let is_error = disposition.is_error();

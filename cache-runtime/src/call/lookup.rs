@@ -55,9 +55,9 @@ pub(super) enum Found {
     Unasked,
     /// The stamps of now, of a value in the near cache that was to be checked.
     Stamps(Vec<Option<Stamp>>),
-    /// What a call may fill on that loads whatever is there; `None` without an answer.
-    Ticket(Option<Option<Ticket>>),
-    /// What the store has said.
+    /// What a call may fill on that loads whatever is there.
+    Ticket(Option<Ticket>),
+    /// What the store has said; `None` without an answer.
     Reading(Option<Reading>),
 }
 
@@ -178,7 +178,7 @@ impl Lookup {
 
     async fn ask(&mut self) -> Found {
         if self.is_anew() {
-            return Found::Ticket(self.ask_for_ticket().await);
+            return self.ask_for_ticket().await;
         }
         if self.call.verifies && self.verification.is_none() {
             // Before the hit is found: if its stamps are current later, they were when it was found.
@@ -190,23 +190,22 @@ impl Lookup {
         if let Some(near) = &mut self.near {
             near.mark(entry.asked());
             if near.has_unchecked() {
-                return match engine.read_stamps(entry.asked()).await {
-                    Some(stamps) => Found::Stamps(stamps),
-                    None => Found::Reading(None),
-                };
+                let stamps = engine.read_stamps(entry.asked()).await;
+                return stamps.map_or(Found::Reading(None), Found::Stamps);
             }
         }
         let reading = engine.read(&entry.address, entry.tagged.as_ref(), &entry.identity);
         Found::Reading(reading.await)
     }
 
-    /// Asks what the call may fill on, whatever is there; `None` without an answer.
-    pub(super) async fn ask_for_ticket(&mut self) -> Option<Option<Ticket>> {
+    /// Asks what the call may fill on, whatever is there.
+    pub(super) async fn ask_for_ticket(&mut self) -> Found {
         let address = &self.known.address;
         if let Some(near) = &mut self.near {
             near.mark(address);
         }
-        self.call.cache.engine.ticket(address).await
+        let ticket = self.call.cache.engine.ticket(address).await;
+        ticket.map_or(Found::Reading(None), Found::Ticket)
     }
 
     /// Where the entry of the call stands, and what it must prove.

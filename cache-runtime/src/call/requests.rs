@@ -90,9 +90,7 @@ impl BodyRun {
     fn poll(&self, call: &mut dyn LoadingCall, cx: &mut Context<'_>) -> bool {
         let _entered = self.span.enter();
         match &self.load {
-            Some((waker, surroundings)) => {
-                surroundings.enter(|| call.poll_body(&mut Context::from_waker(waker)))
-            }
+            Some((waker, surroundings)) => surroundings.enter(|| call.poll_body(&mut Context::from_waker(waker))),
             None => call.poll_body(cx),
         }
     }

@@ -36,8 +36,7 @@ struct EachFilling<H> {
     held: Option<Held<H>>,
 }
 
-/// What the near cache holds of it.
-type HeldOf<N, T, V, E> = <N as Tier<ValueOf<IdReturn<V, E>, T>>>::Held;
+type EachFillingOf<N, T, V, E> = EachFilling<<N as Tier<ValueOf<IdReturn<V, E>, T>>>::Held>;
 
 impl<R, S, C, T, N, F, W> EachLoad<R, S, C, T, N, F, W>
 where
@@ -230,7 +229,7 @@ where
         result: &IdReturn<S::Value, S::IdError>,
         disposition: Disposition,
         load_duration: Duration,
-    ) -> Option<EachFilling<HeldOf<N, T, S::Value, S::IdError>>> {
+    ) -> Option<EachFillingOf<N, T, S::Value, S::IdError>> {
         let member = pending.member;
         let lookup = self.batch.members[member].lookup.as_ref()?;
         let (leader, ticket) = (leader.as_ref(), pending.ticket.take());
@@ -260,7 +259,7 @@ async fn slot(members: &[Member], load: &Arc<Load>, led: &[Led]) -> Option<Slot>
     Some(lookup.slot(load, first.leader.as_ref()).await)
 }
 
-async fn store<I, V, E, T, N>(batch: &Batch<I, V, E>, fillings: Vec<EachFilling<HeldOf<N, T, V, E>>>)
+async fn store<I, V, E, T, N>(batch: &Batch<I, V, E>, fillings: Vec<EachFillingOf<N, T, V, E>>)
 where
     T: LoadTerms<IdReturn<V, E>>,
     N: Tier<ValueOf<IdReturn<V, E>, T>>,
