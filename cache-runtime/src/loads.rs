@@ -37,7 +37,7 @@ pub(crate) use self::{
     flight::{Caller, Takeover},
     flights::Moment,
     holders::HOLDERS,
-    inside::{inside, load_around, load_of},
+    inside::{inside, load_around, load_of, surroundings_inside},
     join::{Flights, Landing, Leader, LoadKey, Role, join},
     limiter::{LoadLimiter, Slot},
     load::{Awaited, Load, Sightings, TendedFuture},

@@ -13,9 +13,15 @@ use serde_json::Value;
 ///
 /// `cargo run` describes the package it runs in variables such as `CARGO_PKG_NAME`. Build scripts that watch those would
 /// be run again, and everything above them rebuilt, each time somebody goes from `cargo test` to `cargo xtask test`.
+///
+/// What a command of ours builds is mostly built from nothing, where keeping books for the next time makes the workspace's own
+/// crates take a sixth longer. So they are not kept, unless the user says so in `CARGO_INCREMENTAL`.
 pub(crate) fn cargo<const N: usize>(root: &Path, arguments: [&str; N]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root);
+    if env::var_os(INCREMENTAL).is_none() {
+        command.env(INCREMENTAL, "0");
+    }
     for (name, _) in env::vars_os() {
         if name.to_str().is_some_and(describes_xtask) {
             command.env_remove(name);
@@ -24,20 +30,27 @@ pub(crate) fn cargo<const N: usize>(root: &Path, arguments: [&str; N]) -> Comman
     command
 }
 
+const INCREMENTAL: &str = "CARGO_INCREMENTAL";
+
 /// How a program is built.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Profile {
+    /// Of the crates that the tests are built of, which have the features that anything in the workspace wants: it need only be
+    /// linked.
     Dev,
+    /// With the features that it wants itself.
     Release,
 }
 
-/// Builds the program of a package of the workspace, and returns where cargo has put it.
+/// Builds the program of a package of the workspace, which has its name, and returns where cargo has put it.
 pub(crate) fn program(root: &Path, package: &str, profile: Profile) -> Result<PathBuf> {
     println!("building {package} ...");
-    let mut command = cargo(root, ["build", "--package", package, "--message-format", "json"]);
-    if let Profile::Release = profile {
-        command.arg("--release");
-    }
+    let mut command = cargo(root, ["build", "--message-format", "json"]);
+    match profile {
+        // Without examples, of which there are none, cargo does not heed what tests want.
+        Profile::Dev => command.args(["--workspace", "--all-features", "--examples", "--bin", package]),
+        Profile::Release => command.args(["--release", "--package", package]),
+    };
     let output = command
         .stderr(Stdio::inherit())
         .output()

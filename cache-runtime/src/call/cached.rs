@@ -1,14 +1,22 @@
 //! The way of a call: lookup, load, fill.
 
-use std::pin::Pin;
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
-use futures_util::future::Either;
+use pin_project_lite::pin_project;
 
 use super::{
-    load::Loaded,
-    lookup::{Answer, Fallback, Lookup, LookupStart},
+    answer::Answer,
+    load::LoadEnd,
+    loading::{Loading, TypedCall, Values},
+    lookup::{Lookup, LookupStart},
     mode::Mode,
+    plan::Plan,
     recognition::Recognition,
+    refresh::{load_within_soft_timeout, refresh},
+    requests::Driver,
     site::Site,
     start::Call,
     terms::{LoadTerms, Terms, ValueOf},
@@ -16,7 +24,7 @@ use super::{
 };
 use crate::{
     cache::{Cache, Freshness, Outcome, note_absent, report_unasked},
-    entry::{Function, LoadTime, Split, Ticket},
+    entry::{Function, LoadTime, Split},
     near::{Held, NearEntry, tier::Tier},
 };
 
@@ -33,52 +41,92 @@ where
 }
 
 /// As [`cached`], with more to say of the results than which are not stored.
-pub async fn cached_with<R, T, N, F>(call: Call, terms: T, _tier: N, body: Pin<&mut F>) -> R
+pub fn cached_with<R, T, N, F>(call: Call, terms: T, _tier: N, body: Pin<&mut F>) -> impl Future<Output = R>
 where
     T: LoadTerms<R>,
     N: Tier<ValueOf<R, T>>,
     F: Future<Output = R>,
 {
-    if let Some(answer) = near_answer::<R, T, N>(&call) {
-        return answer;
+    let function = call.function::<F>();
+    CachedFuture {
+        is_looked_up: false,
+        look_up: look_up::<R, T, N>(call, function),
+        load: None,
+        call: TypedCall::<R, T, N, _>::new(terms, body),
     }
-    // Nothing is awaited inside of these matches: what is matched would have room in every call.
-    let mut lookup = 'lookup: {
-        let uncached = match begin::<R, T, N, F>(call) {
-            Ok(lookup) => break 'lookup lookup,
-            Err(uncached) => uncached,
-        };
-        uncached.before_load().await;
-        return body.await;
-    };
-    let ticket = 'load: {
-        let loading = match lookup.answer::<R, T, N>().await {
-            Answer::Hit(answer, outcome) => {
-                lookup.report(outcome);
-                return answer;
+}
+
+pin_project! {
+    /// A call, until it is answered. By hand, because each function has one of its own: what is compiled with each is to be little.
+    struct CachedFuture<L, R, T, N, B>
+    where
+        T: LoadTerms<R>,
+        N: Tier<ValueOf<R, T>>,
+    {
+        is_looked_up: bool,
+        #[pin]
+        look_up: L,
+        // `None` if the cache has nothing to do with it. Before the call, and so dropped before it.
+        load: Option<PlannedLoad<R>>,
+        call: TypedCall<R, T, N, B>,
+    }
+}
+
+impl<L, R, T, N, B> Future for CachedFuture<L, R, T, N, B>
+where
+    L: Future<Output = LookedUp<R>>,
+    T: LoadTerms<R>,
+    N: Tier<ValueOf<R, T>>,
+    B: Future<Output = R> + Unpin,
+{
+    type Output = R;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        let this = self.project();
+        if !*this.is_looked_up {
+            let load = match ready!(this.look_up.poll(cx)).plan() {
+                Planned::Answer(answer) => return Poll::Ready(answer),
+                Planned::Nowhere => None,
+                Planned::Load(lookup, plan) => Some(PlannedLoad::new(lookup, plan, &this.call.values)),
+            };
+            (*this.is_looked_up, *this.load) = (true, load);
+        }
+        match this.load {
+            Some(load) => {
+                let end = ready!(load.driver.poll(this.call, cx));
+                Poll::Ready(load.end(end, &mut this.call.values))
             }
-            // There is nobody to load it again but the caller, who need not wait.
-            Answer::Early(answer, ..) => {
-                lookup.report(Outcome::Hit);
-                return answer;
-            }
-            Answer::Stale(stale, ticket) => {
-                Either::Left(Box::pin(lookup.load_or_stale::<R, T, N, F>(terms, ticket, stale, body)))
-            }
-            Answer::Verify(hit, outcome, ticket) => Either::Right(Box::pin(lookup.verify::<R, T, N, F>(
-                terms,
-                (hit, outcome, ticket),
-                body,
-            ))),
-            Answer::Load(ticket, outcome) => {
-                lookup.report(outcome);
-                break 'load ticket;
-            }
-        };
-        return loading.await;
-    };
-    Mode::before_load(lookup.call.mode.as_ref()).await;
-    lookup.load_alone::<R, T, N, F>(terms, ticket, body).await
+            None => Pin::new(&mut this.call.body).poll(cx),
+        }
+    }
+}
+
+/// A load under way, and what is made of it.
+struct PlannedLoad<R> {
+    driver: Driver,
+    /// Until it has ended.
+    plan: Option<Plan<R>>,
+}
+
+impl<R> PlannedLoad<R> {
+    fn new<T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
+        lookup: Box<Lookup>,
+        plan: Plan<R>,
+        values: &Values<R, T, N>,
+    ) -> Self {
+        let driver = Driver::new(lookup, plan.ticket(), plan.fallback(), values.is_bounded());
+        Self {
+            driver,
+            plan: Some(plan),
+        }
+    }
+
+    /// What the call returns.
+    fn end<T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(&mut self, end: LoadEnd, values: &mut Values<R, T, N>) -> R {
+        let (lookup, plan) = (self.driver.lookup(), self.plan.take());
+        let loaded = values.end(end, lookup);
+        plan.expect("a load ends once").end::<T>(lookup, loaded)
+    }
 }
 
 /// As [`cached_with`], of a function whose body may run when its caller has gone. `prepare` makes the body, and is called only if it
@@ -92,59 +140,103 @@ where
     P: FnOnce() -> (T, F),
     F: Future<Output = R> + Send + 'static,
 {
-    if let Some(answer) = near_answer::<R, T, N>(&call) {
-        return answer;
-    }
-    let mut lookup = match begin::<R, T, N, F>(call) {
-        Ok(lookup) => lookup,
-        Err(uncached) => {
-            uncached.before_load().await;
+    let function = call.function::<F>();
+    let (mut lookup, answer) = match look_up::<R, T, N>(call, function).await {
+        LookedUp::Answer(answer) => return answer,
+        LookedUp::Nowhere => {
             let (_, body) = prepare();
             return body.await;
         }
+        LookedUp::Undecided(lookup, answer) => (lookup, *answer),
     };
-    let ticket = match lookup.answer::<R, T, N>().await {
-        Answer::Hit(answer, outcome) => {
-            lookup.report(outcome);
-            return answer;
-        }
+    let mut place = None;
+    let answer = match answer {
         Answer::Early(answer, ticket, stored_at) => {
             lookup.report(Outcome::Hit);
             lookup.replace(stored_at);
             // Boxed: most hits have no room for this.
             let ticket = Box::pin(lookup.ticket_of_hit(ticket)).await;
-            let mut place = None;
             let replacement = lookup.replacement(ticket.as_ref(), &mut place);
-            lookup.refresh::<R, T, N, F>(replacement, place, ticket, prepare);
+            refresh::<R, T, N, F>(lookup, replacement, place, ticket.as_ref(), prepare);
             return answer;
         }
-        Answer::Stale(stale, ticket) => {
-            let mut place = None;
-            if let Some(replacement) = lookup.replacement_of(&stale, ticket.as_ref(), &mut place) {
+        Answer::Stale(stale, ticket) => match lookup.replacement_of(&stale, ticket.as_ref(), &mut place) {
+            Some(replacement) => {
                 lookup.report(Outcome::StaleHit);
-                lookup.refresh::<R, T, N, F>(replacement, place, ticket, prepare);
+                refresh::<R, T, N, F>(lookup, replacement, place, ticket.as_ref(), prepare);
                 return stale.value;
             }
-            let (terms, body) = prepare();
-            let loading = lookup.load_within_soft_timeout::<R, T, N, F>(terms, ticket, stale, body);
-            return Box::pin(loading).await;
-        }
-        Answer::Verify(hit, outcome, ticket) => {
-            let (terms, body) = prepare();
-            let mut body = Box::pin(body);
-            let verifying = lookup.verify::<R, T, N, F>(terms, (hit, outcome, ticket), body.as_mut());
-            return Box::pin(verifying).await;
-        }
-        Answer::Load(ticket, outcome) => {
-            lookup.report(outcome);
-            Mode::before_load(lookup.call.mode.as_ref()).await;
-            ticket
-        }
+            None => Answer::Stale(stale, ticket),
+        },
+        other => other,
+    };
+    let plan = match Plan::of(&lookup, answer) {
+        Ok(plan) => plan,
+        Err(answer) => return answer,
     };
     let (terms, body) = prepare();
+    let (ticket, fallback) = (plan.ticket(), plan.fallback());
     // Boxed: who is answered by the cache has no room for it.
-    let mut body = Box::pin(body);
-    lookup.load_alone::<R, T, N, F>(terms, ticket, body.as_mut()).await
+    let loading = Loading::<R, T, N, _>::new(lookup, terms, ticket, fallback, Box::pin(body));
+    Box::pin(load_within_soft_timeout(loading, plan)).await
+}
+
+/// What a lookup has come to.
+enum LookedUp<R> {
+    Answer(R),
+    /// The cache has nothing to do with the call: its body runs.
+    Nowhere,
+    /// An answer that is not all. Boxed: most calls have no room for it.
+    Undecided(Box<Lookup>, Box<Answer<R>>),
+}
+
+/// What is to be done when a call has been looked up.
+enum Planned<R> {
+    Answer(R),
+    Nowhere,
+    Load(Box<Lookup>, Plan<R>),
+}
+
+impl<R> LookedUp<R> {
+    fn plan(self) -> Planned<R> {
+        match self {
+            Self::Answer(answer) => Planned::Answer(answer),
+            Self::Nowhere => Planned::Nowhere,
+            Self::Undecided(lookup, answer) => match Plan::of(&lookup, *answer) {
+                Ok(plan) => Planned::Load(lookup, plan),
+                Err(answer) => Planned::Answer(answer),
+            },
+        }
+    }
+}
+
+/// Looks a call up. All that it knows of the function is what that returns.
+async fn look_up<R, T, N>(call: Call, function: Function) -> LookedUp<R>
+where
+    T: LoadTerms<R>,
+    N: Tier<ValueOf<R, T>>,
+{
+    if let Some(answer) = near_answer::<R, T, N>(&call) {
+        return LookedUp::Answer(answer);
+    }
+    let mut lookup = match begin::<R, T>(call, function) {
+        Ok(lookup) => lookup,
+        Err(uncached) => {
+            uncached.before_load().await;
+            return LookedUp::Nowhere;
+        }
+    };
+    loop {
+        let found = lookup.find().await;
+        match lookup.answer::<R, T, N>(found) {
+            None => {}
+            Some(Answer::Hit(answer, outcome)) => {
+                lookup.report(outcome);
+                return LookedUp::Answer(answer);
+            }
+            Some(answer) => return LookedUp::Undecided(Box::new(lookup), Box::new(answer)),
+        }
+    }
 }
 
 /// A call whose body runs, unless the task only looks what is there.
@@ -191,7 +283,7 @@ pub(super) fn near_return<R, S: Split<R>, N: Tier<S::Value>>(call: &Call, entry:
 }
 
 /// A call that the near cache does not answer, if it is to be cached.
-fn begin<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>, F>(call: Call) -> Result<Lookup, UncachedCall> {
+fn begin<R, T: LoadTerms<R>>(call: Call, function: Function) -> Result<Lookup, UncachedCall> {
     let site = call.site();
     let uncached = |cache, mode| UncachedCall { cache, site, mode };
     let (call, known, near) = match call.into_cacheable() {
@@ -204,27 +296,9 @@ fn begin<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>, F>(call: Call) -> Result<Lo
             return Err(uncached(cache, mode));
         }
     };
-    let function = Function::of::<F>(call.site.item());
     match LookupStart::of::<ValueOf<R, T>>(call, function) {
         Ok(start) => Ok(start.lookup(known, near)),
         Err(call) => Err(uncached(Some(call.cache), call.mode)),
-    }
-}
-
-impl Lookup {
-    /// Loads, where there is nothing else to return.
-    async fn load_alone<R, T, N, F>(&self, terms: T, ticket: Option<Ticket>, mut body: Pin<&mut F>) -> R
-    where
-        T: LoadTerms<R>,
-        N: Tier<ValueOf<R, T>>,
-        F: Future<Output = R>,
-    {
-        let loading = self.load::<R, T, N, F>(terms, ticket, Fallback::None, body.as_mut());
-        match loading.await {
-            Loaded::Returned(returned) | Loaded::Failed(returned) => returned,
-            // With nothing to fall back on every call loads for itself.
-            Loaded::OtherFailed => body.await,
-        }
     }
 }
 

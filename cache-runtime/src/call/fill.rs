@@ -13,8 +13,8 @@ use super::{
 use crate::{
     cache::{Fill, Filled},
     entry::{
-        EncodeError, EncodedValue, FoundTags, Identity, Lifetime, MOST_TAGS, Meta, Negative, Revision, Split, Stamp,
-        Ticket, Windows, is_encoded, unix_millis,
+        EncodeError, EncodedValue, Fidelity, FoundTags, Identity, Lifetime, MOST_TAGS, Meta, Negative, Revision, Split,
+        Stamp, Ticket, Windows, is_encoded, unix_millis,
     },
     key::UNSHOWN,
     loads::{Landing, Leader, LoadedValue},
@@ -31,7 +31,7 @@ pub(super) fn fill_span(resource: &'static str) -> Span {
 const SHORTEST_TTL: Duration = Duration::from_millis(1);
 
 /// What a load has returned, as it is stored, kept and given to those who waited for it.
-pub(super) struct LoadResult<N: Tier<T>, T> {
+pub(super) struct LoadResult {
     /// What is stored, if it is.
     stored: Option<EncodedValue>,
     is_negative: bool,
@@ -39,24 +39,29 @@ pub(super) struct LoadResult<N: Tier<T>, T> {
     supersedes: bool,
     lifetime: Option<Lifetime>,
     tags: FoundTags,
-    /// For the near cache.
-    held: Option<Held<N::Held>>,
     landed: Landing,
 }
 
+/// The same, and what the near cache would hold of it.
+pub(super) type Prepared<H> = (LoadResult, Option<Held<H>>);
+
 /// An entry that is to be stored.
-pub(super) struct Filling<N: Tier<T>, T> {
+pub(super) struct Filling {
     ticket: Ticket,
     meta: Meta,
     value: EncodedValue,
     tags: FoundTags,
-    /// For the near cache.
-    held: Option<Held<N::Held>>,
     /// Whether it is stored for nothing but that the old entry is gone.
     is_blank: bool,
 }
 
-impl<N: Tier<T>, T> Filling<N, T> {
+/// What was stored, as the near cache may keep it.
+pub(super) struct Stored {
+    kept: Kept,
+    stamps: Vec<Stamp>,
+}
+
+impl Filling {
     /// What the store is given.
     pub(super) fn fill(&self) -> Fill<'_> {
         Fill {
@@ -68,49 +73,78 @@ impl<N: Tier<T>, T> Filling<N, T> {
     }
 }
 
+/// What is to be made of what a load has returned.
+enum Intent {
+    Value(ValueIntent),
+    /// It is no value, and this is made of it. What it stands for in the near cache, if it may be there.
+    Negative(LoadResult, Option<u8>),
+}
+
+/// A value, which is encoded yet.
+struct ValueIntent {
+    result: LoadResult,
+    /// Whether it is to be stored.
+    fills: bool,
+}
+
 impl Lookup {
-    /// What a load has returned, in the forms that are needed. Encodes only if there is somebody to encode for.
+    /// What a load has returned, in the forms that are needed: encoded only if there is somebody to encode for.
     pub(super) fn prepare<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
         &self,
-        leader: Option<&Leader>,
+        waited_for: bool,
         may_fill: bool,
         returned: &R,
         disposition: Disposition,
-    ) -> LoadResult<N, ValueOf<R, T>> {
-        let waited_for = leader.is_some_and(Leader::has_waiters);
+    ) -> Prepared<N::Held> {
+        let mut intent = match self.intent(disposition, may_fill) {
+            Intent::Value(intent) => intent,
+            Intent::Negative(result, depth) => return (result, depth.map(Held::Absent)),
+        };
+        let prepared = T::Split::with_value(returned, |value| {
+            let encoded = (waited_for || intent.fills)
+                .then(|| self.encode(value, waited_for))
+                .flatten()?;
+            let held = (intent.fills && self.near.is_some()).then(|| N::hold(value).map(Held::Value));
+            let landed = Landing::Value(LoadedValue::new::<_, N>(value, encoded.clone()));
+            Some((encoded, landed, held.flatten()))
+        });
+        let held = prepared.flatten().and_then(|(encoded, landed, held)| {
+            intent.result.stored = Some(encoded).filter(|_| intent.fills);
+            intent.result.landed = landed;
+            held
+        });
+        (intent.result, held)
+    }
+
+    /// What is to be made of what a load has returned.
+    fn intent(&self, disposition: Disposition, may_fill: bool) -> Intent {
         let may_fill = may_fill && self.entry.is_some();
         let supersedes = !matches!(disposition, Disposition::Failed);
-        let (lifetime, tags, filling) = match disposition {
+        let (lifetime, tags, fills) = match disposition {
             Disposition::Store(lifetime, tags) => {
                 let are_good = self.are_good(&tags);
                 (lifetime, tags, may_fill && are_good)
             }
             Disposition::Leave | Disposition::Failed => (None, FoundTags::new(), false),
             Disposition::Absent(depth) => {
-                return self.negative(&Negative::Absent(depth), Landing::Absent(depth), may_fill);
+                let result = self.negative(&Negative::Absent(depth), Landing::Absent(depth), may_fill);
+                return Intent::Negative(result, Some(depth));
             }
-            Disposition::StoreError(error) => return self.negative(&Negative::Error(error), Landing::Failed, may_fill),
+            // Is the store's alone.
+            Disposition::StoreError(error) => {
+                let result = self.negative(&Negative::Error(error), Landing::Failed, may_fill);
+                return Intent::Negative(result, None);
+            }
         };
-        let prepared = T::Split::with_value(returned, |value| {
-            let encoded = (waited_for || filling)
-                .then(|| self.encode(value, waited_for))
-                .flatten();
-            let landed = encoded.as_ref().map_or(Landing::Failed, |encoded| {
-                Landing::Value(LoadedValue::new::<_, N>(value, encoded.clone()))
-            });
-            let held = (filling && encoded.is_some() && self.near.is_some()).then(|| N::hold(value).map(Held::Value));
-            (encoded, landed, held.flatten())
-        });
-        let (encoded, landed, held) = prepared.unwrap_or((None, Landing::Failed, None));
-        LoadResult {
-            stored: encoded.filter(|_| filling),
+        let result = LoadResult {
+            stored: None,
             is_negative: false,
             supersedes,
             lifetime,
             tags,
-            held,
-            landed,
-        }
+            landed: Landing::Failed,
+        };
+        Intent::Value(ValueIntent { result, fills })
     }
 
     /// Whether a result with these tags can be stored; otherwise that is said once.
@@ -127,40 +161,46 @@ impl Lookup {
     }
 
     /// A result that is no value, stored for the function's `negative_ttl`.
-    fn negative<N: Tier<V>, V>(&self, negative: &Negative, landed: Landing, may_fill: bool) -> LoadResult<N, V> {
+    fn negative(&self, negative: &Negative, landed: Landing, may_fill: bool) -> LoadResult {
         let ttl = self.policies().negative_ttl().filter(|_| may_fill);
-        let held = match negative {
-            Negative::Absent(depth) => Some(Held::Absent(*depth)),
-            // Is the store's alone.
-            Negative::Error(_) => None,
-        };
         LoadResult {
             stored: ttl.and_then(|_| negative.encode()),
             is_negative: true,
             supersedes: true,
             lifetime: ttl.map(Lifetime::new),
             tags: FoundTags::new(),
-            held,
             landed,
         }
     }
 
     /// The value as it is stored; `None` if it cannot be, of which the function takes note.
     fn encode<V: Value>(&self, value: &V, waited_for: bool) -> Option<EncodedValue> {
+        let (limit, fidelity) = self.encoding_terms(waited_for);
+        let encoded = self.call.site.written_in().encode(value, limit, fidelity);
+        self.note_encoded(encoded, is_encoded::<V>())
+    }
+
+    fn encoding_terms(&self, waited_for: bool) -> (usize, Fidelity) {
         let site = self.call.site;
-        let engine = self.engine();
         // Who waits is given a value of any size.
         let limit = if waited_for {
             usize::MAX
         } else {
-            engine.settings.sealing.max_value_size
+            self.engine().settings.sealing.max_value_size
         };
-        let results = self.results;
-        let fidelity = results.fidelity(site.path(), site.coherence().is_some());
-        let encoded = self.figures().noting(site.written_in().encode(value, limit, fidelity));
+        (limit, self.results.fidelity(site.path(), site.coherence().is_some()))
+    }
+
+    fn note_encoded(
+        &self,
+        encoded: Result<EncodedValue, EncodeError>,
+        is_encoded_by_hand: bool,
+    ) -> Option<EncodedValue> {
+        let (site, results) = (self.call.site, self.results);
+        let encoded = self.figures().noting(encoded);
         match &encoded {
             Ok(encoded) => {
-                if !is_encoded::<V>() {
+                if !is_encoded_by_hand {
                     site.note_codec(encoded.codec);
                 }
                 results.note_faithful();
@@ -171,50 +211,41 @@ impl Lookup {
         encoded.ok()
     }
 
-    /// Tells the waiters and fills, if there is a ticket.
-    pub(super) async fn fill<V, N: Tier<V>>(
-        &self,
-        leader: Option<Leader>,
-        ticket: Option<Ticket>,
-        loaded: LoadResult<N, V>,
-        load_duration: Duration,
-    ) {
-        if let Some(filling) = self.land(leader.as_ref(), ticket, loaded, load_duration) {
-            let span = fill_span(self.call.site.resource());
-            if !filling.tags.is_empty() {
-                // Boxed: most functions have no tags, and all have room for this.
-                return Box::pin(self.fill_tagged(filling).instrument(span)).await;
-            }
-            let Filling {
-                ticket, meta, value, ..
-            } = &filling;
-            let filling_in = self.engine().fill(self.figures(), ticket, *meta, value);
-            let filled = filling_in.instrument(span).await;
-            self.end_filling(filling, filled);
-        }
-    }
-
-    /// As [`fill`](Self::fill), under the stamps of tags, too.
-    async fn fill_tagged<V, N: Tier<V>>(&self, filling: Filling<N, V>) {
-        let filled = self.engine().fill_tagged(self.figures(), &filling.fill()).await;
-        self.end_filling(filling, filled);
-    }
-
-    /// Tells the waiters. Returns what is to be stored.
-    pub(super) fn land<V, N: Tier<V>>(
+    /// Tells the waiters, and fills if there is a ticket. Returns what the near cache may keep.
+    pub(super) async fn fill(
         &self,
         leader: Option<&Leader>,
         ticket: Option<Ticket>,
-        loaded: LoadResult<N, V>,
+        loaded: LoadResult,
         load_duration: Duration,
-    ) -> Option<Filling<N, V>> {
+    ) -> Option<Stored> {
+        let filling = self.land(leader, ticket, loaded, load_duration)?;
+        let (engine, span) = (self.engine(), fill_span(self.call.site.resource()));
+        let filled = if filling.tags.is_empty() {
+            let filling_in = engine.fill(self.figures(), &filling.ticket, filling.meta, &filling.value);
+            filling_in.instrument(span).await
+        } else {
+            // Boxed: most functions have no tags, and all have room for this.
+            let fill = filling.fill();
+            Box::pin(engine.fill_tagged(self.figures(), &fill).instrument(span)).await
+        };
+        self.end_filling(filling, filled)
+    }
+
+    /// Tells the waiters. Returns what is to be stored.
+    pub(super) fn land(
+        &self,
+        leader: Option<&Leader>,
+        ticket: Option<Ticket>,
+        loaded: LoadResult,
+        load_duration: Duration,
+    ) -> Option<Filling> {
         let LoadResult {
             stored,
             is_negative,
             supersedes,
             lifetime,
             tags,
-            held,
             landed,
         } = loaded;
         // Before it lands: a flight that lands with an error is left at once, whether its error is stored or not.
@@ -243,48 +274,47 @@ impl Lookup {
             meta,
             value,
             tags,
-            held,
             is_blank: false,
         })
     }
 
-    /// Keeps what was stored in the process, too.
-    pub(super) fn end_filling<V, N: Tier<V>>(&self, filling: Filling<N, V>, filled: Option<Filled>) {
-        let Some(Filled { tagged, .. }) = filled.filter(|_| !filling.is_blank) else {
-            return;
-        };
+    /// Takes note of what was stored. Returns what the near cache may keep, under the stamps of tags among others; `None` if the
+    /// function does not want that.
+    pub(super) fn end_filling(&self, filling: Filling, filled: Option<Filled>) -> Option<Stored> {
+        let Filled { tagged, .. } = filled.filter(|_| !filling.is_blank)?;
         let (address, of_tags) = tagged.unzip();
         if let Some(address) = address {
             self.known.tags.set(address);
         }
-        self.keep(filling, &of_tags.unwrap_or_default());
-    }
-
-    /// What was stored, under these stamps of tags among others, is kept in the process, too.
-    fn keep<V, N: Tier<V>>(&self, filling: Filling<N, V>, of_tags: &[Stamp]) {
+        if self.record.is_none() && self.near.is_none() {
+            return None;
+        }
         let Filling {
-            ticket,
-            meta,
-            value,
-            held,
-            ..
+            ticket, meta, value, ..
         } = filling;
         let load_time = meta.load_duration.into();
-        let stamps = || ticket.stamps().iter().copied().chain(of_tags.iter().copied());
-        let revision = || Revision::new(&meta.identity, meta.created_at, load_time, stamps());
+        let of_tags = of_tags.unwrap_or_default();
+        let stamps: Vec<Stamp> = ticket.stamps().iter().copied().chain(of_tags).collect();
+        let revision = Revision::new(&meta.identity, meta.created_at, load_time, stamps.iter().copied());
         if let Some(record) = &self.record {
-            record.is_stored(meta.ttl, revision());
+            record.is_stored(meta.ttl, revision);
         }
-        if let (Some(near), Some(held)) = (&self.near, held) {
-            let kept = Kept {
-                origin: Origin::Loaded,
-                ttl: self.near_ttl(meta.ttl, || meta.load_duration),
-                revision: revision(),
-                load_time,
-                encoded: value.len(),
-                marked: ticket.stamps().len(),
-            };
-            near.keep::<V, N>(kept, held, stamps());
+        self.near.as_ref()?;
+        let kept = Kept {
+            origin: Origin::Loaded,
+            ttl: self.near_ttl(meta.ttl, meta.load_duration),
+            revision,
+            load_time,
+            encoded: value.len(),
+            marked: ticket.stamps().len(),
+        };
+        Some(Stored { kept, stamps })
+    }
+
+    /// What was stored is kept in the process, too.
+    pub(super) fn keep<V, N: Tier<V>>(&self, stored: Stored, held: Held<N::Held>) {
+        if let Some(near) = &self.near {
+            near.keep::<V, N>(stored.kept, held, stored.stamps.into_iter());
         }
     }
 
@@ -311,13 +341,12 @@ impl Lookup {
 }
 
 /// What an old entry is overwritten with when a load has said that it is none any more: an entry that is valid for nobody, for a moment.
-fn blank<N: Tier<V>, V>(identity: Identity, ticket: &Ticket) -> Filling<N, V> {
+fn blank(identity: Identity, ticket: &Ticket) -> Filling {
     Filling {
         ticket: ticket.void(),
         meta: Meta::new(identity, SHORTEST_TTL),
         value: EncodedValue::json(Bytes::from_static(b"null")),
         tags: FoundTags::new(),
-        held: None,
         is_blank: true,
     }
 }

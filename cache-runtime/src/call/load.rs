@@ -1,8 +1,10 @@
 //! The second stage of a call: it waits for the load of another one, or loads itself, when it is its turn.
+//!
+//! None of it knows the types of the function: it is compiled once. What depends on them it asks its call for
+//! ([`requests`](super::requests)).
 
 use std::{
     ops::ControlFlow,
-    pin::{Pin, pin},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -14,17 +16,16 @@ use tokio::{
 use tracing::{Instrument as _, Span};
 
 use super::{
+    answer::Fallback,
     entry_ref::EntryRef,
     lease::{self, Lease, LeaseOutcome},
-    lookup::{Fallback, Lookup},
-    terms::{Disposition, LoadTerms, LoadTimeout, ValueOf},
+    lookup::Lookup,
+    mode::Mode,
+    requests::{BodyRun, Requests},
 };
 use crate::{
-    entry::{Envelope, Split, Ticket},
-    loads::{
-        self, Caller, Landing, Leader, Load, LoadKey, LoadedValue, Role, Slot, Takeover, TendedFuture, load_around,
-    },
-    near::tier::Tier,
+    entry::{Envelope, Ticket},
+    loads::{self, Caller, Landing, Leader, Load, LoadKey, Role, Slot, Takeover, TendedFuture, load_around},
 };
 
 /// The span of a call that loads, or waits for a load: it follows from that of the load that it is given.
@@ -32,26 +33,29 @@ pub(super) fn load_span(resource: &'static str) -> Span {
     tracing::debug_span!("cache.load", resource)
 }
 
-/// What a load came to.
-pub(super) enum Loaded<R> {
-    /// What the call returns.
-    Returned(R),
-    /// An error that the call returns, unless there is something better.
-    Failed(R),
+/// How a load has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LoadEnd {
+    /// There is what the call returns.
+    Returned,
+    /// There is an error that the call returns, unless there is something better.
+    Failed,
     /// The load of another call, which this one has waited for, has failed; only where there is something better.
     OtherFailed,
+    /// The hard timeout is over.
+    TimedOut(Duration),
 }
 
 /// What the turn of a call that has to load makes of it.
 #[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
-pub(super) enum Turn<R> {
+enum Turn {
     Load(Permit),
     /// Another call has loaded.
-    Shared(R),
+    Shared,
 }
 
 /// What a call loads on.
-pub(super) struct Permit {
+struct Permit {
     ticket: Option<Ticket>,
     /// The flight that others wait for; `None` if the call loads for itself alone.
     leader: Option<Leader>,
@@ -62,82 +66,225 @@ pub(super) struct Permit {
 /// What a call tries to get its turn with, once more.
 type Again = (Option<Leader>, Option<Ticket>);
 
-impl Lookup {
+/// One call that has to load.
+pub(super) struct Loader {
+    pub(super) lookup: Box<Lookup>,
+    pub(super) requests: Requests,
+}
+
+/// What a call loads on, at first, and how.
+pub(super) struct Start {
+    pub(super) ticket: Option<Ticket>,
+    pub(super) fallback: Fallback,
+    /// That of the function, if it says what is returned after it.
+    pub(super) hard_timeout: Option<Duration>,
+}
+
+impl Loader {
     /// Loads, or is given what another call loads; within the hard timeout, if the function has one.
-    pub(super) async fn load<R, T, N, F>(
-        &self,
-        terms: T,
-        ticket: Option<Ticket>,
-        fallback: Fallback,
-        body: Pin<&mut F>,
-    ) -> Loaded<R>
-    where
-        T: LoadTerms<R>,
-        N: Tier<ValueOf<R, T>>,
-        F: Future<Output = R>,
-    {
-        let bound = self.policies().hard_timeout().zip(terms.late());
-        let loading = self.load_or_share::<R, T, N, F>(terms, ticket, fallback, body);
-        let loading = pin!(loading.instrument(load_span(self.call.site.resource())));
-        let Some((after, late)) = bound else {
+    pub(super) async fn load(self: Arc<Self>, start: Start) -> LoadEnd {
+        let lookup = &self.lookup;
+        Mode::before_load(lookup.call.mode.as_ref()).await;
+        let Start {
+            ticket,
+            fallback,
+            hard_timeout,
+        } = start;
+        let span = load_span(lookup.call.site.resource());
+        let loading = self.load_or_share(ticket, fallback, &span).instrument(span.clone());
+        let Some(after) = hard_timeout else {
             return loading.await;
         };
         // Boxed: most functions have no such timeout, and all have room for this.
         Box::pin(timeout(after, loading)).await.unwrap_or_else(|_| {
-            self.figures().timed_out_loads.add(1);
-            Loaded::Failed(late(LoadTimeout::new(self.call.site.resource(), after)))
+            lookup.figures().timed_out_loads.add(1);
+            LoadEnd::TimedOut(after)
         })
     }
 
-    async fn load_or_share<R, T, N, F>(
-        &self,
-        terms: T,
-        ticket: Option<Ticket>,
-        fallback: Fallback,
-        body: Pin<&mut F>,
-    ) -> Loaded<R>
-    where
-        T: LoadTerms<R>,
-        N: Tier<ValueOf<R, T>>,
-        F: Future<Output = R>,
-    {
+    async fn load_or_share(&self, ticket: Option<Ticket>, fallback: Fallback, span: &Span) -> LoadEnd {
+        let lookup = &self.lookup;
         let around = load_around();
-        let leader = match self.join_from(around.as_ref(), ticket.as_ref()).await {
+        // `around` is the load whose body has made the call.
+        let caller = around.as_ref().map_or(Caller::Outside, Caller::Inside);
+        let leader = match lookup.join(caller, ticket.as_ref()).await {
             Role::Leader(leader) => Some(leader),
-            Role::Waiter(landed) => match self.share::<R, T, N>(landed) {
-                Some(shared) => return Loaded::Returned(shared),
-                None if fallback == Fallback::OldValue => return Loaded::OtherFailed,
-                None => None,
-            },
+            Role::Waiter(landed) => {
+                if self.share(landed).await {
+                    return LoadEnd::Returned;
+                }
+                if fallback == Fallback::OldValue {
+                    return LoadEnd::OtherFailed;
+                }
+                None
+            }
             // What the body returns may be part of a larger result yet, as where a function walks a graph that leads back to where
             // it began: nobody else is given it.
             Role::Circle => {
-                self.figures().loads.add(1);
-                return Loaded::Returned(body.await);
+                lookup.figures().loads.add(1);
+                self.requests.body(BodyRun::alone(span)).await;
+                return LoadEnd::Returned;
             }
         };
         let load = match &leader {
             Some(leader) => Arc::clone(leader.load()),
-            None => Load::new(self.call.site.resource(), around),
+            None => Load::new(lookup.call.site.resource(), around),
         };
-        self.leads.store(true, Ordering::Relaxed);
-        let loading = async {
-            match self.turn::<R, T, N>(&load, leader, ticket).await {
-                Turn::Shared(shared) => Loaded::Returned(shared),
-                Turn::Load(permit) => self.run::<R, T, N, F>(&load, permit, terms, body).await,
-            }
-        };
+        lookup.leads.store(true, Ordering::Relaxed);
         // Boxed: ten thousand who wait for one load do not each hold room for what that one needs. From here on others may wait for
         // this call, and look whether it is polled.
-        TendedFuture::new(&load, Box::pin(loading)).await
+        TendedFuture::new(&load, Box::pin(self.load_in_turn(&load, (leader, ticket), span))).await
     }
 
-    /// Joins the flight of the call: waits for the load of another call in this process, or is the one that loads. `around` is
-    /// the load whose body has made the call.
-    async fn join_from(&self, around: Option<&Arc<Load>>, ticket: Option<&Ticket>) -> Role {
-        self.join(around.map_or(Caller::Outside, Caller::Inside), ticket).await
+    async fn load_in_turn(&self, load: &Arc<Load>, again: Again, span: &Span) -> LoadEnd {
+        match self.turn(load, again).await {
+            Turn::Shared => LoadEnd::Returned,
+            Turn::Load(permit) => self.run(load, permit, span).await,
+        }
     }
 
+    /// Waits for the turn to load in this process and, with `lease`, for the load of another process.
+    async fn turn(&self, load: &Arc<Load>, mut again: Again) -> Turn {
+        loop {
+            match self.try_turn(load, again).await {
+                ControlFlow::Break(turn) => return turn,
+                ControlFlow::Continue(overtaken) => again = overtaken,
+            }
+        }
+    }
+
+    async fn try_turn(&self, load: &Arc<Load>, (leader, mut ticket): Again) -> ControlFlow<Turn, Again> {
+        let lookup = &self.lookup;
+        let slot = lookup.slot(load, leader.as_ref()).await;
+        let may_be_filled = slot.waited || leader.as_ref().is_some_and(Leader::follows);
+        if may_be_filled && !lookup.is_anew() {
+            ticket = self.look_again(leader.as_ref(), ticket).await?;
+        }
+        let mut permit = Permit {
+            ticket: None,
+            leader,
+            lease: None,
+            slot,
+        };
+        match self.lease(load, permit.leader.as_ref(), ticket).await {
+            LeaseOutcome::Lease(lease, ticket) => (permit.ticket, permit.lease) = (Some(ticket), Some(lease)),
+            LeaseOutcome::Nothing(ticket) => permit.ticket = ticket,
+            LeaseOutcome::Filled(envelope) => {
+                self.share_entry(envelope, permit.leader.as_ref()).await?;
+            }
+            LeaseOutcome::Overtaken(current) => {
+                drop(permit);
+                return self.join_again(load, current).await;
+            }
+        }
+        ControlFlow::Break(Turn::Load(permit))
+    }
+
+    /// Asks the store once more: another load may have filled since. Returns the ticket to load on.
+    async fn look_again(&self, leader: Option<&Leader>, ticket: Option<Ticket>) -> ControlFlow<Turn, Option<Ticket>> {
+        let Some(entry) = &self.lookup.entry else {
+            return ControlFlow::Continue(ticket);
+        };
+        let answer = entry.read(self.lookup.engine()).await;
+        match answer.envelope {
+            Some(envelope) => {
+                self.share_entry(envelope, leader).await?;
+                ControlFlow::Continue(ticket)
+            }
+            // The load begins after this read, so it may be stored under what was read.
+            None if answer.is_known => ControlFlow::Continue(answer.ticket),
+            None => ControlFlow::Continue(ticket),
+        }
+    }
+
+    /// The lease of the load, if the function wants one and there is a ticket to fill with.
+    async fn lease(&self, load: &Arc<Load>, leader: Option<&Leader>, ticket: Option<Ticket>) -> LeaseOutcome {
+        match (self.lookup.wanted_lease(leader), ticket) {
+            (Some((entry, lasting)), Some(ticket)) => {
+                lease::acquire(self.lookup.engine(), entry, ticket, lasting, load).await
+            }
+            (_, ticket) => LeaseOutcome::Nothing(ticket),
+        }
+    }
+
+    /// The stamps are others than they were: so is the flight.
+    async fn join_again(&self, load: &Arc<Load>, current: Ticket) -> ControlFlow<Turn, Again> {
+        let leader = match self.lookup.join(Caller::Load(load), Some(&current)).await {
+            Role::Leader(leader) => Some(leader),
+            Role::Waiter(landed) => {
+                if self.share(landed).await {
+                    return ControlFlow::Break(Turn::Shared);
+                }
+                None
+            }
+            Role::Circle => None,
+        };
+        ControlFlow::Continue((leader, Some(current)))
+    }
+
+    /// Runs the body, and fills.
+    async fn run(&self, load: &Arc<Load>, permit: Permit, span: &Span) -> LoadEnd {
+        let Permit {
+            ticket,
+            leader,
+            lease,
+            slot,
+        } = permit;
+        let lookup = &self.lookup;
+        lookup.figures().loads.add(1);
+        let began = Instant::now();
+        let body = self.requests.body(BodyRun::inside(load, span));
+        lease::during(lease.as_slice(), body).await;
+        let load_duration = began.elapsed();
+        // The fill is no load.
+        drop(slot);
+        let waited_for = leader.as_ref().is_some_and(Leader::has_waiters);
+        let may_fill = ticket.is_some();
+        let judged = self
+            .requests
+            .ask(move |values, lookup| values.judge(lookup, waited_for, may_fill));
+        let judged = judged.await;
+        lookup.figures().loaded(load_duration, judged.is_error);
+        let filling = lookup.fill(leader.as_ref(), ticket, judged.result, load_duration);
+        if let Some(stored) = filling.await {
+            self.requests
+                .ask(move |values, lookup| values.keep(lookup, stored))
+                .await;
+        }
+        // Not before: callers whose read came before the fill are given what was loaded.
+        drop(leader);
+        lease::give_back(lease).await;
+        if judged.has_failed {
+            LoadEnd::Failed
+        } else {
+            LoadEnd::Returned
+        }
+    }
+
+    /// Whether what another call has loaded is what the call returns; otherwise it must load for itself.
+    async fn share(&self, landed: Landing) -> bool {
+        let shared = self.requests.ask(move |values, lookup| values.share(lookup, landed));
+        shared.await
+    }
+
+    /// What an entry stands for that another one has filled while this call waited, is told to those who wait for this call. Goes
+    /// on if it cannot be decoded.
+    async fn share_entry(&self, envelope: Envelope, leader: Option<&Leader>) -> ControlFlow<Turn> {
+        let shared = self
+            .requests
+            .ask(move |values, lookup| values.share_entry(lookup, &envelope));
+        let Some(landing) = shared.await else {
+            return ControlFlow::Continue(());
+        };
+        if let Some(leader) = leader {
+            leader.land(landing);
+        }
+        ControlFlow::Break(Turn::Shared)
+    }
+}
+
+impl Lookup {
+    /// Joins the flight of the call: waits for the load of another call in this process, or is the one that loads.
     pub(super) async fn join(&self, caller: Caller<'_>, ticket: Option<&Ticket>) -> Role {
         // Without tokio there is nobody to see to it that a wait for others ends.
         if Handle::try_current().is_err() {
@@ -164,52 +311,6 @@ impl Lookup {
         }
     }
 
-    /// Waits for the turn to load in this process and, with `lease`, for the load of another process.
-    async fn turn<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
-        &self,
-        load: &Arc<Load>,
-        leader: Option<Leader>,
-        ticket: Option<Ticket>,
-    ) -> Turn<R> {
-        let mut again = (leader, ticket);
-        loop {
-            match self.try_turn::<R, T, N>(load, again).await {
-                ControlFlow::Break(turn) => return turn,
-                ControlFlow::Continue(overtaken) => again = overtaken,
-            }
-        }
-    }
-
-    async fn try_turn<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
-        &self,
-        load: &Arc<Load>,
-        (leader, mut ticket): Again,
-    ) -> ControlFlow<Turn<R>, Again> {
-        let slot = self.slot(load, leader.as_ref()).await;
-        let may_be_filled = slot.waited || leader.as_ref().is_some_and(Leader::follows);
-        if may_be_filled && !self.is_anew() {
-            ticket = self.look_again::<R, T, N>(leader.as_ref(), ticket).await?;
-        }
-        let mut permit = Permit {
-            ticket: None,
-            leader,
-            lease: None,
-            slot,
-        };
-        match self.lease(load, permit.leader.as_ref(), ticket).await {
-            LeaseOutcome::Lease(lease, ticket) => (permit.ticket, permit.lease) = (Some(ticket), Some(lease)),
-            LeaseOutcome::Nothing(ticket) => permit.ticket = ticket,
-            LeaseOutcome::Filled(envelope) => {
-                self.share_entry::<R, T, N>(&envelope, permit.leader.as_ref())?;
-            }
-            LeaseOutcome::Overtaken(current) => {
-                drop(permit);
-                return self.join_again::<R, T, N>(load, current).await;
-            }
-        }
-        ControlFlow::Break(Turn::Load(permit))
-    }
-
     /// Waits until this load may run beside the others of its resource.
     pub(super) async fn slot(&self, load: &Arc<Load>, leader: Option<&Leader>) -> Slot {
         let (engine, site) = (self.engine(), self.call.site);
@@ -222,37 +323,6 @@ impl Lookup {
         engine.limiter.take(site.declared(), load, takeover, on_wait).await
     }
 
-    /// Asks the store once more: another load may have filled since. Returns the ticket to load on.
-    async fn look_again<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
-        &self,
-        leader: Option<&Leader>,
-        ticket: Option<Ticket>,
-    ) -> ControlFlow<Turn<R>, Option<Ticket>> {
-        let Some(entry) = &self.entry else {
-            return ControlFlow::Continue(ticket);
-        };
-        let answer = entry.read(self.engine()).await;
-        match answer.envelope {
-            Some(envelope) => {
-                self.share_entry::<R, T, N>(&envelope, leader)?;
-                ControlFlow::Continue(ticket)
-            }
-            // The load begins after this read, so it may be stored under what was read.
-            None if answer.is_known => ControlFlow::Continue(answer.ticket),
-            None => ControlFlow::Continue(ticket),
-        }
-    }
-
-    /// The lease of the load, if the function wants one and there is a ticket to fill with.
-    async fn lease(&self, load: &Arc<Load>, leader: Option<&Leader>, ticket: Option<Ticket>) -> LeaseOutcome {
-        match (self.wanted_lease(leader), ticket) {
-            (Some((entry, lasting)), Some(ticket)) => {
-                lease::acquire(&self.call.cache.engine, entry, ticket, lasting, load).await
-            }
-            (_, ticket) => LeaseOutcome::Nothing(ticket),
-        }
-    }
-
     /// Of what the leader of this flight wants a lease, and how long that lasts.
     pub(super) fn wanted_lease(&self, leader: Option<&Leader>) -> Option<(&EntryRef, Duration)> {
         // Who loads because somebody else waits for it, or seems to, does not wait for the lease of that one; nor who shares no load that
@@ -262,97 +332,5 @@ impl Lookup {
         };
         let lasting = self.call.site.lease_lasts().filter(|_| leader.is_some_and(may_wait));
         self.entry.as_ref().zip(lasting)
-    }
-
-    /// The stamps are others than they were: so is the flight.
-    async fn join_again<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
-        &self,
-        load: &Arc<Load>,
-        current: Ticket,
-    ) -> ControlFlow<Turn<R>, Again> {
-        let leader = match self.join(Caller::Load(load), Some(&current)).await {
-            Role::Leader(leader) => Some(leader),
-            Role::Waiter(landed) => match self.share::<R, T, N>(landed) {
-                Some(shared) => return ControlFlow::Break(Turn::Shared(shared)),
-                None => None,
-            },
-            Role::Circle => None,
-        };
-        ControlFlow::Continue((leader, Some(current)))
-    }
-
-    /// Runs the body, and fills.
-    async fn run<R, T, N, F>(&self, load: &Arc<Load>, permit: Permit, terms: T, body: Pin<&mut F>) -> Loaded<R>
-    where
-        T: LoadTerms<R>,
-        N: Tier<ValueOf<R, T>>,
-        F: Future<Output = R>,
-    {
-        let Permit {
-            ticket,
-            leader,
-            lease,
-            slot,
-        } = permit;
-        self.figures().loads.add(1);
-        let began = Instant::now();
-        let body = loads::inside(load, body);
-        let returned = lease::during(lease.as_slice(), body).await;
-        let load_duration = began.elapsed();
-        // The fill is no load.
-        drop(slot);
-        let disposition = terms.judge(&returned);
-        let has_failed = matches!(disposition, Disposition::Failed);
-        self.figures().loaded(load_duration, disposition.is_error());
-        // All that is needed of what was returned, before the next wait: it need not be `Sync`.
-        let result = self.prepare::<R, T, N>(leader.as_ref(), ticket.is_some(), &returned, disposition);
-        self.fill::<ValueOf<R, T>, N>(leader, ticket, result, load_duration)
-            .await;
-        lease::give_back(lease).await;
-        if has_failed {
-            Loaded::Failed(returned)
-        } else {
-            Loaded::Returned(returned)
-        }
-    }
-
-    /// What a call returns that waited for the load of another one; `None` if it must load for itself.
-    pub(super) fn share<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(&self, landed: Landing) -> Option<R> {
-        let shared = match landed {
-            Landing::Value(loaded) => loaded.value::<ValueOf<R, T>, N>().map(T::Split::restore),
-            Landing::Absent(depth) => T::Split::absent(depth),
-            Landing::Failed => None,
-        };
-        shared.inspect(|_| self.note_shared())
-    }
-
-    fn note_shared(&self) {
-        self.figures().shared_loads.add(1);
-        if let Some(record) = &self.record {
-            record.is_shared();
-        }
-    }
-
-    /// What an entry stands for that another one has filled while this call waited; told to those who wait for this call. Goes
-    /// on if it cannot be decoded.
-    pub(super) fn share_entry<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
-        &self,
-        envelope: &Envelope,
-        leader: Option<&Leader>,
-    ) -> ControlFlow<Turn<R>> {
-        let restore = |entry: &EntryRef| self.restore::<R, T, N>(entry, envelope);
-        let Some(shared) = self.entry.as_ref().and_then(restore) else {
-            return ControlFlow::Continue(());
-        };
-        if let Some((leader, encoded)) = leader.zip(envelope.encoded().ok()) {
-            let landed = T::Split::with_value(&shared, |value| LoadedValue::new::<_, N>(value, encoded));
-            leader.land(match (landed, T::Split::absence(&shared)) {
-                (Some(loaded), _) => Landing::Value(loaded),
-                (None, Some(depth)) => Landing::Absent(depth),
-                (None, None) => Landing::Failed,
-            });
-        }
-        self.note_shared();
-        ControlFlow::Break(Turn::Shared(shared))
     }
 }

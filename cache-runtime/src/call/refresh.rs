@@ -1,7 +1,6 @@
 //! Loads that nobody waits for, because there is a value to return meanwhile.
 
 use std::{
-    pin::{Pin, pin},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -10,8 +9,10 @@ use tokio::time::timeout;
 use tracing::Instrument;
 
 use super::{
-    load::Loaded,
-    lookup::{Fallback, Lookup, StaleValue},
+    answer::{Fallback, StaleValue},
+    loading::{Loaded, Loading},
+    lookup::Lookup,
+    plan::Plan,
     terms::{LoadTerms, ValueOf},
 };
 use crate::{
@@ -93,6 +94,76 @@ pub(super) fn end(
     }
 }
 
+/// Loads in the background, if that is due, in the place of an entry that is returned meanwhile.
+pub(super) fn refresh<R, T, N, F>(
+    lookup: Box<Lookup>,
+    replacement: Replacement,
+    place: Option<DetachedPlace>,
+    ticket: Option<&Ticket>,
+    prepare: impl FnOnce() -> (T, F),
+) where
+    R: Send + 'static,
+    T: LoadTerms<R> + Send + 'static,
+    N: Tier<ValueOf<R, T>, Held: Send> + 'static,
+    F: Future<Output = R> + Send + 'static,
+{
+    let (Replacement::Due(pass), Some(place)) = (replacement, place) else {
+        return;
+    };
+    let resource = lookup.call.site.resource();
+    let (terms, body) = prepare();
+    let loading = Loading::<R, T, N, _>::new(lookup, terms, ticket, Fallback::OldValue, Box::pin(body));
+    spawn(place, resource, load_in_background(loading, pass));
+}
+
+async fn load_in_background<R, T, N, B>(mut loading: Loading<R, T, N, B>, pass: RefreshPass)
+where
+    T: LoadTerms<R>,
+    N: Tier<ValueOf<R, T>>,
+    B: Future<Output = R> + Unpin,
+{
+    let loaded = (&mut loading).await;
+    loading.lookup().end_refresh(pass, &loaded);
+}
+
+/// Loads while the caller waits, but, with an old value, not for longer than the soft timeout: then it is given that, and the load
+/// goes on in the background.
+pub(super) async fn load_within_soft_timeout<R, T, N, B>(mut loading: Loading<R, T, N, B>, plan: Plan<R>) -> R
+where
+    R: Send + 'static,
+    T: LoadTerms<R> + Send + 'static,
+    N: Tier<ValueOf<R, T>, Held: Send> + 'static,
+    B: Future<Output = R> + Send + Unpin + 'static,
+{
+    let soft = loading.lookup().policies().soft_timeout();
+    let (stale, soft) = match (plan, soft) {
+        (Plan::Hide(stale, _), Some(soft)) => (stale, soft),
+        (plan, _) => {
+            let loaded = (&mut loading).await;
+            return plan.end::<T>(loading.lookup(), loaded);
+        }
+    };
+    if let Ok(loaded) = timeout(soft, &mut loading).await {
+        return loading.lookup().settle(loaded, *stale);
+    }
+    let lookup = loading.lookup();
+    // Who waits for another call's load leaves it to that one.
+    if lookup.leads.load(Ordering::Relaxed) {
+        let place = lookup.place_in_background();
+        let Some((place, pass)) = place.and_then(|place| Some((place, lookup.pass(stale.ground)?))) else {
+            // There is nobody who would go on with it.
+            let loaded = (&mut loading).await;
+            return loading.lookup().settle(loaded, *stale);
+        };
+        lookup.report(Outcome::StaleHit);
+        let resource = lookup.call.site.resource();
+        spawn(place, resource, load_in_background(loading, pass));
+    } else {
+        lookup.report(Outcome::StaleHit);
+    }
+    stale.value
+}
+
 impl Lookup {
     /// How an old value comes to be replaced if it is returned now; `None` if it is not to be: then the caller loads. A value that was
     /// invalidated softly is returned only if it is replaced.
@@ -136,105 +207,9 @@ impl Lookup {
         Some(pass)
     }
 
-    /// Loads in the background, if that is due, in the place of an entry that is returned meanwhile.
-    pub(super) fn refresh<R, T, N, F>(
-        self,
-        replacement: Replacement,
-        place: Option<DetachedPlace>,
-        ticket: Option<Ticket>,
-        prepare: impl FnOnce() -> (T, F),
-    ) where
-        R: Send + 'static,
-        T: LoadTerms<R> + Send + 'static,
-        ValueOf<R, T>: Send,
-        N: Tier<ValueOf<R, T>, Held: Send> + 'static,
-        F: Future<Output = R> + Send + 'static,
-    {
-        let (Replacement::Due(pass), Some(place)) = (replacement, place) else {
-            return;
-        };
-        let (terms, body) = prepare();
-        spawn(place, self.call.site.resource(), async move {
-            let body = pin!(body);
-            let loaded = self.load::<R, T, N, F>(terms, ticket, Fallback::OldValue, body).await;
-            self.end_refresh(pass, &loaded);
-        });
-    }
-
     fn end_refresh<R>(&self, pass: RefreshPass, loaded: &Loaded<R>) {
         let succeeded = matches!(loaded, Loaded::Returned(_));
         end(self.figures(), self.call.site.resource(), [pass], succeeded);
-    }
-
-    /// Loads while the caller waits, but not for longer than the soft timeout: then it is given the old value, and the load goes on
-    /// in the background.
-    pub(super) async fn load_within_soft_timeout<R, T, N, F>(
-        self,
-        terms: T,
-        ticket: Option<Ticket>,
-        stale: StaleValue<R>,
-        body: F,
-    ) -> R
-    where
-        R: Send + 'static,
-        T: LoadTerms<R> + Send + 'static,
-        ValueOf<R, T>: Send,
-        N: Tier<ValueOf<R, T>, Held: Send> + 'static,
-        F: Future<Output = R> + Send + 'static,
-    {
-        let Some(soft) = self.policies().soft_timeout() else {
-            return self.load_or_stale::<R, T, N, F>(terms, ticket, stale, pin!(body)).await;
-        };
-        let stale = match self.stale_at_once(stale) {
-            Ok(value) => return value,
-            Err(stale) => stale,
-        };
-        let lookup = Arc::new(self);
-        let loader = Arc::clone(&lookup);
-        let fallback = stale.fallback();
-        let mut loading = Box::pin(async move {
-            let body = pin!(body);
-            loader.load::<R, T, N, F>(terms, ticket, fallback, body).await
-        });
-        if let Ok(loaded) = timeout(soft, &mut loading).await {
-            return lookup.settle(loaded, stale);
-        }
-        // Who waits for another call's load leaves it to that one.
-        if lookup.leads.load(Ordering::Relaxed) {
-            let place = lookup.place_in_background();
-            let Some((place, pass)) = place.and_then(|place| Some((place, lookup.pass(stale.ground)?))) else {
-                // There is nobody who would go on with it.
-                return lookup.settle(loading.await, stale);
-            };
-            let loader = Arc::clone(&lookup);
-            spawn(place, lookup.call.site.resource(), async move {
-                loader.end_refresh(pass, &loading.await);
-            });
-        }
-        lookup.report(Outcome::StaleHit);
-        stale.value
-    }
-
-    /// Loads while the caller waits, who is given the old value if the load fails.
-    pub(super) async fn load_or_stale<R, T, N, F>(
-        self,
-        terms: T,
-        ticket: Option<Ticket>,
-        stale: StaleValue<R>,
-        body: Pin<&mut F>,
-    ) -> R
-    where
-        T: LoadTerms<R>,
-        N: Tier<ValueOf<R, T>>,
-        F: Future<Output = R>,
-    {
-        let stale = match self.stale_at_once(stale) {
-            Ok(value) => return value,
-            Err(stale) => stale,
-        };
-        let fallback = stale.fallback();
-        let loaded = self.load::<R, T, N, F>(terms, ticket, fallback, body).await;
-        self.settle(loaded, stale)
     }
 
     /// The old value, if a load has just failed, or one runs in the background.

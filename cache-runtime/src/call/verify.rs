@@ -5,20 +5,14 @@
 //! between loads what is new while the old value is still what callers are to be given. So a difference counts only if the stamps that
 //! the hit was found under are current some time after the body has ended.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 
-use super::{
-    entry_ref::EntryRef,
-    load::Loaded,
-    lookup::{Answer, Fallback, Lookup},
-    terms::{LoadTerms, ValueOf},
-};
+use super::{answer::Answer, loading::Loaded, lookup::Lookup, terms::LoadTerms};
 use crate::{
-    cache::{Cache, Outcome},
+    cache::Cache,
     entry::{Exact, Split, Ticket},
-    near::tier::Tier,
 };
 
 /// How long a mutation may take from its commit to the acknowledgement of its invalidation without being taken for none.
@@ -45,17 +39,6 @@ impl Form {
 }
 
 impl Lookup {
-    /// Looks the call up, to verify what is found.
-    pub(super) async fn look_to_verify<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
-        &mut self,
-        entry: &EntryRef,
-    ) -> Answer<R> {
-        // Before the hit is found: if its stamps are current later, they were when it was found.
-        let ticket = self.engine().ticket(&entry.address).await.flatten();
-        let answer = self.look::<R, T, N>(entry).await;
-        self.with_verification(answer, ticket)
-    }
-
     /// The answer; a hit is verified if there is a ticket for that.
     pub(super) fn with_verification<R>(&mut self, answer: Answer<R>, ticket: Option<Ticket>) -> Answer<R> {
         match (answer, ticket) {
@@ -67,22 +50,8 @@ impl Lookup {
         }
     }
 
-    /// Loads anew what was found, and returns what was loaded; if the load fails, what was found.
-    pub(super) async fn verify<R, T, N, F>(
-        self,
-        terms: T,
-        (hit, outcome, ticket): (R, Outcome, Ticket),
-        body: Pin<&mut F>,
-    ) -> R
-    where
-        T: LoadTerms<R>,
-        N: Tier<ValueOf<R, T>>,
-        F: Future<Output = R>,
-    {
-        self.report(outcome);
-        let loaded = self
-            .load::<R, T, N, F>(terms, Some(ticket.clone()), Fallback::OldValue, body)
-            .await;
+    /// What a call returns whose hit was loaded anew: what was loaded; if the load has failed, what was found.
+    pub(super) fn verified<R, T: LoadTerms<R>>(&self, hit: R, ticket: Ticket, loaded: Loaded<R>) -> R {
         let Loaded::Returned(loaded) = loaded else { return hit };
         self.compare::<R, T>((&hit, ticket), &loaded);
         loaded

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Load;
-use crate::task::{Context, ContextPart, look, scope};
+use crate::task::{Context, ContextPart, Surroundings, look, scope};
 
 #[derive(Debug, Clone)]
 struct Inside(Arc<Load>);
@@ -33,4 +33,10 @@ pub(crate) fn load_of(context: &Context) -> Option<&Arc<Load>> {
 pub(crate) fn inside<F: Future>(load: &Arc<Load>, body: F) -> impl Future<Output = F::Output> + use<F> {
     let inside = Inside(Arc::clone(load));
     scope(body, |context| context.set(inside))
+}
+
+/// What a task carries while it runs the body of a load, for one that is polled by hand.
+pub(crate) fn surroundings_inside(load: &Arc<Load>) -> Surroundings {
+    let inside = Inside(Arc::clone(load));
+    Surroundings::new(|context| context.set(inside))
 }

@@ -126,6 +126,11 @@ impl NearLookup {
         self.unchecked.is_some()
     }
 
+    /// It is of no use, after all.
+    pub(crate) fn give_up_unchecked(&mut self) {
+        self.unchecked = None;
+    }
+
     /// For how long it is used yet, and which one of the entries of the call it is of.
     pub(crate) fn found(&self) -> Option<(Duration, Revision)> {
         let kept = self.unchecked.as_ref()?;

@@ -122,6 +122,24 @@ impl<F: Future, C: FnOnce(&mut Context)> Future for ScopedFuture<F, C> {
     }
 }
 
+/// A context that differs from the one around it, for what is polled by hand.
+pub(crate) struct Surroundings(Arc<OnceLock<Context>>);
+
+impl Surroundings {
+    /// The context of the task that calls this, changed by `change`.
+    pub(crate) fn new(change: impl FnOnce(&mut Context)) -> Self {
+        let mut context = look(|context| Some(context.clone())).unwrap_or_default();
+        change(&mut context);
+        Self(Arc::new(OnceLock::from(context)))
+    }
+
+    /// Runs this in the context.
+    pub(crate) fn enter<T>(&self, run: impl FnOnce() -> T) -> T {
+        let _deeper = Deeper::begin();
+        CONTEXT.sync_scope(Arc::clone(&self.0), run)
+    }
+}
+
 /// One level of [`DEPTH`], until it is dropped: a future may panic.
 struct Deeper(());
 

@@ -5,12 +5,7 @@ use std::sync::Arc;
 use super::{SplitEach, ids::Asked, returns::IdReturn};
 use crate::{
     cache::{Cache, Engine, Outcome, ResourceFigures},
-    call::{
-        load::Loaded,
-        lookup::{Lookup, StaleValue},
-        mode::Mode,
-        site::Site,
-    },
+    call::{answer::StaleValue, loading::Loaded, lookup::Lookup, mode::Mode, site::Site},
     entry::Ticket,
     sync::{Mutex, Notify},
 };

@@ -12,8 +12,9 @@ use super::{
 use crate::{
     cache::Outcome,
     call::{
+        answer::Answer,
         entry_ref::EntryRef,
-        lookup::{Answer, Lookup, lookup_span},
+        lookup::{Lookup, lookup_span},
         terms::{LoadTerms, ValueOf},
     },
     entry::{Stamp, Ticket},
@@ -144,10 +145,8 @@ async fn tickets(lookups: &[&mut Lookup], verified: &[bool]) -> Vec<Option<Ticke
 }
 
 async fn look_for_ticket<R>(lookup: &mut Lookup) -> Answer<R> {
-    let entry = lookup.entry_ref();
-    let answer = lookup.look_for_ticket(&entry).await;
-    lookup.entry = Some(entry);
-    answer
+    lookup.entry = Some(lookup.entry_ref());
+    Answer::anew(lookup.ask_for_ticket().await)
 }
 
 fn locate(lookup: &mut Lookup) {
@@ -183,10 +182,7 @@ fn answer<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(lookup: &mut Lookup, readi
             return Answer::Hit(answer, Outcome::NearHit);
         }
     }
-    match &lookup.entry {
-        Some(entry) => lookup.answer_of::<R, T, N>(entry, reading),
-        None => Answer::Load(None, Outcome::Bypass),
-    }
+    lookup.answer_of::<R, T, N>(reading)
 }
 
 /// The stamps that were asked for, if what was read tells all of them: those of tags only a hit does.

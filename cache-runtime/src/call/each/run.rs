@@ -1,7 +1,6 @@
 //! The third stage of a call of several ids: one run of the body, and what becomes of what it returns.
 
 use std::{
-    ops::ControlFlow,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -21,17 +20,23 @@ use crate::{
     call::{
         fill::{Filling, fill_span},
         lease,
-        load::Turn,
         terms::{Disposition, LoadTerms, ValueOf},
     },
     entry::Envelope,
     loads::{self, Landing, Leader, Load, Slot},
-    near::tier::Tier,
+    near::{Held, tier::Tier},
     protocol::Reading,
 };
 
 /// An entry of a member that is to be stored.
-type EachFilling<N, T, V, E> = (usize, Filling<N, ValueOf<IdReturn<V, E>, T>>);
+struct EachFilling<H> {
+    member: usize,
+    filling: Filling,
+    /// For the near cache.
+    held: Option<Held<H>>,
+}
+
+type EachFillingOf<N, T, V, E> = EachFilling<<N as Tier<ValueOf<IdReturn<V, E>, T>>>::Held>;
 
 impl<R, S, C, T, N, F, W> EachLoad<R, S, C, T, N, F, W>
 where
@@ -146,10 +151,12 @@ where
     /// A member is answered with what another load has stored; it is given back if that cannot be decoded.
     pub(super) fn share_entry(&self, led: Led, envelope: &Envelope) -> Option<Led> {
         let lookup = self.batch.members[led.pending.member].lookup.as_ref()?;
-        let shared = lookup.share_entry::<IdReturn<S::Value, S::IdError>, T, N>(envelope, led.leader.as_ref());
-        let ControlFlow::Break(Turn::Shared(shared)) = shared else {
+        let Some((shared, landing)) = lookup.share_entry::<IdReturn<S::Value, S::IdError>, T, N>(envelope) else {
             return Some(led);
         };
+        if let Some(leader) = &led.leader {
+            leader.land(landing);
+        }
         self.batch.answer(led.pending.member, shared);
         None
     }
@@ -222,12 +229,14 @@ where
         result: &IdReturn<S::Value, S::IdError>,
         disposition: Disposition,
         load_duration: Duration,
-    ) -> Option<EachFilling<N, T, S::Value, S::IdError>> {
-        let lookup = self.batch.members[pending.member].lookup.as_ref()?;
+    ) -> Option<EachFillingOf<N, T, S::Value, S::IdError>> {
+        let member = pending.member;
+        let lookup = self.batch.members[member].lookup.as_ref()?;
         let (leader, ticket) = (leader.as_ref(), pending.ticket.take());
-        let result = lookup.prepare::<_, T, N>(leader, ticket.is_some(), result, disposition);
+        let waited_for = leader.is_some_and(Leader::has_waiters);
+        let (result, held) = lookup.prepare::<_, T, N>(waited_for, ticket.is_some(), result, disposition);
         let filling = lookup.land(leader, ticket, result, load_duration)?;
-        Some((pending.member, filling))
+        Some(EachFilling { member, filling, held })
     }
 
     /// What was returned cannot be told apart by the ids: there is a value for none of them, here or for those who waited.
@@ -250,12 +259,12 @@ async fn slot(members: &[Member], load: &Arc<Load>, led: &[Led]) -> Option<Slot>
     Some(lookup.slot(load, first.leader.as_ref()).await)
 }
 
-async fn store<I, V, E, T, N>(batch: &Batch<I, V, E>, fillings: Vec<EachFilling<N, T, V, E>>)
+async fn store<I, V, E, T, N>(batch: &Batch<I, V, E>, fillings: Vec<EachFillingOf<N, T, V, E>>)
 where
     T: LoadTerms<IdReturn<V, E>>,
     N: Tier<ValueOf<IdReturn<V, E>, T>>,
 {
-    let fills: Vec<_> = fillings.iter().map(|(_, filling)| filling.fill()).collect();
+    let fills: Vec<_> = fillings.iter().map(|each| each.filling.fill()).collect();
     let filled = match batch.engine() {
         Some(engine) if !fills.is_empty() => {
             let filling = engine.fill_many(batch.site.figures(&engine), &fills);
@@ -263,9 +272,12 @@ where
         }
         _ => return,
     };
-    for ((member, filling), filled) in fillings.into_iter().zip(filled) {
-        if let Some(lookup) = &batch.members[member].lookup {
-            lookup.end_filling(filling, filled);
+    for (EachFilling { member, filling, held }, filled) in fillings.into_iter().zip(filled) {
+        if let Some(lookup) = &batch.members[member].lookup
+            && let Some(stored) = lookup.end_filling(filling, filled)
+            && let Some(held) = held
+        {
+            lookup.keep::<ValueOf<IdReturn<V, E>, T>, N>(stored, held);
         }
     }
 }
