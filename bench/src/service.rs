@@ -156,8 +156,9 @@ async fn answer(request: RequestBuilder) -> Result<Answer> {
     let status = response.status();
     let hit = response
         .headers()
-        .get("x-cache")
-        .is_some_and(|seen| seen == "hit" || seen == "near_hit");
+        .get("cache-status")
+        .and_then(|status| status.to_str().ok())
+        .is_some_and(|status| status.contains("; hit") && !status.contains("stale_hit"));
     let body = response.bytes().await?.to_vec();
     ensure!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body));
     Ok(Answer { hit, body })

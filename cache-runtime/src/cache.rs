@@ -2,6 +2,7 @@
 
 mod builder;
 mod by_key;
+mod concern;
 mod current;
 mod engine;
 mod etag;
@@ -34,6 +35,7 @@ use std::{
 use self::from_env::{Misspelt, misspelt};
 pub use self::{
     builder::CacheBuilder,
+    concern::Concern,
     current::with_cache,
     from_env::{ConfigError, from_env},
     invalidate::Invalidated,
@@ -146,9 +148,7 @@ impl Cache {
     /// That a store has been lost is found out by the next call or, within a second, by a probe. [`ready`](Self::ready)
     /// probes at once.
     pub fn is_available(&self) -> bool {
-        let Engine { upstream, keeper, .. } = &*self.engine;
-        let store = upstream.store_even_if_closed();
-        store.is_some_and(|store| upstream.health.is_trusted() && keeper.is_replayed(store.generation()))
+        self.engine.is_available()
     }
 
     /// Waits until the store can be used, at most `within`. Returns whether it can; `false` at once if the cache is disabled

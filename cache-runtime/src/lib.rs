@@ -39,6 +39,7 @@
 //! - `cli`: commands for a service's own command line (`commands`), by clap; the program `cachectl`; the look at a program's sources
 //!   (`catalogue::Sources`).
 //! - `dashboard`: pages that a service mounts (`dashboard`), by axum.
+//! - `http`: a layer for every HTTP service of `tower`, axum's among them, and probes for Kubernetes (`http`).
 
 // # Layout
 //
@@ -46,6 +47,7 @@
 //
 // commands      what a service mounts under its own command line
 // dashboard     the pages that a service mounts
+// http          a layer for HTTP services, and probes
 // catalogue     what the program caches and invalidates, as its attributes say; its graph, its lints
 // changes       databases, and the invalidations that follow from their changes
 // inspect       what stands in a store, for people who look at it
@@ -76,6 +78,8 @@ pub mod commands;
 #[cfg(feature = "dashboard")]
 pub mod dashboard;
 mod entry;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod inspect;
 mod invalidation;
 mod key;
@@ -98,8 +102,8 @@ pub use cache_macros::{cached, invalidates, resources};
 pub use crate::recorder::DURATION_BUCKETS;
 pub use crate::{
     cache::{
-        Cache, CacheBuilder, ConfigError, Freshness, Invalidated, Latencies, ObservedCall, OnFailover, Outcome,
-        Outcomes, ResourceStats, Stats, Warmed, Warming, current_tenant, observe, with_cache, with_tenant,
+        Cache, CacheBuilder, Concern, ConfigError, Freshness, Invalidated, Latencies, ObservedCall, OnFailover,
+        Outcome, Outcomes, ResourceStats, Stats, Warmed, Warming, current_tenant, observe, with_cache, with_tenant,
     },
     call::{LoadTimeout, bypass, peek, refresh},
     entry::{Compression, Encoded, Lifetime, ParseError, SigningKey, SigningKeyError},

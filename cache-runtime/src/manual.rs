@@ -24,6 +24,7 @@ pages! {
     options: "options.md";
     freshness: "freshness.md";
     database: "database.md";
+    http: "http.md";
     catalogue: "catalogue.md";
     command_line: "command-line.md";
     dashboard: "dashboard.md";

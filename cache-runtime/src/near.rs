@@ -285,7 +285,6 @@ impl Near {
     }
 
     /// Whether changes are reported now.
-    #[cfg(feature = "metrics")]
     pub(crate) fn is_watching(&self) -> bool {
         self.is_coherent(self.now())
     }

@@ -30,6 +30,9 @@ struct Freshness;
 #[doc = include_str!("../../docs/database.md")]
 struct Database;
 
+#[doc = include_str!("../../docs/http.md")]
+struct Http;
+
 #[doc = include_str!("../../docs/catalogue.md")]
 struct Catalogue;
 

@@ -165,6 +165,12 @@ impl Engine {
         self.trusted_store().is_some()
     }
 
+    /// Whether the store was reached, the breaker is closed, and the store has everything that was acknowledged.
+    pub(super) fn is_available(&self) -> bool {
+        let store = self.upstream.store_even_if_closed();
+        store.is_some_and(|store| self.upstream.health.is_trusted() && self.keeper.is_replayed(store.generation()))
+    }
+
     /// Has what is counted published, if there is somebody to publish it to.
     #[cfg_attr(
         not(feature = "metrics"),

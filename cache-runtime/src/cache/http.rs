@@ -41,6 +41,28 @@ impl Outcomes {
     /// # }
     /// ```
     pub fn cache_status(&self, cache: &str) -> Option<String> {
+        self.member(cache, || None)
+    }
+
+    /// As [`cache_status`](Self::cache_status), with the reason why the cache was not asked, a token, as its `detail`.
+    #[cfg(feature = "http")]
+    pub(crate) fn cache_status_because(
+        &self,
+        cache: &str,
+        because: impl FnOnce() -> Option<&'static str>,
+    ) -> Option<String> {
+        self.member(cache, because)
+    }
+
+    /// The same of a request that was answered without this cache, and without its service.
+    #[cfg(feature = "http")]
+    pub(crate) fn unanswered(cache: &str, because: &'static str) -> String {
+        let mut field = Item(cache).to_string();
+        push(&mut field, "detail", because);
+        field
+    }
+
+    fn member(&self, cache: &str, because: impl FnOnce() -> Option<&'static str>) -> Option<String> {
         let decisive = self.decisive()?;
         let mut field = Item(cache).to_string();
         match reason(decisive.outcome) {
@@ -58,7 +80,11 @@ impl Outcomes {
                 field.push_str("; collapsed");
             }
         }
-        if let Some(detail) = detail(decisive.outcome) {
+        let detail = match decisive.outcome {
+            Outcome::Bypass => because(),
+            outcome => detail(outcome),
+        };
+        if let Some(detail) = detail {
             push(&mut field, "detail", detail);
         }
         Some(field)

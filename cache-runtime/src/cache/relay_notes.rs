@@ -15,7 +15,6 @@ pub(crate) struct RelayNotes(Mutex<Vec<Weak<Mutex<RelayNote>>>>);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RelayNote {
     /// What it follows.
-    #[cfg_attr(not(feature = "dashboard"), expect(dead_code, reason = "the dashboard shows it"))]
     pub(crate) source: String,
     /// What it is about, in a word.
     pub(crate) state: &'static str,

@@ -1,21 +1,16 @@
-//! What is wrong, if something is: judged from the figures of the last minute.
-
-use std::time::Duration;
+//! What is wrong, if something is: with a resource, judged from the figures of the last minute, and with the cache.
 
 use super::{
     sampler::Figures,
-    view::figure::{count, counted, duration},
+    view::figure::{count, counted},
 };
-use crate::{Cache, ResourceStats};
+use crate::{Cache, Concern, ResourceStats};
 
 /// Below so many calls a hit rate says nothing.
 const TELLING: u64 = 20;
 
 /// Below this a cache that is asked often does little.
 const POOR: f64 = 0.5;
-
-/// A relay that is further behind is a concern.
-const BEHIND: Duration = Duration::from_secs(5);
 
 /// How something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,10 +43,24 @@ pub(super) struct Condition {
 
 /// What concerns the whole cache, and what follows from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Concern {
+pub(super) struct Notice {
     pub(super) health: Health,
     pub(super) title: &'static str,
     pub(super) consequence: String,
+}
+
+impl Notice {
+    fn of(concern: &Concern) -> Self {
+        let health = match concern {
+            Concern::Unavailable => Health::Bad,
+            _ => Health::Attention,
+        };
+        Self {
+            health,
+            title: concern.title(),
+            consequence: concern.consequence(),
+        }
+    }
 }
 
 /// How a resource is by these counts; the worst first.
@@ -98,70 +107,21 @@ pub(super) fn of_resource(counts: &ResourceStats) -> Condition {
 }
 
 /// What concerns the cache as a whole.
-pub(super) fn of_store(cache: &Cache, figures: &Figures) -> Vec<Concern> {
-    let mut concerns = Vec::new();
-    let mut concern = |health, title, consequence: String| {
-        concerns.push(Concern {
-            health,
-            title,
-            consequence,
-        });
-    };
-    let upstream = &cache.engine.upstream;
-    match upstream.store() {
-        None if upstream.store_even_if_closed().is_some() => {
-            concern(Health::Attention, "The cache is closed", "Calls run uncached.".to_owned());
-        }
-        None => concern(Health::Attention, "The cache is disabled", "Calls run uncached.".to_owned()),
-        Some(_) if upstream.health.is_starting() => concern(
-            Health::Attention,
-            "The store has not been reached yet",
-            "Calls run uncached until it is.".to_owned(),
-        ),
-        Some(_) if !cache.is_available() => concern(
-            Health::Bad,
-            "The store is unavailable",
-            "Calls run uncached, every one of them in the database, until the store answers again. Nothing is served that was \
-             invalidated meanwhile."
-                .to_owned(),
-        ),
-        Some(_) => {}
-    }
-    let pending = figures.stats.pending_invalidations;
-    if pending > 0 {
-        concern(
-            Health::Attention,
-            "Invalidations wait for an acknowledgement",
-            format!(
-                "{} of the journal; they are sent until they are acknowledged, and this process does not read what they are about. \
-                 Other processes may serve it until then.",
-                counted(pending, "line", "lines")
-            ),
-        );
-    }
-    if figures.stats.relay_lag > BEHIND {
-        concern(
-            Health::Attention,
-            "Changes of the database wait",
-            format!(
-                "The oldest one that other programs have made has not been invalidated for {}.",
-                duration(figures.stats.relay_lag)
-            ),
-        );
-    }
+pub(super) fn of_cache(cache: &Cache, figures: &Figures) -> Vec<Notice> {
+    let mut notices: Vec<Notice> = cache.concerns().iter().map(Notice::of).collect();
     let rejected = figures.all.counts.rejected;
     if rejected > 0 {
-        concern(
-            Health::Attention,
-            "Entries were refused",
-            format!(
+        notices.push(Notice {
+            health: Health::Attention,
+            title: "Entries were refused",
+            consequence: format!(
                 "{} in the last minute were not what this process stores: of another release, or altered. They are loaded again and \
                  replaced. The log names the first of each cause.",
                 count(rejected)
             ),
-        );
+        });
     }
-    concerns
+    notices
 }
 
 #[cfg(test)]

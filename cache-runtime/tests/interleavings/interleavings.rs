@@ -22,6 +22,7 @@ mod key;
 mod lines;
 #[path = "../../src/near/marks.rs"]
 mod near_marks;
+#[expect(dead_code, reason = "the scenarios do not need all of it")]
 #[path = "../../src/invalidation/journal/pending.rs"]
 mod pending;
 mod sync;

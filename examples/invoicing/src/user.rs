@@ -44,6 +44,13 @@ impl User {
         Self::new("default".to_owned(), "anonymous".to_owned(), Role::Accountant, None)
     }
 
+    /// What of a tenant's companies the user may see: `all`, or the ids.
+    pub fn visible(&self) -> String {
+        self.companies
+            .as_ref()
+            .map_or_else(|| "all".to_owned(), |companies| format!("{companies:?}"))
+    }
+
     /// Whether the user may see the company.
     pub fn sees(&self, company: i64) -> bool {
         self.companies

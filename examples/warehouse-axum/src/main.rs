@@ -5,7 +5,7 @@ use std::error::Error;
 use axum::extract::{Path, State};
 use axum::routing::{get, put};
 use axum::{Json, Router, http::StatusCode, response::IntoResponse};
-use cache_runtime::{Cache, cached, invalidates, observe};
+use cache_runtime::{Cache, cached, http::CacheLayer, invalidates};
 use sqlx::{SqlitePool, sqlite::SqlitePoolOptions};
 use tokio::{net::TcpListener, signal};
 
@@ -35,11 +35,7 @@ impl Warehouses {
 }
 
 async fn show(State(warehouses): State<Warehouses>, Path(warehouse): Path<i64>) -> impl IntoResponse {
-    let (stock, outcomes) = observe(warehouses.stock(warehouse)).await;
-    let status = outcomes.cache_status("warehouses").unwrap_or_default();
-    stock
-        .map(|stock| ([("cache-status", status)], Json(stock)))
-        .map_err(failed)
+    warehouses.stock(warehouse).await.map(Json).map_err(failed)
 }
 
 async fn deliver(State(warehouses): State<Warehouses>, Path(delivery): Path<(i64, String, i64)>) -> impl IntoResponse {
@@ -58,7 +54,8 @@ async fn router() -> Result<Router, sqlx::Error> {
     sqlx::query(table).execute(&pool).await?;
     let routes = Router::new().route("/{warehouse}", get(show));
     let routes = routes.route("/{warehouse}/{article}/{pieces}", put(deliver));
-    Ok(routes.with_state(Warehouses(pool)))
+    // Responses say what the cache has done: `Cache-Status: warehouses; hit; ttl=42`.
+    Ok(routes.layer(CacheLayer::new("warehouses")).with_state(Warehouses(pool)))
 }
 
 #[tokio::main]

@@ -110,8 +110,9 @@ impl Service {
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer> {
         let began = Instant::now();
         let response = request.send().await?;
-        let (status, is_hit) = (response.status(), response.headers().get("x-cache"));
-        let is_hit = is_hit.is_some_and(|seen| seen == "hit");
+        let (status, is_hit) = (response.status(), response.headers().get("cache-status"));
+        let is_hit = is_hit.and_then(|status| status.to_str().ok());
+        let is_hit = is_hit.is_some_and(|status| status.contains("; hit") && !status.contains("detail="));
         let body = response.bytes().await?.to_vec();
         ensure!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body));
         Ok(Answer {

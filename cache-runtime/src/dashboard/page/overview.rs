@@ -7,7 +7,7 @@ use crate::{
     Cache, ResourceStats,
     dashboard::{
         Site,
-        condition::{Concern, Condition, of_resource, of_store},
+        condition::{Condition, Notice, of_cache, of_resource},
         links::Links,
         sampler::{Figures, Lately},
         view::{
@@ -30,7 +30,7 @@ pub(in crate::dashboard) async fn show(visit: Visit) -> Response {
 pub(in crate::dashboard) fn body(site: &Site, links: &Links) -> Markup {
     let figures = site.sampler.figures(&site.cache);
     html! {
-        (concerns(&of_store(&site.cache, &figures)))
+        (notices(&of_cache(&site.cache, &figures)))
         section aria-labelledby="lately" {
             h2 #lately { "Last minute" }
             (tiles(&figures, &figures.all, &figures.total))
@@ -50,14 +50,14 @@ pub(in crate::dashboard) fn body(site: &Site, links: &Links) -> Markup {
 }
 
 /// What is wrong. Read out when it changes; when nothing is, nothing is said.
-fn concerns(concerns: &[Concern]) -> Markup {
+fn notices(notices: &[Notice]) -> Markup {
     html! {
         div.concerns role="status" {
-            ul #concerns data-live hidden[concerns.is_empty()] {
-                @for concern in concerns {
-                    li class=(concern.health.class()) {
-                        strong { (concern.title) }
-                        p { (visible(&concern.consequence)) }
+            ul #concerns data-live hidden[notices.is_empty()] {
+                @for notice in notices {
+                    li class=(notice.health.class()) {
+                        strong { (notice.title) }
+                        p { (visible(&notice.consequence)) }
                     }
                 }
             }

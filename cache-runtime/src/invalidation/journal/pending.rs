@@ -150,6 +150,11 @@ impl Journal {
         self.len.load(Ordering::SeqCst)
     }
 
+    /// Whether one of them is about everything.
+    pub(crate) fn has_everything(&self) -> bool {
+        !self.is_empty() && self.pending.lock().lines.has_everything()
+    }
+
     /// Everything that is pending, to be sent again.
     pub(crate) fn batch(&self) -> Batch {
         let pending = self.pending.lock();

@@ -29,15 +29,15 @@ pub(super) struct Instance {
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
-    /// The header `x-cache`; empty when it was not there.
-    pub(super) x_cache: String,
+    /// The header `cache-status`; empty when it was not there.
+    pub(super) cache_status: String,
     pub(super) took: Duration,
     pub(super) body: Vec<u8>,
 }
 
 impl Answer {
     pub(super) fn is_hit(&self) -> bool {
-        matches!(self.x_cache.as_str(), "hit" | "near_hit")
+        self.cache_status.contains("; hit") && !self.cache_status.contains("stale_hit")
     }
 
     /// # Errors
@@ -107,16 +107,16 @@ impl Instance {
         let started = Instant::now();
         let response = request.send().await?;
         let status = response.status().as_u16();
-        let x_cache = response
+        let cache_status = response
             .headers()
-            .get("x-cache")
+            .get("cache-status")
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default();
-        let x_cache = x_cache.to_owned();
+        let cache_status = cache_status.to_owned();
         let body = response.bytes().await?.to_vec();
         Ok(Answer {
             status,
-            x_cache,
+            cache_status,
             took: started.elapsed(),
             body,
         })

@@ -1,5 +1,6 @@
 //! `/api/companies`
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
+use cache_runtime::http::ETag;
 
 use super::{
     App,
@@ -16,10 +17,15 @@ pub(super) async fn list(
     State(app): State<App>,
     user: User,
     Query(mut query): Query,
-) -> Result<Json<Page<Company>>, AppError> {
+) -> Result<(Extension<ETag>, Json<Page<Company>>), AppError> {
     let paging = query.paging()?;
     query.finish()?;
-    Ok(Json(app.services.companies.visible(&user, paging).await?))
+    // All of a tenant have one entry, and each user is shown a part of it.
+    let etag = ETag::of_calls().with(user.visible());
+    Ok((
+        Extension(etag),
+        Json(app.services.companies.visible(&user, paging).await?),
+    ))
 }
 
 pub(super) async fn change(

@@ -9,7 +9,6 @@ mod invoices;
 mod metrics;
 mod router;
 mod treasury;
-mod x_cache;
 
 pub use auth::{Claims, Tokens};
 pub use router::{App, router, serve};

@@ -9,12 +9,16 @@ use axum::{
     routing::{get, post, put},
     serve::ListenerExt as _,
 };
-use cache_runtime::{Cache, dashboard::Dashboard};
+use cache_runtime::{
+    Cache,
+    dashboard::Dashboard,
+    http::{liveness, readiness},
+};
 use futures_util::FutureExt as _;
 use tokio::net::TcpListener;
 
-use super::{Tokens, auth, companies, dashboard, error, invoices, metrics, treasury, x_cache};
-use crate::services::Services;
+use super::{Tokens, auth, companies, dashboard, error, invoices, metrics, treasury};
+use crate::{caching, services::Services};
 
 /// What every request needs.
 #[derive(Clone, Debug)]
@@ -49,11 +53,13 @@ pub fn router(app: App, dashboard: Dashboard) -> Router {
         .fallback(no_such_page)
         .method_not_allowed_fallback(no_such_method)
         // The last layer is the outermost: who asks is known before the tenant of the cache is set.
-        .layer(from_fn_with_state(app.clone(), x_cache::serve_with_cache))
+        .layer(caching::layer(&app.cache))
         .layer(from_fn_with_state(app.clone(), auth::authenticate));
     Router::new()
         .route("/", get(Html(include_str!("../page.html"))))
         .route("/metrics", get(metrics::show))
+        .route_service("/healthz", liveness())
+        .route_service("/readyz", readiness(&app.cache))
         .nest("/api", api)
         .nest("/cache", dashboard.into_router())
         .fallback(no_such_page)

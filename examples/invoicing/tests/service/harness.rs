@@ -22,9 +22,11 @@ pub(crate) struct Service {
     folder: Arc<TempDir>,
 }
 
+#[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    pub(crate) x_cache: Option<String>,
+    pub(crate) etag: Option<String>,
+    pub(crate) cache_status: Option<String>,
     pub(crate) text: String,
 }
 
@@ -92,6 +94,12 @@ impl Service {
         self.send(Method::GET, path, String::new()).await
     }
 
+    /// As [`get`](Self::get), by a client that has the response with this tag.
+    pub(crate) async fn get_having(&self, path: &str, etag: &str) -> Answer {
+        let request = self.client.get(format!("{}{path}", self.address));
+        self.answer(request.header("if-none-match", etag)).await
+    }
+
     pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
         self.send(Method::POST, path, body.to_string()).await
     }
@@ -101,22 +109,25 @@ impl Service {
     }
 
     pub(crate) async fn send(&self, method: Method, path: &str, body: impl Into<String>) -> Answer {
-        let mut request = self
-            .client
-            .request(method, format!("{}{path}", self.address))
-            .body(body.into());
+        let request = self.client.request(method, format!("{}{path}", self.address));
+        self.answer(request.body(body.into())).await
+    }
+
+    async fn answer(&self, mut request: reqwest::RequestBuilder) -> Answer {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
         let response = request.send().await.unwrap();
         let status = response.status().as_u16();
-        let x_cache = response
-            .headers()
-            .get("x-cache")
-            .map(|value| value.to_str().unwrap().to_owned());
+        let header = |name| {
+            let value = response.headers().get(name)?;
+            Some(value.to_str().unwrap().to_owned())
+        };
+        let (cache_status, etag) = (header("cache-status"), header("etag"));
         Answer {
             status,
-            x_cache,
+            etag,
+            cache_status,
             text: response.text().await.unwrap(),
         }
     }
@@ -170,7 +181,13 @@ impl Answer {
     }
 
     pub(crate) fn is_hit(&self) -> bool {
-        matches!(self.x_cache.as_deref(), Some("hit" | "near_hit"))
+        self.says("hit") && !self.says("detail=stale_hit")
+    }
+
+    /// Whether this is among what it says of the cache.
+    pub(crate) fn says(&self, words: &str) -> bool {
+        let said = self.cache_status.as_deref().unwrap_or_default();
+        said.split("; ").any(|said| said == words)
     }
 }
 
