@@ -1,7 +1,7 @@
 //! A layer for every HTTP service of `tower`, axum's among them, and probes for whoever runs the service.
 //!
 //! ```
-//! use axum::{Extension, Json, Router, routing::get};
+//! use axum::{Extension, Router, routing::get};
 //! use cache_runtime::{
 //!     Cache, Concern,
 //!     http::{CacheLayer, ETag, TenantSource, liveness, readiness},
@@ -9,10 +9,10 @@
 //!
 //! # mod cache_resources { cache_runtime::resources! { rates { ttl = 60 } } }
 //! # #[cache_runtime::cached(resource = "rates")]
-//! # async fn rates() -> Vec<u32> { vec![1] }
-//! async fn show() -> (Extension<ETag>, Json<Vec<u32>>) {
+//! # async fn rates() -> String { String::new() }
+//! async fn show() -> (Extension<ETag>, String) {
 //!     // The page is made of nothing but what calls return: whoever has it is told so, in place of being sent it again.
-//!     (Extension(ETag::of_calls()), Json(rates().await))
+//!     (Extension(ETag::of_calls()), rates().await)
 //! }
 //!
 //! # fn app(cache: &Cache) -> Router {

@@ -42,16 +42,16 @@ const OF_THE_BODY: [HeaderName; 9] = [
 /// one of the calls was answered with what is no entry: with a load that was not stored, or with that of another caller.
 ///
 /// ```
-/// use axum::{Extension, Json};
+/// use axum::Extension;
 /// use cache_runtime::http::ETag;
 ///
 /// # mod cache_resources { cache_runtime::resources! { rates { ttl = 60 } } }
 /// # #[cache_runtime::cached(resource = "rates")]
-/// # async fn rates() -> Vec<u32> { vec![1] }
+/// # async fn rates() -> String { String::new() }
 /// # struct User { name: String }
-/// async fn show(user: User) -> (Extension<ETag>, Json<(String, Vec<u32>)>) {
+/// async fn show(user: User) -> (Extension<ETag>, String) {
 ///     let etag = ETag::of_calls().with(&user.name);
-///     (Extension(etag), Json((user.name, rates().await)))
+///     (Extension(etag), format!("for {}: {}", user.name, rates().await))
 /// }
 /// # fn main() { drop(show); }
 /// ```
