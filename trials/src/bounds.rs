@@ -15,9 +15,6 @@ use tokio::time::Instant;
 use self::samples::Samples;
 use crate::lab::runtime;
 
-/// What the near cache may take: a small part of what is read.
-const NEAR_CAPACITY: u64 = 8 << 20;
-
 /// How often the figures are taken and how often they are printed.
 const SAMPLE: Duration = Duration::from_millis(250);
 const PRINT: Duration = Duration::from_secs(10);
@@ -36,6 +33,26 @@ pub(crate) struct Options {
     /// How many lines the journal may have.
     #[arg(long, default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1..))]
     journal_limit: u32,
+
+    /// How many bytes the near cache may take: a small part of what is read.
+    #[arg(long, default_value_t = 8 << 20, value_parser = clap::value_parser!(u64).range(1..))]
+    near_capacity: u64,
+}
+
+impl Options {
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            journal_limit: self.journal_limit,
+            near_capacity: self.near_capacity,
+        }
+    }
+}
+
+/// What is not to be left.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    journal_limit: u32,
+    near_capacity: u64,
 }
 
 /// Keeps a process under pressure and judges its figures. The code says whether the bounds were kept.
@@ -45,12 +62,12 @@ pub(crate) struct Options {
 /// If the run could not be made; that says nothing about the bounds.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let samples = runtime::run(watch(options))?;
-    Ok(samples.judge(options.journal_limit.into()))
+    Ok(samples.judge(options.bounds()))
 }
 
 async fn watch(options: &Options) -> Result<Samples> {
     let lasting = Duration::from_secs(options.seconds);
-    let pressure = pressure::start(options.seed, options.journal_limit).await?;
+    let pressure = pressure::start(options.seed, options.bounds()).await?;
     let began = Instant::now();
     let mut samples = Samples::default();
     let mut printed = began;

@@ -6,7 +6,7 @@ use cache_testkit::{Direction, FaultProxy, RedisServer};
 use fastrand::Rng;
 use tokio::{task::JoinSet, time::sleep};
 
-use super::NEAR_CAPACITY;
+use super::Bounds;
 
 mod resources {
     cache_runtime::resources! {
@@ -39,7 +39,7 @@ pub(super) struct Pressure {
 }
 
 /// Begins to read, to write and to cut the store off, again and again.
-pub(super) async fn start(seed: u64, journal_limit: u32) -> Result<Pressure> {
+pub(super) async fn start(seed: u64, bounds: Bounds) -> Result<Pressure> {
     let server = RedisServer::builder()
         .config("maxmemory", "256mb")
         .config("maxmemory-policy", "allkeys-lru")
@@ -49,8 +49,8 @@ pub(super) async fn start(seed: u64, journal_limit: u32) -> Result<Pressure> {
     let config = RedisConfig::new(&format!("redis://{}", way.address())).map_err(anyhow::Error::msg)?;
     let cache = Cache::builder()
         .redis(config)
-        .near_capacity(NEAR_CAPACITY)
-        .journal_limit(journal_limit as usize)
+        .near_capacity(bounds.near_capacity)
+        .journal_limit(bounds.journal_limit as usize)
         .build();
     ensure!(cache.ready(Duration::from_secs(10)).await, "the store was not reached");
 

@@ -3,7 +3,7 @@ use std::{process::ExitCode, time::Duration};
 use anyhow::Result;
 use cache_runtime::Stats;
 
-use super::NEAR_CAPACITY;
+use super::Bounds;
 use crate::lab::process::{self, GROWTH, growth};
 
 /// With fewer samples than this, a minute's, growth says nothing.
@@ -49,7 +49,12 @@ impl Samples {
     }
 
     /// Prints the greatest figures as the last line, and whether they are within the bounds.
-    pub(super) fn judge(&self, journal_limit: u64) -> ExitCode {
+    pub(super) fn judge(&self, bounds: Bounds) -> ExitCode {
+        let Bounds {
+            journal_limit,
+            near_capacity,
+        } = bounds;
+        let journal_limit = u64::from(journal_limit);
         let max = |figure: fn(&Sample) -> u64| self.0.iter().map(figure).max().unwrap_or_default();
         let near_bytes = max(|sample| sample.near_bytes);
         let lines = max(|sample| sample.lines);
@@ -64,7 +69,7 @@ impl Samples {
             }
         };
         check(
-            near_bytes <= NEAR_CAPACITY,
+            near_bytes <= near_capacity,
             "the near cache takes more than its capacity",
         );
         check(lines <= journal_limit, "the journal has more lines than its limit");
@@ -73,13 +78,13 @@ impl Samples {
             growth <= GROWTH || self.0.len() < ENOUGH,
             "the process's memory goes on growing",
         );
-        let pressed = near_bytes > NEAR_CAPACITY / 10 * 9 && lines > journal_limit / 2;
+        let pressed = near_bytes > near_capacity / 10 * 9 && lines > journal_limit / 2;
         check(
             pressed,
             "this run proves nothing: near cache and journal must come close to their bounds",
         );
         println!(
-            "near_entries={} near_bytes={near_bytes} of {NEAR_CAPACITY} pending_invalidations={lines} of {journal_limit} \
+            "near_entries={} near_bytes={near_bytes} of {near_capacity} pending_invalidations={lines} of {journal_limit} \
              resident_kib={} growth={growth:.2}",
             max(|sample| sample.near_entries),
             max(|sample| sample.resident),
