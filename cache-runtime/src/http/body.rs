@@ -6,6 +6,10 @@ use std::{
     task::{Context, Poll},
 };
 
+use ::http::{
+    HeaderValue, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE},
+};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -17,6 +21,16 @@ pub struct Text(Option<Bytes>);
 impl Text {
     pub(super) fn new(text: impl Into<Bytes>) -> Self {
         Self(Some(text.into()).filter(|text| !text.is_empty()))
+    }
+
+    /// A response of it, which is the layer's or a probe's own and is not to be kept.
+    pub(super) fn response(self, code: StatusCode, content_type: HeaderValue) -> Response<Self> {
+        let mut response = Response::new(self);
+        *response.status_mut() = code;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, content_type);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
     }
 
     /// What is left of it.

@@ -30,9 +30,9 @@ const OF_THE_BODY: [HeaderName; 9] = [
 /// `304 Not Modified` for a client that has the response already. An extension of the response, which a
 /// [`CacheLayer`](super::CacheLayer) looks for.
 ///
-/// The tag is that of [`Outcomes::etag`]: it changes whenever one of the entries is replaced. The handler still runs, and asks the cache;
-/// what is saved is the transfer. With it goes `Cache-Control: private, no-cache`, unless the handler has said something else: the client keeps
-/// the response, and asks each time whether it holds.
+/// The tag is that of [`Outcomes::etag`]: it changes whenever one of the entries is replaced by another. The handler still runs, and asks the cache;
+/// what is saved is the transfer. `Cache-Control: private, no-cache` is said, too, unless the handler has said something else, and also where
+/// there is no tag this time: the client keeps the response, and asks each time whether it holds.
 ///
 /// **Say all that the response depends on beside the calls**, with [`with`](Self::with): the user whose name is on the page, the language, the time
 /// if it shows. What is missing there is not seen to change, and the client goes on showing what it has. The release of the service, which
@@ -111,14 +111,22 @@ pub(super) fn not_modified(parts: &mut Parts) {
     }
 }
 
-/// Whether a client says that it has what this tag is of (RFC 9110, section 13.1.2). What is no tag is not there.
-pub(super) fn is_had(request: &HeaderMap, etag: &HeaderValue) -> bool {
-    let Some(etag) = Tags(etag.as_bytes()).next() else {
-        return false;
-    };
-    let lists = request.get_all(IF_NONE_MATCH).iter().map(HeaderValue::as_bytes);
-    let mut lists = lists.map(<[u8]>::trim_ascii);
-    lists.any(|list| list == b"*" || Tags(list).any(|had| had == etag))
+/// The lists in which a client says what it has (RFC 9110, section 13.1.2).
+pub(super) struct HadTags(Vec<HeaderValue>);
+
+impl HadTags {
+    pub(super) fn of(request: &HeaderMap) -> Self {
+        Self(request.get_all(IF_NONE_MATCH).iter().cloned().collect())
+    }
+
+    /// Whether what this tag is of is among it. What is no tag is not there.
+    pub(super) fn contain(&self, etag: &HeaderValue) -> bool {
+        let Some(etag) = Tags(etag.as_bytes()).next() else {
+            return false;
+        };
+        let mut lists = self.0.iter().map(|list| list.as_bytes().trim_ascii());
+        lists.any(|list| list == b"*" || Tags(list).any(|had| had == etag))
+    }
 }
 
 /// The tags of a list, without what says whether they are weak: that is how they are compared here.

@@ -8,10 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use ::http::{
-    HeaderValue, Request, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE},
-};
+use ::http::{HeaderValue, Request, Response, StatusCode};
 use serde::Serialize;
 use tower_service::Service;
 
@@ -145,12 +142,7 @@ impl fmt::Debug for Readiness {
 fn respond(code: StatusCode, report: &Report) -> Response<Text> {
     // Texts and flags: there is nothing in it that JSON could not say.
     let text = serde_json::to_vec(report).unwrap_or_default();
-    let mut response = Response::new(Text::new(text));
-    *response.status_mut() = code;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    Text::new(text).response(code, HeaderValue::from_static("application/json"))
 }
 
 macro_rules! serves {

@@ -6,17 +6,13 @@ use std::{
     task::{Context, Poll},
 };
 
-use ::http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE},
-    request::Parts,
-};
+use ::http::{HeaderValue, Method, Request, Response, StatusCode, request::Parts};
 use tower_service::Service;
 
 use super::{
     body::{ResponseBody, Text},
     directives::Directive,
-    etag::{ETag, is_had, not_modified},
+    etag::{ETag, HadTags, not_modified},
     fields::{Cause, add_status, add_status_of_peek, add_timing},
     layer::Settings,
     tenant::{Malformed, MissingTenant},
@@ -89,7 +85,7 @@ struct Visit {
     /// Why its calls run uncached, if they do.
     cause: Option<Cause>,
     /// What the client has already, of a request that only reads.
-    read: Option<HeaderMap>,
+    had: Option<HadTags>,
 }
 
 impl Visit {
@@ -113,7 +109,7 @@ impl Visit {
             tenant,
             directive,
             cause,
-            read: is_read.then(|| parts.headers.clone()),
+            had: is_read.then(|| HadTags::of(&parts.headers)),
         })
     }
 
@@ -147,9 +143,9 @@ impl Visit {
             add_timing(&mut parts.headers, outcomes);
         }
         let asked = parts.extensions.remove::<ETag>();
-        if let Some(read) = self.read.as_ref().filter(|_| parts.status.is_success())
+        if let Some(had) = self.had.as_ref().filter(|_| parts.status.is_success())
             && let Some(etag) = asked.and_then(|asked| asked.say(&mut parts, outcomes, &settings.release))
-            && is_had(read, &etag)
+            && had.contain(&etag)
         {
             not_modified(&mut parts);
             return Response::from_parts(parts, ResponseBody::own(Text::default()));
@@ -167,10 +163,6 @@ fn unanswered<B>(settings: &Settings) -> Response<ResponseBody<B>> {
 }
 
 fn answer<B>(status: StatusCode, text: String) -> Response<ResponseBody<B>> {
-    let mut response = Response::new(ResponseBody::own(Text::new(text)));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    let content_type = HeaderValue::from_static("text/plain; charset=utf-8");
+    Text::new(text).response(status, content_type).map(ResponseBody::own)
 }
