@@ -101,8 +101,8 @@ type TaggedStamps = (Arc<Address>, Vec<Stamp>);
 pub(crate) struct Filled {
     /// `None` if the load has found no tags.
     pub(crate) tagged: Option<TaggedStamps>,
-    /// How long it is.
-    pub(crate) bytes: usize,
+    /// The entry itself.
+    pub(crate) entry: Bytes,
 }
 
 impl Engine {
@@ -321,10 +321,10 @@ impl Engine {
             figures.filled(None);
             return None;
         };
-        let (bytes, timer) = (entry.len(), Timer::start());
-        let filled = self.upstream.fill(store.fill(ticket, entry, meta.kept())).await;
+        let timer = Timer::start();
+        let filled = self.upstream.fill(store.fill(ticket, entry.clone(), meta.kept())).await;
         timer.stop(&figures.fill_durations);
-        let filled = filled.is_ok().then_some(Filled { tagged: None, bytes });
+        let filled = filled.is_ok().then_some(Filled { tagged: None, entry });
         figures.filled(filled.as_ref());
         filled
     }
@@ -363,9 +363,8 @@ impl Engine {
                 tagged.next().flatten()
             };
             let entry = self.seal(fill, under.as_ref());
-            let bytes = entry.as_ref().map(Bytes::len);
-            filled.push(bytes.map(|bytes| Filled { tagged: under, bytes }));
-            entries.extend(entry.map(|entry| (fill.ticket, entry, fill.meta.kept())));
+            entries.extend(entry.clone().map(|entry| (fill.ticket, entry, fill.meta.kept())));
+            filled.push(entry.map(|entry| Filled { tagged: under, entry }));
         }
         if !entries.is_empty() {
             store.fill_many(&entries).await?;
@@ -411,9 +410,8 @@ impl Engine {
             let Some(entry) = self.seal(fill, tagged.as_ref()) else {
                 return Ok(None);
             };
-            let bytes = entry.len();
-            store.fill(fill.ticket, entry, fill.meta.kept()).await?;
-            Ok(Some(Filled { tagged, bytes }))
+            store.fill(fill.ticket, entry.clone(), fill.meta.kept()).await?;
+            Ok(Some(Filled { tagged, entry }))
         };
         let filled = if self.is_storable(fill.meta, fill.value) {
             let timer = Timer::start();

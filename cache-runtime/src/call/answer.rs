@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     cache::{Freshness, Outcome},
-    entry::{EncodedValue, Envelope, Negative, Rejection, Revision, Split, Stamp, Ticket, Windows},
+    entry::{EncodedValue, Envelope, Negative, Rejection, Split, Stamp, Ticket, Windows},
     near::{Held, Kept, Origin, tier::Tier},
     protocol::{self, Reading},
 };
@@ -122,7 +122,10 @@ impl Lookup {
     }
 
     /// What the near cache has, if these are its stamps. Otherwise it has nothing any more.
-    fn checked<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(&mut self, stamps: &[Option<Stamp>]) -> Option<Answer<R>> {
+    pub(super) fn checked<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
+        &mut self,
+        stamps: &[Option<Stamp>],
+    ) -> Option<Answer<R>> {
         let near = self.near.as_mut()?;
         let checked = near.checked::<ValueOf<R, T>, N>(stamps);
         let Some(answer) = checked.and_then(Held::into_return::<R, T::Split>) else {
@@ -248,8 +251,8 @@ impl Lookup {
     }
 
     fn note_freshness(&self, freshness: Freshness, envelope: &Envelope) {
-        if let Some((record, entry)) = self.record.as_ref().zip(self.entry.as_ref()) {
-            record.has_found(freshness, Revision::of(&entry.identity, envelope));
+        if let Some(record) = &self.record {
+            record.has_found(freshness, envelope.revision());
         }
     }
 
@@ -264,24 +267,22 @@ impl Lookup {
     /// Keeps in the process, too, what was read as so many bytes, if the function wants that.
     fn keep_read<V, N: Tier<V>>(&self, envelope: &Envelope, held: Option<Held<N::Held>>, encoded: usize) {
         let marked = self.marked(envelope);
-        if let Some((near, held)) = self.near.as_ref().zip(held)
-            && let Some(kept) = self.kept_as_read(envelope, encoded, marked)
-        {
+        if let Some((near, held)) = self.near.as_ref().zip(held) {
+            let kept = self.kept_as_read(envelope, encoded, marked);
             let stamps = envelope.stamps().chain(envelope.tags().map(|tag| tag.stamp));
             near.keep::<V, N>(kept, held, stamps);
         }
     }
 
-    fn kept_as_read(&self, envelope: &Envelope, encoded: usize, marked: usize) -> Option<Kept> {
-        let entry = self.entry.as_ref()?;
-        Some(Kept {
+    fn kept_as_read(&self, envelope: &Envelope, encoded: usize, marked: usize) -> Kept {
+        Kept {
             origin: Origin::Read,
             ttl: self.near_ttl(envelope.remaining(), envelope.load_time().duration()),
-            revision: Revision::of(&entry.identity, envelope),
+            revision: envelope.revision(),
             load_time: envelope.load_time(),
             encoded,
             marked,
-        })
+        }
     }
 
     /// Of how many of the stamps of an entry the near cache may have marks.

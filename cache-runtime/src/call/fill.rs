@@ -75,16 +75,10 @@ impl Filling {
 
 /// What is to be made of what a load has returned.
 enum Intent {
-    Value(ValueIntent),
-    /// It is no value, and this is made of it. What it stands for in the near cache, if it may be there.
-    Negative(LoadResult, Option<u8>),
-}
-
-/// A value, which is encoded yet.
-struct ValueIntent {
-    result: LoadResult,
-    /// Whether it is to be stored.
-    fills: bool,
+    /// It is a value, which is not encoded yet. Whether it is to be stored.
+    Value { result: LoadResult, fills: bool },
+    /// It is none, and this is made of it. What it stands for in the near cache, if it may be there.
+    Negative { result: LoadResult, absent: Option<u8> },
 }
 
 impl Lookup {
@@ -96,24 +90,24 @@ impl Lookup {
         returned: &R,
         disposition: Disposition,
     ) -> Prepared<N::Held> {
-        let mut intent = match self.intent(disposition, may_fill) {
-            Intent::Value(intent) => intent,
-            Intent::Negative(result, depth) => return (result, depth.map(Held::Absent)),
+        let (mut result, fills) = match self.intent(disposition, may_fill) {
+            Intent::Value { result, fills } => (result, fills),
+            Intent::Negative { result, absent } => return (result, absent.map(Held::Absent)),
         };
         let prepared = T::Split::with_value(returned, |value| {
-            let encoded = (waited_for || intent.fills)
+            let encoded = (waited_for || fills)
                 .then(|| self.encode(value, waited_for))
                 .flatten()?;
-            let held = (intent.fills && self.near.is_some()).then(|| N::hold(value).map(Held::Value));
+            let held = (fills && self.near.is_some()).then(|| N::hold(value).map(Held::Value));
             let landed = Landing::Value(LoadedValue::new::<_, N>(value, encoded.clone()));
             Some((encoded, landed, held.flatten()))
         });
         let held = prepared.flatten().and_then(|(encoded, landed, held)| {
-            intent.result.stored = Some(encoded).filter(|_| intent.fills);
-            intent.result.landed = landed;
+            result.stored = Some(encoded).filter(|_| fills);
+            result.landed = landed;
             held
         });
-        (intent.result, held)
+        (result, held)
     }
 
     /// What is to be made of what a load has returned.
@@ -128,12 +122,15 @@ impl Lookup {
             Disposition::Leave | Disposition::Failed => (None, FoundTags::new(), false),
             Disposition::Absent(depth) => {
                 let result = self.negative(&Negative::Absent(depth), Landing::Absent(depth), may_fill);
-                return Intent::Negative(result, Some(depth));
+                return Intent::Negative {
+                    result,
+                    absent: Some(depth),
+                };
             }
             // Is the store's alone.
             Disposition::StoreError(error) => {
                 let result = self.negative(&Negative::Error(error), Landing::Failed, may_fill);
-                return Intent::Negative(result, None);
+                return Intent::Negative { result, absent: None };
             }
         };
         let result = LoadResult {
@@ -144,7 +141,7 @@ impl Lookup {
             tags,
             landed: Landing::Failed,
         };
-        Intent::Value(ValueIntent { result, fills })
+        Intent::Value { result, fills }
     }
 
     /// Whether a result with these tags can be stored; otherwise that is said once.
@@ -281,7 +278,7 @@ impl Lookup {
     /// Takes note of what was stored. Returns what the near cache may keep, under the stamps of tags among others; `None` if the
     /// function does not want that.
     pub(super) fn end_filling(&self, filling: Filling, filled: Option<Filled>) -> Option<Stored> {
-        let Filled { tagged, .. } = filled.filter(|_| !filling.is_blank)?;
+        let Filled { tagged, entry } = filled.filter(|_| !filling.is_blank)?;
         let (address, of_tags) = tagged.unzip();
         if let Some(address) = address {
             self.known.tags.set(address);
@@ -292,10 +289,7 @@ impl Lookup {
         let Filling {
             ticket, meta, value, ..
         } = filling;
-        let load_time = meta.load_duration.into();
-        let of_tags = of_tags.unwrap_or_default();
-        let stamps: Vec<Stamp> = ticket.stamps().iter().copied().chain(of_tags).collect();
-        let revision = Revision::new(&meta.identity, meta.created_at, load_time, stamps.iter().copied());
+        let revision = Revision::of(&entry);
         if let Some(record) = &self.record {
             record.is_stored(meta.ttl, revision);
         }
@@ -304,10 +298,12 @@ impl Lookup {
             origin: Origin::Loaded,
             ttl: self.near_ttl(meta.ttl, meta.load_duration),
             revision,
-            load_time,
+            load_time: meta.load_duration.into(),
             encoded: value.len(),
             marked: ticket.stamps().len(),
         };
+        let of_tags = of_tags.unwrap_or_default();
+        let stamps = ticket.stamps().iter().copied().chain(of_tags).collect();
         Some(Stored { kept, stamps })
     }
 

@@ -14,6 +14,7 @@ use super::{
     identity::is_same_function,
     lifetime::Windows,
     load_time::LoadTime,
+    revision::Revision,
     signature::{SIGNATURE_LEN, SigningKeys},
     stamp::Stamp,
     tags::{self, EntryTag},
@@ -425,6 +426,11 @@ impl Envelope {
     pub(crate) fn load_time(&self) -> LoadTime {
         let load_time = |header: Header| LoadTime::from_micros(header.load_duration);
         self.header().map_or(LoadTime::ZERO, load_time)
+    }
+
+    /// Which one of all entries it is.
+    pub(crate) fn revision(&self) -> Revision {
+        Revision::of(&self.bytes)
     }
 
     /// How many bytes the entry has.

@@ -313,7 +313,7 @@ impl ResourceFigures {
         match filled {
             Some(filled) => {
                 self.fills.add(1);
-                self.bytes_filled.add(filled.bytes as u64);
+                self.bytes_filled.add(filled.entry.len() as u64);
             }
             None => self.failed_fills.add(1),
         }
