@@ -41,23 +41,28 @@ where
 }
 
 /// As [`cached`], with more to say of the results than which are not stored.
-pub fn cached_with<R, T, N, F>(call: Call, terms: T, _tier: N, body: Pin<&mut F>) -> impl Future<Output = R>
+pub async fn cached_with<R, T, N, F>(call: Call, terms: T, _tier: N, body: Pin<&mut F>) -> R
 where
     T: LoadTerms<R>,
     N: Tier<ValueOf<R, T>>,
     F: Future<Output = R>,
 {
+    // First, and before there is a future that is larger: it is all that most calls of such a function need.
+    if let Some(answer) = near_answer::<R, T, N>(&call) {
+        return answer;
+    }
     let function = call.function::<F>();
-    CachedFuture {
+    let answer = CachedFuture {
         is_looked_up: false,
-        look_up: look_up::<R, T, N>(call, function),
+        look_up: look_up::<R, T, N>(begin::<R, T>(call, function)),
         load: None,
         call: TypedCall::<R, T, N, _>::new(terms, body),
-    }
+    };
+    answer.await
 }
 
 pin_project! {
-    /// A call, until it is answered. By hand, because each function has one of its own: what is compiled with each is to be little.
+    /// A call that the near cache has not answered, until it is. By hand, because each function has one of its own: what is compiled with each is to be little.
     struct CachedFuture<L, R, T, N, B>
     where
         T: LoadTerms<R>,
@@ -111,10 +116,10 @@ struct PlannedLoad<R> {
 impl<R> PlannedLoad<R> {
     fn new<T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
         lookup: Box<Lookup>,
-        plan: Plan<R>,
+        mut plan: Plan<R>,
         values: &Values<R, T, N>,
     ) -> Self {
-        let driver = Driver::new(lookup, plan.ticket(), plan.fallback(), values.is_bounded());
+        let driver = Driver::new(lookup, plan.take_ticket(), plan.fallback(), values.is_bounded());
         Self {
             driver,
             plan: Some(plan),
@@ -141,13 +146,16 @@ where
     F: Future<Output = R> + Send + 'static,
 {
     let function = call.function::<F>();
-    let (mut lookup, answer) = match look_up::<R, T, N>(call, function).await {
+    if let Some(answer) = near_answer::<R, T, N>(&call) {
+        return answer;
+    }
+    let (mut lookup, answer) = match look_up::<R, T, N>(begin::<R, T>(call, function)).await {
         LookedUp::Answer(answer) => return answer,
         LookedUp::Nowhere => {
             let (_, body) = prepare();
             return body.await;
         }
-        LookedUp::Undecided(lookup, answer) => (lookup, *answer),
+        LookedUp::Undecided(lookup, answer) => (lookup, answer),
     };
     let mut place = None;
     let answer = match answer {
@@ -157,25 +165,25 @@ where
             // Boxed: most hits have no room for this.
             let ticket = Box::pin(lookup.ticket_of_hit(ticket)).await;
             let replacement = lookup.replacement(ticket.as_ref(), &mut place);
-            refresh::<R, T, N, F>(lookup, replacement, place, ticket.as_ref(), prepare);
+            refresh::<R, T, N, F>(lookup, replacement, place, ticket, prepare);
             return answer;
         }
         Answer::Stale(stale, ticket) => match lookup.replacement_of(&stale, ticket.as_ref(), &mut place) {
             Some(replacement) => {
                 lookup.report(Outcome::StaleHit);
-                refresh::<R, T, N, F>(lookup, replacement, place, ticket.as_ref(), prepare);
+                refresh::<R, T, N, F>(lookup, replacement, place, ticket, prepare);
                 return stale.value;
             }
             None => Answer::Stale(stale, ticket),
         },
         other => other,
     };
-    let plan = match Plan::of(&lookup, answer) {
+    let mut plan = match Plan::of(&lookup, answer) {
         Ok(plan) => plan,
         Err(answer) => return answer,
     };
     let (terms, body) = prepare();
-    let (ticket, fallback) = (plan.ticket(), plan.fallback());
+    let (ticket, fallback) = (plan.take_ticket(), plan.fallback());
     // Boxed: who is answered by the cache has no room for it.
     let loading = Loading::<R, T, N, _>::new(lookup, terms, ticket, fallback, Box::pin(body));
     Box::pin(load_within_soft_timeout(loading, plan)).await
@@ -186,8 +194,8 @@ enum LookedUp<R> {
     Answer(R),
     /// The cache has nothing to do with the call: its body runs.
     Nowhere,
-    /// An answer that is not all. Boxed: most calls have no room for it.
-    Undecided(Box<Lookup>, Box<Answer<R>>),
+    /// An answer that is not all.
+    Undecided(Box<Lookup>, Answer<R>),
 }
 
 /// What is to be done when a call has been looked up.
@@ -202,7 +210,7 @@ impl<R> LookedUp<R> {
         match self {
             Self::Answer(answer) => Planned::Answer(answer),
             Self::Nowhere => Planned::Nowhere,
-            Self::Undecided(lookup, answer) => match Plan::of(&lookup, *answer) {
+            Self::Undecided(lookup, answer) => match Plan::of(&lookup, answer) {
                 Ok(plan) => Planned::Load(lookup, plan),
                 Err(answer) => Planned::Answer(answer),
             },
@@ -210,31 +218,34 @@ impl<R> LookedUp<R> {
     }
 }
 
-/// Looks a call up. All that it knows of the function is what that returns.
-async fn look_up<R, T, N>(call: Call, function: Function) -> LookedUp<R>
+/// Looks a call up that the near cache has not answered. All that it knows of the function is what that returns.
+fn look_up<R, T, N>(mut begun: Result<Lookup, UncachedCall>) -> impl Future<Output = LookedUp<R>>
 where
     T: LoadTerms<R>,
     N: Tier<ValueOf<R, T>>,
 {
-    if let Some(answer) = near_answer::<R, T, N>(&call) {
-        return LookedUp::Answer(answer);
-    }
-    let mut lookup = match begin::<R, T>(call, function) {
-        Ok(lookup) => lookup,
-        Err(uncached) => {
-            uncached.before_load().await;
-            return LookedUp::Nowhere;
-        }
-    };
-    loop {
-        let found = lookup.find().await;
-        match lookup.answer::<R, T, N>(found) {
-            None => {}
-            Some(Answer::Hit(answer, outcome)) => {
-                lookup.report(outcome);
-                return LookedUp::Answer(answer);
+    // A block, in which what has begun stays where it is: an async function would have room for it twice.
+    async move {
+        let answer = match &mut begun {
+            Ok(lookup) => loop {
+                let found = lookup.find().await;
+                match lookup.answer::<R, T, N>(found) {
+                    None => {}
+                    Some(Answer::Hit(answer, outcome)) => {
+                        lookup.report(outcome);
+                        return LookedUp::Answer(answer);
+                    }
+                    Some(answer) => break answer,
+                }
+            },
+            Err(uncached) => {
+                uncached.before_load().await;
+                return LookedUp::Nowhere;
             }
-            Some(answer) => return LookedUp::Undecided(Box::new(lookup), Box::new(answer)),
+        };
+        match begun {
+            Ok(lookup) => LookedUp::Undecided(Box::new(lookup), answer),
+            Err(_) => LookedUp::Nowhere,
         }
     }
 }
@@ -247,7 +258,7 @@ struct UncachedCall {
 }
 
 impl UncachedCall {
-    async fn before_load(self) {
+    async fn before_load(&self) {
         let figures = self.cache.as_ref().map(|cache| self.site.figures(&cache.engine));
         report_unasked(figures, self.site.resource(), Outcome::Bypass, LoadTime::ZERO);
         if let Some(cache) = &self.cache {

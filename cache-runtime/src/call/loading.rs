@@ -46,7 +46,7 @@ where
     T: LoadTerms<R>,
     N: Tier<ValueOf<R, T>>,
 {
-    pub(super) fn new(lookup: Box<Lookup>, terms: T, ticket: Option<&Ticket>, fallback: Fallback, body: B) -> Self {
+    pub(super) fn new(lookup: Box<Lookup>, terms: T, ticket: Option<Ticket>, fallback: Fallback, body: B) -> Self {
         let call = TypedCall::new(terms, body);
         Self {
             driver: Driver::new(lookup, ticket, fallback, call.values.is_bounded()),

@@ -164,9 +164,7 @@ impl Lookup {
         if !self.engine().may_read() {
             return Found::Unasked;
         }
-        if self.entry.is_none() {
-            self.entry = Some(self.entry_ref());
-        }
+        self.locate();
         if tracing::enabled!(tracing::Level::DEBUG) {
             let span = lookup_span(self.call.site.resource());
             // Boxed: where nobody listens it has no room.
@@ -208,10 +206,10 @@ impl Lookup {
         ticket.map_or(Found::Reading(None), Found::Ticket)
     }
 
-    /// Where the entry of the call stands, and what it must prove.
-    pub(super) fn entry_ref(&self) -> EntryRef {
+    /// To be called before the store is asked: where the entry of the call stands, and what it must prove.
+    pub(super) fn locate(&mut self) {
         let known = &self.known;
-        EntryRef {
+        self.entry.get_or_insert_with(|| EntryRef {
             address: Arc::clone(&known.address),
             tagged: known.tagged(),
             identity: Identity {
@@ -219,7 +217,7 @@ impl Lookup {
                 shape: self.results.shape,
             },
             replaced: None,
-        }
+        });
     }
 
     /// Whether the call loads anew, whatever is there, and shares no load that began before it.

@@ -50,11 +50,11 @@ impl<R> Plan<R> {
         })
     }
 
-    /// What the load begins on.
-    pub(super) fn ticket(&self) -> Option<&Ticket> {
+    /// What the load begins on. To be taken once.
+    pub(super) fn take_ticket(&mut self) -> Option<Ticket> {
         match self {
-            Self::Alone(ticket) | Self::Hide(_, ticket) => ticket.as_ref(),
-            Self::Verify(_, ticket) => Some(ticket),
+            Self::Alone(ticket) | Self::Hide(_, ticket) => ticket.take(),
+            Self::Verify(_, ticket) => Some(ticket.clone()),
         }
     }
 

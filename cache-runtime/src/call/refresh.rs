@@ -99,7 +99,7 @@ pub(super) fn refresh<R, T, N, F>(
     lookup: Box<Lookup>,
     replacement: Replacement,
     place: Option<DetachedPlace>,
-    ticket: Option<&Ticket>,
+    ticket: Option<Ticket>,
     prepare: impl FnOnce() -> (T, F),
 ) where
     R: Send + 'static,

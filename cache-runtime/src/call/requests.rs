@@ -148,14 +148,14 @@ pub(super) struct Driver {
 
 impl Driver {
     /// Begins on this ticket. The hard timeout of the function counts if there `is_bounded`: if it says what is returned after it.
-    pub(super) fn new(lookup: Box<Lookup>, ticket: Option<&Ticket>, fallback: Fallback, is_bounded: bool) -> Self {
+    pub(super) fn new(lookup: Box<Lookup>, ticket: Option<Ticket>, fallback: Fallback, is_bounded: bool) -> Self {
         let hard_timeout = lookup.policies().hard_timeout().filter(|_| is_bounded);
         let loader = Arc::new(Loader {
             lookup,
             requests: Requests::default(),
         });
         let load = Arc::clone(&loader).load(Start {
-            ticket: ticket.cloned(),
+            ticket,
             fallback,
             hard_timeout,
         });

@@ -110,11 +110,7 @@ impl<F: Future, C: FnOnce(&mut Context)> Future for ScopedFuture<F, C> {
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         if let Some(change) = this.change.take() {
-            this.context.get_or_init(|| {
-                let mut context = look(|context| Some(context.clone())).unwrap_or_default();
-                change(&mut context);
-                context
-            });
+            this.context.get_or_init(|| changed(change));
         }
         let _deeper = Deeper::begin();
         let inner = this.inner.as_pin_mut();
@@ -128,9 +124,7 @@ pub(crate) struct Surroundings(Arc<OnceLock<Context>>);
 impl Surroundings {
     /// The context of the task that calls this, changed by `change`.
     pub(crate) fn new(change: impl FnOnce(&mut Context)) -> Self {
-        let mut context = look(|context| Some(context.clone())).unwrap_or_default();
-        change(&mut context);
-        Self(Arc::new(OnceLock::from(context)))
+        Self(Arc::new(OnceLock::from(changed(change))))
     }
 
     /// Runs this in the context.
@@ -138,6 +132,13 @@ impl Surroundings {
         let _deeper = Deeper::begin();
         CONTEXT.sync_scope(Arc::clone(&self.0), run)
     }
+}
+
+/// The context of the task that calls this, changed by `change`.
+fn changed(change: impl FnOnce(&mut Context)) -> Context {
+    let mut context = look(|context| Some(context.clone())).unwrap_or_default();
+    change(&mut context);
+    context
 }
 
 /// One level of [`DEPTH`], until it is dropped: a future may panic.

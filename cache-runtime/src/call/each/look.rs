@@ -18,7 +18,7 @@ use crate::{
         terms::{LoadTerms, ValueOf},
     },
     entry::{Stamp, Ticket},
-    near::{Held, tier::Tier},
+    near::tier::Tier,
     protocol::{Reading, with_tags},
 };
 
@@ -145,16 +145,15 @@ async fn tickets(lookups: &[&mut Lookup], verified: &[bool]) -> Vec<Option<Ticke
 }
 
 async fn look_for_ticket<R>(lookup: &mut Lookup) -> Answer<R> {
-    lookup.entry = Some(lookup.entry_ref());
+    lookup.locate();
     Answer::anew(lookup.ask_for_ticket().await)
 }
 
 fn locate(lookup: &mut Lookup) {
-    let entry = lookup.entry_ref();
-    if let Some(near) = &mut lookup.near {
+    lookup.locate();
+    if let (Some(near), Some(entry)) = (&mut lookup.near, &lookup.entry) {
         near.mark(entry.asked());
     }
-    lookup.entry = Some(entry);
 }
 
 /// Asks the store for the entries of all of these.
@@ -170,17 +169,12 @@ async fn read(lookups: &[&mut Lookup]) -> Vec<Option<Reading>> {
 /// What the store has said makes of one id. Its stamps have come with its entry: a value in the near cache that had to be checked
 /// is, without being asked for again.
 fn answer<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(lookup: &mut Lookup, reading: Option<Reading>) -> Answer<R> {
-    if let (Some(near), Some(entry)) = (&mut lookup.near, &lookup.entry)
+    if let (Some(near), Some(entry)) = (&lookup.near, &lookup.entry)
         && near.has_unchecked()
         && let Some(stamps) = reading.as_ref().and_then(|reading| stamps_of(entry, reading))
+        && let Some(answer) = lookup.checked::<R, T, N>(&stamps)
     {
-        let checked = near.checked::<ValueOf<R, T>, N>(&stamps);
-        if let Some(answer) = checked.and_then(Held::into_return::<R, T::Split>) {
-            let spared = near.load_time().unwrap_or_default();
-            lookup.note_checked();
-            lookup.note_spared(spared);
-            return Answer::Hit(answer, Outcome::NearHit);
-        }
+        return answer;
     }
     lookup.answer_of::<R, T, N>(reading)
 }
