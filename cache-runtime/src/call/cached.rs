@@ -15,7 +15,7 @@ use super::{
     value::CacheValue,
 };
 use crate::{
-    cache::{Cache, Freshness, Outcome, note_absent, report_unasked},
+    cache::{Cache, Outcome, note_absent, report_unasked},
     entry::{Function, LoadTime, Split, Ticket},
     near::{Held, NearEntry, tier::Tier},
 };
@@ -178,15 +178,7 @@ fn near_answer<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(call: &Call) -> Optio
 #[inline]
 pub(super) fn near_return<R, S: Split<R>, N: Tier<S::Value>>(call: &Call, entry: &NearEntry) -> Option<R> {
     let answer = Held::of::<N>(entry)?.into_return::<R, S>()?;
-    let (site, spared) = (call.site(), entry.load_time());
-    let figures = call.engine().map(|engine| site.figures(engine));
-    let record = report_unasked(figures, site.resource(), Outcome::NearHit, spared);
-    // The clock is looked at for who asks.
-    if let Some(record) = record
-        && let Some(engine) = call.engine()
-    {
-        record.is_fresh(Freshness::Fresh(entry.remaining(&engine.near)));
-    }
+    call.note_near_hit(entry);
     Some(answer)
 }
 

@@ -11,7 +11,7 @@ use super::{
     site::Site,
 };
 use crate::{
-    cache::{Cache, CurrentCache, Engine},
+    cache::{Cache, CurrentCache, Engine, Freshness, Outcome, is_noticed, report_unasked},
     entry::Function,
     near::NearEntry,
 };
@@ -125,6 +125,21 @@ impl Call {
         match &self.recognition {
             Recognition::Near(entry) => Some(entry),
             Recognition::Uncacheable | Recognition::Known(..) => None,
+        }
+    }
+
+    /// Counts the call as one that this value of the near cache has answered, and tells who observes or listens.
+    pub(super) fn note_near_hit(&self, entry: &NearEntry) {
+        let Some(engine) = self.engine() else { return };
+        let figures = self.site.figures(engine);
+        if is_noticed() {
+            let record = report_unasked(Some(figures), self.site.resource(), Outcome::NearHit, entry.load_time());
+            // The clock is looked at for who asks.
+            if let Some(record) = record {
+                record.is_fresh(Freshness::Fresh(entry.remaining(&engine.near)));
+            }
+        } else {
+            figures.count(Outcome::NearHit, entry.load_time());
         }
     }
 
