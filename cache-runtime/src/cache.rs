@@ -43,7 +43,7 @@ pub use self::{
 };
 pub(crate) use self::{
     by_key::scope_of_key,
-    current::{CurrentCache, current_cache, note_absent},
+    current::{CurrentCache, LentInstalled, current_cache, note_absent},
     engine::{Engine, Fill, Filled, is_noticed, report, report_unasked},
     health::Without,
     hot_keys::{HOT, HotKey},

@@ -3,7 +3,7 @@
 //!
 //! | stage | file |
 //! |---|---|
-//! | the call begins: which cache, and may it answer | `start.rs`, `admission.rs` |
+//! | the thread answers by itself, or the call begins: which cache, and may it answer | `at_hand.rs`, `start.rs`, `admission.rs` |
 //! | the arguments are written, and what is known of such a call is found | `arguments.rs`, `compact.rs`, `recognition.rs` |
 //! | the near cache and the store are asked | `lookup.rs` |
 //! | the load is shared, waits its turn and its lease, and runs the body | `load.rs`, `lease.rs` |
@@ -14,6 +14,7 @@
 
 mod admission;
 mod arguments;
+mod at_hand;
 mod by_key;
 mod cacheable;
 mod cached;

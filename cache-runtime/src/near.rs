@@ -37,11 +37,11 @@ use tokio::time::Instant;
 use self::lags::InvalidationLags;
 use self::{
     evictions::Evictions,
-    lent::LentEntry,
     marks::{Freshness, Mark, Marks, StampTable},
 };
 pub(crate) use self::{
     held::Held,
+    lent::{LentValue, put_back},
     lookup::{Kept, NearAnswer, NearHit, NearLookup, Origin},
     watch::NearWatch,
 };
@@ -202,8 +202,8 @@ impl Near {
 
     /// The value that the thread keeps of the call of this form, if it may be used without asking the store.
     #[inline]
-    fn lend(&self, form: CallForm<'_>) -> Option<LentEntry> {
-        LentEntry::take(self.id, form, |kept| {
+    pub(crate) fn lend(&self, form: CallForm<'_>) -> Option<LentValue> {
+        lent::take(self.id, form, |kept| {
             let Validity { is_gone, .. } = &kept.validity;
             !is_gone.load(Ordering::SeqCst) && self.stamps.known_of(kept.validity.marks()) == Freshness::Unchanged
         })

@@ -263,7 +263,8 @@ fn a_value_may_call_while_it_is_copied_or_dropped_and_goes_with_its_thread() {
         let cache = memory();
         one_thread().block_on(with_cache(cache.clone(), async {
             until("the near cache answers", async || {
-                outcome_of(token(1)).await.1 == NearHit
+                token(1).await;
+                cache.stats().near_hits > 0
             })
             .await;
             for number in 0..1_000 {

@@ -71,7 +71,7 @@ pub(crate) struct LentInstalled(Option<Installed>);
 
 impl LentInstalled {
     #[inline]
-    fn take() -> Self {
+    pub(crate) fn take() -> Self {
         let installations = INSTALLATIONS.load(Ordering::Acquire);
         let last_used = LAST_USED.try_with(Cell::take).ok().flatten();
         match last_used {
@@ -79,6 +79,11 @@ impl LentInstalled {
             // Also for a call inside of another one, as it is made where a value is copied.
             _ => Self::find(installations),
         }
+    }
+
+    #[inline]
+    pub(crate) fn engine(&self) -> Option<&Arc<Engine>> {
+        Some(&self.0.as_ref()?.engine)
     }
 
     #[cold]
@@ -106,7 +111,7 @@ impl CurrentCache {
     pub(crate) fn engine(&self) -> Option<&Arc<Engine>> {
         match self {
             Self::Own(cache) => Some(&cache.engine),
-            Self::Installed(LentInstalled(installed)) => Some(&installed.as_ref()?.engine),
+            Self::Installed(installed) => installed.engine(),
         }
     }
 
@@ -115,7 +120,7 @@ impl CurrentCache {
         match self {
             Self::Own(cache) => Some(cache),
             Self::Installed(lent) => {
-                let engine = Arc::clone(&lent.0.as_ref()?.engine);
+                let engine = Arc::clone(lent.engine()?);
                 Some(Cache { engine })
             }
         }

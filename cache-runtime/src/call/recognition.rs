@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Most forms are shorter than the first of these. They lie on the stack, and are filled with zeros before.
-const USUAL_FORM: usize = 256;
+pub(super) const USUAL_FORM: usize = 256;
 const LONG_FORM: usize = 2048;
 
 /// A call whose form would be longer than this is found by its exact form.
@@ -57,7 +57,7 @@ pub(super) enum NearUse {
 }
 
 /// What tells a call from others, at length.
-struct FullForm {
+pub(super) struct FullForm {
     arguments: Arguments,
     exact: Exact,
 }
@@ -128,7 +128,7 @@ impl Recogniser<'_> {
 
     /// As [`recognise_form`](Self::recognise_form), by what all threads share.
     #[inline(never)]
-    fn recognise_shared(&self, form: CallForm<'_>, told: Option<FullForm>) -> Recognition {
+    pub(super) fn recognise_shared(&self, form: CallForm<'_>, told: Option<FullForm>) -> Recognition {
         let near = match self.site.coherence().map(|coherence| self.look_near(coherence, form)) {
             Some(NearAnswer::Entry(entry)) => return Recognition::Near(entry),
             Some(NearAnswer::Lookup(lookup)) => Some(Box::new(lookup)),
@@ -144,7 +144,7 @@ impl Recogniser<'_> {
 
     /// Counts the call among those that may be made at the next start.
     #[cold]
-    fn note_use(&self, form: &[u8]) {
+    pub(super) fn note_use(&self, form: &[u8]) {
         let Self { engine, site, .. } = *self;
         let arguments = || {
             let arguments = Arguments::of(site, &engine.settings, self.parts)?;

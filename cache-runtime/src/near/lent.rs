@@ -20,42 +20,49 @@ thread_local! {
 /// What a thread keeps, and gives back when it ends.
 struct ThreadFront(Front<NearEntry>);
 
-/// A value that the thread keeps by itself, until the call that it answers is over.
-#[derive(Debug)]
-pub(crate) struct LentEntry {
-    /// `Some` until it is put back.
-    value: Option<Box<FrontValue<NearEntry>>>,
-    way: usize,
+/// A value that the thread keeps by itself, and where to [put it back](put_back).
+pub(crate) type LentValue = (Box<FrontValue<NearEntry>>, usize);
+
+/// The value that answers the call of this form, if the thread has it and it may still be used.
+#[inline]
+pub(super) fn take(near: u64, form: CallForm<'_>, is_valid: impl FnOnce(&NearEntry) -> bool) -> Option<LentValue> {
+    with_front(|front| front.take(near, form, is_valid))
 }
 
+/// The call that it has answered is over.
+#[inline]
+pub(crate) fn put_back((value, way): LentValue) {
+    // Where the thread is at its end the value is dropped instead.
+    with_front(|front| {
+        front.put_back(value, way);
+        Some(())
+    });
+}
+
+/// A value that the thread keeps by itself, until the call that it answers is over.
+#[derive(Debug)]
+pub(crate) struct LentEntry(
+    /// `Some` until it is put back.
+    Option<LentValue>,
+);
+
 impl LentEntry {
-    /// The value that answers the call of this form, if the thread has it and it may still be used.
-    #[inline]
-    pub(super) fn take(near: u64, form: CallForm<'_>, is_valid: impl FnOnce(&NearEntry) -> bool) -> Option<Self> {
-        with_front(|front| {
-            let (value, way) = front.take(near, form, is_valid)?;
-            Some(Self {
-                value: Some(value),
-                way,
-            })
-        })
+    pub(super) fn new(value: LentValue) -> Self {
+        Self(Some(value))
     }
 
     #[inline]
     pub(super) fn entry(&self) -> &NearEntry {
-        &self.value.as_ref().expect("it is not put back yet").entry
+        let (value, _) = self.0.as_ref().expect("it is not put back yet");
+        &value.entry
     }
 }
 
 impl Drop for LentEntry {
     #[inline]
     fn drop(&mut self) {
-        if let Some(value) = self.value.take() {
-            // Where the thread is at its end the value is dropped instead.
-            with_front(|front| {
-                front.put_back(value, self.way);
-                Some(())
-            });
+        if let Some(value) = self.0.take() {
+            put_back(value);
         }
     }
 }

@@ -103,7 +103,7 @@ impl NearLookup {
     /// The value that the thread keeps of the call that has this form, if it may be used without asking the store.
     #[inline]
     pub(crate) fn lend(near: &Near, form: CallForm<'_>) -> Option<NearHit> {
-        near.lend(form).map(NearHit::Lent)
+        near.lend(form).map(|value| NearHit::Lent(LentEntry::new(value)))
     }
 
     /// Looks for the value of the call that has this form among those that all threads share.
