@@ -18,7 +18,15 @@ pub(crate) struct Machine {
 }
 
 /// Whose versions matter.
-const PEERS: [&str; 6] = ["cached", "deadpool-redis", "hitbox-fn", "hitbox-redis", "moka", "redis"];
+const PEERS: [&str; 7] = [
+    "cached",
+    "deadpool-redis",
+    "hitbox-fn",
+    "hitbox-redis",
+    "moka",
+    "quick_cache",
+    "redis",
+];
 
 /// What this program was built with.
 const LOCK: &str = include_str!("../Cargo.lock");

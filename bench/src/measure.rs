@@ -3,8 +3,9 @@
 use std::{
     future::Future,
     hint::black_box,
+    slice,
     sync::{
-        Arc,
+        Arc, Barrier,
         atomic::{AtomicU8, Ordering},
     },
     thread,
@@ -15,6 +16,7 @@ use anyhow::{Result, ensure};
 use tokio::runtime::Runtime;
 
 use crate::{
+    bench::one_thread,
     figure::{Series, Spread},
     work::{Query, loads},
 };
@@ -192,6 +194,33 @@ pub(crate) fn busy<T>(runtime: &Runtime, window: Duration, inputs: &[T], mut cal
             // Whatever works in the background gets its turn.
             tokio::task::yield_now().await;
         }
+    });
+    Spread::of(times).map_or(f64::NAN, |spread| spread.median)
+}
+
+/// As [`busy`], of so many threads at once, with a runtime each; what one of them needs for a call, in the middle of all.
+pub(crate) fn busy_threads<T: Sync>(
+    threads: usize,
+    window: Duration,
+    input: &T,
+    call: impl AsyncFnMut(&T) + Clone + Send,
+) -> f64 {
+    let times: Vec<f64> = thread::scope(|scope| {
+        let start = &Barrier::new(threads);
+        let running: Vec<_> = (0..threads)
+            .map(|_| {
+                let call = call.clone();
+                scope.spawn(move || {
+                    let runtime = one_thread().expect("a runtime starts");
+                    start.wait();
+                    busy(&runtime, window, slice::from_ref(input), call)
+                })
+            })
+            .collect();
+        running
+            .into_iter()
+            .map(|thread| thread.join().expect("nothing panics"))
+            .collect()
     });
     Spread::of(times).map_or(f64::NAN, |spread| spread.median)
 }

@@ -47,8 +47,8 @@ pub use self::{
 };
 pub(crate) use self::{
     by_key::scope_of_key,
-    current::{CurrentCache, current_cache, note_absent},
-    engine::{Engine, Fill, Filled, report, report_unasked},
+    current::{CurrentCache, LentInstalled, current_cache, note_absent},
+    engine::{Engine, Fill, Filled, is_noticed, report, report_unasked},
     health::Without,
     hot_keys::{HOT, HotKey},
     observe::CallRecord,

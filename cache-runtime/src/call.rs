@@ -3,7 +3,7 @@
 //!
 //! | stage | file |
 //! |---|---|
-//! | the call begins: which cache, and may it answer | `start.rs`, `admission.rs` |
+//! | the thread answers by itself, or the call begins: which cache, and may it answer | `at_hand.rs`, `start.rs`, `admission.rs` |
 //! | the arguments are written, and what is known of such a call is found | `arguments.rs`, `compact.rs`, `recognition.rs` |
 //! | the near cache and the store are asked | `lookup.rs` |
 //! | what was found is decoded: it is an answer, or there is to be a load | `answer.rs`, `plan.rs` |
@@ -17,6 +17,7 @@
 mod admission;
 mod answer;
 mod arguments;
+mod at_hand;
 mod by_key;
 mod cacheable;
 mod cached;

@@ -4,6 +4,7 @@
 //! and scope values are escaped, so a `:` or `*` in one of them never reaches a key or a pattern. In a namespace all of them begin
 //! with `{namespace}:`.
 
+mod call_key;
 pub(crate) mod canonical;
 pub(crate) mod glob;
 mod namespace;
@@ -20,6 +21,7 @@ use smallvec::{SmallVec, smallvec};
 
 pub use self::stamp_key::StampKey;
 pub(crate) use self::{
+    call_key::{CallForm, CallKey},
     namespace::{Kind, Namespace},
     stamp_key::{HOLD, SOFT, STAMP, TAG, WRITER},
 };

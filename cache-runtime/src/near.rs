@@ -3,11 +3,15 @@
 //! With `near = "checked"` the stamps are asked from the store on every call. With `near = "tracked"` the store reports the
 //! changes of stamps ([`Store::watch_stamps`](crate::store::Store::watch_stamps)), and a value is used without asking for
 //! as long as none has been reported and the watch is alive; while it is not, such a call is a checked one.
+//!
+//! All threads share one table, and each has what it was answered with last in [places of its own](front).
 
 mod evictions;
+mod front;
 mod held;
 #[cfg(feature = "metrics")]
 mod lags;
+mod lent;
 mod lookup;
 mod marks;
 #[cfg(test)]
@@ -20,12 +24,13 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use quick_cache::{DefaultHashBuilder, Weighter, sync::Cache};
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 #[cfg(feature = "metrics")]
@@ -36,7 +41,8 @@ use self::{
 };
 pub(crate) use self::{
     held::Held,
-    lookup::{Kept, NearAnswer, NearLookup, Origin},
+    lent::{LentValue, put_back},
+    lookup::{Kept, NearAnswer, NearHit, NearLookup, Origin},
     watch::NearWatch,
 };
 pub use self::{
@@ -45,12 +51,18 @@ pub use self::{
 };
 use crate::{
     entry::{LoadTime, Revision, Stamp},
-    key::{StampKey, recent::CallKey},
+    key::{CallForm, CallKey, StampKey},
     store::{Coherent, StampWatcher},
 };
 
 /// What a value takes beside its encoded form and its key, roughly: the slot, the stamps, their marks, the reference counts.
 const OVERHEAD: usize = 200;
+
+/// The part of the capacity that each thread may keep beside it.
+const FRONT_SHARE: u64 = 8;
+
+/// The number of the next one.
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 /// Until when values may be used without asking, in nanoseconds since the near cache was made.
 const NEVER: u64 = 0;
@@ -58,6 +70,8 @@ const ALWAYS: u64 = u64::MAX;
 
 /// The near cache of one cache.
 pub(crate) struct Near {
+    /// Tells it from others of this process.
+    id: u64,
     values: Cache<CallKey, Arc<NearEntry>, ByWeight, DefaultHashBuilder, Evictions>,
     evictions: Evictions,
     stamps: StampTable,
@@ -67,6 +81,8 @@ pub(crate) struct Near {
     coherent_until: AtomicU64,
     /// How long values are used after the store was asked last whether all changes have been reported.
     max_staleness: Duration,
+    /// The bytes that each thread may keep beside this.
+    front_room: u64,
 }
 
 /// A decoded value, and what makes it valid: all in one allocation.
@@ -105,7 +121,7 @@ impl NearEntry {
 /// What makes a kept value valid.
 pub struct Validity {
     /// The stamps that it was loaded under.
-    stamps: Box<[MarkedStamp]>,
+    stamps: MarkedStamps,
     /// In nanoseconds since the near cache was made.
     expires_at: u64,
     /// The bytes that the value takes, roughly.
@@ -114,7 +130,12 @@ pub struct Validity {
     load_time: LoadTime,
     /// Which one of the entries of its key it is of.
     revision: Revision,
+    /// Whether the table that all threads share has let go of it: then it answers nobody, though a thread may have it still.
+    is_gone: AtomicBool,
 }
+
+/// Those of most values lie in the entry itself.
+type MarkedStamps = SmallVec<[MarkedStamp; 2]>;
 
 /// A stamp that a value was loaded under.
 #[derive(Debug, Clone)]
@@ -126,13 +147,17 @@ struct MarkedStamp {
 
 impl Validity {
     /// The stamps, each with its mark: the first `marked` of them, as far as there are marks.
-    fn marked(stamps: impl Iterator<Item = Stamp>, marks: &Marks, marked: usize) -> Box<[MarkedStamp]> {
+    fn marked(stamps: impl Iterator<Item = Stamp>, marks: &Marks, marked: usize) -> MarkedStamps {
         let marks = marks.iter().take(marked).cloned().map(Some);
         let marks = marks.chain(std::iter::repeat(None));
         stamps
             .zip(marks)
             .map(|(stamp, mark)| MarkedStamp { stamp, mark })
             .collect()
+    }
+
+    fn let_go(&self) {
+        self.is_gone.store(true, Ordering::SeqCst);
     }
 
     fn stamps(&self) -> impl Iterator<Item = Stamp> {
@@ -169,6 +194,7 @@ impl Near {
         let estimated_items = usize::try_from(capacity / 1024).unwrap_or(usize::MAX).clamp(64, 1024);
         let (hasher, evictions) = (DefaultHashBuilder::default(), Evictions::default());
         Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             values: Cache::with(estimated_items, capacity, ByWeight, hasher, evictions.clone()),
             evictions,
             stamps: StampTable::default(),
@@ -177,21 +203,42 @@ impl Near {
             made: Instant::now(),
             coherent_until: AtomicU64::new(NEVER),
             max_staleness,
+            front_room: capacity / FRONT_SHARE,
         }
     }
 
-    /// The value under this key, unless its time is over.
-    fn get(&self, key: &[u8], now: u64) -> Option<Arc<NearEntry>> {
-        let kept = self.values.get(key)?;
+    /// The value that the thread keeps of the call of this form, if it may be used without asking the store.
+    #[inline]
+    pub(crate) fn lend(&self, form: CallForm<'_>) -> Option<LentValue> {
+        lent::take(self.id, form, |kept| {
+            let Validity { is_gone, .. } = &kept.validity;
+            !is_gone.load(Ordering::SeqCst) && self.stamps.known_of(kept.validity.marks()) == Freshness::Unchanged
+        })
+    }
+
+    /// Lets the thread keep a value that was unchanged just now.
+    fn offer(&self, form: CallForm<'_>, kept: &Arc<NearEntry>) {
+        // What is reported after this look is seen in the marks; that nothing may have been reported since then, by the time.
+        let coherent_until = self.coherent_until.load(Ordering::SeqCst);
+        let until = Duration::from_nanos(coherent_until.min(kept.validity.expires_at));
+        if let Some(until) = self.made.checked_add(until) {
+            lent::offer(self.id, form, kept, until, self.front_room);
+        }
+    }
+
+    /// The value of the call of this form, unless its time is over.
+    fn get(&self, form: CallForm<'_>, now: u64) -> Option<Arc<NearEntry>> {
+        let kept = self.values.get(&form)?;
         if kept.validity.expires_at > now {
             return Some(kept);
         }
-        self.forget(key, &kept);
+        self.forget(form, &kept);
         None
     }
 
-    fn forget(&self, key: &[u8], kept: &Arc<NearEntry>) {
-        self.values.remove_if(key, |current| Arc::ptr_eq(current, kept));
+    fn forget(&self, form: CallForm<'_>, kept: &Arc<NearEntry>) {
+        kept.validity.let_go();
+        self.values.remove_if(&form, |current| Arc::ptr_eq(current, kept));
     }
 
     /// Keeps a value, unless one of its stamps has changed since its marks were taken.

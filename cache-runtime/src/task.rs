@@ -13,7 +13,7 @@ pub use self::context::{TaskContext, in_current_context, spawn};
 pub(crate) use self::{
     background::{Claim, RuntimeClaim, SingleTask, TaskPerRuntime},
     backoff::{Backoff, backoff, full_jitter, jittered},
-    context::{Context, ContextPart, Surroundings, look, scope},
+    context::{Context, ContextPart, Surroundings, carries_anything, look, scope},
     detached::{DetachedPlace, DetachedTasks},
     gate::Gate,
     runtime::{Needs, Unfit, handle_for},

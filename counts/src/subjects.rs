@@ -16,6 +16,7 @@ type Subject = fn(u32) -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// What can be counted, by name.
 pub(crate) const SUBJECTS: &[(&str, Subject)] = &[
+    ("near-hit-u64", |times| Box::pin(near_hit_number(times))),
     ("near-hit-arc", |times| Box::pin(near_hit_arc(times))),
     ("near-hit-5-rows", |times| Box::pin(near_hit(times))),
     ("hit-5-rows", |times| Box::pin(hit(times))),
@@ -34,6 +35,11 @@ const FILTER: Filter = Filter {
         most: None,
     },
 };
+
+async fn near_hit_number(times: u32) {
+    let call = async || assert_eq!(service::near_number(black_box(7)).await, 7);
+    repeat(times, call, |stats| stats.near_hits).await;
+}
 
 async fn near_hit_arc(times: u32) {
     let call = async || drop(service::near_shared(black_box(123), 1, 50, "due_date", &FILTER).await);

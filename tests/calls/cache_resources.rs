@@ -50,6 +50,8 @@ cache_runtime::resources! {
 
     balance { ttl = 60, scope(account: u32) }
     statement { ttl = 60, scope(account: u32) }
+    versions { ttl = 60, scope(row: u32) }
+    tokens { ttl = 60 }
     catalogue { ttl = 60, negative_ttl = "10s" }
 
     shelf { ttl = 60 }

@@ -25,6 +25,7 @@ mod liveness_circles;
 mod liveness_random;
 mod modes;
 mod near;
+mod near_threads;
 mod owned;
 mod spawned;
 #[cfg(feature = "codecs")]

@@ -1,14 +1,17 @@
-use std::hint::black_box;
+use std::{hint::black_box, slice};
 
 use anyhow::{Result, ensure};
 use tokio::runtime::Runtime;
 
 use super::Measurement;
 use crate::{
-    bench::{Bench, one_thread, say},
+    bench::{Bench, one_thread, runtime, say},
     figure::{Figure, Must, OURS, Unit},
-    measure::{Contender, busy, interleaved},
-    near::{Amalgam, Moka, Tracked, page, page_by_cached, queries, shared, shared_by_cached, shared_by_cached_plainly},
+    measure::{Contender, busy, busy_threads, interleaved},
+    near::{
+        Amalgam, Moka, QuickCache, Tracked, number, page, page_by_cached, queries, shared, shared_by_cached,
+        shared_by_cached_plainly, three, three_by_cached,
+    },
     work::{LARGE, Query, SMALL},
 };
 
@@ -21,6 +24,8 @@ pub(super) const MEASUREMENT: Measurement = Measurement {
 fn run(bench: Bench) -> Result<Vec<Figure>> {
     let runtime = one_thread()?;
     let mut figures = returning_shared(bench, &runtime)?;
+    figures.extend(of_three_arguments(bench, &runtime)?);
+    figures.extend(on_two_threads(bench)?);
     for (rows, must) in [(SMALL, 0.85), (LARGE, 1.0)] {
         figures.push(returning_copies(bench, &runtime, rows, Must::RatioAtMost(must))?);
     }
@@ -87,6 +92,90 @@ fn returning_shared(bench: Bench, runtime: &Runtime) -> Result<Vec<Figure>> {
         figure(moka).must(Must::RatioAtMost(0.5)),
         figure(amalgam).must(Must::RatioAtMost(0.75)),
     ])
+}
+
+fn of_three_arguments(bench: Bench, runtime: &Runtime) -> Result<Vec<Figure>> {
+    let queries = &queries(SMALL);
+    let tracked = runtime.block_on(Tracked::start(queries))?;
+    let quick_cache = QuickCache::new();
+    for query in queries {
+        runtime.block_on(three_by_cached(query));
+        quick_cache.three(query);
+    }
+    let asked = tracked.asked();
+    let window = bench.window();
+    say("three arguments, and one");
+    let series = interleaved(
+        bench.rounds(),
+        &mut [
+            Contender::new(OURS, || {
+                Ok(busy(runtime, window, queries, async |query: &Query| {
+                    black_box(three(query).await);
+                }))
+            }),
+            Contender::new("cached, tuple", || {
+                Ok(busy(runtime, window, queries, async |query: &Query| {
+                    black_box(three_by_cached(query).await);
+                }))
+            }),
+            Contender::new("quick_cache, formatted", || {
+                Ok(busy(runtime, window, queries, async |query: &Query| {
+                    black_box(quick_cache.three(query));
+                }))
+            }),
+            Contender::new(OURS, || {
+                Ok(busy(runtime, window, queries, async |query: &Query| {
+                    black_box(number(query).await);
+                }))
+            }),
+        ],
+    )?;
+    ensure!(tracked.asked() == asked, "not all hits were near hits");
+    runtime.block_on(tracked.close());
+    let [ours, cached, quick_cache, number] = series.try_into().expect("four contenders");
+    let figure = |peer| {
+        Figure::new(
+            MEASUREMENT.name,
+            "an Arc, three arguments",
+            Unit::Nanoseconds,
+            ours.clone(),
+        )
+        .against(peer)
+    };
+    Ok(vec![
+        figure(cached).must(Must::RatioAtMost(0.85)),
+        figure(quick_cache).must(Must::RatioAtMost(0.8)),
+        Figure::new(MEASUREMENT.name, "a number, one argument", Unit::Nanoseconds, number),
+    ])
+}
+
+/// Two threads that call for one and the same value, beside one that does.
+fn on_two_threads(bench: Bench) -> Result<Vec<Figure>> {
+    let runtime = runtime(2)?;
+    let query = Query::new(0, SMALL);
+    let tracked = runtime.block_on(Tracked::start(slice::from_ref(&query)))?;
+    let (asked, window) = (tracked.asked(), bench.window());
+    say("one value on two threads");
+    let numbers = async |query: &Query| {
+        black_box(number(query).await);
+    };
+    let series = interleaved(
+        bench.rounds(),
+        &mut [
+            Contender::new(OURS, || Ok(busy_threads(2, window, &query, numbers))),
+            Contender::new("one thread", || Ok(busy_threads(1, window, &query, numbers))),
+        ],
+    )?;
+    ensure!(tracked.asked() == asked, "not all hits were near hits");
+    runtime.block_on(tracked.close());
+    let [ours, alone] = series.try_into().expect("two contenders");
+    let figure = Figure::new(
+        MEASUREMENT.name,
+        "a number, on each of two threads",
+        Unit::Nanoseconds,
+        ours,
+    );
+    Ok(vec![figure.against(alone).must(Must::RatioAtMost(1.15))])
 }
 
 fn returning_copies(bench: Bench, runtime: &Runtime, rows: u32, must: Must) -> Result<Figure> {

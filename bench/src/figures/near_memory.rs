@@ -48,6 +48,18 @@ async fn by_five(company: i64, year: i32, filter: &Filter, page: u32, page_size:
     load(page, page_size)
 }
 
+/// So long is a small value.
+const SMALL_VALUE: usize = 100;
+
+#[cached(resource = resources::near_memory, near = "tracked")]
+async fn small(number: u32) -> String {
+    small_value(number)
+}
+
+fn small_value(number: u32) -> String {
+    format!("{number:0SMALL_VALUE$}")
+}
+
 /// What [`COUNTER`] prints, in bytes.
 #[derive(Debug, Serialize, Deserialize)]
 struct Counted {
@@ -56,6 +68,9 @@ struct Counted {
     /// An entry.
     by_one: f64,
     by_five: f64,
+    /// An entry with a small value, and the same in `quick_cache` under a formatted key.
+    by_small: f64,
+    quick_cache: f64,
     /// Everything after a call for each of more keys than there is room for.
     bounded: f64,
     /// The same as the cache itself estimates it.
@@ -85,6 +100,15 @@ fn run(_bench: Bench) -> Result<Vec<Figure>> {
     Ok(vec![
         beside("an entry beside its value, one argument", counted.by_one).must(Must::AtMost(200.0)),
         beside("an entry beside its value, five arguments", counted.by_five),
+        Figure::new(
+            MEASUREMENT.name,
+            format!("an entry with a value of {SMALL_VALUE} bytes"),
+            Unit::Bytes,
+            series(OURS, counted.by_small),
+        )
+        .at("keys", DISTINCT.into())
+        .against(series("quick_cache, formatted", counted.quick_cache))
+        .must(Must::RatioAtMost(1.3)),
         bounded("weight", counted.weight).must(Must::RatioAtMost(1.0)),
         bounded("taken from the heap", counted.bounded),
     ])
@@ -114,6 +138,9 @@ pub(crate) fn count(held: impl Fn() -> usize) -> Result<String> {
         } = Query::new(number, SMALL);
         drop(by_five(company, year, &filter, page, page_size).await);
     })?;
+    let by_small = near(&held, WARM, u64::MAX, DISTINCT, async |number| {
+        drop(small(number).await);
+    })?;
     // Everything is counted here, what is known of recent calls, too.
     let bounded = near(&held, 1000, BOUND, DISTINCT, async |number| {
         drop(by_number(number).await);
@@ -122,9 +149,21 @@ pub(crate) fn count(held: impl Fn() -> usize) -> Result<String> {
         value,
         by_one: per_entry(one.bytes),
         by_five: per_entry(five.bytes),
+        by_small: by_small.bytes / f64::from(DISTINCT),
+        quick_cache: quick_cache(&held) / f64::from(DISTINCT),
         bounded: bounded.bytes,
         weight: bounded.weight,
     })?)
+}
+
+/// What `quick_cache` takes with small values under the keys that its users format.
+fn quick_cache(held: impl Fn() -> usize) -> f64 {
+    let before = held();
+    let cache = quick_cache::sync::Cache::new(2 * DISTINCT as usize);
+    for number in 0..DISTINCT {
+        cache.insert(format!("small:{number}"), small_value(number));
+    }
+    difference(held(), before)
 }
 
 /// What a near cache takes.

@@ -45,9 +45,20 @@ pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStr
     let verify = verify
         .iter()
         .map(|share| quote!(#call_type::verify(&mut #call, #share);));
-    let key = key(model, &call);
-
     let cache = optional_cache(model.cache.as_ref());
+    let begin = if answers_at_hand(model) {
+        let begin = answer_or_begin(model, &call, &cache);
+        quote!(#begin #(#ttl)*)
+    } else {
+        let key = key(model, &call);
+        quote! {
+            let mut #call = #call_type::begin(&__CACHE_SITE, #cache);
+            #(#ttl)*
+            #(#when)*
+            #(#verify)*
+            #key
+        }
+    };
     let handles = model.handles.iter().map(|Handle { ident, cfg }| {
         let at = ident.span();
         let probe = private_item("Probe", at);
@@ -61,11 +72,7 @@ pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStr
     let run = run(model, &call, block);
     quote! {
         #site
-        let mut #call = #call_type::begin(&__CACHE_SITE, #cache);
-        #(#ttl)*
-        #(#when)*
-        #(#verify)*
-        #key
+        #begin
         #(#handles)*
         #(#named)*
         #run
@@ -298,6 +305,53 @@ fn site(model: &Cached, text: u64) -> TokenStream {
 /// What tells the call from others. The closure may run twice, so what is more than an argument's name is evaluated before it.
 fn key(model: &Cached, call: &Ident) -> TokenStream {
     let private = private();
+    let told = told(model, |key, parts| match &model.each {
+        None => quote!(#private::Call::key(&mut #call, |#key| { #parts })),
+        Some(each) => each::keys(each, call, model.verify, key, parts),
+    });
+    if model.each.is_some() {
+        quote!(let #call = #told;)
+    } else {
+        quote!(#told;)
+    }
+}
+
+/// Whether what is at hand is looked at before there is a call: nothing has to be known of the call but its arguments.
+fn answers_at_hand(model: &Cached) -> bool {
+    matches!(model.near, Some(Near::Tracked)) && model.each.is_none() && model.when.is_none() && model.verify.is_none()
+}
+
+/// The answer that is at hand, or the call.
+//
+//     let call = match Call::answer_or_begin(&__CACHE_SITE, None, Returns::<R>::new().split(), NearToo, |key| { … }) {
+//         Ok(answer) => return answer,
+//         Err(call) => call,
+//     };
+fn answer_or_begin(model: &Cached, call: &Ident, cache: &TokenStream) -> TokenStream {
+    let output = &model.output;
+    let at = output.span();
+    let (run, tier, split) = (
+        private_item("Call", at),
+        private_item("NearToo", at),
+        nested_split(output),
+    );
+    let told = told(
+        model,
+        |key, parts| quote_spanned!(at=> #run::answer_or_begin(&__CACHE_SITE, #cache, #split, #tier, |#key| { #parts })),
+    );
+    let (answer, begun) = (local("__cache_answer"), local("__cache_begun"));
+    let mutable = model.ttl.as_ref().map(|_| quote!(mut));
+    quote! {
+        let #mutable #call = match #told {
+            ::core::result::Result::Ok(#answer) => return #answer,
+            ::core::result::Result::Err(#begun) => #begun,
+        };
+    }
+}
+
+/// What is told of the arguments: `tell` makes the call of it that takes a closure, of the closure's argument and its body.
+fn told(model: &Cached, tell: impl FnOnce(&Ident, &TokenStream) -> TokenStream) -> TokenStream {
+    let private = private();
     let key = local("__cache_key");
     let key_type = quote!(#private::KeyWriter);
     let Cached {
@@ -352,21 +406,13 @@ fn key(model: &Cached, call: &Ident) -> TokenStream {
     let parts: TokenStream = parts.collect();
 
     let parts = quote!(#tenant #scopes #parts);
-    let told = match &model.each {
-        None => quote!(#private::Call::key(&mut #call, |#key| { #parts })),
-        Some(each) => each::keys(each, call, model.verify, &key, &parts),
-    };
+    let told = tell(&key, &parts);
     let Evaluations { names, values, .. } = values;
-    let told = if values.is_empty() {
+    if values.is_empty() {
         told
     } else {
         // A `match`, and no `let`: so that what the expressions borrow from lives until the key is written.
         quote!(match (#(#values,)*) { (#(#names,)*) => #told })
-    };
-    if model.each.is_some() {
-        quote!(let #call = #told;)
-    } else {
-        quote!(#told;)
     }
 }
 

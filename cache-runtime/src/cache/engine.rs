@@ -37,7 +37,7 @@ use crate::{
     protocol::{self, EntryQuery, Reading},
     recorder::Timer,
     store::{Store, StoreError},
-    task::DetachedTasks,
+    task::{DetachedTasks, carries_anything},
 };
 
 /// So many are looked at once: each takes no more than a timer and a read of stamps.
@@ -483,7 +483,14 @@ impl fmt::Debug for Engine {
     }
 }
 
+/// Whether anybody may be there to whom [`report`] tells what becomes of a call.
+#[inline]
+pub(crate) fn is_noticed() -> bool {
+    carries_anything() || tracing::level_enabled!(tracing::Level::DEBUG)
+}
+
 /// As [`report`], of a call that has not asked the store. Returns its record, if somebody observes it.
+#[inline(never)]
 pub(crate) fn report_unasked(
     figures: Option<&ResourceFigures>,
     resource: &'static str,

@@ -13,10 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
-use crate::{
-    key::{SHARED_TENANT, recent::CallKey},
-    sync::Mutex,
-};
+use crate::{key::SHARED_TENANT, sync::Mutex};
 
 /// One call in so many is counted, as so many.
 const SAMPLE: u8 = 8;
@@ -193,7 +190,8 @@ impl HotKeys {
 #[derive(Debug)]
 struct Sketch {
     most: usize,
-    counters: HashMap<CallKey, HotKey>,
+    /// By what each call is found by.
+    counters: HashMap<Box<[u8]>, HotKey>,
 }
 
 impl Sketch {
@@ -221,7 +219,7 @@ impl Sketch {
             self.remove_smallest()
         };
         let weight = taken_over + u64::from(SAMPLE);
-        self.counters.insert(CallKey::new(form), HotKey { weight, ..key });
+        self.counters.insert(form.into(), HotKey { weight, ..key });
     }
 
     fn remove_smallest(&mut self) -> u64 {

@@ -58,6 +58,7 @@ pub fn current_tenant() -> Option<Arc<str>> {
 }
 
 /// The task's tenant, escaped.
+#[inline]
 pub(crate) fn tenant() -> Option<Arc<str>> {
     look(|context| Some(Arc::clone(&context.get::<Tenant>()?.escaped)))
 }

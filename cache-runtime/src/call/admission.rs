@@ -32,6 +32,11 @@ impl Admission {
         (CurrentCache::of(own), admission, mode)
     }
 
+    /// Whether a call of `resource` is as any other, whatever cache and tenant the task carries.
+    pub(super) fn is_usual(resource: &str, context: &Context) -> bool {
+        !Mode::is_set(context) && Self::of(resource, context, None) == Self::Cached
+    }
+
     fn of(resource: &str, context: &Context, mode: Option<&Mode>) -> Self {
         if mode.is_some_and(Mode::is_bypass) {
             Self::Uncached

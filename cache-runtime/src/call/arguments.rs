@@ -176,22 +176,18 @@ pub(crate) fn write_compact(
         written: Ok(()),
     }));
     parts(&mut key);
-    let Parts::Compact(Compact {
-        mut form,
-        has_tenant,
-        written,
-    }) = key.0
-    else {
+    // By reference: a copy of what was just written piece by piece has to wait for the pieces.
+    let Parts::Compact(compact) = &mut key.0 else {
         return Err(NotCompact::NoForm);
     };
-    written?;
-    if !has_tenant && site.declared().tenancy() == Tenancy::PerTenant {
+    compact.written?;
+    if !compact.has_tenant && site.declared().tenancy() == Tenancy::PerTenant {
         match tenant() {
             None if settings.require_tenant => return Err(NotCompact::NoForm),
-            tenant => form.write(&tenant.as_deref())?,
+            tenant => compact.form.write(&tenant.as_deref())?,
         }
     }
-    Ok(form.len())
+    Ok(compact.form.len())
 }
 
 /// The exact form of all arguments; `None` if one has none.

@@ -23,7 +23,7 @@ use super::{
     value::CacheValue,
 };
 use crate::{
-    cache::{Cache, Freshness, Outcome, note_absent, report_unasked},
+    cache::{Cache, Outcome, note_absent, report_unasked},
     entry::{Function, LoadTime, Split},
     near::{Held, NearEntry, tier::Tier},
 };
@@ -219,12 +219,15 @@ impl<R> LookedUp<R> {
 }
 
 /// Looks a call up that the near cache has not answered. All that it knows of the function is what that returns.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "what has begun stays where it is; an async function would have room for it twice"
+)]
 fn look_up<R, T, N>(mut begun: Result<Lookup, UncachedCall>) -> impl Future<Output = LookedUp<R>>
 where
     T: LoadTerms<R>,
     N: Tier<ValueOf<R, T>>,
 {
-    // A block, in which what has begun stays where it is: an async function would have room for it twice.
     async move {
         let answer = match &mut begun {
             Ok(lookup) => loop {
@@ -281,15 +284,7 @@ fn near_answer<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(call: &Call) -> Optio
 #[inline]
 pub(super) fn near_return<R, S: Split<R>, N: Tier<S::Value>>(call: &Call, entry: &NearEntry) -> Option<R> {
     let answer = Held::of::<N>(entry)?.into_return::<R, S>()?;
-    let (site, spared) = (call.site(), entry.load_time());
-    let figures = call.engine().map(|engine| site.figures(engine));
-    let record = report_unasked(figures, site.resource(), Outcome::NearHit, spared);
-    // The clock is looked at for who asks.
-    if let Some(record) = record
-        && let Some(engine) = call.engine()
-    {
-        record.has_found(Freshness::Fresh(entry.remaining(&engine.near)), entry.revision());
-    }
+    call.note_near_hit(entry);
     Some(answer)
 }
 

@@ -138,6 +138,11 @@ impl Mode {
         context.get().filter(|mode: &&Self| !mode.is_over()).cloned()
     }
 
+    /// Whether the task has a mode, over or not.
+    pub(super) fn is_set(context: &task::Context) -> bool {
+        context.get::<Self>().is_some()
+    }
+
     pub(super) fn is_refresh(&self) -> bool {
         matches!(*self.0, Kind::Refresh)
     }

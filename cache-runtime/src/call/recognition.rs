@@ -12,13 +12,14 @@ use crate::{
     cache::Engine,
     entry::{Exact, Function},
     invalidation::Changes,
-    key::recent::KnownCall,
-    near::{Coherence, NearAnswer, NearEntry, NearLookup},
+    key::{CallForm, recent::KnownCall},
+    near::{Coherence, NearAnswer, NearHit, NearLookup},
     resource::Tenancy,
 };
 
-/// Most forms are shorter than this. It lies on the stack.
-const USUAL_FORM: usize = 512;
+/// Most forms are shorter than the first of these. They lie on the stack, and are filled with zeros before.
+pub(super) const USUAL_FORM: usize = 256;
+const LONG_FORM: usize = 2048;
 
 /// A call whose form would be longer than this is found by its exact form.
 const LONGEST_FORM: usize = 16 * 1024;
@@ -29,7 +30,7 @@ pub(super) enum Recognition {
     /// As nothing: it is not to be cached.
     Uncacheable,
     /// As one that a value in the near cache answers, which may be used as it is. There is no need to know anything more of it.
-    Near(Arc<NearEntry>),
+    Near(NearHit),
     /// As a known one, with its part in the near cache, boxed, so that a call is small where it is moved.
     Known(Arc<KnownCall>, Option<Box<NearLookup>>),
 }
@@ -56,7 +57,7 @@ pub(super) enum NearUse {
 }
 
 /// What tells a call from others, at length.
-struct FullForm {
+pub(super) struct FullForm {
     arguments: Arguments,
     exact: Exact,
 }
@@ -65,13 +66,25 @@ impl Recogniser<'_> {
     pub(super) fn recognise(&self) -> Recognition {
         let mut usual = [0; USUAL_FORM];
         match self.write_compact(&mut usual) {
-            Ok(len) => return self.recognise_form(&usual[..len], None),
-            Err(NotCompact::NoRoom) => {}
-            Err(NotCompact::NoForm) => return self.recognise_exact(),
+            Ok(len) => self.recognise_form(CallForm::new(&usual[..len]), None),
+            Err(cause) => self.recognise_longer(cause),
         }
-        let mut longer = vec![0; LONGEST_FORM];
-        match self.write_compact(&mut longer) {
-            Ok(len) => self.recognise_form(&longer[..len], None),
+    }
+
+    /// As [`recognise`](Self::recognise), of what has no form of the usual length.
+    #[cold]
+    #[inline(never)]
+    fn recognise_longer(&self, cause: NotCompact) -> Recognition {
+        if cause == NotCompact::NoForm {
+            return self.recognise_exact();
+        }
+        let mut long = [0; LONG_FORM];
+        if let Ok(len) = self.write_compact(&mut long) {
+            return self.recognise_form(CallForm::new(&long[..len]), None);
+        }
+        let mut longest = vec![0; LONGEST_FORM];
+        match self.write_compact(&mut longest) {
+            Ok(len) => self.recognise_form(CallForm::new(&longest[..len]), None),
             Err(_) => self.recognise_exact(),
         }
     }
@@ -96,14 +109,26 @@ impl Recogniser<'_> {
             return Recognition::Uncacheable;
         };
         let form = told.arguments.form(self.function, &told.exact);
-        self.recognise_form(&form, Some(told))
+        self.recognise_form(CallForm::new(&form), Some(told))
     }
 
     /// What tells the call from others at length is worked out if it is needed and not known yet.
-    fn recognise_form(&self, form: &[u8], told: Option<FullForm>) -> Recognition {
+    fn recognise_form(&self, form: CallForm<'_>, told: Option<FullForm>) -> Recognition {
         if self.engine.hot_keys.is_due() {
-            self.note_use(form);
+            self.note_use(form.bytes());
         }
+        if self.near_use == NearUse::Answer
+            && self.site.coherence() == Some(Coherence::Tracked)
+            && let Some(hit) = NearLookup::lend(&self.engine.near, form)
+        {
+            return Recognition::Near(hit);
+        }
+        self.recognise_shared(form, told)
+    }
+
+    /// As [`recognise_form`](Self::recognise_form), by what all threads share.
+    #[inline(never)]
+    pub(super) fn recognise_shared(&self, form: CallForm<'_>, told: Option<FullForm>) -> Recognition {
         let near = match self.site.coherence().map(|coherence| self.look_near(coherence, form)) {
             Some(NearAnswer::Entry(entry)) => return Recognition::Near(entry),
             Some(NearAnswer::Lookup(lookup)) => Some(Box::new(lookup)),
@@ -119,7 +144,7 @@ impl Recogniser<'_> {
 
     /// Counts the call among those that may be made at the next start.
     #[cold]
-    fn note_use(&self, form: &[u8]) {
+    pub(super) fn note_use(&self, form: &[u8]) {
         let Self { engine, site, .. } = *self;
         let arguments = || {
             let arguments = Arguments::of(site, &engine.settings, self.parts)?;
@@ -132,7 +157,7 @@ impl Recogniser<'_> {
             .note(site.resource(), site.item().name(), form, arguments);
     }
 
-    fn look_near(&self, coherence: Coherence, form: &[u8]) -> NearAnswer {
+    fn look_near(&self, coherence: Coherence, form: CallForm<'_>) -> NearAnswer {
         if coherence == Coherence::Tracked {
             self.engine.ensure_watch();
         }
@@ -147,7 +172,7 @@ impl Recogniser<'_> {
     /// What the process does not know of the call; `None` if it is not to be cached.
     #[cold]
     #[inline(never)]
-    fn work_out(&self, form: &[u8], told: Option<FullForm>) -> Option<Arc<KnownCall>> {
+    fn work_out(&self, form: CallForm<'_>, told: Option<FullForm>) -> Option<Arc<KnownCall>> {
         let Self {
             engine, site, function, ..
         } = *self;

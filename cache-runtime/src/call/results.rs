@@ -136,19 +136,39 @@ impl ResultsBySite {
     /// What is known of the values of this instance of the site's function. Found out once for each.
     pub(crate) fn get<T: DeserializeOwned>(&'static self, function: Function, version: u32) -> &'static Results {
         let instance = function.instance();
-        let (known, stored) = self
-            .first
-            .get_or_init(|| (instance, Results::of::<T>(function, version)));
-        if *known == instance {
-            return stored;
+        if let Some(known) = self.known(instance) {
+            return known;
         }
-        let others = || self.others.lock();
-        if let Some((_, stored)) = others().iter().find(|(ty, _)| *ty == instance) {
-            return stored;
+        // Under no lock: this runs what is the user's, who may call the function again where a value is read or dropped.
+        let found = (instance, Results::of::<T>(function, version));
+        let Err((_, results)) = self.first.set(found) else {
+            return self.get::<T>(function, version);
+        };
+        let mut others = self.others.lock();
+        if let Some(known) = self.first_if(instance).or_else(|| find(&others, instance)) {
+            return known;
         }
         // Kept for as long as the program has the instance.
-        let stored: &'static Results = Box::leak(Box::new(Results::of::<T>(function, version)));
-        others().push((instance, stored));
-        stored
+        let results: &'static Results = Box::leak(Box::new(results));
+        others.push((instance, results));
+        results
     }
+
+    fn known(&'static self, instance: TypeId) -> Option<&'static Results> {
+        self.first_if(instance).or_else(|| {
+            // Most functions have one instance.
+            self.first.get()?;
+            find(&self.others.lock(), instance)
+        })
+    }
+
+    fn first_if(&'static self, instance: TypeId) -> Option<&'static Results> {
+        let (ty, results) = self.first.get()?;
+        (*ty == instance).then_some(results)
+    }
+}
+
+fn find(others: &[(TypeId, &'static Results)], instance: TypeId) -> Option<&'static Results> {
+    let (_, results) = others.iter().find(|(ty, _)| *ty == instance)?;
+    Some(results)
 }

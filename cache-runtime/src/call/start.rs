@@ -11,8 +11,9 @@ use super::{
     site::Site,
 };
 use crate::{
-    cache::{Cache, CurrentCache, Engine},
+    cache::{Cache, CurrentCache, Engine, Freshness, Outcome, is_noticed, report_unasked},
     entry::Function,
+    key::CallForm,
     near::NearEntry,
 };
 
@@ -83,9 +84,24 @@ impl Call {
         self.recognition = self.recognise(Function::of::<P>(self.site.item()), &parts);
     }
 
+    /// As [`key`](Self::key), of a call whose form may have been written already: then the thread itself has nothing of it.
+    pub(super) fn recognise_written(
+        &mut self,
+        function: Function,
+        parts: &dyn Fn(&mut KeyWriter<'_>),
+        form: Option<&[u8]>,
+    ) {
+        self.recognition = self.recognise_as(function, parts, form);
+    }
+
     /// What a call of these parts is recognised as.
     #[inline]
     pub(super) fn recognise(&self, function: Function, parts: &dyn Fn(&mut KeyWriter<'_>)) -> Recognition {
+        self.recognise_as(function, parts, None)
+    }
+
+    #[inline]
+    fn recognise_as(&self, function: Function, parts: &dyn Fn(&mut KeyWriter<'_>), form: Option<&[u8]>) -> Recognition {
         let Some(engine) = self.cache.engine() else {
             return Recognition::Uncacheable;
         };
@@ -102,7 +118,10 @@ impl Call {
             Admission::UnlessChanging if !recogniser.is_changing() => {}
             Admission::UnlessChanging | Admission::Uncached => return Recognition::Uncacheable,
         }
-        recogniser.recognise()
+        match form {
+            Some(form) => recogniser.recognise_shared(CallForm::new(form), None),
+            None => recogniser.recognise(),
+        }
     }
 
     /// The function to which the type `B` belongs.
@@ -125,6 +144,13 @@ impl Call {
         match &self.recognition {
             Recognition::Near(entry) => Some(entry),
             Recognition::Uncacheable | Recognition::Known(..) => None,
+        }
+    }
+
+    /// Counts the call as one that this value of the near cache has answered, and tells who observes or listens.
+    pub(super) fn note_near_hit(&self, entry: &NearEntry) {
+        if let Some(engine) = self.engine() {
+            note_near_hit(engine, self.site, entry);
         }
     }
 
@@ -167,5 +193,26 @@ impl Call {
             cache => Err((cache, mode)),
         };
         (call, recognition)
+    }
+}
+
+/// Counts a call that this value of the near cache has answered, and tells who observes or listens.
+#[inline]
+pub(super) fn note_near_hit(engine: &Engine, site: &'static Site, entry: &NearEntry) {
+    if is_noticed() {
+        report_near_hit(engine, site, entry);
+    } else {
+        site.figures(engine).count(Outcome::NearHit, entry.load_time());
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn report_near_hit(engine: &Engine, site: &'static Site, entry: &NearEntry) {
+    let figures = Some(site.figures(engine));
+    let record = report_unasked(figures, site.resource(), Outcome::NearHit, entry.load_time());
+    // The clock is looked at for who asks.
+    if let Some(record) = record {
+        record.has_found(Freshness::Fresh(entry.remaining(&engine.near)), entry.revision());
     }
 }

@@ -1,14 +1,10 @@
 //! What recent calls have been found to be: so that a call which is made again is not worked out again.
 
-use std::{
-    borrow::{Borrow, Cow},
-    fmt,
-    sync::Arc,
-};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use quick_cache::{Weighter, sync::Cache};
 
-use super::Address;
+use super::{Address, CallForm, CallKey};
 use crate::{sync::Mutex, task::Gate};
 
 /// How many bytes are kept, roughly: several thousand calls.
@@ -16,29 +12,6 @@ const CAPACITY: u64 = 4 << 20;
 
 /// What a call takes beside its text, roughly: the slots, the lengths, the reference counts.
 const OVERHEAD: usize = 400;
-
-/// What a call is found by in this process: the function, and the arguments in their compact form or, where
-/// there is none, in the exact one.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct CallKey(Arc<[u8]>);
-
-impl CallKey {
-    pub(crate) fn new(form: &[u8]) -> Self {
-        Self(form.into())
-    }
-
-    /// The bytes that it takes.
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
-}
-
-/// So that a call is looked up by bytes that are in no allocation of their own.
-impl Borrow<[u8]> for CallKey {
-    fn borrow(&self) -> &[u8] {
-        &self.0
-    }
-}
 
 /// What follows from what tells a call from others.
 #[derive(Debug)]
@@ -112,16 +85,16 @@ impl Default for RecentCalls {
 }
 
 impl RecentCalls {
-    pub(crate) fn get(&self, form: &[u8]) -> Option<Arc<KnownCall>> {
-        self.0.get(form)
+    pub(crate) fn get(&self, form: CallForm<'_>) -> Option<Arc<KnownCall>> {
+        self.0.get(&form)
     }
 
     pub(crate) fn clear(&self) {
         self.0.clear();
     }
 
-    pub(crate) fn insert(&self, form: &[u8], known: &Arc<KnownCall>) {
-        self.0.insert(CallKey::new(form), Arc::clone(known));
+    pub(crate) fn insert(&self, form: CallForm<'_>, known: &Arc<KnownCall>) {
+        self.0.insert(form.into(), Arc::clone(known));
     }
 }
 

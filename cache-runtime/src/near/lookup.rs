@@ -1,16 +1,21 @@
 //! What one call of a `#[cached]` function does with the near cache.
 
-use std::{borrow::Borrow, sync::Arc, time::Duration};
+use std::{
+    ops::Deref,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use super::{
     Freshness, Marks, Near, NearEntry, OVERHEAD, Validity,
     held::{self, Held},
+    lent::LentEntry,
     nanos,
     tier::Tier,
 };
 use crate::{
     entry::{LoadTime, Revision, Stamp},
-    key::{Address, recent::CallKey},
+    key::{Address, CallForm, CallKey},
 };
 
 /// How the values of a function are known to be valid.
@@ -60,9 +65,29 @@ pub(crate) struct Kept {
 /// What a look into the near cache came to.
 pub(crate) enum NearAnswer {
     /// A value that may be used without asking the store.
-    Entry(Arc<NearEntry>),
+    Entry(NearHit),
     /// None: this is how the call goes on.
     Lookup(NearLookup),
+}
+
+/// A value that answers a call.
+#[derive(Debug)]
+pub(crate) enum NearHit {
+    /// It is the thread's own until the call is over.
+    Lent(LentEntry),
+    Shared(Arc<NearEntry>),
+}
+
+impl Deref for NearHit {
+    type Target = NearEntry;
+
+    #[inline]
+    fn deref(&self) -> &NearEntry {
+        match self {
+            Self::Lent(lent) => lent.entry(),
+            Self::Shared(entry) => entry,
+        }
+    }
 }
 
 /// One call and the value that is kept for it, if one is.
@@ -77,14 +102,22 @@ pub(crate) struct NearLookup {
 }
 
 impl NearLookup {
-    /// Looks for the value of the call that has this form.
+    /// The value that the thread keeps of the call that has this form, if it may be used without asking the store.
     #[inline]
-    pub(crate) fn look(near: &Arc<Near>, coherence: Coherence, form: &[u8]) -> NearAnswer {
+    pub(crate) fn lend(near: &Near, form: CallForm<'_>) -> Option<NearHit> {
+        near.lend(form).map(|value| NearHit::Lent(LentEntry::new(value)))
+    }
+
+    /// Looks for the value of the call that has this form among those that all threads share.
+    pub(crate) fn look(near: &Arc<Near>, coherence: Coherence, form: CallForm<'_>) -> NearAnswer {
         let now = near.now();
         let mut unchecked = near.get(form, now);
         if let Some(kept) = unchecked.take_if(|_| coherence == Coherence::Tracked) {
             match near.known(&kept, now) {
-                Freshness::Unchanged => return NearAnswer::Entry(kept),
+                Freshness::Unchanged => {
+                    near.offer(form, &kept);
+                    return NearAnswer::Entry(NearHit::Shared(kept));
+                }
                 Freshness::Unsure => unchecked = Some(kept),
                 Freshness::Changed => near.forget(form, &kept),
             }
@@ -96,7 +129,7 @@ impl NearLookup {
     }
 
     /// For a call that asks the store for the stamps, whatever has been reported of them.
-    pub(crate) fn to_check(near: &Arc<Near>, coherence: Coherence, form: &[u8]) -> Self {
+    pub(crate) fn to_check(near: &Arc<Near>, coherence: Coherence, form: CallForm<'_>) -> Self {
         Self {
             unchecked: near.get(form, near.now()),
             ..Self::to_replace(near, coherence, form)
@@ -104,11 +137,11 @@ impl NearLookup {
     }
 
     /// For a call that replaces what is kept.
-    pub(crate) fn to_replace(near: &Arc<Near>, coherence: Coherence, form: &[u8]) -> Self {
+    pub(crate) fn to_replace(near: &Arc<Near>, coherence: Coherence, form: CallForm<'_>) -> Self {
         Self {
             near: Arc::clone(near),
             coherence,
-            key: CallKey::new(form),
+            key: form.into(),
             unchecked: None,
             marks: Marks::default(),
         }
@@ -154,7 +187,7 @@ impl NearLookup {
         } = kept.validity;
         if !kept.validity.stamps().map(Some).eq(current.iter().copied()) {
             if let Some(kept) = self.unchecked.take() {
-                self.near.forget(self.key.borrow(), &kept);
+                self.near.forget(self.key.form(), &kept);
             }
             return None;
         }
@@ -166,6 +199,7 @@ impl NearLookup {
                 weight,
                 load_time,
                 revision,
+                is_gone: AtomicBool::new(false),
             };
             if let Some(held) = checked.hold::<N>() {
                 self.near.keep(self.key.clone(), held::entry::<T, N>(held, validity));
@@ -197,6 +231,7 @@ impl NearLookup {
             weight: weight as u64,
             load_time,
             revision,
+            is_gone: AtomicBool::new(false),
         };
         self.near.keep(self.key.clone(), held::entry::<T, N>(held, validity));
     }

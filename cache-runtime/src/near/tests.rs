@@ -1,13 +1,14 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
 use super::{
     Near,
+    front::{Front, FrontValue},
     marks::{FEWEST_TO_PRUNE, Freshness, Marks, StampTable},
 };
 use crate::{
-    key::StampKey,
+    key::{CallForm, StampKey},
     store::{Coherent, StampWatcher},
 };
 
@@ -74,4 +75,64 @@ async fn nothing_is_known_of_what_was_kept_before_a_watch_began() {
     assert_eq!(near.stamps.known(&before), Freshness::Unchanged);
     near.began();
     assert_eq!(near.stamps.known(&before), Freshness::Unsure);
+}
+
+/// What a thread has at hand, and room for ten values.
+struct AtHand(Front<u32>);
+
+const ROOM: u64 = 1000;
+const WEIGHT: u64 = 100;
+
+impl AtHand {
+    fn take(&mut self, number: u32) -> Option<u32> {
+        let bytes = number.to_ne_bytes();
+        let (value, way) = self.0.take(0, CallForm::new(&bytes), |_| true)?;
+        let number = *value.entry;
+        self.0.put_back(value, way);
+        Some(number)
+    }
+
+    /// A call that the shared table answers.
+    fn call(&mut self, number: u32) {
+        let bytes = number.to_ne_bytes();
+        let form = CallForm::new(&bytes);
+        if self.0.wants(form, WEIGHT, ROOM) {
+            let value = FrontValue {
+                near: 0,
+                key: form.into(),
+                entry: Arc::new(number),
+                weight: WEIGHT,
+                until: Instant::now() + Duration::from_hours(1),
+                uses_left: 0,
+            };
+            self.0.keep(value, ROOM);
+        }
+    }
+}
+
+#[test]
+fn a_thread_keeps_what_is_asked_for_twice_in_a_row_and_no_more_than_there_is_room_for() {
+    let mut at_hand = AtHand(Front::new());
+    for number in 0..1000 {
+        at_hand.call(number);
+    }
+    assert!((0..1000).all(|number| at_hand.take(number).is_none()));
+    for number in 0..1000 {
+        at_hand.call(number);
+        at_hand.call(number);
+        assert_eq!(at_hand.take(number), Some(number));
+        let kept = (0..1000).filter(|number| at_hand.take(*number).is_some()).count();
+        assert!(kept as u64 <= ROOM / WEIGHT, "{kept} values are kept");
+    }
+}
+
+#[test]
+fn a_thread_asks_the_shared_table_again_after_some_uses_and_at_the_end_of_a_value() {
+    let mut at_hand = AtHand(Front::new());
+    at_hand.call(1);
+    at_hand.call(1);
+    let uses = (0..10_000).take_while(|_| at_hand.take(1).is_some()).count();
+    assert!((1..1000).contains(&uses), "{uses} uses");
+    at_hand.call(1);
+    assert_eq!(at_hand.take(1), Some(1));
 }

@@ -65,10 +65,16 @@ impl Context {
     }
 }
 
+/// Whether the task may carry anything.
+#[inline]
+pub(crate) fn carries_anything() -> bool {
+    DEPTH.get() > 0
+}
+
 /// Looks at what the task carries, if it carries anything.
 #[inline]
 pub(crate) fn look<R>(look: impl FnOnce(&Context) -> Option<R>) -> Option<R> {
-    if DEPTH.get() == 0 {
+    if !carries_anything() {
         return None;
     }
     CONTEXT.try_with(|context| context.get().and_then(look)).ok().flatten()

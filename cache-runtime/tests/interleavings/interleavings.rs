@@ -11,27 +11,41 @@ mod loads;
 #[expect(dead_code, reason = "the scenarios do not need all of it")]
 #[path = "../../src/task/background.rs"]
 mod background;
+#[expect(dead_code, reason = "the scenarios do not need all of it")]
+#[path = "../../src/key/call_key.rs"]
+mod call_key;
+#[path = "../../src/invalidation/journal/lines.rs"]
+mod lines;
+#[expect(dead_code, reason = "the scenarios do not need all of it")]
+#[path = "../../src/near/front.rs"]
+mod near_front;
+#[path = "../../src/near/marks.rs"]
+mod near_marks;
+#[expect(dead_code, reason = "the scenarios do not need all of it")]
+#[path = "../../src/invalidation/journal/pending.rs"]
+mod pending;
 #[expect(
     dead_code,
     unreachable_pub,
     reason = "the scenarios do not need all of it, and nobody uses them"
 )]
 #[path = "../../src/key/stamp_key.rs"]
-mod key;
-#[path = "../../src/invalidation/journal/lines.rs"]
-mod lines;
-#[path = "../../src/near/marks.rs"]
-mod near_marks;
-#[expect(dead_code, reason = "the scenarios do not need all of it")]
-#[path = "../../src/invalidation/journal/pending.rs"]
-mod pending;
+mod stamp_key;
 mod sync;
+
+mod key {
+    pub(crate) use crate::{
+        call_key::{CallForm, CallKey},
+        stamp_key::StampKey,
+    };
+}
 
 mod task {
     pub(crate) use crate::background::TaskPerRuntime;
 }
 
 mod flights;
+mod front;
 mod guard;
 mod marks;
 mod stalls;

@@ -1,7 +1,12 @@
 //! Counters that any number of threads add to.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    cell::Cell,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    thread,
     time::Duration,
 };
 
@@ -64,10 +69,62 @@ impl HitCounter {
     }
 }
 
+/// As a [`HitCounter`], of so many parts that threads at once do not write to the same cache line.
+#[derive(Debug)]
+pub(crate) struct SpreadHitCounter(Box<[Line<HitCounter>]>);
+
+/// On cache lines of its own, of which processors fetch two at a time.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Line<T>(T);
+
+/// More parts than this cost more memory than they save time.
+const MOST_PARTS: usize = 64;
+
+/// As many as threads run at once, rounded up to a power of two.
+static PARTS: LazyLock<usize> = LazyLock::new(|| {
+    let parallel = thread::available_parallelism().map_or(1, usize::from);
+    parallel.next_power_of_two().min(MOST_PARTS)
+});
+
+thread_local! {
+    /// The number of the thread, among those that have counted anything.
+    static NUMBER: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+impl SpreadHitCounter {
+    #[inline]
+    pub(super) fn add(&self, spared: LoadTime) {
+        let number = NUMBER.get().unwrap_or_else(next_number);
+        // There is one at least, and their number is a power of two.
+        self.0[number & (self.0.len() - 1)].0.add(spared);
+    }
+
+    /// The hits, and what they have spared.
+    pub(super) fn get(&self) -> (u64, Duration) {
+        let parts = self.0.iter().map(|Line(part)| part.get());
+        parts.fold((0, Duration::ZERO), |(hits, saved), part| {
+            (hits + part.0, saved + part.1)
+        })
+    }
+}
+
+impl Default for SpreadHitCounter {
+    fn default() -> Self {
+        Self((0..*PARTS).map(|_| Line::default()).collect())
+    }
+}
+
+#[cold]
+fn next_number() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    NUMBER.set(Some(number));
+    number
+}
+
 #[cfg(test)]
 mod tests {
-    use std::thread;
-
     use super::*;
 
     #[test]
@@ -98,5 +155,17 @@ mod tests {
             });
         });
         assert_eq!(counter.get(), (400_000, Duration::from_millis(1200)));
+    }
+
+    #[test]
+    fn hits_of_more_threads_than_there_are_parts_are_all_counted() {
+        let counter = SpreadHitCounter::default();
+        thread::scope(|threads| {
+            for _ in 0..=2 * *PARTS {
+                threads.spawn(|| (0..10_000).for_each(|_| counter.add(LoadTime::from_micros(3))));
+            }
+        });
+        let hits = 10_000 * (2 * *PARTS as u64 + 1);
+        assert_eq!(counter.get(), (hits, Duration::from_micros(3 * hits)));
     }
 }

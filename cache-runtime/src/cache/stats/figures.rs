@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{
     ResourceStats, Stats,
-    counters::{Counter, HitCounter},
+    counters::{Counter, HitCounter, SpreadHitCounter},
     latencies::LatencyHistogram,
 };
 use crate::{
@@ -200,7 +200,7 @@ macro_rules! resource_figures {
         #[derive(Debug)]
         pub(crate) struct ResourceFigures {
             hits: HitCounter,
-            near_hits: HitCounter,
+            near_hits: SpreadHitCounter,
             stale_hits: HitCounter,
             $(pub(crate) $name: Counter,)+
             bytes_read: Counter,
@@ -217,7 +217,7 @@ macro_rules! resource_figures {
                 let durations = |timed| Durations::new(timed, Some(("resource", resource)));
                 Self {
                     hits: HitCounter::default(),
-                    near_hits: HitCounter::default(),
+                    near_hits: SpreadHitCounter::default(),
                     stale_hits: HitCounter::default(),
                     $($name: Counter::default(),)+
                     bytes_read: Counter::default(),
@@ -231,8 +231,8 @@ macro_rules! resource_figures {
             }
 
             fn get(&self, resource: &'static str) -> ResourceStats {
-                let [(hits, of_hits), (near_hits, of_near), (stale_hits, of_stale)] =
-                    [&self.hits, &self.near_hits, &self.stale_hits].map(HitCounter::get);
+                let [(hits, of_hits), (stale_hits, of_stale)] = [&self.hits, &self.stale_hits].map(HitCounter::get);
+                let (near_hits, of_near) = self.near_hits.get();
                 ResourceStats {
                     resource,
                     hits,
