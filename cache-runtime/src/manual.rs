@@ -50,5 +50,6 @@ pages! {
         "decisions/0010-handles-are-skipped.md",
         "decisions/0011-folders-by-concern.md",
         "decisions/0012-old-values.md",
-        "decisions/0013-outbox.md";
+        "decisions/0013-outbox.md",
+        "decisions/0015-one-walk-and-a-rest.md";
 }

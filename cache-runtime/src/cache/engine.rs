@@ -6,6 +6,7 @@ use std::{
     fmt,
     pin::{Pin, pin},
     sync::{Arc, atomic::AtomicBool},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -59,7 +60,7 @@ pub(crate) struct Engine {
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) removals: Arc<Removals>,
     pub(super) keeper: Arc<Keeper>,
-    pub(super) sweeper: Arc<Sweeper>,
+    pub(super) sweeper: Sweeper,
     pub(crate) flights: Arc<Flights>,
     pub(crate) limiter: LoadLimiter,
     pub(crate) near: Arc<Near>,
@@ -103,6 +104,8 @@ pub(crate) struct Filled {
     pub(crate) tagged: Option<TaggedStamps>,
     /// How long it is.
     pub(crate) bytes: usize,
+    /// How long the store keeps it.
+    pub(crate) kept: Duration,
 }
 
 impl Engine {
@@ -121,7 +124,7 @@ impl Engine {
         });
         Self {
             keeper: Arc::new(Keeper::new(&upstream, &removals, &namespace, settings.on_failover)),
-            sweeper: Arc::new(Sweeper::new(&upstream, &figures, &namespace)),
+            sweeper: Sweeper::new(&upstream, &figures, &namespace),
             limiter: LoadLimiter::new(settings.max_loads, settings.load_backstop),
             near_watch: NearWatch::default(),
             recent: RecentCalls::default(),
@@ -318,7 +321,11 @@ impl Engine {
         let (bytes, timer) = (entry.len(), Timer::start());
         let filled = self.upstream.fill(store.fill(ticket, entry, meta.kept())).await;
         timer.stop(&figures.fill_durations);
-        let filled = filled.is_ok().then_some(Filled { tagged: None, bytes });
+        let filled = filled.is_ok().then_some(Filled {
+            tagged: None,
+            bytes,
+            kept: meta.kept(),
+        });
         figures.filled(filled.as_ref());
         filled
     }
@@ -358,7 +365,12 @@ impl Engine {
             };
             let entry = self.seal(fill, under.as_ref());
             let bytes = entry.as_ref().map(Bytes::len);
-            filled.push(bytes.map(|bytes| Filled { tagged: under, bytes }));
+            let kept = fill.meta.kept();
+            filled.push(bytes.map(|bytes| Filled {
+                tagged: under,
+                bytes,
+                kept,
+            }));
             entries.extend(entry.map(|entry| (fill.ticket, entry, fill.meta.kept())));
         }
         if !entries.is_empty() {
@@ -406,8 +418,9 @@ impl Engine {
                 return Ok(None);
             };
             let bytes = entry.len();
-            store.fill(fill.ticket, entry, fill.meta.kept()).await?;
-            Ok(Some(Filled { tagged, bytes }))
+            let kept = fill.meta.kept();
+            store.fill(fill.ticket, entry, kept).await?;
+            Ok(Some(Filled { tagged, bytes, kept }))
         };
         let filled = if self.is_storable(fill.meta, fill.value) {
             let timer = Timer::start();
