@@ -18,6 +18,7 @@ mod redis_latency;
 mod redis_throughput;
 mod service_latency;
 mod sweep;
+mod sweep_price;
 
 use anyhow::Result;
 
@@ -51,6 +52,7 @@ pub(crate) const ALL: &[Measurement] = &[
     freshness::MEASUREMENT,
     invalidation::MEASUREMENT,
     sweep::MEASUREMENT,
+    sweep_price::MEASUREMENT,
     changes::MEASUREMENT,
     near_memory::MEASUREMENT,
     service_latency::MEASUREMENT,

@@ -220,6 +220,7 @@ impl Cache {
         // Before: what is loaded in the background is not stored any more.
         self.engine.refreshes.close().await;
         self.engine.suspicions.close().await;
+        self.engine.sweeper.close().await;
         let all_sent = self.engine.keeper.close().await;
         #[cfg(feature = "metrics")]
         self.publish_metrics();

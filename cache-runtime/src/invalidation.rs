@@ -3,6 +3,7 @@
 
 mod change;
 mod journal;
+mod patterns;
 mod repeats;
 
 use std::{
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 pub(crate) use self::{
     change::{Change, Changes},
     journal::{Journal, LIMIT as JOURNAL_LIMIT, Position},
+    patterns::Patterns,
     repeats::Repeats,
 };
 use crate::{
@@ -34,15 +36,12 @@ pub(crate) enum Strength {
     Soft,
 }
 
-/// So many patterns are swept one by one.
-const SWEPT_APART: usize = 8;
-
 /// Stamps to remove, and the patterns to sweep afterwards.
 #[derive(Debug, Default)]
 pub(crate) struct Invalidation {
     namespace: Namespace,
     stamps: BTreeSet<StampKey>,
-    patterns: Vec<String>,
+    patterns: Patterns,
     /// For the log.
     resources: BTreeSet<Cow<'static, str>>,
     /// Of tags; for the log.
@@ -57,6 +56,7 @@ impl Invalidation {
     pub(crate) fn new(namespace: &Namespace) -> Self {
         Self {
             namespace: namespace.clone(),
+            patterns: Patterns::new(namespace),
             ..Self::default()
         }
     }
@@ -150,7 +150,7 @@ impl Invalidation {
 
     fn add_strict(&mut self, tenant: &str, resource: Cow<'static, str>, scopes: &[(&str, String)]) {
         self.stamps.insert(self.namespace.stamp(tenant, &resource, scopes));
-        self.patterns.push(self.namespace.entries(tenant, &resource, scopes));
+        self.patterns.add(tenant, resource.clone(), scopes);
         self.note(tenant, resource);
     }
 
@@ -210,7 +210,7 @@ impl Invalidation {
     pub(crate) fn merge(&mut self, other: &Self) {
         self.everything |= other.everything;
         self.stamps.extend(other.stamps.iter().cloned());
-        self.patterns.extend(other.patterns.iter().cloned());
+        self.patterns.merge(other.patterns.clone());
         self.resources.extend(other.resources.iter().cloned());
         self.kinds.extend(other.kinds.iter().cloned());
         self.tenants.extend(other.tenants.iter().cloned());
@@ -255,17 +255,9 @@ impl Invalidation {
         self.everything
     }
 
-    /// The patterns of the entries that become unusable. Of many patterns of a resource one for all of it is made: a sweep looks at
-    /// every key, whatever its pattern.
-    pub(crate) fn into_patterns(self) -> Vec<String> {
-        if self.patterns.len() <= SWEPT_APART {
-            return self.patterns;
-        }
-        let resources = self.resources.iter().flat_map(|resource| {
-            let tenants = self.tenants.iter();
-            tenants.map(|tenant| self.namespace.entries(tenant, resource, &[]))
-        });
-        resources.collect()
+    /// The patterns of the entries that become unusable.
+    pub(crate) fn into_patterns(self) -> Patterns {
+        self.patterns
     }
 
     /// One line for each invalidation. `acknowledged` is false while it still has to be sent.

@@ -52,5 +52,6 @@ pages! {
         "decisions/0011-folders-by-concern.md",
         "decisions/0012-old-values.md",
         "decisions/0013-outbox.md",
-        "decisions/0014-loads-without-types.md";
+        "decisions/0014-loads-without-types.md",
+        "decisions/0015-one-walk-and-a-rest.md";
 }

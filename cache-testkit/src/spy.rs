@@ -243,9 +243,9 @@ impl Store for SpyStore {
         })
     }
 
-    fn sweep<'a>(&'a self, pattern: &'a str) -> StoreFuture<'a, Swept> {
-        self.call(OperationKind::Sweep, vec![pattern.to_owned()], move |store| {
-            store.sweep(pattern)
+    fn sweep<'a>(&'a self, patterns: &'a [String]) -> StoreFuture<'a, Swept> {
+        self.call(OperationKind::Sweep, patterns.to_vec(), move |store| {
+            store.sweep(patterns)
         })
     }
 

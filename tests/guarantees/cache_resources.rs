@@ -57,4 +57,5 @@ cache_runtime::resources! {
     firm_quote { ttl = "10m" }
     group near_quotes = near_quote, checked_quote, led_quote;
     lagging { ttl = 60, crash_safe, settle = "2s" }
+    fleeting { ttl = "400ms" }
 }

@@ -9,10 +9,10 @@ use cache_runtime::{
     Cache, InvalidateError, Invalidated,
     Outcome::{Bypass, Hit, Miss},
     cached, invalidates,
-    store::{MemoryStore, StoreErrorKind},
+    store::StoreErrorKind,
     with_cache, with_tenant,
 };
-use cache_testkit::{Gate, OperationKind, PATIENCE, SpyStore, expect_outcomes, isolated, isolated_in};
+use cache_testkit::{Gate, OperationKind, PATIENCE, expect_outcomes, isolated, isolated_in};
 use support::{outcome_of, spy};
 
 #[cached(resource = "dashboard_summary", scope(company))]
@@ -473,71 +473,6 @@ async fn close_sends_what_is_still_waiting() {
         assert_eq!(last.unwrap().ended, Some(cache_testkit::Ended::Done));
     })
     .await;
-}
-
-#[tokio::test]
-async fn invalidated_entries_are_swept_and_live_ones_stay() {
-    let spy = spy();
-    isolated_in(Cache::builder().store(spy.clone()).build(), async |cache| {
-        for page in 0..10 {
-            invoices(1, page).await;
-            invoices(2, page).await;
-        }
-        pay(1, Ending::Ok).await.unwrap();
-        invoices(1, 3).await;
-        spy.until(|operations| {
-            operations.iter().any(|operation| {
-                operation.ended.is_some() && operation.keys == ["cache:default:invoices_list:*company-1:*"]
-            })
-        })
-        .await;
-        assert_eq!(cache.stats().swept, 9);
-        expect_outcomes(&[Hit, Hit], async { (invoices(1, 3).await, invoices(2, 3).await) }).await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn more_patterns_than_are_worth_a_sweep_each_become_one_sweep_of_everything() {
-    let spy = SpyStore::new(MemoryStore::new(16 << 20));
-    isolated_in(Cache::builder().store(spy.clone()).build(), async |cache| {
-        for company in 0..10_000 {
-            if company % 1_000 == 0 {
-                invoices(company, 1).await;
-            }
-            cache
-                .invalidate("invoices_list")
-                .scope("company", company)
-                .await
-                .unwrap();
-        }
-        spy.until(|operations| {
-            let mut sweeps = operations.iter().filter(|operation| operation.ended.is_some());
-            sweeps.any(|operation| operation.keys == ["cache:*"])
-        })
-        .await;
-        assert_eq!(cache.stats().swept, 10, "all the dead ones");
-        invoices(1, 1).await;
-        expect_outcomes(&[Hit], invoices(1, 1)).await;
-    })
-    .await;
-    assert!(
-        spy.count(OperationKind::Sweep) < 100,
-        "{}",
-        spy.count(OperationKind::Sweep)
-    );
-}
-
-#[tokio::test]
-async fn sweeps_can_be_switched_off() {
-    let spy = spy();
-    isolated_in(Cache::builder().store(spy.clone()).sweep(false).build(), async |_| {
-        companies().await;
-        rename(Ending::Ok).await.unwrap();
-        expect_outcomes(&[Miss], companies()).await;
-    })
-    .await;
-    assert_eq!(spy.count(OperationKind::Sweep), 0);
 }
 
 #[tokio::test]

@@ -16,5 +16,6 @@ mod reads_in_mutations;
 mod several_caches;
 mod several_values;
 mod soft;
+mod sweeps;
 mod tags;
 mod transactions;

@@ -385,7 +385,7 @@ async fn a_sweep_leaves_alone_what_is_softly_invalidated() {
             let exchange = Exchange::open();
             exchange.a().await;
             exchange.set("a", 1).await;
-            let swept = store.sweep("cache:*").await.unwrap();
+            let swept = store.sweep(&["cache:*".to_owned()]).await.unwrap();
             assert_eq!((swept.matched, swept.removed), (1, 0));
             expect_outcomes(&[StaleHit], exchange.a()).await;
         })

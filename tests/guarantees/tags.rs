@@ -606,10 +606,10 @@ async fn what_is_dead_by_its_resource_is_swept_with_as_many_tags_as_may_be() {
         let library = Library::by(&(0..31).collect::<Vec<_>>());
         library.page(1).await;
         library.near_page().await;
-        let swept = store.sweep("cache:*").await.unwrap();
+        let swept = store.sweep(&["cache:*".to_owned()]).await.unwrap();
         assert_eq!(swept.removed, 0);
         let () = server.command(["UNLINK", "cachestamp:default:tagged_page"]).unwrap();
-        let swept = store.sweep("cache:*").await.unwrap();
+        let swept = store.sweep(&["cache:*".to_owned()]).await.unwrap();
         assert_eq!(swept.removed, 1);
     })
     .await;

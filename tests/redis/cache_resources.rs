@@ -25,4 +25,10 @@ cache_runtime::resources! {
     inspected_softly { ttl = 60, scope(company: i64), soft, stale_while_revalidate = "1m" }
     inspected_tags { ttl = 60 }
     held_accounts { ttl = 60, crash_safe, scope(account: u64) }
+
+    swept_first { ttl = 600 }
+    swept_second { ttl = 600 }
+    swept_accounts { ttl = 600, scope(account: u64) }
+    swept_shared { ttl = 600, tenant = shared }
+    group swept = swept_first, swept_second, swept_accounts, swept_shared;
 }

@@ -134,7 +134,7 @@ async fn a_sweep_and_the_removal_of_all_stamps_reach_every_primary() {
         cache.invalidate("accounts").await.unwrap();
         until("all are swept", async || cache.stats().swept >= 300).await;
         for primary in cluster.primaries() {
-            assert_eq!(keys(primary, "cache:*"), [] as [String; 0]);
+            assert_eq!(keys(primary, "cache:default:*"), [] as [String; 0]);
         }
     })
     .await;

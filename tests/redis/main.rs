@@ -18,6 +18,7 @@ mod sentinel;
 mod servers;
 mod shell;
 mod signing;
+mod sweeps;
 #[cfg(feature = "tls")]
 mod tls;
 mod valkey;

@@ -6,6 +6,7 @@ use std::{
     fmt,
     pin::{Pin, pin},
     sync::{Arc, atomic::AtomicBool},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -59,7 +60,7 @@ pub(crate) struct Engine {
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) removals: Arc<Removals>,
     pub(super) keeper: Arc<Keeper>,
-    pub(super) sweeper: Arc<Sweeper>,
+    pub(super) sweeper: Sweeper,
     pub(crate) flights: Arc<Flights>,
     pub(crate) limiter: LoadLimiter,
     pub(crate) near: Arc<Near>,
@@ -103,6 +104,8 @@ pub(crate) struct Filled {
     pub(crate) tagged: Option<TaggedStamps>,
     /// The entry itself.
     pub(crate) entry: Bytes,
+    /// How long the store keeps it.
+    pub(crate) kept: Duration,
 }
 
 impl Engine {
@@ -121,7 +124,7 @@ impl Engine {
         });
         Self {
             keeper: Arc::new(Keeper::new(&upstream, &removals, &namespace, settings.on_failover)),
-            sweeper: Arc::new(Sweeper::new(&upstream, &figures, &namespace)),
+            sweeper: Sweeper::new(&upstream, &figures, &namespace),
             limiter: LoadLimiter::new(settings.max_loads, settings.load_backstop),
             near_watch: NearWatch::default(),
             recent: RecentCalls::default(),
@@ -324,7 +327,11 @@ impl Engine {
         let timer = Timer::start();
         let filled = self.upstream.fill(store.fill(ticket, entry.clone(), meta.kept())).await;
         timer.stop(&figures.fill_durations);
-        let filled = filled.is_ok().then_some(Filled { tagged: None, entry });
+        let filled = filled.is_ok().then_some(Filled {
+            tagged: None,
+            entry,
+            kept: meta.kept(),
+        });
         figures.filled(filled.as_ref());
         filled
     }
@@ -363,8 +370,13 @@ impl Engine {
                 tagged.next().flatten()
             };
             let entry = self.seal(fill, under.as_ref());
-            entries.extend(entry.clone().map(|entry| (fill.ticket, entry, fill.meta.kept())));
-            filled.push(entry.map(|entry| Filled { tagged: under, entry }));
+            let kept = fill.meta.kept();
+            entries.extend(entry.clone().map(|entry| (fill.ticket, entry, kept)));
+            filled.push(entry.map(|entry| Filled {
+                tagged: under,
+                entry,
+                kept,
+            }));
         }
         if !entries.is_empty() {
             store.fill_many(&entries).await?;
@@ -410,8 +422,9 @@ impl Engine {
             let Some(entry) = self.seal(fill, tagged.as_ref()) else {
                 return Ok(None);
             };
-            store.fill(fill.ticket, entry.clone(), fill.meta.kept()).await?;
-            Ok(Some(Filled { tagged, entry }))
+            let kept = fill.meta.kept();
+            store.fill(fill.ticket, entry.clone(), kept).await?;
+            Ok(Some(Filled { tagged, entry, kept }))
         };
         let filled = if self.is_storable(fill.meta, fill.value) {
             let timer = Timer::start();

@@ -278,7 +278,7 @@ impl Lookup {
     /// Takes note of what was stored. Returns what the near cache may keep, under the stamps of tags among others; `None` if the
     /// function does not want that.
     pub(super) fn end_filling(&self, filling: Filling, filled: Option<Filled>) -> Option<Stored> {
-        let Filled { tagged, entry } = filled.filter(|_| !filling.is_blank)?;
+        let Filled { tagged, entry, .. } = filled.filter(|_| !filling.is_blank)?;
         let (address, of_tags) = tagged.unzip();
         if let Some(address) = address {
             self.known.tags.set(address);

@@ -90,7 +90,7 @@ impl SweepCommand {
         drop(context.reached().await?);
         let progress = ProgressBar::new_spinner().with_message("sweeping");
         progress.enable_steady_tick(Duration::from_millis(100));
-        let swept = context.store()?.sweep(&self.pattern(context)).await;
+        let swept = context.store()?.sweep(&[self.pattern(context)]).await;
         progress.finish_and_clear();
         let swept = swept?;
         Ok(Outcome {

@@ -14,6 +14,9 @@ use crate::{
 /// The tenant segment of the sessions of those who watch stamps.
 const WATCH: &str = "~watch";
 
+/// That of the claims of those who sweep.
+const SWEEP: &str = "~sweep";
+
 /// The digits of an entry's hash.
 const HASH_LEN: usize = 12;
 
@@ -46,6 +49,8 @@ pub enum KeyKind {
     Lease,
     /// The session of a process that watches stamps.
     Watch,
+    /// The claim of a process to a sweep, or to sweep what matches a pattern.
+    SweepClaim,
     /// Something that no cache has put there.
     Foreign,
 }
@@ -53,7 +58,7 @@ pub enum KeyKind {
 words! {
     /// The kind in one word, as it stands in the output of commands.
     KeyKind,
-    "write entry, value, hot_keys, stamp, soft_stamp, tag_kind, tag, epoch, hold, writer, lease, watch or foreign" {
+    "write entry, value, hot_keys, stamp, soft_stamp, tag_kind, tag, epoch, hold, writer, lease, watch, sweep_claim or foreign" {
         Entry = "entry",
         Value = "value",
         HotKeys = "hot_keys",
@@ -66,6 +71,7 @@ words! {
         Writer = "writer",
         Lease = "lease",
         Watch = "watch",
+        SweepClaim = "sweep_claim",
         Foreign = "foreign",
     }
 }
@@ -116,7 +122,8 @@ pub struct Key {
     pub resource: Option<String>,
     /// The scope values, in the order of the declaration. Of a value by key, that key.
     pub scopes: Vec<KeyScope>,
-    /// The hash of the arguments of an entry; of a tag its value, of an epoch its bucket, of a writer its token, of a lease its load.
+    /// The hash of the arguments of an entry; of a tag its value, of an epoch its bucket, of a writer its token, of a lease its load, of
+    /// a claim what is claimed.
     pub hash: Option<String>,
 }
 
@@ -231,24 +238,24 @@ struct Parts<'k> {
 impl<'k> Parts<'k> {
     fn of_entry(key: &'k str) -> Option<Self> {
         let segments = segments(key.strip_prefix(ENTRY)?)?;
-        let [tenant, resource, scopes @ .., hash] = &segments[..] else {
-            return None;
+        let of_nobody = |kind, hash| Self {
+            kind,
+            tenant: None,
+            resource: None,
+            scopes: Vec::new(),
+            hash: Some(hash),
+        };
+        let (tenant, resource, scopes, hash) = match &segments[..] {
+            [SWEEP, claim] => return Some(of_nobody(KeyKind::SweepClaim, claim)),
+            [WATCH, _, .., session] => return Some(of_nobody(KeyKind::Watch, session)),
+            [tenant, resource, scopes @ .., hash] => (tenant, resource, scopes, hash),
+            _ => return None,
         };
         let (kind, is_hash) = match (*tenant, *resource) {
-            (WATCH, _) => (KeyKind::Watch, true),
             (_, BY_KEY) if is_hot(scopes) => (KeyKind::HotKeys, *hash == "value"),
             (_, BY_KEY) => (KeyKind::Value, *hash == "value" && scopes.len() == 1),
             _ => (KeyKind::Entry, is_hash(hash)),
         };
-        if kind == KeyKind::Watch {
-            return Some(Self {
-                kind,
-                tenant: None,
-                resource: None,
-                scopes: Vec::new(),
-                hash: Some(hash),
-            });
-        }
         (is_hash && scopes.iter().all(is_scope)).then(|| Self {
             kind,
             tenant: Some(tenant),
@@ -389,6 +396,7 @@ mod tests {
                 KeyKind::Lease,
             ),
             ("cache:~watch:~probe:17", KeyKind::Watch),
+            ("cache:~sweep:walk", KeyKind::SweepClaim),
         ] {
             assert_eq!(kind(key), expected, "{key}");
             let within = Key::parse(&format!("billing:{key}"));

@@ -97,6 +97,12 @@ impl Namespace {
         format!("{}{ENTRY}~watch:{probe}:{session}", self.prefix())
     }
 
+    /// The key of a claim of those who sweep. No tenant is called that, and it is no key of an entry; whoever may use entries may use
+    /// these.
+    pub(crate) fn sweep_claim(&self, name: &str) -> String {
+        format!("{}{ENTRY}~sweep:{name}", self.prefix())
+    }
+
     /// The key of this kind and name. For probes, whose keys never exist, and for what users have to be allowed (`*`).
     pub(crate) fn of_kind(&self, kind: Kind, name: &str) -> String {
         [self.prefix(), kind.prefix(), name].concat()

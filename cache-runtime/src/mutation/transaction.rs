@@ -136,7 +136,7 @@ impl Log {
         let at = self.noted.iter().position(is_of).unwrap_or_else(|| {
             self.noted.push(Note {
                 cache: cache.clone(),
-                invalidation: Invalidation::default(),
+                invalidation: Invalidation::new(&cache.engine.namespace),
                 holds: Vec::new(),
             });
             self.noted.len() - 1

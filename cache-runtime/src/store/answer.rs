@@ -23,7 +23,7 @@ pub struct Snapshot {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Swept {
-    /// Entries that matched the pattern.
+    /// Entries that matched one of the patterns, or several.
     pub matched: u64,
     /// Entries removed.
     pub removed: u64,

@@ -271,17 +271,21 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         unsupported(NO_LEASES)
     }
 
-    /// Gives memory back: removes the entries that match `pattern` and whose stamps are no longer the current ones.
+    /// Gives memory back: goes once through all entries, and removes those that match one of the patterns, or several, and whose stamps
+    /// are no longer the current ones. Without a pattern nothing matches.
     ///
-    /// `*` in the pattern matches any run of characters; no other character is special. A store that holds keys and bytes
+    /// `*` in a pattern matches any run of characters; no other character is special. A store that holds keys and bytes
     /// alone finds the stamps of an entry with [`Address::parse`] and [`Envelope::stamps_of_head`]. An entry may have further ones
     /// after those that its address names, as many again and four: these are of no concern to a sweep.
+    ///
+    /// Nobody waits for it, so it takes its time, in steps that others hardly notice. A cache has one sweep of its own under way at
+    /// most, and may drop it half-way; if it fails for want of an answer, the cache begins another one later.
     ///
     /// Default: an error of the kind [`Unsupported`](StoreErrorKind::Unsupported).
     ///
     /// [`Envelope::stamps_of_head`]: crate::protocol::Envelope::stamps_of_head
-    fn sweep<'a>(&'a self, pattern: &'a str) -> StoreFuture<'a, Swept> {
-        let _ = pattern;
+    fn sweep<'a>(&'a self, patterns: &'a [String]) -> StoreFuture<'a, Swept> {
+        let _ = patterns;
         unsupported("this store does not sweep")
     }
 

@@ -207,11 +207,11 @@ impl Store for MemoryStore {
         Box::pin(async { Ok(()) })
     }
 
-    fn sweep<'a>(&'a self, pattern: &'a str) -> StoreFuture<'a, Swept> {
+    fn sweep<'a>(&'a self, patterns: &'a [String]) -> StoreFuture<'a, Swept> {
         // `retain` calls a shared closure.
         let (matched, removed) = (Cell::new(0), Cell::new(0));
         self.entries.retain(|key, entry| {
-            if !glob::matches(pattern, key) {
+            if !patterns.iter().any(|pattern| glob::matches(pattern, key)) {
                 return true;
             }
             matched.update(|count| count + 1);

@@ -72,7 +72,7 @@ impl Store for NoStore {
         Box::pin(async { Ok(()) })
     }
 
-    fn sweep<'a>(&'a self, _pattern: &'a str) -> StoreFuture<'a, Swept> {
+    fn sweep<'a>(&'a self, _patterns: &'a [String]) -> StoreFuture<'a, Swept> {
         Box::pin(async { Ok(Swept::default()) })
     }
 

@@ -168,8 +168,8 @@ impl Store for RedisStore {
         Box::pin(leases::end(&self.servers, key))
     }
 
-    fn sweep<'a>(&'a self, pattern: &'a str) -> StoreFuture<'a, Swept> {
-        Box::pin(sweep::sweep(&self.servers, pattern))
+    fn sweep<'a>(&'a self, patterns: &'a [String]) -> StoreFuture<'a, Swept> {
+        Box::pin(sweep::sweep(&self.servers, patterns))
     }
 
     fn scan<'a>(

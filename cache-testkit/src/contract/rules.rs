@@ -57,6 +57,7 @@ rules![
     Some(Capability::Sweeps) => [
         sweeps::a_sweep_removes_dead_entries_and_leaves_living_ones,
         sweeps::a_sweep_touches_only_what_matches,
+        sweeps::a_sweep_of_several_patterns_takes_what_matches_any_of_them,
         sweeps::a_star_matches_any_run_of_characters,
         sweeps::no_character_but_the_star_widens_a_sweep,
         sweeps::a_sweep_leaves_what_was_filled_again,

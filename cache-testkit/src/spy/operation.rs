@@ -80,7 +80,7 @@ impl OperationKind {
 pub struct Operation {
     /// The method.
     pub kind: OperationKind,
-    /// The keys, or for a sweep or a scan the pattern. Of a read: the stamps, then the entry.
+    /// The keys, for a sweep its patterns, for a scan the pattern. Of a read: the stamps, then the entry.
     pub keys: Vec<String>,
     /// How it ended; `None` while it is under way.
     pub ended: Option<Ended>,

@@ -41,6 +41,7 @@ pub(crate) enum Flaw {
     SweepsByPrefix,
     SweepsTheOld,
     SweepsByGlob,
+    SweepsForTheFirst,
     MixesUpReaders,
     SharesEarlierReads,
     DroppedReadBreaksTheStore,
@@ -374,16 +375,22 @@ impl Store for FlawedStore {
         Box::pin(async { Ok(()) })
     }
 
-    fn sweep<'a>(&'a self, pattern: &'a str) -> StoreFuture<'a, Swept> {
+    fn sweep<'a>(&'a self, patterns: &'a [String]) -> StoreFuture<'a, Swept> {
         let mut state = self.state();
         let State { stamps, entries, .. } = &mut *state;
         let (mut matched, mut removed) = (0, 0);
+        let patterns = match self.flaw {
+            Flaw::SweepsForTheFirst => &patterns[..patterns.len().min(1)],
+            _ => patterns,
+        };
         entries.retain(|key, entry| {
             let fits = match self.flaw {
                 Flaw::SweepsNothing => false,
                 Flaw::SweepsEverything => true,
-                Flaw::SweepsByPrefix => pattern.strip_suffix('*').is_some_and(|prefix| key.starts_with(prefix)),
-                flaw => glob(pattern.as_bytes(), key.as_bytes(), flaw == Flaw::SweepsByGlob),
+                flaw => patterns.iter().any(|pattern| match flaw {
+                    Flaw::SweepsByPrefix => pattern.strip_suffix('*').is_some_and(|prefix| key.starts_with(prefix)),
+                    flaw => glob(pattern.as_bytes(), key.as_bytes(), flaw == Flaw::SweepsByGlob),
+                }),
             };
             let alive = entry
                 .loaded_under

@@ -115,6 +115,10 @@ async fn each_flaw_is_found_by_the_rule_that_is_about_it() {
         ),
         (Flaw::SweepsTheLiving, "a_sweep_leaves_what_was_filled_again"),
         (Flaw::SweepsEverything, "a_sweep_touches_only_what_matches"),
+        (
+            Flaw::SweepsForTheFirst,
+            "a_sweep_of_several_patterns_takes_what_matches_any_of_them",
+        ),
         (Flaw::SweepsByPrefix, "a_star_matches_any_run_of_characters"),
         (Flaw::SweepsTheOld, "a_sweep_leaves_what_has_lost_a_soft_stamp_alone"),
         (Flaw::SweepsByGlob, "no_character_but_the_star_widens_a_sweep"),

@@ -27,7 +27,7 @@ fn address() -> Arc<Address> {
 async fn every_operation_is_written_down_with_its_keys_and_its_end() {
     let (spy, address) = (spy(), address());
     spy.read(&address).await.unwrap();
-    spy.sweep("cache:t:*").await.unwrap();
+    spy.sweep(&["cache:t:*".to_owned()]).await.unwrap();
     let [read, sweep] = spy.operations().try_into().unwrap();
     assert_eq!((read.kind, sweep.kind), (OperationKind::Read, OperationKind::Sweep));
     assert_eq!(read.keys, ["cachestamp:t:r", "cache:t:r:h"]);

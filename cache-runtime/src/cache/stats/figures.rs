@@ -3,7 +3,7 @@
 use std::{
     sync::{
         OnceLock,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -113,6 +113,13 @@ impl Figures {
         self.resources[number].get_or_init(|| Box::new(ResourceFigures::new(name(number))))
     }
 
+    /// For how long the store keeps entries of a resource, as far as this process has stored any.
+    pub(in crate::cache) fn longest_kept(&self, resource: &str) -> Option<Duration> {
+        let number = names().binary_search(&resource).ok()? + 1;
+        let kept = self.resources[number].get()?.longest_kept.load(Ordering::Relaxed);
+        (kept > 0).then(|| Duration::from_millis(kept))
+    }
+
     /// An entry was refused.
     pub(in crate::cache) fn rejected(&self, cause: Rejection) {
         self.rejections[cause as usize].add(1);
@@ -210,6 +217,8 @@ macro_rules! resource_figures {
             lookup_durations: Durations,
             load_durations: Durations,
             pub(in crate::cache) fill_durations: Durations,
+            /// For how many milliseconds the store keeps one of its entries, of those that were stored at the most.
+            longest_kept: AtomicU64,
         }
 
         impl ResourceFigures {
@@ -227,6 +236,7 @@ macro_rules! resource_figures {
                     lookup_durations: durations(Timed::Lookup),
                     load_durations: durations(Timed::Load),
                     fill_durations: durations(Timed::Fill),
+                    longest_kept: AtomicU64::new(0),
                 }
             }
 
@@ -314,6 +324,8 @@ impl ResourceFigures {
             Some(filled) => {
                 self.fills.add(1);
                 self.bytes_filled.add(filled.entry.len() as u64);
+                let kept = u64::try_from(filled.kept.as_millis()).unwrap_or(u64::MAX);
+                self.longest_kept.fetch_max(kept, Ordering::Relaxed);
             }
             None => self.failed_fills.add(1),
         }

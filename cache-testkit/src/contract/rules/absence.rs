@@ -16,7 +16,7 @@ pub(in crate::contract) async fn what_a_store_does_without_is_unsupported(bench:
     let (stamps, lease) = (address.stamps(), bench.lease("a"));
     for capability in &bench.without {
         let answers = match capability {
-            Capability::Sweeps => vec![("sweep", store.sweep(&bench.pattern("*")).await.map(drop))],
+            Capability::Sweeps => vec![("sweep", store.sweep(&[bench.pattern("*")]).await.map(drop))],
             Capability::Watches => {
                 // One that can watch does not answer.
                 let watch = timeout(PATIENCE, store.watch_stamps(Arc::new(Deaf))).await;

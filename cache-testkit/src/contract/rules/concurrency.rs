@@ -169,7 +169,7 @@ pub(in crate::contract) async fn a_dropped_call_harms_nobody(bench: &Bench) -> R
         drop(reads);
         drop(poll_immediate(bench.store.fill(&ticket, sealed(&ticket, b"0")?, LONG)).await);
         drop(poll_immediate(bench.store.probe()).await);
-        drop(poll_immediate(bench.store.sweep(&bench.pattern("none:*"))).await);
+        drop(poll_immediate(bench.store.sweep(&[bench.pattern("none:*")])).await);
         let hits = try_join_all(addresses.iter().map(|address| bench.hit(address))).await?;
         for (n, hit) in hits.iter().enumerate() {
             ensure!(
