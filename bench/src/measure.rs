@@ -205,8 +205,8 @@ pub(crate) fn busy_threads<T: Sync>(
     input: &T,
     call: impl AsyncFnMut(&T) + Clone + Send,
 ) -> f64 {
+    let start = &Barrier::new(threads);
     let times: Vec<f64> = thread::scope(|scope| {
-        let start = &Barrier::new(threads);
         let running: Vec<_> = (0..threads)
             .map(|_| {
                 let call = call.clone();

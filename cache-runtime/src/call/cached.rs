@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 
 use super::{
     answer::Answer,
-    load::LoadEnd,
+    load::{Joined, LoadEnd},
     loading::{Loading, TypedCall, Values},
     lookup::{Lookup, LookupStart},
     mode::Mode,
@@ -92,7 +92,7 @@ where
             let load = match ready!(this.look_up.poll(cx)).plan() {
                 Planned::Answer(answer) => return Poll::Ready(answer),
                 Planned::Nowhere => None,
-                Planned::Load(lookup, plan) => Some(PlannedLoad::new(lookup, plan, &this.call.values)),
+                Planned::Load(lookup, plan, joined) => Some(PlannedLoad::new(lookup, plan, joined, &this.call.values)),
             };
             (*this.is_looked_up, *this.load) = (true, load);
         }
@@ -117,9 +117,11 @@ impl<R> PlannedLoad<R> {
     fn new<T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
         lookup: Box<Lookup>,
         mut plan: Plan<R>,
+        joined: Option<Box<Joined>>,
         values: &Values<R, T, N>,
     ) -> Self {
-        let driver = Driver::new(lookup, plan.take_ticket(), plan.fallback(), values.is_bounded());
+        let (ticket, fallback) = (plan.take_ticket(), plan.fallback());
+        let driver = Driver::new(lookup, ticket, joined, fallback, values.is_bounded());
         Self {
             driver,
             plan: Some(plan),
@@ -149,13 +151,13 @@ where
     if let Some(answer) = near_answer::<R, T, N>(&call) {
         return answer;
     }
-    let (mut lookup, answer) = match look_up::<R, T, N>(begin::<R, T>(call, function)).await {
+    let (mut lookup, answer, joined) = match look_up::<R, T, N>(begin::<R, T>(call, function)).await {
         LookedUp::Answer(answer) => return answer,
         LookedUp::Nowhere => {
             let (_, body) = prepare();
             return body.await;
         }
-        LookedUp::Undecided(lookup, answer) => (lookup, answer),
+        LookedUp::Undecided(lookup, answer, joined) => (lookup, answer, joined),
     };
     let mut place = None;
     let answer = match answer {
@@ -185,7 +187,7 @@ where
     let (terms, body) = prepare();
     let (ticket, fallback) = (plan.take_ticket(), plan.fallback());
     // Boxed: who is answered by the cache has no room for it.
-    let loading = Loading::<R, T, N, _>::new(lookup, terms, ticket, fallback, Box::pin(body));
+    let loading = Loading::<R, T, N, _>::new(lookup, (terms, Box::pin(body)), ticket, joined, fallback);
     Box::pin(load_within_soft_timeout(loading, plan)).await
 }
 
@@ -194,15 +196,15 @@ enum LookedUp<R> {
     Answer(R),
     /// The cache has nothing to do with the call: its body runs.
     Nowhere,
-    /// An answer that is not all.
-    Undecided(Box<Lookup>, Answer<R>),
+    /// An answer that is not all. What has to load has joined its flight already, if it may wait there.
+    Undecided(Box<Lookup>, Answer<R>, Option<Box<Joined>>),
 }
 
 /// What is to be done when a call has been looked up.
 enum Planned<R> {
     Answer(R),
     Nowhere,
-    Load(Box<Lookup>, Plan<R>),
+    Load(Box<Lookup>, Plan<R>, Option<Box<Joined>>),
 }
 
 impl<R> LookedUp<R> {
@@ -210,8 +212,8 @@ impl<R> LookedUp<R> {
         match self {
             Self::Answer(answer) => Planned::Answer(answer),
             Self::Nowhere => Planned::Nowhere,
-            Self::Undecided(lookup, answer) => match Plan::of(&lookup, answer) {
-                Ok(plan) => Planned::Load(lookup, plan),
+            Self::Undecided(lookup, answer, joined) => match Plan::of(&lookup, answer) {
+                Ok(plan) => Planned::Load(lookup, plan, joined),
                 Err(answer) => Planned::Answer(answer),
             },
         }
@@ -229,25 +231,41 @@ where
     N: Tier<ValueOf<R, T>>,
 {
     async move {
-        let answer = match &mut begun {
-            Ok(lookup) => loop {
-                let found = lookup.find().await;
-                match lookup.answer::<R, T, N>(found) {
-                    None => {}
-                    Some(Answer::Hit(answer, outcome)) => {
-                        lookup.report(outcome);
-                        return LookedUp::Answer(answer);
+        let (answer, joined) = match &mut begun {
+            Ok(lookup) => {
+                let answer = loop {
+                    let found = lookup.find().await;
+                    match lookup.answer::<R, T, N>(found) {
+                        None => {}
+                        Some(Answer::Hit(answer, outcome)) => {
+                            lookup.report(outcome);
+                            return LookedUp::Answer(answer);
+                        }
+                        Some(answer) => break answer,
                     }
-                    Some(answer) => break answer,
-                }
-            },
+                };
+                let joined = match &answer {
+                    Answer::Load(ticket, outcome) => {
+                        lookup.report(*outcome);
+                        match lookup.join_early(ticket.as_ref()).await {
+                            Ok(joined) => joined,
+                            Err((landed, span)) => match lookup.share::<R, T, N>(landed) {
+                                Some(shared) => return LookedUp::Answer(shared),
+                                None => Some(Joined::in_vain(span)),
+                            },
+                        }
+                    }
+                    _ => None,
+                };
+                (answer, joined)
+            }
             Err(uncached) => {
                 uncached.before_load().await;
                 return LookedUp::Nowhere;
             }
         };
         match begun {
-            Ok(lookup) => LookedUp::Undecided(Box::new(lookup), answer),
+            Ok(lookup) => LookedUp::Undecided(Box::new(lookup), answer, joined),
             Err(_) => LookedUp::Nowhere,
         }
     }

@@ -78,20 +78,53 @@ pub(super) struct Start {
     pub(super) fallback: Fallback,
     /// That of the function, if it says what is returned after it.
     pub(super) hard_timeout: Option<Duration>,
+    /// `None` if it has not joined its flight yet.
+    pub(super) joined: Option<Box<Joined>>,
+}
+
+/// A call that has joined its flight, and has to load itself.
+pub(super) struct Joined {
+    part: Part,
+    /// The one in which it has.
+    span: Span,
+}
+
+/// What a call is in its flight that has to load itself.
+enum Part {
+    Leader(Leader),
+    /// It loads for itself.
+    Alone,
+    /// It would wait for itself.
+    Circle,
+}
+
+impl Joined {
+    /// What it has waited for does not serve it.
+    pub(super) fn in_vain(span: Span) -> Box<Self> {
+        let part = Part::Alone;
+        Box::new(Self { part, span })
+    }
 }
 
 impl Loader {
     /// Loads, or is given what another call loads; within the hard timeout, if the function has one.
     pub(super) async fn load(self: Arc<Self>, start: Start) -> LoadEnd {
         let lookup = &self.lookup;
-        Mode::before_load(lookup.call.mode.as_ref()).await;
         let Start {
             ticket,
             fallback,
             hard_timeout,
+            joined,
         } = start;
-        let span = load_span(lookup.call.site.resource());
-        let loading = self.load_or_share(ticket, fallback, &span).instrument(span.clone());
+        let (part, span) = if let Some(joined) = joined {
+            (Some(joined.part), joined.span)
+        } else {
+            Mode::before_load(lookup.call.mode.as_ref()).await;
+            (None, load_span(lookup.call.site.resource()))
+        };
+        let loading = self
+            .load_or_share(ticket, part, fallback, &span)
+            .instrument(span.clone());
         let Some(after) = hard_timeout else {
             return loading.await;
         };
@@ -102,25 +135,36 @@ impl Loader {
         })
     }
 
-    async fn load_or_share(&self, ticket: Option<Ticket>, fallback: Fallback, span: &Span) -> LoadEnd {
+    async fn load_or_share(
+        &self,
+        ticket: Option<Ticket>,
+        part: Option<Part>,
+        fallback: Fallback,
+        span: &Span,
+    ) -> LoadEnd {
         let lookup = &self.lookup;
-        let around = load_around();
-        // `around` is the load whose body has made the call.
-        let caller = around.as_ref().map_or(Caller::Outside, Caller::Inside);
-        let leader = match lookup.join(caller, ticket.as_ref()).await {
-            Role::Leader(leader) => Some(leader),
-            Role::Waiter(landed) => {
-                if self.share(landed).await {
-                    return LoadEnd::Returned;
+        let part = match part {
+            Some(part) => part,
+            None => match lookup.join(ticket.as_ref()).await {
+                Role::Leader(leader) => Part::Leader(leader),
+                Role::Waiter(landed) => {
+                    if self.share(landed).await {
+                        return LoadEnd::Returned;
+                    }
+                    if fallback == Fallback::OldValue {
+                        return LoadEnd::OtherFailed;
+                    }
+                    Part::Alone
                 }
-                if fallback == Fallback::OldValue {
-                    return LoadEnd::OtherFailed;
-                }
-                None
-            }
+                Role::Circle => Part::Circle,
+            },
+        };
+        let leader = match part {
+            Part::Leader(leader) => Some(leader),
+            Part::Alone => None,
             // What the body returns may be part of a larger result yet, as where a function walks a graph that leads back to where
             // it began: nobody else is given it.
-            Role::Circle => {
+            Part::Circle => {
                 lookup.figures().loads.add(1);
                 self.requests.body(BodyRun::alone(span)).await;
                 return LoadEnd::Returned;
@@ -128,7 +172,7 @@ impl Loader {
         };
         let load = match &leader {
             Some(leader) => Arc::clone(leader.load()),
-            None => Load::new(lookup.call.site.resource(), around),
+            None => Load::new(lookup.call.site.resource(), load_around()),
         };
         lookup.leads.store(true, Ordering::Relaxed);
         // Boxed: ten thousand who wait for one load do not each hold room for what that one needs. From here on others may wait for
@@ -209,7 +253,7 @@ impl Loader {
 
     /// The stamps are others than they were: so is the flight.
     async fn join_again(&self, load: &Arc<Load>, current: Ticket) -> ControlFlow<Turn, Again> {
-        let leader = match self.lookup.join(Caller::Load(load), Some(&current)).await {
+        let leader = match self.lookup.join_as(Caller::Load(load), Some(&current)).await {
             Role::Leader(leader) => Some(leader),
             Role::Waiter(landed) => {
                 if self.share(landed).await {
@@ -284,8 +328,41 @@ impl Loader {
 }
 
 impl Lookup {
+    /// Joins the flight of the call before anything is made ready for a load: most of those who wait for another one need nothing of
+    /// it. Not of a function with a hard timeout, which is for the wait, too.
+    ///
+    /// # Errors
+    ///
+    /// What it has waited for, and the span in which it has.
+    pub(super) async fn join_early(&self, ticket: Option<&Ticket>) -> Result<Option<Box<Joined>>, (Landing, Span)> {
+        if self.policies().hard_timeout().is_some() {
+            return Ok(None);
+        }
+        Mode::before_load(self.call.mode.as_ref()).await;
+        let span = load_span(self.call.site.resource());
+        let role = if span.is_disabled() {
+            self.join(ticket).await
+        } else {
+            // Boxed: where nobody listens it has no room.
+            Box::pin(self.join(ticket).instrument(span.clone())).await
+        };
+        let part = match role {
+            Role::Leader(leader) => Part::Leader(leader),
+            Role::Waiter(landed) => return Err((landed, span)),
+            Role::Circle => Part::Circle,
+        };
+        Ok(Some(Box::new(Joined { part, span })))
+    }
+
     /// Joins the flight of the call: waits for the load of another call in this process, or is the one that loads.
-    pub(super) async fn join(&self, caller: Caller<'_>, ticket: Option<&Ticket>) -> Role {
+    async fn join(&self, ticket: Option<&Ticket>) -> Role {
+        let around = load_around();
+        // `around` is the load whose body has made the call.
+        let caller = around.as_ref().map_or(Caller::Outside, Caller::Inside);
+        self.join_as(caller, ticket).await
+    }
+
+    pub(super) async fn join_as(&self, caller: Caller<'_>, ticket: Option<&Ticket>) -> Role {
         // Without tokio there is nobody to see to it that a wait for others ends.
         if Handle::try_current().is_err() {
             return Role::Waiter(Landing::Failed);

@@ -9,7 +9,7 @@ use std::{
 use super::{
     answer::Fallback,
     fill::Stored,
-    load::LoadEnd,
+    load::{Joined, LoadEnd},
     lookup::Lookup,
     requests::{CallValues, Driver, Judgement, LoadingCall},
     terms::{Disposition, LoadTerms, LoadTimeout, ValueOf},
@@ -46,10 +46,17 @@ where
     T: LoadTerms<R>,
     N: Tier<ValueOf<R, T>>,
 {
-    pub(super) fn new(lookup: Box<Lookup>, terms: T, ticket: Option<Ticket>, fallback: Fallback, body: B) -> Self {
+    /// With the body, and what it is to be judged by.
+    pub(super) fn new(
+        lookup: Box<Lookup>,
+        (terms, body): (T, B),
+        ticket: Option<Ticket>,
+        joined: Option<Box<Joined>>,
+        fallback: Fallback,
+    ) -> Self {
         let call = TypedCall::new(terms, body);
         Self {
-            driver: Driver::new(lookup, ticket, fallback, call.values.is_bounded()),
+            driver: Driver::new(lookup, ticket, joined, fallback, call.values.is_bounded()),
             call,
         }
     }

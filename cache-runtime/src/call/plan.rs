@@ -43,10 +43,8 @@ impl<R> Plan<R> {
                 lookup.report(outcome);
                 Self::Verify(Box::new(hit), ticket)
             }
-            Answer::Load(ticket, outcome) => {
-                lookup.report(outcome);
-                Self::Alone(ticket)
-            }
+            // That has been told already.
+            Answer::Load(ticket, _) => Self::Alone(ticket),
         })
     }
 

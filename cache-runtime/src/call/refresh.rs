@@ -112,7 +112,7 @@ pub(super) fn refresh<R, T, N, F>(
     };
     let resource = lookup.call.site.resource();
     let (terms, body) = prepare();
-    let loading = Loading::<R, T, N, _>::new(lookup, terms, ticket, Fallback::OldValue, Box::pin(body));
+    let loading = Loading::<R, T, N, _>::new(lookup, (terms, Box::pin(body)), ticket, None, Fallback::OldValue);
     spawn(place, resource, load_in_background(loading, pass));
 }
 

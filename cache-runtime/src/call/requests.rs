@@ -13,7 +13,7 @@ use tracing::Span;
 use super::{
     answer::Fallback,
     fill::{LoadResult, Stored},
-    load::{LoadEnd, Loader, Start},
+    load::{Joined, LoadEnd, Loader, Start},
     lookup::Lookup,
 };
 use crate::{
@@ -148,7 +148,13 @@ pub(super) struct Driver {
 
 impl Driver {
     /// Begins on this ticket. The hard timeout of the function counts if there `is_bounded`: if it says what is returned after it.
-    pub(super) fn new(lookup: Box<Lookup>, ticket: Option<Ticket>, fallback: Fallback, is_bounded: bool) -> Self {
+    pub(super) fn new(
+        lookup: Box<Lookup>,
+        ticket: Option<Ticket>,
+        joined: Option<Box<Joined>>,
+        fallback: Fallback,
+        is_bounded: bool,
+    ) -> Self {
         let hard_timeout = lookup.policies().hard_timeout().filter(|_| is_bounded);
         let loader = Arc::new(Loader {
             lookup,
@@ -158,6 +164,7 @@ impl Driver {
             ticket,
             fallback,
             hard_timeout,
+            joined,
         });
         Self {
             loader,

@@ -147,7 +147,7 @@ impl Function {
         Self {
             item,
             name: type_name::<B>(),
-            ty: typeid::of::<B>,
+            ty: identity_of::<B>,
         }
     }
 
@@ -156,7 +156,7 @@ impl Function {
         (self.ty)()
     }
 
-    /// What it is found by in this process. Where the compiler has made several copies of an instance, each is found by itself.
+    /// What it is found by in this process. A crate into which an instance is copied finds its copy by itself.
     #[inline]
     pub(crate) fn in_process(&self) -> [u8; 16] {
         let (item, instance) = (std::ptr::from_ref(self.item).addr() as u64, self.ty as usize as u64);
@@ -186,6 +186,12 @@ impl Function {
         }
         first_bits(&hasher)
     }
+}
+
+/// Not inlined: so the compiler makes one of it for all parts of a crate that it compiles at once, and its address stands for the type.
+#[inline(never)]
+fn identity_of<B: ?Sized>() -> TypeId {
+    typeid::of::<B>()
 }
 
 impl PartialEq for Function {

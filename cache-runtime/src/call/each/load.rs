@@ -214,16 +214,18 @@ where
         };
         if lookup.is_anew() {
             // In the place of whoever leads it.
-            return Ok(match lookup.join(Caller::Load(load), pending.ticket.as_ref()).await {
-                Role::Leader(leader) => Led {
-                    pending,
-                    leader: Some(leader),
+            return Ok(
+                match lookup.join_as(Caller::Load(load), pending.ticket.as_ref()).await {
+                    Role::Leader(leader) => Led {
+                        pending,
+                        leader: Some(leader),
+                    },
+                    Role::Waiter(_) | Role::Circle => Led {
+                        pending: Pending::alone(pending.member),
+                        leader: None,
+                    },
                 },
-                Role::Waiter(_) | Role::Circle => Led {
-                    pending: Pending::alone(pending.member),
-                    leader: None,
-                },
-            });
+            );
         }
         match lookup.lead(load, pending.ticket.as_ref()) {
             Some(leader) => Ok(Led {
@@ -240,7 +242,7 @@ where
         let mut ended: Vec<Option<Role>> = others.iter().map(|_| None).collect();
         let waits = others.iter().enumerate().filter_map(|(i, pending)| {
             let lookup = self.batch.members[pending.member].lookup.as_ref()?;
-            Some(async move { (i, lookup.join(Caller::Load(load), pending.ticket.as_ref()).await) })
+            Some(async move { (i, lookup.join_as(Caller::Load(load), pending.ticket.as_ref()).await) })
         });
         let mut waits: FuturesUnordered<_> = waits.collect();
         while let Some((i, role)) = waits.next().await {
