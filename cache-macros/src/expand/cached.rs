@@ -323,7 +323,7 @@ fn answers_at_hand(model: &Cached) -> bool {
 
 /// The answer that is at hand, or the call.
 //
-//     let call = match Call::answer_or_begin(&__CACHE_SITE, None, Returns::<R>::new().split(), NearToo, |key| { … }) {
+//     let call = match Call::answer_or_begin(&__CACHE_SITE, None, Returns::<R>::new().split(), NearToo, &|key| { … }) {
 //         Ok(answer) => return answer,
 //         Err(call) => call,
 //     };
@@ -337,7 +337,7 @@ fn answer_or_begin(model: &Cached, call: &Ident, cache: &TokenStream) -> TokenSt
     );
     let told = told(
         model,
-        |key, parts| quote_spanned!(at=> #run::answer_or_begin(&__CACHE_SITE, #cache, #split, #tier, |#key| { #parts })),
+        |key, parts| quote_spanned!(at=> #run::answer_or_begin(&__CACHE_SITE, #cache, #split, #tier, &|#key| { #parts })),
     );
     let (answer, begun) = (local("__cache_answer"), local("__cache_begun"));
     let mutable = model.ttl.as_ref().map(|_| quote!(mut));

@@ -34,6 +34,16 @@ fn a_cached_method() {
 }
 
 #[test]
+fn a_cached_method_that_looks_at_what_its_thread_has_first() {
+    assert_snapshot!(cached(
+        r#"resource = "invoices_list", ttl = 60, scope(company), near = "tracked", cache = self.cache"#,
+        "async fn invoices(&self, filter: &InvoiceFilter, company: i64) -> Result<Arc<Page>, AppError> {
+            self.db.query(company, filter).await
+        }"
+    ));
+}
+
+#[test]
 fn a_cached_method_with_every_option() {
     assert_snapshot!(cached(
         r#"

@@ -164,7 +164,7 @@ fn digits(hash: &[u8; 12]) -> &str {
 pub(crate) fn write_compact(
     out: &mut [u8],
     site: &'static Site,
-    function: Function,
+    function: &Function,
     settings: &Settings,
     parts: &dyn Fn(&mut KeyWriter<'_>),
 ) -> Result<usize, NotCompact> {

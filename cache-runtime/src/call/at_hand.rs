@@ -40,7 +40,7 @@ impl Call {
         cache: Option<&Cache>,
         _split: S,
         _tier: N,
-        parts: P,
+        parts: &P,
     ) -> Result<R, Self>
     where
         S: Split<R>,
@@ -52,14 +52,14 @@ impl Call {
             room: [0; USUAL_FORM],
             len: 0,
         };
-        if let Some(lent) = lend(site, cache, function, &parts, &mut form) {
+        if let Some(lent) = lend(site, cache, &function, parts, &mut form) {
             let answer = Held::of::<N>(&lent.0.entry).and_then(Held::into_return::<R, S>);
             put_back(lent);
             if let Some(answer) = answer {
                 return Ok(answer);
             }
         }
-        Err(begin(site, cache, function, &parts, &form))
+        Err(begin(site, cache, &function, parts, &form))
     }
 }
 
@@ -69,13 +69,13 @@ impl Call {
 fn begin(
     site: &'static Site,
     cache: Option<&Cache>,
-    function: Function,
+    function: &Function,
     parts: &dyn Fn(&mut KeyWriter<'_>),
     form: &WrittenForm,
 ) -> Call {
     let mut call = Call::begin(site, cache);
     let written = (form.len > 0).then(|| &form.room[..form.len]);
-    call.recognise_written(function, parts, written);
+    call.recognise_written(*function, parts, written);
     call
 }
 
@@ -84,7 +84,7 @@ fn begin(
 fn lend(
     site: &'static Site,
     cache: Option<&Cache>,
-    function: Function,
+    function: &Function,
     parts: &dyn Fn(&mut KeyWriter<'_>),
     form: &mut WrittenForm,
 ) -> Option<LentValue> {
@@ -100,7 +100,7 @@ fn lend(
 fn lend_in_context(
     site: &'static Site,
     cache: Option<&Cache>,
-    function: Function,
+    function: &Function,
     parts: &dyn Fn(&mut KeyWriter<'_>),
     form: &mut WrittenForm,
 ) -> Option<LentValue> {
@@ -123,7 +123,7 @@ fn lend_in_context(
 fn lend_of(
     engine: &Arc<Engine>,
     site: &'static Site,
-    function: Function,
+    function: &Function,
     parts: &dyn Fn(&mut KeyWriter<'_>),
     form: &mut WrittenForm,
 ) -> Option<LentValue> {
@@ -134,7 +134,7 @@ fn lend_of(
         let recogniser = Recogniser {
             engine,
             site,
-            function,
+            function: *function,
             parts,
             near_use: NearUse::Answer,
         };

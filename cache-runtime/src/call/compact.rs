@@ -30,7 +30,7 @@ impl Form<'_> {
     /// # Errors
     ///
     /// For want of room.
-    pub(crate) fn write_function(&mut self, function: Function) -> Result<(), NotCompact> {
+    pub(crate) fn write_function(&mut self, function: &Function) -> Result<(), NotCompact> {
         self.put(function.in_process())
     }
 }

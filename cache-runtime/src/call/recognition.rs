@@ -101,7 +101,7 @@ impl Recogniser<'_> {
     }
 
     fn write_compact(&self, form: &mut [u8]) -> Result<usize, NotCompact> {
-        arguments::write_compact(form, self.site, self.function, &self.engine.settings, self.parts)
+        arguments::write_compact(form, self.site, &self.function, &self.engine.settings, self.parts)
     }
 
     fn recognise_exact(&self) -> Recognition {

@@ -156,11 +156,11 @@ impl Function {
         (self.ty)()
     }
 
-    /// What it is found by in this process. A crate into which an instance is copied finds its copy by itself.
+    /// What it is found by in this process: no two functions have closures, or bodies, of one type. A crate into which an instance is
+    /// copied finds its copy by itself.
     #[inline]
-    pub(crate) fn in_process(&self) -> [u8; 16] {
-        let (item, instance) = (std::ptr::from_ref(self.item).addr() as u64, self.ty as usize as u64);
-        (u128::from(item) << 64 | u128::from(instance)).to_ne_bytes()
+    pub(crate) fn in_process(&self) -> [u8; 8] {
+        (self.ty as usize as u64).to_ne_bytes()
     }
 
     /// What it is known by wherever it runs.

@@ -13,8 +13,8 @@ use crate::{
 };
 
 /// So many sets of [`WAYS`] places there are: a power of two, and no more than a byte tells apart.
-const SETS: usize = 128;
-const WAYS: usize = 2;
+const SETS: usize = 64;
+const WAYS: usize = 4;
 
 /// The bytes that a thread keeps at most, whatever has become of them in the shared table.
 const MOST_BYTES: u64 = 1 << 20;
@@ -33,9 +33,10 @@ pub(crate) struct Front<E: ?Sized> {
 /// The places of the calls that have the same last bits of their hash.
 #[derive(Debug)]
 struct Set<E: ?Sized> {
-    /// The hash of the call that has asked last. A value has a place when it is asked for twice in a row: calls that are all different
-    /// do not throw out one another.
-    asked: u64,
+    /// The hashes of the calls that have last asked for what had no place. A value has one when it is asked for again meanwhile: calls that
+    /// are all different do not throw out one another.
+    asked: [u64; WAYS],
+    next_asked: usize,
     ways: [Option<Box<FrontValue<E>>>; WAYS],
     last_used: usize,
 }
@@ -82,7 +83,7 @@ impl<E: ?Sized> Front<E> {
             return None;
         }
         value.uses_left -= 1;
-        (set.asked, set.last_used) = (form.hash(), way);
+        set.last_used = way;
         Some((set.ways[way].take()?, way))
     }
 
@@ -95,14 +96,19 @@ impl<E: ?Sized> Front<E> {
         }
     }
 
-    /// Whether a value of this weight is to be kept, of the call of this form, for which the shared table was just asked. `room` is
-    /// what its near cache allows.
-    pub(crate) fn wants(&mut self, form: CallForm<'_>, weight: u64, room: u64) -> bool {
+    /// Whether a value of this weight is to be kept, of the call of this form, for which the shared table of the near cache was just asked.
+    /// `room` is what that allows.
+    pub(crate) fn wants(&mut self, near: u64, form: CallForm<'_>, weight: u64, room: u64) -> bool {
         if self.sets.is_empty() {
             self.sets.resize_with(SETS, Set::default);
         }
-        let asked = std::mem::replace(&mut self.sets[place(form.hash())].asked, form.hash());
-        asked == form.hash() && weight <= room.min(MOST_BYTES)
+        let set = &mut self.sets[place(form.hash())];
+        let is_asked_again = set.way_of(near, form).is_some() || set.asked.contains(&form.hash());
+        if !is_asked_again {
+            set.asked[set.next_asked] = form.hash();
+            set.next_asked = (set.next_asked + 1) % WAYS;
+        }
+        is_asked_again && weight <= room.min(MOST_BYTES)
     }
 
     /// Keeps a value that is [wanted](Self::wants), in the place of what is not so new.
@@ -111,7 +117,10 @@ impl<E: ?Sized> Front<E> {
         let (form, weight) = (value.key.form(), value.weight);
         let set = &self.sets[place(form.hash())];
         let free = set.ways.iter().position(Option::is_none);
-        let way = set.way_of(value.near, form).or(free).unwrap_or(1 - set.last_used);
+        let way = set
+            .way_of(value.near, form)
+            .or(free)
+            .unwrap_or((set.last_used + 1) % WAYS);
         let replaced = set.ways[way].as_ref().map_or(0, |value| value.weight);
         self.bytes = self.bytes.saturating_sub(replaced) + weight;
         if self.bytes > room.min(MOST_BYTES) {
@@ -146,7 +155,8 @@ impl<E: ?Sized> Set<E> {
 impl<E: ?Sized> Default for Set<E> {
     fn default() -> Self {
         Self {
-            asked: 0,
+            asked: [0; WAYS],
+            next_asked: 0,
             ways: Default::default(),
             last_used: 0,
         }

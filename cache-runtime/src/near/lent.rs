@@ -73,7 +73,7 @@ impl Drop for LentEntry {
 pub(super) fn offer(near: u64, form: CallForm<'_>, entry: &Arc<NearEntry>, until: Instant, room: u64) {
     let weight = entry.validity.weight;
     with_front(|front| {
-        if front.wants(form, weight, room) {
+        if front.wants(near, form, weight, room) {
             let value = FrontValue {
                 near,
                 key: form.into(),

@@ -96,7 +96,7 @@ impl AtHand {
     fn call(&mut self, number: u32) {
         let bytes = number.to_ne_bytes();
         let form = CallForm::new(&bytes);
-        if self.0.wants(form, WEIGHT, ROOM) {
+        if self.0.wants(0, form, WEIGHT, ROOM) {
             let value = FrontValue {
                 near: 0,
                 key: form.into(),
@@ -123,6 +123,19 @@ fn a_thread_keeps_what_is_asked_for_twice_in_a_row_and_no_more_than_there_is_roo
         assert_eq!(at_hand.take(number), Some(number));
         let kept = (0..1000).filter(|number| at_hand.take(*number).is_some()).count();
         assert!(kept as u64 <= ROOM / WEIGHT, "{kept} values are kept");
+    }
+}
+
+#[test]
+fn a_thread_keeps_what_is_asked_for_in_turn_as_long_as_there_is_room() {
+    // Wherever their hashes put them: some have their places beside one another.
+    for first in 0..100 {
+        let mut at_hand = AtHand(Front::new());
+        let numbers = first * 10..first * 10 + 4;
+        for _ in 0..2 {
+            numbers.clone().for_each(|number| at_hand.call(number));
+        }
+        assert!(numbers.clone().all(|number| at_hand.take(number) == Some(number)));
     }
 }
 

@@ -95,7 +95,7 @@ impl Tracked {
             }
             version
         });
-        if front.wants(form, WEIGHT, ROOM) {
+        if front.wants(0, form, WEIGHT, ROOM) {
             let value = FrontValue {
                 near: 0,
                 key: form.into(),
