@@ -140,20 +140,20 @@ pub(crate) async fn invoices_near(company: i64, year: i32, filter: &Filter, page
 }
 
 /// A small value of one argument.
-#[cached(resource = "invoices_near", near = "tracked")]
+#[cached(resource = "total", near = "tracked")]
 pub(crate) async fn total(id: i64) -> u64 {
     LOADS.fetch_add(1, Ordering::Relaxed);
     id.unsigned_abs()
 }
 
 /// Three arguments, of which one is a text.
-#[cached(resource = "invoices_near", near = "tracked")]
+#[cached(resource = "by_status", near = "tracked")]
 pub(crate) async fn by_status(company: i64, status: &str, page: u32) -> Arc<Page> {
     let _ = (company, status);
     Arc::new(load(page, SMALL))
 }
 
-#[cached(resource = "invoices_near", near = "tracked")]
+#[cached(resource = "invoices_shared", near = "tracked")]
 pub(crate) async fn invoices_shared(company: i64, year: i32, filter: &Filter, page: u32, page_size: u32) -> Arc<Page> {
     let _ = (company, year, filter);
     Arc::new(load(page, page_size))

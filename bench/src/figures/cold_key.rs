@@ -36,8 +36,11 @@ const LOAD: Duration = Duration::from_millis(50);
 const READY: &str = "ready";
 
 mod resources {
+    // One for each function: those of one resource would have to find out first that their entries are not each other's.
     cache_runtime::resources! {
         totals { ttl = "1m" }
+        totals_near { ttl = "1m" }
+        totals_of_all { ttl = "1m" }
     }
 }
 
@@ -54,12 +57,12 @@ async fn totals(key: u32) -> Vec<u64> {
     load().await
 }
 
-#[cached(resource = resources::totals, near = "tracked")]
+#[cached(resource = resources::totals_near, near = "tracked")]
 async fn totals_near(key: u32) -> Vec<u64> {
     load().await
 }
 
-#[cached(resource = resources::totals, lease)]
+#[cached(resource = resources::totals_of_all, lease)]
 async fn totals_of_all(key: u32) -> Vec<u64> {
     load().await
 }
@@ -80,6 +83,7 @@ fn in_one_process(bench: Bench, server: &RedisServer) -> Result<Vec<Figure>> {
     let (mut bare, mut loads) = (Vec::new(), Vec::new());
     // The first key makes the stamp, which is done once in the life of a resource.
     runtime.block_on(totals(u32::MAX));
+    runtime.block_on(totals_near(u32::MAX));
     let add = |times: &mut Vec<f64>, work: &dyn Fn() -> Result<()>| {
         let started = Instant::now();
         work()?;
@@ -106,14 +110,18 @@ fn in_one_process(bench: Bench, server: &RedisServer) -> Result<Vec<Figure>> {
         Figure::new(MEASUREMENT.name, name, Unit::Nanoseconds, series(OURS, times))
             .against(series("one load", bare.clone()))
     };
+    let beside_once_cell = |name: &str, times| {
+        Figure::new(MEASUREMENT.name, name, Unit::Nanoseconds, series(OURS, times))
+            .against(series("tasks that share a `tokio::sync::OnceCell`", by_hand.clone()))
+            .must(Must::RatioAtMost(1.1))
+    };
     Ok(vec![
         Figure::new(MEASUREMENT.name, "loads", Unit::Count, series(OURS, loads)).must(Must::EachAtMost(1.0)),
         answered("all answered", times.clone()).must(Must::RatioAtMost(1.2)),
-        answered("all answered, `near`", near),
+        answered("all answered, `near`", near.clone()),
         answered("10,000 tasks that share a `tokio::sync::OnceCell`", by_hand.clone()),
-        Figure::new(MEASUREMENT.name, "all answered", Unit::Nanoseconds, series(OURS, times))
-            .against(series("tasks that share a `tokio::sync::OnceCell`", by_hand))
-            .must(Must::RatioAtMost(1.1)),
+        beside_once_cell("all answered", times),
+        beside_once_cell("all answered, `near`", near),
     ])
 }
 
@@ -242,6 +250,7 @@ pub(crate) fn process(url: &str) -> Result<ExitCode> {
         runtime.block_on(cache.ready(Duration::from_secs(10))),
         "{url} is not reached"
     );
+    runtime.block_on(totals_of_all(u32::MAX));
     writeln!(stdout(), "{READY}")?;
     for key in stdin().lock().lines() {
         let key = key?.parse()?;
