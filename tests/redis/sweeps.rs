@@ -9,7 +9,7 @@ use cache_runtime::{
     with_cache, with_tenant,
 };
 use cache_testkit::{
-    Direction, Ended, OperationKind, PATIENCE, RedisCluster, RedisServer, SpyStore, patient, reaching, until,
+    Direction, Ended, Operation, OperationKind, PATIENCE, RedisCluster, RedisServer, SpyStore, patient, reaching, until,
 };
 use support::{ELECTION, at, keys, through_a_proxy};
 use tokio::time::Instant;
@@ -129,6 +129,12 @@ fn somebody_walks(server: &RedisServer) {
 /// Its rest is over, which is longer than a test if the walk took long.
 fn nobody_walks(server: &RedisServer) {
     let () = server.command(["UNLINK", WALK]).expect("no claim");
+}
+
+/// The walks that a process has begun.
+fn walks(spy: &SpyStore) -> impl Iterator<Item = Operation> {
+    let operations = spy.operations().into_iter();
+    operations.filter(|one| one.kind == OperationKind::Sweep)
 }
 
 /// A process: a cache whose operations are seen.
@@ -275,13 +281,7 @@ async fn what_several_processes_have_invalidated_one_of_them_walks_for() {
         one.stats().sweeps >= 1 && other.stats().sweeps >= 1
     })
     .await;
-    let patterns = |spy: &SpyStore| -> Vec<Vec<String>> {
-        let sweeps = spy
-            .operations()
-            .into_iter()
-            .filter(|one| one.kind == OperationKind::Sweep);
-        sweeps.map(|sweep| sweep.keys).collect()
-    };
+    let patterns = |spy: &SpyStore| -> Vec<Vec<String>> { walks(spy).map(|walk| walk.keys).collect() };
     assert_eq!(patterns(&of_one), [["cache:a:swept_first:*"]]);
     assert_eq!(patterns(&of_other), [["cache:b:swept_second:*"]]);
     assert_eq!(
@@ -331,11 +331,7 @@ async fn a_walk_ends_with_its_cache() {
     .await;
     walking.until_waiting(1).await;
     assert!(cache.close().await);
-    let walk = spy
-        .operations()
-        .into_iter()
-        .find(|one| one.kind == OperationKind::Sweep);
-    assert_eq!(walk.and_then(|walk| walk.ended), Some(Ended::Dropped));
+    assert_eq!(walks(&spy).next().and_then(|walk| walk.ended), Some(Ended::Dropped));
     walking.open();
     with_cache(cache.clone(), with_tenant("a", change_second())).await;
     assert_eq!(entries(&server), all_but(|_| false));

@@ -12,9 +12,9 @@ impl Outcomes {
     /// The value of an `ETag` field (RFC 9110, section 8.8.3) for a response that is made of what the calls have returned, and of `also`:
     /// `W/"…"`. A response with the same tag says the same, so a client that has it need not be sent it again (`304 Not Modified`).
     ///
-    /// It is made of the identities of all entries whose values were returned or stored: so it changes whenever one of them is
-    /// replaced, after an invalidation or at the end of its time, also if the new value is equal. Every process that finds the same
-    /// entries says the same.
+    /// It is made of all entries whose values were returned or stored: so it changes whenever one of them is replaced, after an
+    /// invalidation or at the end of its time, also if the new value is equal (but for an equal one that `refresh` stores in the same
+    /// millisecond). Every process that finds the same entries says the same.
     ///
     /// `also` is what the response depends on beside the calls: the user whose name is on the page, the language, the release of the
     /// service that renders it. **What is missing there is not seen to change.** The same goes for values that do not come from calls, and for

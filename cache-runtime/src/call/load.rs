@@ -146,8 +146,8 @@ impl Loader {
         let part = match part {
             Some(part) => part,
             None => match lookup.join(ticket.as_ref()).await {
-                Role::Leader(leader) => Part::Leader(leader),
-                Role::Waiter(landed) => {
+                Ok(part) => part,
+                Err(landed) => {
                     if self.share(landed).await {
                         return LoadEnd::Returned;
                     }
@@ -156,7 +156,6 @@ impl Loader {
                     }
                     Part::Alone
                 }
-                Role::Circle => Part::Circle,
             },
         };
         let leader = match part {
@@ -340,28 +339,35 @@ impl Lookup {
         }
         Mode::before_load(self.call.mode.as_ref()).await;
         let span = load_span(self.call.site.resource());
-        let role = if span.is_disabled() {
+        let joined = if span.is_disabled() {
             self.join(ticket).await
         } else {
             // Boxed: where nobody listens it has no room.
             Box::pin(self.join(ticket).instrument(span.clone())).await
         };
-        let part = match role {
-            Role::Leader(leader) => Part::Leader(leader),
-            Role::Waiter(landed) => return Err((landed, span)),
-            Role::Circle => Part::Circle,
-        };
-        Ok(Some(Box::new(Joined { part, span })))
+        match joined {
+            Ok(part) => Ok(Some(Box::new(Joined { part, span }))),
+            Err(landed) => Err((landed, span)),
+        }
     }
 
-    /// Joins the flight of the call: waits for the load of another call in this process, or is the one that loads.
-    async fn join(&self, ticket: Option<&Ticket>) -> Role {
+    /// Joins the flight of the call.
+    ///
+    /// # Errors
+    ///
+    /// What the load of another call has come to, if it has waited for one.
+    async fn join(&self, ticket: Option<&Ticket>) -> Result<Part, Landing> {
         let around = load_around();
         // `around` is the load whose body has made the call.
         let caller = around.as_ref().map_or(Caller::Outside, Caller::Inside);
-        self.join_as(caller, ticket).await
+        match self.join_as(caller, ticket).await {
+            Role::Leader(leader) => Ok(Part::Leader(leader)),
+            Role::Waiter(landed) => Err(landed),
+            Role::Circle => Ok(Part::Circle),
+        }
     }
 
+    /// Joins the flight of the call: waits for the load of another call in this process, or is the one that loads.
     pub(super) async fn join_as(&self, caller: Caller<'_>, ticket: Option<&Ticket>) -> Role {
         // Without tokio there is nobody to see to it that a wait for others ends.
         if Handle::try_current().is_err() {
