@@ -144,7 +144,7 @@ pub fn resources(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// | `negative_ttl` | a duration, `"off"` | the resource's | keeps `None` for so long, also in a `Result`, and the errors that `cache_err` chooses |
 /// | `cache_err` | `\|error\| EXPR` | no error is stored | keeps an error for which it is true for `negative_ttl`; the error is `Serialize + DeserializeOwned` |
 /// | `verify` | a number above 0, at most 1: `0.01` | off | that part of the hits runs the body, too, and counts the results that are others (`Stats::stale_detected`) |
-/// | `codec` | `"json"`, `"postcard"` | `"json"` | says what results are stored in; `"postcard"`, with the feature of that name, is smaller and decoded faster |
+/// | `codec` | `"packed"`, `"json"`, `"postcard"` | the cache's, `"packed"` | says what results are stored in: a binary form, JSON for other programs that read along, or, with the feature of that name, `"postcard"` |
 /// | `version` | a whole number | 0 | another number refuses what was stored before |
 /// | `each` | `ids`, `id in ids` | one entry for each call | keeps an entry for each element of this argument: what is not cached is loaded by one run of the body |
 /// | `crate` | a path | the name that Cargo.toml gives the runtime | says where the runtime is |

@@ -31,8 +31,8 @@ pub(crate) struct Cached {
     pub(crate) loading: Loading,
     pub(crate) near: Option<Near>,
     pub(crate) lease: Option<DurationExpr>,
-    /// The binary codec, and where it is named.
-    pub(crate) codec: Option<(BinaryCodec, Span)>,
+    /// The codec, and where it is named.
+    pub(crate) codec: Option<(Codec, Span)>,
     /// The part of the hits whose bodies run, too.
     pub(crate) verify: Option<f64>,
     pub(crate) tenant: Option<Tenant>,
@@ -206,9 +206,11 @@ pub(crate) enum Near {
     Checked,
 }
 
-/// What results are stored in, if not in JSON.
+/// What results are stored in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BinaryCodec {
+pub(crate) enum Codec {
+    Json,
+    Packed,
     Postcard,
 }
 

@@ -106,7 +106,7 @@ pub use crate::{
         Outcome, Outcomes, ResourceStats, Stats, Warmed, Warming, current_tenant, observe, with_cache, with_tenant,
     },
     call::{LoadTimeout, bypass, peek, refresh},
-    entry::{Compression, Encoded, Lifetime, ParseError, SigningKey, SigningKeyError},
+    entry::{Codec, Compression, Encoded, Lifetime, ParseError, SigningKey, SigningKeyError},
     mutation::{Invalidate, InvalidateError, InvalidateTag, InvalidationPreview, transaction},
     resource::{Group, Registry, Resource, Table, Tenancy},
     task::{TaskContext, in_current_context, spawn},

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use cache_runtime::{
-    Cache, CacheBuilder, Compression,
+    Cache, CacheBuilder, Codec, Compression,
     Outcome::{Hit, Miss, NearHit, Rejected},
     SigningKey, cached, invalidates,
     store::MemoryStore,
@@ -11,10 +11,9 @@ use cache_runtime::{
 };
 use cache_testkit::{Gate, LoadCounter, RedisServer, expect_outcomes, isolated, isolated_in, isolated_on, reaching};
 use serde::{Deserialize, Serialize};
-use support::{PAYLOAD, entry, overwrite, with_payload};
+use support::{CODEC, PAYLOAD, entry, overwrite, with_payload};
 
-/// Where an entry says what it is written in: `docs/keys.md`.
-const CODEC: usize = 4;
+/// Where an entry says what its payload is compressed with: `docs/keys.md`.
 const COMPRESSION: usize = 5;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,6 +62,18 @@ async fn slow(loads: &LoadCounter, gate: &Gate) -> (u64, Option<String>) {
     (loads.record(), None)
 }
 
+#[cached(resource = "plain", skip(loads))]
+async fn undecided(count: u64, loads: &LoadCounter) -> Vec<Invoice> {
+    loads.record();
+    invoices(count, None)
+}
+
+#[cached(resource = "plain", codec = "packed", skip(loads))]
+async fn packed(count: u64, loads: &LoadCounter) -> Vec<Invoice> {
+    loads.record();
+    invoices(count, Some("paid"))
+}
+
 #[invalidates("invoices")]
 async fn change() {}
 
@@ -92,6 +103,42 @@ async fn a_result_is_stored_in_the_codec_of_its_function() {
         assert_eq!(loads.count(), 1);
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_result_is_packed_if_nothing_says_otherwise() {
+    let server = RedisServer::start().unwrap();
+    isolated_on(&server, async |_| {
+        let loads = LoadCounter::new();
+        let loaded = expect_outcomes(&[Miss], undecided(3, &loads)).await;
+        let (_, bytes) = entry(&server);
+        assert_eq!((bytes[CODEC], bytes[COMPRESSION]), (3, 0));
+        let names = bytes.windows(6).filter(|word| word == b"number").count();
+        assert_eq!(names, 1, "the name stands there once, for three structs");
+        assert_eq!(expect_outcomes(&[Hit], undecided(3, &loads)).await, loaded);
+        assert_eq!(loads.count(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_cache_chooses_for_functions_that_do_not_and_reads_what_others_chose() {
+    let server = RedisServer::start().unwrap();
+    let loads = LoadCounter::new();
+    for (first, second, number) in [(Codec::Json, Codec::Packed, 1), (Codec::Packed, Codec::Postcard, 3)] {
+        let writer = reaching(&server, Cache::builder().codec(first)).await;
+        let reader = reaching(&server, Cache::builder().codec(second)).await;
+        let loaded = with_cache(writer.clone(), expect_outcomes(&[Miss], undecided(3, &loads))).await;
+        assert_eq!(entry(&server).1[CODEC], number);
+        let hit = with_cache(reader.clone(), expect_outcomes(&[Hit], undecided(3, &loads))).await;
+        assert_eq!(hit, loaded);
+        server.command::<()>(["FLUSHALL"]).unwrap();
+        with_cache(writer.clone(), expect_outcomes(&[Miss], packed(3, &loads))).await;
+        assert_eq!(entry(&server).1[CODEC], 3, "the attribute wins");
+        server.command::<()>(["FLUSHALL"]).unwrap();
+        writer.close().await;
+        reader.close().await;
+    }
 }
 
 #[tokio::test]

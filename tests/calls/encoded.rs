@@ -16,7 +16,7 @@ use cache_runtime::{
 use cache_testkit::{Gate, RedisServer, expect_outcomes, isolated, isolated_in, isolated_on, patient, reaching, until};
 use futures_util::future::join_all;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use support::{PAYLOAD, get, keys, outcome_of, overwrite, spy, with_payload};
+use support::{CODEC, PAYLOAD, get, keys, outcome_of, overwrite, spy, with_payload};
 
 thread_local! {
     /// How often a row was written or read by serde.
@@ -59,7 +59,7 @@ async fn page(count: u32) -> Result<Encoded<Rows>, serde_json::Error> {
     Encoded::new(&rows(count))
 }
 
-#[cached(resource = "decoded")]
+#[cached(resource = "decoded", codec = "json")]
 async fn decoded_page(count: u32) -> Rows {
     rows(count)
 }
@@ -93,7 +93,7 @@ async fn a_hit_neither_decodes_nor_encodes_and_has_the_bytes_of_the_load() {
 }
 
 #[tokio::test]
-async fn what_is_stored_is_what_a_function_that_returns_the_value_stores() {
+async fn what_is_stored_is_what_a_function_that_returns_the_value_stores_as_json() {
     let server = RedisServer::start().expect("a server");
     isolated_on(&server, async |_| {
         page(3).await.unwrap();
@@ -153,6 +153,22 @@ async fn a_hit_hands_out_what_is_stored_whatever_it_is() {
         let page = expect_outcomes(&[Hit], page(3)).await.unwrap();
         assert_eq!(page.bytes(), "[0,1");
         page.decode().expect_err("it is no list");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_packed_before_is_a_hit_and_handed_out_as_json() {
+    let server = RedisServer::start().expect("a server");
+    isolated_on(&server, async |_| {
+        decoded_page(3).await;
+        page(3).await.unwrap();
+        let key = &keys(&server, "cache:*:encoded:*")[0];
+        // As the function stored it when it returned the rows: a list of three, 0, 1 and 2, without names.
+        let mut packed = with_payload(&get(&server, key), &[0xb3, 0, 1, 2, 0]);
+        packed[CODEC] = 3;
+        overwrite(&server, key, &packed);
+        assert_eq!(expect_outcomes(&[Hit], page(3)).await.unwrap().bytes(), "[0,1,2]");
     })
     .await;
 }

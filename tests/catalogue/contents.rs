@@ -163,7 +163,7 @@ fn a_function_is_listed_with_what_its_attribute_says() {
     assert_eq!(list.near, Some("tracked"));
     assert_eq!(list.lease, Some(Duration::from_secs(3)));
     assert_eq!(list.when, Some("filter.1<10"));
-    assert_eq!((list.version, list.codec), (3, "json"));
+    assert_eq!((list.version, list.codec), (3, None));
     assert_eq!(list.policies.negative_ttl, Some(Duration::from_secs(10)));
     assert_eq!(list.policies.jitter, Some(0.0));
 

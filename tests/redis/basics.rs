@@ -1,14 +1,15 @@
 //! The runtime on a real server: keys, connections, batches, two caches side by side.
 
 use cache_runtime::{
-    Cache,
+    Cache, Codec,
     Outcome::{Hit, Miss},
     cached, invalidates,
     store::RedisConfig,
     with_cache, with_tenant,
 };
 use cache_testkit::{
-    LoadCounter, PATIENCE, RedisServer, assert_loads, expect_outcomes, isolated_on, patient, reaching, until,
+    LoadCounter, PATIENCE, RedisServer, assert_loads, expect_outcomes, isolated_in, isolated_on, patient, reaching,
+    until,
 };
 use futures_util::future::join_all;
 use serde::Serialize;
@@ -83,9 +84,10 @@ async fn entries_stand_under_the_keys_that_python_computes() {
 }
 
 #[tokio::test]
-async fn the_payload_of_an_entry_is_readable_json_behind_the_header() {
+async fn the_payload_of_an_entry_is_readable_behind_the_header_where_it_is_json() {
     let server = RedisServer::start().unwrap();
-    isolated_on(&server, async |_| {
+    let cache = reaching(&server, Cache::builder().codec(Codec::Json)).await;
+    isolated_in(cache, async |_| {
         row(7).await;
         let entry: Vec<u8> = get(&server, &keys(&server, "cache:*")[0]);
         let text = String::from_utf8_lossy(&entry);

@@ -96,7 +96,7 @@ async fn an_entry_is_shown_with_all_that_it_says_and_its_stamps() {
             "{left:?}"
         );
         let head = summary.head.as_ref().expect("an envelope");
-        assert_eq!((&*head.codec, &*head.compression), ("json", "none"));
+        assert_eq!((&*head.codec, &*head.compression), ("packed", "none"));
         assert_eq!(head.ttl, Duration::from_mins(1));
         assert!(head.age < Duration::from_secs(30) && !head.is_signed && !head.is_negative);
         let stamps: Vec<_> = report.stamps.iter().map(|stamp| stamp.key.as_deref()).collect();

@@ -47,7 +47,11 @@ async fn an_entry_of_which_any_byte_was_changed_is_refused_and_replaced() {
         balance(1, &loads).await;
         let entry = entry(&server);
         let stored = get(&server, &entry);
-        assert_eq!(stored.len(), 56 + 8 + 32 + 1, "a header, a stamp, a signature, a digit");
+        assert_eq!(
+            stored.len(),
+            56 + 8 + 32 + 2,
+            "a header, a stamp, a signature, a number and its end"
+        );
         for at in 0..stored.len() {
             let mut bytes = stored.clone();
             bytes[at] ^= 1;

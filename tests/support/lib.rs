@@ -136,6 +136,9 @@ pub fn overwrite(server: &RedisServer, key: &str, value: &[u8]) {
         .expect("SET answers");
 }
 
+/// Where an entry says what its payload is written in: `docs/keys.md`.
+pub const CODEC: usize = 4;
+
 /// Where the payload of an entry with one stamp begins, and its length stands: `docs/keys.md`.
 pub const PAYLOAD: usize = 56 + 8;
 const PAYLOAD_LENGTH: std::ops::Range<usize> = 28..32;

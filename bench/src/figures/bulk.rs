@@ -32,6 +32,19 @@ async fn pages_of(company: i64, year: i32, filter: &Filter, pages: &[u32], page_
     pages.iter().map(|page| (*page, load(*page, page_size))).collect()
 }
 
+/// In what the entries by hand are in, too.
+#[cached(resource = "invoices", codec = "json", each = page in pages, key(way = "bulk, JSON"))]
+async fn json_pages_of(
+    company: i64,
+    year: i32,
+    filter: &Filter,
+    pages: &[u32],
+    page_size: u32,
+) -> HashMap<u32, Page> {
+    let _ = (company, year, filter);
+    pages.iter().map(|page| (*page, load(*page, page_size))).collect()
+}
+
 /// The pages from that of the query on.
 fn pages(query: &Query) -> Vec<u32> {
     (query.page..query.page + MANY).map(|page| page % KEYS).collect()
@@ -57,6 +70,25 @@ impl Contestant for Bulk {
             ..
         } = query;
         let call = pages_of(*company, *year, filter, &pages, *page_size);
+        rows(&with_cache(self.0.clone(), call).await)
+    }
+}
+
+/// One call for all, whose entries are JSON.
+#[derive(Clone)]
+struct JsonBulk(Cache);
+
+impl Contestant for JsonBulk {
+    async fn call(&mut self, query: &Query) -> Result<usize> {
+        let pages = pages(query);
+        let Query {
+            company,
+            year,
+            filter,
+            page_size,
+            ..
+        } = query;
+        let call = json_pages_of(*company, *year, filter, &pages, *page_size);
         rows(&with_cache(self.0.clone(), call).await)
     }
 }
@@ -131,9 +163,10 @@ fn run(bench: Bench) -> Result<Vec<Figure>> {
             connection: runtime.block_on(client.get_multiplexed_async_connection())?,
             keys: (0..KEYS).map(|page| format!("raw:bulk:{page:08}")).collect(),
         };
-        let (bulk, single) = (Bulk(cache.clone()), Loop(cache.clone()));
+        let (bulk, json, single) = (Bulk(cache.clone()), JsonBulk(cache.clone()), Loop(cache.clone()));
         server.command::<()>(["FLUSHALL"])?;
         warm(&runtime, &bulk, SMALL)?;
+        warm(&runtime, &json, SMALL)?;
         warm(&runtime, &single, SMALL)?;
         warm(&runtime, &mget, SMALL)?;
         let name = format!("{MANY} entries of {SMALL} rows, {workers} workers");
@@ -142,14 +175,17 @@ fn run(bench: Bench) -> Result<Vec<Figure>> {
             bench.rounds(),
             &mut [
                 Contender::new(OURS, || latency(&runtime, &bulk, SMALL, window)),
-                Contender::new("redis MGET", || latency(&runtime, &mget, SMALL, window)),
+                Contender::new("ours, JSON", || latency(&runtime, &json, SMALL, window)),
+                Contender::new("redis MGET, JSON", || latency(&runtime, &mget, SMALL, window)),
                 Contender::new("a loop of single hits", || latency(&runtime, &single, SMALL, window)),
             ],
         )?;
-        let [ours, mget, single] = series.try_into().expect("three contenders");
-        let figure = |peer| Figure::new(MEASUREMENT.name, name.as_str(), Unit::Nanoseconds, ours.clone()).against(peer);
-        figures.push(figure(mget).must(Must::RatioAtMost(1.20)));
-        figures.push(figure(single).must(Must::RatioAtMost(1.0 / 15.0)));
+        let [ours, json, mget, single] = series.try_into().expect("four contenders");
+        let figure = |name: &str, ours| Figure::new(MEASUREMENT.name, name, Unit::Nanoseconds, ours);
+        let of_json = figure(&format!("{name}, JSON"), json).against(mget);
+        figures.push(of_json.must(Must::RatioAtMost(1.20)));
+        let of_loop = figure(&name, ours).against(single);
+        figures.push(of_loop.must(Must::RatioAtMost(1.0 / 15.0)));
         runtime.block_on(cache.close());
     }
     Ok(figures)

@@ -1,11 +1,11 @@
 //! What results are stored in, beside JSON as it is: how large entries are, what encoding, decoding and hits cost, and how the
-//! binary codec does beside those of the peers.
+//! default does beside the codecs of the peers.
 
 use std::{hint::black_box, time::Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use cache_runtime::{
-    Cache, Compression, cached,
+    Cache, Codec, Compression, cached,
     protocol::{Envelope, Identity, Rejection},
     store::MemoryStore,
     with_cache,
@@ -36,25 +36,14 @@ const TIMES: u32 = 200;
 
 /// `way` tells the entries of the contenders apart.
 #[cached(resource = "invoices")]
-async fn as_json(way: &str, page: u32, page_size: u32) -> Page {
-    let _ = way;
-    load(page, page_size)
-}
-
-#[cached(resource = "invoices", codec = "postcard")]
-async fn as_postcard(way: &str, page: u32, page_size: u32) -> Page {
+async fn asked(way: &str, page: u32, page_size: u32) -> Page {
     let _ = way;
     load(page, page_size)
 }
 
 /// Loads on purpose, which are no misses of a hit.
 #[cached(resource = "invoices")]
-async fn filled_as_json(page: u32, page_size: u32) -> Page {
-    page_of(page, page_size)
-}
-
-#[cached(resource = "invoices", codec = "postcard")]
-async fn filled_as_postcard(page: u32, page_size: u32) -> Page {
+async fn filled(page: u32, page_size: u32) -> Page {
     page_of(page, page_size)
 }
 
@@ -62,36 +51,32 @@ async fn filled_as_postcard(page: u32, page_size: u32) -> Page {
 #[derive(Clone)]
 struct Way {
     name: &'static str,
-    binary: bool,
+    codec: Codec,
     compression: Compression,
     cache: Cache,
 }
 
 impl Way {
-    fn all(runtime: &Runtime, server: &RedisServer) -> [Self; 6] {
+    fn all(runtime: &Runtime, server: &RedisServer) -> [Self; 7] {
         [
-            ("JSON", false, Compression::None),
-            ("postcard", true, Compression::None),
-            ("JSON, lz4", false, Compression::Lz4),
-            ("JSON, zstd", false, Compression::Zstd),
-            ("postcard, lz4", true, Compression::Lz4),
-            ("postcard, zstd", true, Compression::Zstd),
+            ("JSON", Codec::Json, Compression::None),
+            ("packed", Codec::Packed, Compression::None),
+            ("postcard", Codec::Postcard, Compression::None),
+            ("JSON, lz4", Codec::Json, Compression::Lz4),
+            ("JSON, zstd", Codec::Json, Compression::Zstd),
+            ("packed, lz4", Codec::Packed, Compression::Lz4),
+            ("packed, zstd", Codec::Packed, Compression::Zstd),
         ]
-        .map(|(name, binary, compression)| Self {
+        .map(|(name, codec, compression)| Self {
             name,
-            binary,
+            codec,
             compression,
-            cache: runtime.block_on(reaching(server, patient().compression(compression))),
+            cache: runtime.block_on(reaching(server, patient().codec(codec).compression(compression))),
         })
     }
 
     async fn ask(&self, page: u32, page_size: u32) -> Page {
-        let cache = self.cache.clone();
-        if self.binary {
-            with_cache(cache, as_postcard(self.name, page, page_size)).await
-        } else {
-            with_cache(cache, as_json(self.name, page, page_size)).await
-        }
+        with_cache(self.cache.clone(), asked(self.name, page, page_size)).await
     }
 
     /// The entry that it makes of a result.
@@ -104,16 +89,12 @@ impl Way {
 
     /// What a miss takes more than the load, when the store is in the process: encoding, for most of it.
     fn encode(&self, runtime: &Runtime, page_size: u32) -> f64 {
-        let memory = patient().compression(self.compression);
+        let memory = patient().codec(self.codec).compression(self.compression);
         let cache = memory.store(MemoryStore::new(256 * 1024 * 1024)).build();
         let all = runtime.block_on(with_cache(cache.clone(), async {
             let started = Instant::now();
             for page in 0..TIMES {
-                black_box(if self.binary {
-                    filled_as_postcard(page, page_size).await
-                } else {
-                    filled_as_json(page, page_size).await
-                });
+                black_box(filled(page, page_size).await);
             }
             started.elapsed()
         }));
@@ -140,7 +121,7 @@ fn run(bench: Bench) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for rows in [SMALL, LARGE] {
         // Nothing small is compressed.
-        let ways = if rows == SMALL { &all[..2] } else { &all[..] };
+        let ways = if rows == SMALL { &all[..3] } else { &all[..] };
         say(&format!("{rows} rows"));
         figures.extend(alone(bench, &runtime, &server, ways, rows)?);
         server.command::<()>(["FLUSHALL"])?;
@@ -218,7 +199,7 @@ fn contenders<'a>(ways: &'a [Way], measure: impl Fn(&Way) -> Result<f64> + Copy 
     ways.iter().map(contender).collect()
 }
 
-/// A figure for each way but the first, beside the first; and, for the second, beside each of the peers, who come last.
+/// A figure for each way but the first, beside the first; and, for the second and the third, beside each of the peers, who come last.
 fn compared(what: &str, unit: Unit, ways: &[Way], mut series: Vec<Series>) -> Vec<Figure> {
     let peers = series.split_off(ways.len());
     let figure = |ours: &Series, against: &Series| {
@@ -226,8 +207,8 @@ fn compared(what: &str, unit: Unit, ways: &[Way], mut series: Vec<Series>) -> Ve
     };
     let (json, others) = series.split_first().expect("JSON comes first");
     let mut figures: Vec<_> = others.iter().map(|way| figure(way, json)).collect();
-    let postcard = others.first().expect("postcard comes second");
-    figures.extend(peers.iter().map(|peer| figure(postcard, peer)));
+    let binary = &others[..2];
+    figures.extend(peers.iter().flat_map(|peer| binary.iter().map(|way| figure(way, peer))));
     figures
 }
 

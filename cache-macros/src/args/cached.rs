@@ -232,6 +232,7 @@ impl Parse for NearArg {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CodecName {
     Json,
+    Packed,
     Postcard,
 }
 
@@ -243,17 +244,18 @@ pub(crate) struct CodecArg {
 
 impl Parse for CodecArg {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        const ACCEPTED: &str =
-            "`codec` is `\"json\"` or `\"postcard\"` (smaller and decoded faster, and nobody else can read it)";
+        const ACCEPTED: &str = "`codec` is `\"packed\"` (the default), `\"json\"` (for who else reads along) or `\"postcard\"` (the smallest, and the \
+             slowest to store)";
         let value: LitStr = input
             .parse()
             .map_err(|error: syn::Error| syn::Error::new(error.span(), ACCEPTED))?;
         let span = value.span();
         let name = match value.value().as_str() {
             "json" => CodecName::Json,
+            "packed" => CodecName::Packed,
             "postcard" => CodecName::Postcard,
             other => {
-                let near = did_you_mean(other, ["json", "postcard"]);
+                let near = did_you_mean(other, ["json", "packed", "postcard"]);
                 return Err(syn::Error::new(span, format!("{ACCEPTED}{near}")));
             }
         };

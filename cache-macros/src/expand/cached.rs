@@ -12,8 +12,7 @@ use super::{
 use crate::{
     duration::DurationExpr,
     model::{
-        BinaryCodec, Cached, Handle, HardTimeout, KeyPart, KeyPartKind, Loading, Near, TagValues, Tags, Tenant,
-        UserArgument,
+        Cached, Codec, Handle, HardTimeout, KeyPart, KeyPartKind, Loading, Near, TagValues, Tags, Tenant, UserArgument,
     },
     paths::{private, private_item, quiet, quiet_item},
     uses::{mentions, unraw},
@@ -253,9 +252,15 @@ fn site(model: &Cached, text: u64) -> TokenStream {
         }
         fixed @ DurationExpr::Fixed(_) => quote!(.lease(#fixed)),
     });
-    let codec = codec.map(|(BinaryCodec::Postcard, span)| {
-        let codec = private_item("Codec", span);
-        let codec = quote_spanned!(span=> #codec::postcard());
+    let codec = codec.map(|(codec, span)| {
+        let codec = match codec {
+            Codec::Json => quote!(#private::Codec::Json),
+            Codec::Packed => quote!(#private::Codec::Packed),
+            Codec::Postcard => {
+                let codec = private_item("Codec", span);
+                quote_spanned!(span=> #codec::postcard())
+            }
+        };
         quote!(.codec(#codec))
     });
     let policies = policies::policies(&model.policies).map(|policies| quote!(.policies(#policies)));

@@ -16,9 +16,7 @@ use crate::{
     args::{CachedArgs, CodecArg, CodecName, KeyExpr, NearArg, Reference, ScopeExpr, Slot, TtlArg},
     diag::Errors,
     function::{Argument, Function},
-    model::{
-        BinaryCodec, Cached, Closure, Each, Handle, KeyPart, KeyPartKind, Loading, Near, TagValues, Tags, UserArgument,
-    },
+    model::{Cached, Closure, Codec, Each, Handle, KeyPart, KeyPartKind, Loading, Near, TagValues, Tags, UserArgument},
     uses::{compact, fields, has_ident, mentions, unraw, uses},
 };
 
@@ -83,16 +81,14 @@ pub(crate) fn cached(args: &CachedArgs, function: &Function, errors: &mut Errors
             Some(NearArg::Off) | None => None,
         },
         lease: args.lease.value().cloned(),
-        codec: match args.codec.value() {
-            Some(CodecArg {
-                name: CodecName::Postcard,
-                span,
-            }) => Some((BinaryCodec::Postcard, *span)),
-            Some(CodecArg {
-                name: CodecName::Json, ..
-            })
-            | None => None,
-        },
+        codec: args.codec.value().map(|CodecArg { name, span }| {
+            let codec = match name {
+                CodecName::Json => Codec::Json,
+                CodecName::Packed => Codec::Packed,
+                CodecName::Postcard => Codec::Postcard,
+            };
+            (codec, *span)
+        }),
         verify: args.verify.value().copied(),
         tenant: tenant(&args.tenant, function),
         cache: args.cache.value().map(|cache| function.adapt_operand(cache)),

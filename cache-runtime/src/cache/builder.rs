@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Cache, OnFailover, Origin, Settings};
 use crate::{
-    entry::{Compression, SigningKey},
+    entry::{Codec, Compression, SigningKey},
     store::{MemoryStore, RedisConfig, RedisStore, Store},
 };
 
@@ -107,6 +107,14 @@ impl CacheBuilder {
     /// counted; a larger one that somebody else has stored is refused. Default: 16 MiB.
     pub fn max_value_size(mut self, bytes: usize) -> Self {
         self.settings.sealing.max_value_size = bytes;
+        self
+    }
+
+    /// What the results of functions are stored in whose attribute names no `codec`. What that cannot give back as it was is stored
+    /// as JSON. Entries are read whatever they are written in, as long as this build has the codec. Default:
+    /// [`Codec::Packed`]; choose [`Codec::Json`] where other programs read along.
+    pub fn codec(mut self, codec: Codec) -> Self {
+        self.settings.codec = codec;
         self
     }
 

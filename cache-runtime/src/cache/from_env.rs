@@ -56,6 +56,7 @@ const VARIABLES: &[Variable] = &[
     Variable("CACHE_INVALIDATE_TIMEOUT", Open, &CacheSetting(|builder, Time(timeout)| builder.invalidate_timeout(timeout))),
     Variable("CACHE_BREAKER_FAILURES", Open, &CacheSetting(|builder, Positive(failures)| builder.breaker_failures(failures))),
     Variable("CACHE_MAX_VALUE_SIZE", Open, &CacheSetting(|builder, Positive(bytes)| builder.max_value_size(bytes))),
+    Variable("CACHE_CODEC", Open, &CacheSetting(CacheBuilder::codec)),
     Variable("CACHE_COMPRESSION", Open, &CacheSetting(CacheBuilder::compression)),
     Variable("CACHE_COMPRESSION_ABOVE", Open, &CacheSetting(|builder, Positive(bytes)| builder.compression_above(bytes))),
     Variable("CACHE_MAX_LOADS", Open, &CacheSetting(|builder, Positive(loads)| builder.max_loads(loads))),
@@ -255,6 +256,7 @@ mod tests {
             ("CACHE_INVALIDATE_TIMEOUT", "80ms"),
             ("CACHE_BREAKER_FAILURES", "9"),
             ("CACHE_MAX_VALUE_SIZE", "1024"),
+            ("CACHE_CODEC", "JSON"),
             ("CACHE_COMPRESSION", "None"),
             ("CACHE_COMPRESSION_ABOVE", "2047"),
             ("CACHE_SIGNING_KEY", "hush: the signing key"),
@@ -350,6 +352,7 @@ mod tests {
         let namespace = message(&[("REDIS_URL", "redis://localhost"), ("CACHE_NAMESPACE", "a:b")]);
         assert!(namespace.starts_with("CACHE_NAMESPACE=a:b cannot be used: a namespace has 1 to 64"));
         assert!(message(&[("CACHE_ON_FAILOVER", "panic")]).contains("replay or flush"));
+        assert!(message(&[("CACHE_CODEC", "cbor")]).contains("packed, json or postcard"));
         assert!(message(&[("CACHE_COMPRESSION", "gzip")]).contains("none, lz4 or zstd"));
         assert!(message(&[("CACHE_MEMORY_CAPACITY", "-1")]).contains("above 0"));
         let replicas = message(&[("REDIS_URL", "redis://localhost"), ("REDIS_WAIT_REPLICAS", "all")]);

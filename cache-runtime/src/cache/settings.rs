@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    entry::{Sealing, words},
+    entry::{Codec, Sealing, words},
     invalidation::JOURNAL_LIMIT,
 };
 
@@ -15,6 +15,8 @@ pub(crate) struct Settings {
     pub(crate) invalidate_timeout: Duration,
     pub(crate) breaker_failures: u32,
     pub(crate) sealing: Sealing,
+    /// What the results of functions are stored in that do not say.
+    pub(crate) codec: Codec,
     pub(crate) require_tenant: bool,
     pub(crate) sweep: bool,
     pub(crate) max_loads: Option<u32>,
@@ -75,6 +77,7 @@ impl Default for Settings {
                 max_value_size: 16 << 20,
                 ..Sealing::default()
             },
+            codec: Codec::Packed,
             require_tenant: false,
             sweep: true,
             max_loads: None,

@@ -13,8 +13,8 @@ use super::{
 use crate::{
     cache::{Fill, Filled},
     entry::{
-        EncodeError, EncodedValue, Fidelity, FoundTags, Identity, Lifetime, MOST_TAGS, Meta, Negative, Revision, Split,
-        Stamp, Ticket, Windows, is_encoded, unix_millis,
+        Codec, EncodeError, EncodedValue, Fidelity, FoundTags, Identity, Lifetime, MOST_TAGS, Meta, Negative, Revision,
+        Split, Stamp, Ticket, Windows, is_encoded, unix_millis,
     },
     key::UNSHOWN,
     loads::{Landing, Leader, LoadedValue},
@@ -173,8 +173,14 @@ impl Lookup {
     /// The value as it is stored; `None` if it cannot be, of which the function takes note.
     fn encode<V: Value>(&self, value: &V, waited_for: bool) -> Option<EncodedValue> {
         let (limit, fidelity) = self.encoding_terms(waited_for);
-        let encoded = self.call.site.written_in().encode(value, limit, fidelity);
-        self.note_encoded(encoded, is_encoded::<V>())
+        let codec = self.codec();
+        let encoded = codec.encode(value, limit, fidelity);
+        self.note_encoded(encoded, codec, is_encoded::<V>())
+    }
+
+    fn codec(&self) -> Codec {
+        let own = self.call.site.codec_of_its_own();
+        own.unwrap_or(self.engine().settings.codec)
     }
 
     fn encoding_terms(&self, waited_for: bool) -> (usize, Fidelity) {
@@ -191,6 +197,7 @@ impl Lookup {
     fn note_encoded(
         &self,
         encoded: Result<EncodedValue, EncodeError>,
+        wanted: Codec,
         is_encoded_by_hand: bool,
     ) -> Option<EncodedValue> {
         let (site, results) = (self.call.site, self.results);
@@ -198,7 +205,7 @@ impl Lookup {
         match &encoded {
             Ok(encoded) => {
                 if !is_encoded_by_hand {
-                    site.note_codec(encoded.codec);
+                    site.note_codec(wanted, encoded.codec);
                 }
                 results.note_faithful();
             }

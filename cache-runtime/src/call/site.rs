@@ -27,7 +27,7 @@ pub struct Site {
     item: Item,
     coherence: Option<Coherence>,
     lease: Option<Duration>,
-    codec: Codec,
+    codec: Option<Codec>,
     /// Those of the function over those of its resource.
     policies: Policies,
     /// The kinds of the tags that loads find.
@@ -97,8 +97,8 @@ impl Site {
         self.lease
     }
 
-    /// What results are stored in.
-    pub(crate) const fn written_in(&self) -> Codec {
+    /// What results are stored in; `None` if that is the cache's own choice.
+    pub(crate) const fn codec_of_its_own(&self) -> Option<Codec> {
         self.codec
     }
 
@@ -114,7 +114,7 @@ impl Site {
             item,
             coherence: None,
             lease: None,
-            codec: Codec::Json,
+            codec: None,
             policies: resource.policies(),
             tags: &[],
             figures: FigureSlot::new(resource.name()),
@@ -176,7 +176,7 @@ impl Site {
     /// The attribute's `codec`.
     #[must_use]
     pub const fn codec(mut self, codec: Codec) -> Self {
-        self.codec = codec;
+        self.codec = Some(codec);
         self
     }
 }
@@ -259,14 +259,19 @@ impl Site {
         }
     }
 
-    /// Says once that a result was not encoded as it should have been.
-    pub(crate) fn note_codec(&self, used: Codec) {
-        if used != self.codec && !self.warned_of_codec.swap(true, Ordering::Relaxed) {
+    /// Says once that a result was not encoded as it should have been: a warning, if the attribute says how.
+    pub(crate) fn note_codec(&self, wanted: Codec, used: Codec) {
+        if used == wanted || self.warned_of_codec.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let path = self.path();
+        if self.codec.is_some() {
             tracing::warn!(
-                "a result of {} does not come back the same from {}: such results are stored as {}",
-                self.path(),
-                self.codec.as_str(),
-                used.as_str()
+                "a result of {path} does not come back the same from {wanted}: such results are stored as {used}"
+            );
+        } else {
+            tracing::info!(
+                "a result of {path} does not come back the same from {wanted}: such results are stored as {used} (docs/codecs.md)"
             );
         }
     }

@@ -9,7 +9,7 @@ use super::{
     sql::{self, Write},
 };
 use crate::{
-    entry::path_of_marker,
+    entry::{Codec, path_of_marker},
     key::glob,
     near::Coherence,
     resource::{Group, Policies, Registry, Resource, Selection, Table, Tenancy, WrittenTarget},
@@ -183,8 +183,8 @@ pub struct FunctionEntry {
     pub each: Option<&'static str>,
     /// The condition for the cache to be used, as it is written.
     pub when: Option<&'static str>,
-    /// What results are stored in: `json` or `postcard`.
-    pub codec: &'static str,
+    /// What results are stored in, as the attribute says: `packed`, `json` or `postcard`; `None` if it is the cache's choice.
+    pub codec: Option<&'static str>,
     /// The attribute's `version`, 0 without.
     pub version: u32,
     /// The policies, over those of the resource.
@@ -404,7 +404,7 @@ impl FunctionEntry {
             lease: site.lease_lasts(),
             each: *each,
             when: *when,
-            codec: site.written_in().as_str(),
+            codec: site.codec_of_its_own().map(Codec::as_str),
             version: site.version(),
             policies: PolicyEntry::of(site.policy()),
             writes: literals.iter().flat_map(|literal| sql::writes(literal)).collect(),

@@ -34,8 +34,8 @@ use serde::{
 /// # Ok(()) }
 /// ```
 ///
-/// What is stored is what a function that returns the `T` would store, with the same fingerprint of its structure: the one may become
-/// the other, and neither refuses the other's entries. It is JSON whatever the function's `codec`. Nothing looks into the bytes of a hit:
+/// What is stored is what a function that returns the `T` would store as JSON, with the same fingerprint of its structure: the one may
+/// become the other, and neither refuses the other's entries. It is JSON whatever the function's `codec`. Nothing looks into the bytes of a hit:
 /// the entry has shown that it is of this function, of these arguments and of this type, and that it is whole; who can write something else
 /// under all that can write JSON, too. If others than your programs can write to the store, sign entries
 /// ([`CacheBuilder::signing_key`](crate::CacheBuilder::signing_key)).

@@ -406,11 +406,6 @@ impl Envelope {
         self.tags_at as usize + self.tags_len as usize
     }
 
-    /// How its payload is written.
-    pub(crate) const fn codec(&self) -> Codec {
-        self.codec
-    }
-
     /// How many bytes the payload is, or says to be, when it is not compressed.
     pub(crate) fn original_len(&self) -> u64 {
         let payload = &self.bytes[self.payload_at as usize..];
@@ -737,12 +732,10 @@ mod tests {
     }
 
     /// Rows enough to be worth compressing, as JSON or in another codec.
-    #[cfg(any(feature = "postcard", feature = "lz4", feature = "zstd"))]
     fn rows() -> Vec<(u32, String)> {
         (0..20).map(|n| (n, format!("row {n}"))).collect()
     }
 
-    #[cfg(any(feature = "postcard", feature = "lz4", feature = "zstd"))]
     fn sealed_rows(codec: Codec, compression: Compression) -> Bytes {
         let sealing = Sealing {
             compression,
@@ -756,12 +749,18 @@ mod tests {
     }
 
     /// What a method makes of the same bytes may change with its version. What it made of them stays readable.
-    #[cfg(any(feature = "postcard", feature = "lz4", feature = "zstd"))]
     #[track_caller]
     fn assert_readable(released: &'static [u8], codec: u8, compression: u8) {
         assert_eq!(released[4..6], [codec, compression]);
         let envelope = Envelope::open(Bytes::from_static(released), &IDENTITY).unwrap();
         assert_eq!(envelope.decode(), Ok(rows()));
+    }
+
+    #[test]
+    fn a_packed_entry_does_not_change() {
+        let released = include_bytes!("../../tests/golden/envelope-v1-packed.bin");
+        assert_readable(released, 3, 0);
+        assert_eq!(sealed_rows(Codec::Packed, Compression::None), &released[..]);
     }
 
     #[cfg(feature = "postcard")]

@@ -9,7 +9,7 @@ use super::{
     summary::{Current, EntryState, KeySummary},
 };
 use crate::{
-    entry::{Codec, Envelope, Rejection, Sealing, Stamp},
+    entry::{Envelope, Rejection, Sealing, Stamp},
     key::{Address, Namespace, StampKey},
     resource::{Resource, declared},
     store::StoredValue,
@@ -248,13 +248,16 @@ impl OpenEntry {
             return None;
         }
         let encoded = envelope.encoded().ok();
+        let Some(encoded) = encoded else {
+            return Some(Payload::hex(&envelope.payload()));
+        };
         // With flag 4 the payload is JSON, whatever the codec.
-        let is_json = envelope.codec() == Codec::Json || envelope.is_negative();
-        Some(match encoded {
-            Some(encoded) if is_json => Payload::of(&encoded.bytes),
-            Some(encoded) => Payload::hex(&encoded.bytes),
-            None => Payload::hex(&envelope.payload()),
-        })
+        let json = if envelope.is_negative() {
+            Some(encoded.bytes.clone())
+        } else {
+            encoded.to_json()
+        };
+        Some(json.map_or_else(|| Payload::hex(&encoded.bytes), |json| Payload::of(&json)))
     }
 
     /// What the value is decoded from, of a value that was set by key.

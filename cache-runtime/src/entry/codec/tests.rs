@@ -7,9 +7,9 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::*;
+use super::{sample::*, *};
 
 /// The codec that a value is written in when postcard is asked for. It comes back the same, whichever that is.
 #[track_caller]
@@ -32,35 +32,6 @@ fn written_in<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T) -> 
         );
     }
     encoded.codec
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Invoice {
-    id: i64,
-    #[serde(rename = "no", alias = "number")]
-    number: String,
-    status: Status,
-    lines: Vec<Line>,
-    #[serde(skip)]
-    loaded: bool,
-    note: Option<Box<str>>,
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Line(u16, f64);
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Wrapped(Arc<Status>);
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Unit;
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-enum Status {
-    Draft,
-    Paid(u8),
-    Between(i8, i8),
-    Since { year: u16, late: bool },
 }
 
 #[test]
@@ -103,54 +74,6 @@ fn plain_types_are_written_in_postcard_and_come_back() {
         },
         vec![Status::Draft, Status::Paid(3), Status::Between(-1, 1)],
     ];
-}
-
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-struct Sparse {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    a: Option<u8>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    b: Option<u8>,
-    c: Vec<u8>,
-    d: Vec<Vec<u8>>,
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Flat {
-    id: u8,
-    #[serde(flatten)]
-    more: BTreeMap<String, u8>,
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Secretive {
-    a: u8,
-    #[serde(skip_serializing, default)]
-    secret: u8,
-    b: Vec<u8>,
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-enum Skipping {
-    #[serde(skip)]
-    #[expect(dead_code, reason = "it is there for its index")]
-    Never,
-    First,
-    Second,
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-enum Untagged {
-    Number(u8),
-    Text(String),
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind")]
-enum Tagged {
-    Invoice { id: u8 },
 }
 
 #[test]
@@ -254,36 +177,6 @@ fn what_comes_back_from_neither_codec_is_not_encoded() {
     }
 }
 
-/// Never read again by its name, and always by its place.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Renamed {
-    #[serde(rename(serialize = "out", deserialize = "in"))]
-    value: u8,
-}
-
-/// Types that contain themselves, in each way that there is.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Tree(Vec<Tree>);
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Chain {
-    next: Option<Box<Chain>>,
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-enum Link {
-    End,
-    Next(Box<Link>),
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-enum Loop {
-    Inside { itself: Box<Loop> },
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Map(BTreeMap<u8, Map>);
-
 #[test]
 fn bytes_that_are_nested_a_million_levels_deep_are_refused() {
     fn refused<T: DeserializeOwned + Debug>(bytes: &[u8]) {
@@ -308,13 +201,6 @@ fn values_are_nested_as_deep_as_json_allows_at_most() {
             .codec,
         Codec::Json
     );
-}
-
-/// Takes memory and no bytes.
-#[derive(Debug, Serialize, Deserialize)]
-struct Weightless {
-    #[serde(skip)]
-    _memory: [u64; 4],
 }
 
 #[test]

@@ -1,12 +1,14 @@
-//! Whether values of a type come back from JSON as they were, as far as its `Deserialize` shows.
+//! Whether values of a type come back from a codec as they were, as far as its `Deserialize` shows.
 
 /// What is to be looked at before a value is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fidelity {
     /// Nothing: there is no value that a codec would change.
     Sure,
-    /// Whether its floats are finite.
+    /// Where it is JSON, whether its floats are finite.
     Floats,
+    /// Where it is JSON, whether it is the same when it is decoded again.
+    Json,
     /// Whether it is the same when it is decoded again.
     Unsure,
 }
@@ -16,6 +18,7 @@ pub(crate) enum Fidelity {
 #[expect(clippy::struct_excessive_bools, reason = "each is a doubt of its own")]
 pub(super) struct Doubts {
     floats: bool,
+    json: bool,
     unsure: bool,
     flattens: bool,
     /// Nothing but newtypes has been asked for since an option was.
@@ -56,7 +59,13 @@ impl Doubts {
         match kind {
             "deserialize_f32" | "deserialize_f64" => self.floats = true,
             // `Some(None)` is `None` in JSON.
-            "option" => self.unsure |= self.in_option,
+            "option" => self.json |= self.in_option,
+            "deserialize_i128"
+            | "deserialize_u128"
+            | "deserialize_bytes"
+            | "deserialize_byte_buf"
+            | "deserialize_unit"
+            | "unit struct" => self.json = true,
             "deserialize_bool" | "deserialize_i8" | "deserialize_i16" | "deserialize_i32" | "deserialize_i64"
             | "deserialize_u8" | "deserialize_u16" | "deserialize_u32" | "deserialize_u64" | "deserialize_char"
             | "deserialize_str" | "deserialize_string" | "newtype struct" | "seq" | "tuple" | "map" | "struct"
@@ -82,6 +91,7 @@ impl Doubts {
     pub(super) fn fidelity(&self) -> Fidelity {
         match self {
             Self { unsure: true, .. } => Fidelity::Unsure,
+            Self { json: true, .. } => Fidelity::Json,
             Self { floats: true, .. } => Fidelity::Floats,
             _ => Fidelity::Sure,
         }

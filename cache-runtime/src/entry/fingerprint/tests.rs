@@ -397,12 +397,12 @@ fn only_types_that_a_codec_may_change_have_to_be_looked_at() {
     assert_eq!(fidelity::<Vec<Plain>>(), Fidelity::Sure);
     assert_eq!(fidelity::<std::net::IpAddr>(), Fidelity::Sure);
     assert_eq!(fidelity::<Amounts>(), Fidelity::Floats);
-    assert_eq!(fidelity::<Option<Option<u8>>>(), Fidelity::Unsure);
-    assert_eq!(fidelity::<Option<Wrapped>>(), Fidelity::Unsure);
-    assert_eq!(fidelity::<Option<()>>(), Fidelity::Unsure);
+    assert_eq!(fidelity::<Option<Option<u8>>>(), Fidelity::Json);
+    assert_eq!(fidelity::<Option<Wrapped>>(), Fidelity::Json);
+    assert_eq!(fidelity::<Option<()>>(), Fidelity::Json);
     assert_eq!(fidelity::<Untagged>(), Fidelity::Unsure);
     assert_eq!(fidelity::<serde_json::Value>(), Fidelity::Unsure);
-    assert_eq!(fidelity::<u128>(), Fidelity::Unsure);
+    assert_eq!(fidelity::<u128>(), Fidelity::Json);
     assert_eq!(fidelity::<Flattened>(), Fidelity::Unsure);
     assert!(of::<Flattened>(&[]).flattens);
     assert!(!of::<Plain>(&[]).flattens);

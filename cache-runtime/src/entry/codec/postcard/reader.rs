@@ -1,10 +1,7 @@
 //! Reads postcard from bytes that somebody else may have written: to a depth, and no more elements than bytes.
 
-use std::fmt::Display;
-
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error, IntoDeserializer as _, MapAccess, SeqAccess, VariantAccess,
-    Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer as _, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
 use super::super::DecodeError;
@@ -350,12 +347,5 @@ impl<'de> VariantAccess<'de> for &mut Reader<'de> {
 
     fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value> {
         self.fields(fields.len(), visitor)
-    }
-}
-
-/// The reason is dropped: an entry that does not decode is loaded again, whatever it is.
-impl Error for DecodeError {
-    fn custom<M: Display>(_message: M) -> Self {
-        Self
     }
 }

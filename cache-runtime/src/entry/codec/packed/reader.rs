@@ -1,0 +1,656 @@
+//! Reads from bytes that somebody else may have written: to a depth, and no more elements than bytes.
+
+use std::{cell::Cell, ptr};
+
+use serde::{
+    de::{
+        DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer as _, MapAccess, SeqAccess, VariantAccess, Visitor,
+        value::BorrowedStrDeserializer,
+    },
+    forward_to_deserialize_any,
+};
+use smallvec::SmallVec;
+
+use super::{super::DecodeError, DEPTH, MOST_TOLD, end, tag};
+
+type Result<T> = std::result::Result<T, DecodeError>;
+
+/// What of a payload is read with any value.
+#[derive(Default)]
+pub(super) struct Names<'de> {
+    /// Of the fields of all layouts, one after the other.
+    fields: SmallVec<[&'de str; 16]>,
+    layouts: SmallVec<[Layout; 4]>,
+    variants: Vec<&'de str>,
+}
+
+/// The names of a struct's fields.
+struct Layout {
+    /// Where they are among all of them.
+    starts_at: usize,
+    len: usize,
+    /// The fields of a type that are known to be these.
+    known: Cell<*const &'static str>,
+}
+
+/// What is left of some bytes.
+#[derive(Clone, Copy)]
+struct Rest<'de>(&'de [u8]);
+
+impl<'de> Rest<'de> {
+    #[inline]
+    fn byte(&mut self) -> Result<u8> {
+        let (&byte, rest) = self.0.split_first().ok_or(DecodeError)?;
+        self.0 = rest;
+        Ok(byte)
+    }
+
+    #[inline]
+    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let (&array, rest) = self.0.split_first_chunk().ok_or(DecodeError)?;
+        self.0 = rest;
+        Ok(array)
+    }
+
+    fn u16(&mut self) -> Result<u16> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    fn length_8(&mut self) -> Result<usize> {
+        self.byte().map(usize::from)
+    }
+
+    fn length_32(&mut self) -> Result<usize> {
+        let len = u32::from_le_bytes(self.array()?);
+        usize::try_from(len).map_err(|_| DecodeError)
+    }
+
+    #[inline]
+    fn bytes(&mut self, len: usize) -> Result<&'de [u8]> {
+        let (bytes, rest) = self.0.split_at_checked(len).ok_or(DecodeError)?;
+        self.0 = rest;
+        Ok(bytes)
+    }
+
+    #[inline]
+    fn text(&mut self, len: usize) -> Result<&'de str> {
+        str::from_utf8(self.bytes(len)?).map_err(|_| DecodeError)
+    }
+
+    fn name(&mut self) -> Result<&'de str> {
+        let len = self.u16()?;
+        self.text(len.into())
+    }
+}
+
+impl<'de> Names<'de> {
+    /// The names, and the bytes before them.
+    pub(super) fn split_from(payload: &'de [u8]) -> Result<(Self, &'de [u8])> {
+        let (&end, before) = payload.split_last().ok_or(DecodeError)?;
+        match end {
+            end::WITHOUT => Ok((Self::default(), before)),
+            end::WITH => {
+                let (before, &len) = before.split_last_chunk().ok_or(DecodeError)?;
+                let len = usize::try_from(u32::from_le_bytes(len)).map_err(|_| DecodeError)?;
+                let names_at = before.len().checked_sub(len).ok_or(DecodeError)?;
+                let (values, names) = before.split_at(names_at);
+                Ok((Self::read(Rest(names))?, values))
+            }
+            _ => Err(DecodeError),
+        }
+    }
+
+    fn read(mut bytes: Rest<'de>) -> Result<Self> {
+        let mut names = Self::default();
+        for _ in 0..bytes.byte()? {
+            let starts_at = names.fields.len();
+            let len = bytes.length_8()?;
+            for _ in 0..len {
+                names.fields.push(bytes.name()?);
+            }
+            names.layouts.push(Layout {
+                starts_at,
+                len,
+                known: Cell::new(ptr::null()),
+            });
+        }
+        for _ in 0..bytes.u16()? {
+            names.variants.push(bytes.name()?);
+        }
+        bytes.0.is_empty().then_some(names).ok_or(DecodeError)
+    }
+
+    fn fields_of(&self, layout: &Layout) -> &[&'de str] {
+        &self.fields[layout.starts_at..layout.starts_at + layout.len]
+    }
+
+    /// Whether a layout is these fields, in this order.
+    #[inline]
+    fn are(&self, layout: &Layout, fields: &'static [&'static str]) -> bool {
+        if layout.len != fields.len() {
+            return false;
+        }
+        if ptr::eq(layout.known.get(), fields.as_ptr()) {
+            return true;
+        }
+        let are_equal = self.fields_of(layout) == fields;
+        if are_equal {
+            layout.known.set(fields.as_ptr());
+        }
+        are_equal
+    }
+}
+
+/// What is left to read of the values.
+pub(super) struct Reader<'a, 'de> {
+    rest: Rest<'de>,
+    names: &'a Names<'de>,
+    depth: u8,
+    /// How many bytes of names may yet be told.
+    may_tell: usize,
+    by_place: bool,
+    has_read_by_place: bool,
+}
+
+impl<'a, 'de> Reader<'a, 'de> {
+    pub(super) fn new(names: &'a Names<'de>, values: &'de [u8], payload_len: usize) -> Self {
+        Self {
+            rest: Rest(values),
+            names,
+            depth: DEPTH,
+            may_tell: payload_len.saturating_mul(MOST_TOLD),
+            by_place: true,
+            has_read_by_place: false,
+        }
+    }
+
+    /// One that tells the names of all fields.
+    pub(super) fn by_name(names: &'a Names<'de>, values: &'de [u8], payload_len: usize) -> Self {
+        Self {
+            by_place: false,
+            ..Self::new(names, values, payload_len)
+        }
+    }
+
+    /// Whether a struct was read without the names of its fields.
+    pub(super) fn has_read_by_place(&self) -> bool {
+        self.has_read_by_place
+    }
+
+    /// The value, to the end.
+    pub(super) fn read_with<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value> {
+        let value = seed.deserialize(&mut *self)?;
+        self.rest.0.is_empty().then_some(value).ok_or(DecodeError)
+    }
+
+    #[inline]
+    fn next_is(&self, tag: u8) -> bool {
+        self.rest.0.first() == Some(&tag)
+    }
+
+    /// Reads what may contain its own type.
+    #[inline]
+    fn inside<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.depth = self.depth.checked_sub(1).ok_or(DecodeError)?;
+        let value = read(self)?;
+        self.depth += 1;
+        Ok(value)
+    }
+
+    /// Reads elements, all of them: what a visitor left would be taken for what comes next.
+    #[inline]
+    fn elements<T>(
+        &mut self,
+        len: Option<usize>,
+        read: impl FnOnce(&mut Elements<'_, 'a, 'de>) -> Result<T>,
+    ) -> Result<T> {
+        // Each takes a byte at least.
+        let most = self.rest.0.len();
+        let is_open = len.is_none();
+        let left = len.unwrap_or(most);
+        if left > most {
+            return Err(DecodeError);
+        }
+        self.inside(|reader| {
+            let mut elements = Elements { reader, left, is_open };
+            let value = read(&mut elements)?;
+            elements.is_at_the_end()?.then_some(value).ok_or(DecodeError)
+        })
+    }
+
+    fn sequence<V: Visitor<'de>>(&mut self, len: Option<usize>, visitor: V) -> Result<V::Value> {
+        self.elements(len, |elements| visitor.visit_seq(elements))
+    }
+
+    fn map<V: Visitor<'de>>(&mut self, len: Option<usize>, visitor: V) -> Result<V::Value> {
+        self.elements(len, |elements| visitor.visit_map(elements))
+    }
+
+    fn layout(&mut self) -> Result<&'a Layout> {
+        let number = self.rest.byte()?;
+        self.names.layouts.get(usize::from(number)).ok_or(DecodeError)
+    }
+
+    /// The fields of a struct, with their names.
+    fn named<V: Visitor<'de>>(&mut self, layout: &'a Layout, visitor: V) -> Result<V::Value> {
+        let names = self.names;
+        let fields = names.fields_of(layout);
+        let told = fields.iter().map(|name| name.len()).sum();
+        self.may_tell = self.may_tell.checked_sub(told).ok_or(DecodeError)?;
+        self.inside(|reader| {
+            let mut fields = Fields { reader, fields };
+            let value = visitor.visit_map(&mut fields)?;
+            fields.skip_gaps()?;
+            fields.fields.is_empty().then_some(value).ok_or(DecodeError)
+        })
+    }
+
+    fn variant_name(&mut self) -> Result<&'de str> {
+        let number = self.rest.u16()?;
+        let name = *self.names.variants.get(usize::from(number)).ok_or(DecodeError)?;
+        self.may_tell = self.may_tell.checked_sub(name.len()).ok_or(DecodeError)?;
+        Ok(name)
+    }
+}
+
+/// Kinds of which most values are of one: what else they may be, anything may be.
+macro_rules! mostly {
+    ($($deserialize:ident)+) => {
+        $(
+            #[inline]
+            fn $deserialize<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+                match *self.rest.0 {
+                    [small @ tag::SMALL..tag::STR, ref rest @ ..] => {
+                        self.rest.0 = rest;
+                        visitor.visit_u8(small - tag::SMALL)
+                    }
+                    [tag::U16, a, b, ref rest @ ..] => {
+                        self.rest.0 = rest;
+                        visitor.visit_u16(u16::from_le_bytes([a, b]))
+                    }
+                    [tag::U32, a, b, c, d, ref rest @ ..] => {
+                        self.rest.0 = rest;
+                        visitor.visit_u32(u32::from_le_bytes([a, b, c, d]))
+                    }
+                    _ => self.deserialize_any(visitor),
+                }
+            }
+        )+
+    };
+}
+
+impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
+    type Error = DecodeError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        let rest = &mut self.rest;
+        match rest.byte()? {
+            small @ tag::SMALL..tag::STR => visitor.visit_u8(small - tag::SMALL),
+            short @ tag::STR..tag::SEQ => visitor.visit_borrowed_str(rest.text(usize::from(short - tag::STR))?),
+            few @ tag::SEQ..tag::U8 => self.sequence(Some(usize::from(few - tag::SEQ)), visitor),
+            tag::U8 => visitor.visit_u8(rest.byte()?),
+            tag::U16 => visitor.visit_u16(rest.u16()?),
+            tag::U32 => visitor.visit_u32(u32::from_le_bytes(rest.array()?)),
+            tag::U64 => visitor.visit_u64(u64::from_le_bytes(rest.array()?)),
+            tag::U128 => visitor.visit_u128(u128::from_le_bytes(rest.array()?)),
+            tag::N8 => visitor.visit_i16(!i16::from(rest.byte()?)),
+            tag::N16 => visitor.visit_i32(!i32::from(rest.u16()?)),
+            tag::N32 => visitor.visit_i64(!i64::from(u32::from_le_bytes(rest.array()?))),
+            tag::N64 => {
+                let number = !i128::from(u64::from_le_bytes(rest.array()?));
+                match i64::try_from(number) {
+                    Ok(number) => visitor.visit_i64(number),
+                    Err(_) => visitor.visit_i128(number),
+                }
+            }
+            tag::N128 => visitor.visit_i128(!u128::from_le_bytes(rest.array()?).cast_signed()),
+            tag::F32 => visitor.visit_f32(f32::from_le_bytes(rest.array()?)),
+            tag::F64 => visitor.visit_f64(f64::from_le_bytes(rest.array()?)),
+            tag::FALSE => visitor.visit_bool(false),
+            tag::TRUE => visitor.visit_bool(true),
+            tag::CHAR => {
+                let short = rest.byte()?.checked_sub(tag::STR).ok_or(DecodeError)?;
+                let mut chars = rest.text(short.into())?.chars();
+                match (chars.next(), chars.next()) {
+                    (Some(char), None) => visitor.visit_char(char),
+                    _ => Err(DecodeError),
+                }
+            }
+            tag::UNIT => visitor.visit_unit(),
+            tag::NONE => visitor.visit_none(),
+            tag::SOME => self.inside(|reader| visitor.visit_some(reader)),
+            tag::STR_8 => {
+                let len = rest.length_8()?;
+                visitor.visit_borrowed_str(rest.text(len)?)
+            }
+            tag::STR_32 => {
+                let len = rest.length_32()?;
+                visitor.visit_borrowed_str(rest.text(len)?)
+            }
+            tag::BYTES_8 => {
+                let len = rest.length_8()?;
+                visitor.visit_borrowed_bytes(rest.bytes(len)?)
+            }
+            tag::BYTES_32 => {
+                let len = rest.length_32()?;
+                visitor.visit_borrowed_bytes(rest.bytes(len)?)
+            }
+            tag::SEQ_8 => {
+                let len = rest.length_8()?;
+                self.sequence(Some(len), visitor)
+            }
+            tag::SEQ_32 => {
+                let len = rest.length_32()?;
+                self.sequence(Some(len), visitor)
+            }
+            tag::MAP_8 => {
+                let len = rest.length_8()?;
+                self.map(Some(len), visitor)
+            }
+            tag::MAP_32 => {
+                let len = rest.length_32()?;
+                self.map(Some(len), visitor)
+            }
+            tag::OPEN_SEQ => self.sequence(None, visitor),
+            tag::OPEN_MAP => self.map(None, visitor),
+            tag::STRUCT | tag::STRUCT_WITH_GAPS => {
+                let layout = self.layout()?;
+                self.named(layout, visitor)
+            }
+            tag::UNIT_VARIANT => visitor.visit_borrowed_str(self.variant_name()?),
+            tag::VARIANT => {
+                let name = self.variant_name()?;
+                self.inside(|reader| {
+                    let mut variant = Variant::new(name, reader);
+                    let value = visitor.visit_map(&mut variant)?;
+                    (!variant.has_value).then_some(value).ok_or(DecodeError)
+                })
+            }
+            _ => Err(DecodeError),
+        }
+    }
+
+    mostly! {
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
+    }
+
+    #[inline]
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        if self.next_is(tag::F64) {
+            self.rest.byte()?;
+            visitor.visit_f64(f64::from_le_bytes(self.rest.array()?))
+        } else {
+            self.deserialize_any(visitor)
+        }
+    }
+
+    #[inline]
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.rest.0 {
+            [value @ (tag::FALSE | tag::TRUE), rest @ ..] => {
+                self.rest.0 = rest;
+                visitor.visit_bool(*value == tag::TRUE)
+            }
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    #[inline]
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.rest.0 {
+            [short @ tag::STR..tag::SEQ, rest @ ..] => {
+                self.rest.0 = rest;
+                visitor.visit_borrowed_str(self.rest.text(usize::from(short - tag::STR))?)
+            }
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    #[inline]
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        self.deserialize_str(visitor)
+    }
+
+    #[inline]
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        self.deserialize_str(visitor)
+    }
+
+    #[inline]
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.rest.0 {
+            [tag::NONE | tag::UNIT, rest @ ..] => {
+                self.rest.0 = rest;
+                visitor.visit_none()
+            }
+            [tag::SOME, rest @ ..] => {
+                self.rest.0 = rest;
+                self.inside(|reader| visitor.visit_some(reader))
+            }
+            _ => self.inside(|reader| visitor.visit_some(reader)),
+        }
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        if self.next_is(tag::NONE) {
+            self.rest.byte()?;
+            return visitor.visit_unit();
+        }
+        self.deserialize_any(visitor)
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Result<V::Value> {
+        self.deserialize_unit(visitor)
+    }
+
+    #[inline]
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Result<V::Value> {
+        self.inside(|reader| visitor.visit_newtype_struct(reader))
+    }
+
+    #[inline]
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
+        if !self.next_is(tag::STRUCT) {
+            return self.deserialize_any(visitor);
+        }
+        self.rest.byte()?;
+        let layout = self.layout()?;
+        if self.by_place && self.names.are(layout, fields) {
+            self.has_read_by_place = true;
+            self.sequence(Some(layout.len), visitor)
+        } else {
+            self.named(layout, visitor)
+        }
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
+        match self.rest.byte()? {
+            tag::UNIT_VARIANT => visitor.visit_enum(self.variant_name()?.into_deserializer()),
+            tag::VARIANT => {
+                let name = self.variant_name()?;
+                self.inside(|reader| visitor.visit_enum(Variant::new(name, reader)))
+            }
+            // A `Serialize` of one's own may write the name of a unit variant as a text.
+            short @ tag::STR..tag::SEQ => {
+                let name = self.rest.text(usize::from(short - tag::STR))?;
+                visitor.visit_enum(name.into_deserializer())
+            }
+            _ => Err(DecodeError),
+        }
+    }
+
+    forward_to_deserialize_any! {
+        f32 char bytes byte_buf seq tuple tuple_struct map ignored_any
+    }
+}
+
+/// The elements of a list, or the entries of a map.
+struct Elements<'r, 'a, 'de> {
+    reader: &'r mut Reader<'a, 'de>,
+    /// How many there are to come at most.
+    left: usize,
+    /// Whether they go on up to [`tag::END`].
+    is_open: bool,
+}
+
+impl<'de> Elements<'_, '_, 'de> {
+    #[inline]
+    fn next<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>> {
+        if self.left == 0 || (self.is_open && self.reader.next_is(tag::END)) {
+            return Ok(None);
+        }
+        self.left -= 1;
+        seed.deserialize(&mut *self.reader).map(Some)
+    }
+
+    fn is_at_the_end(&mut self) -> Result<bool> {
+        if self.is_open {
+            Ok(self.reader.rest.byte()? == tag::END)
+        } else {
+            Ok(self.left == 0)
+        }
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        (!self.is_open).then_some(self.left)
+    }
+}
+
+impl<'de> SeqAccess<'de> for &mut Elements<'_, '_, 'de> {
+    type Error = DecodeError;
+
+    #[inline]
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>> {
+        self.next(seed)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Elements::size_hint(self)
+    }
+}
+
+impl<'de> MapAccess<'de> for &mut Elements<'_, '_, 'de> {
+    type Error = DecodeError;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>> {
+        self.next(seed)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value> {
+        seed.deserialize(&mut *self.reader)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Elements::size_hint(self)
+    }
+}
+
+/// The fields of a struct that are told by name.
+struct Fields<'r, 'a, 'de> {
+    reader: &'r mut Reader<'a, 'de>,
+    fields: &'a [&'de str],
+}
+
+impl Fields<'_, '_, '_> {
+    fn skip_gaps(&mut self) -> Result<()> {
+        while self.reader.next_is(tag::GAP) && !self.fields.is_empty() {
+            self.reader.rest.byte()?;
+            self.fields = &self.fields[1..];
+        }
+        Ok(())
+    }
+}
+
+impl<'de> MapAccess<'de> for &mut Fields<'_, '_, 'de> {
+    type Error = DecodeError;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>> {
+        self.skip_gaps()?;
+        let Some((name, rest)) = self.fields.split_first() else {
+            return Ok(None);
+        };
+        self.fields = rest;
+        seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value> {
+        seed.deserialize(&mut *self.reader)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.fields.len())
+    }
+}
+
+/// What is in a variant, or a map whose only key is the variant's name.
+struct Variant<'r, 'a, 'de> {
+    name: Option<&'de str>,
+    has_value: bool,
+    reader: &'r mut Reader<'a, 'de>,
+}
+
+impl<'r, 'a, 'de> Variant<'r, 'a, 'de> {
+    fn new(name: &'de str, reader: &'r mut Reader<'a, 'de>) -> Self {
+        Self {
+            name: Some(name),
+            has_value: true,
+            reader,
+        }
+    }
+}
+
+impl<'de> MapAccess<'de> for &mut Variant<'_, '_, 'de> {
+    type Error = DecodeError;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>> {
+        let Some(name) = self.name.take() else { return Ok(None) };
+        seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value> {
+        self.has_value = false;
+        seed.deserialize(&mut *self.reader)
+    }
+}
+
+impl<'de> EnumAccess<'de> for Variant<'_, '_, 'de> {
+    type Error = DecodeError;
+    type Variant = Self;
+
+    fn variant_seed<S: DeserializeSeed<'de>>(mut self, seed: S) -> Result<(S::Value, Self)> {
+        let name = self.name.take().ok_or(DecodeError)?;
+        let variant = seed.deserialize(BorrowedStrDeserializer::new(name))?;
+        Ok((variant, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Variant<'_, '_, 'de> {
+    type Error = DecodeError;
+
+    fn unit_variant(self) -> Result<()> {
+        Err(DecodeError)
+    }
+
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value> {
+        seed.deserialize(self.reader)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value> {
+        self.reader.deserialize_tuple(len, visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value> {
+        self.reader.deserialize_struct("", fields, visitor)
+    }
+}

@@ -1,0 +1,582 @@
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    fmt::Debug,
+    net::IpAddr,
+    num::NonZeroU8,
+    sync::Arc,
+    time::Duration,
+};
+
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned};
+
+use super::{
+    super::{Codec, DecodeError, EncodeError, EncodedValue, Fidelity, sample::*},
+    *,
+};
+
+fn encoded<T: Serialize>(value: &T) -> Bytes {
+    encode(value, usize::MAX).expect("a value that can be written")
+}
+
+/// The value comes back, by place and by name, and no part of its bytes does any harm.
+#[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "values are written where they are given")]
+fn comes_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T) {
+    let bytes = encoded(&value);
+    assert_eq!(decode::<T>(&bytes).as_ref(), Ok(&value));
+    let (names, values) = Names::split_from(&bytes).unwrap();
+    let by_name = Reader::by_name(&names, values, bytes.len()).read_with(PhantomData::<T>);
+    assert_eq!(by_name.as_ref(), Ok(&value), "by name");
+    for len in 0..bytes.len() {
+        // Fewer bytes are another value of the same type, or none: what they are not is a panic.
+        let _ = decode::<T>(&bytes[..len]);
+    }
+    assert_eq!(decode::<T>(&[&[0], &bytes[..]].concat()).unwrap_err(), DecodeError);
+    assert_eq!(decode::<T>(&[&bytes[..], &[9]].concat()).unwrap_err(), DecodeError);
+}
+
+#[test]
+fn values_of_every_kind_come_back() {
+    macro_rules! all {
+        ($($value:expr),+ $(,)?) => {
+            $(comes_back($value);)+
+        };
+    }
+    all![
+        (false, true),
+        (u8::MAX, u16::MAX, u32::MAX, u64::MAX, u128::MAX),
+        (i8::MIN, i16::MIN, i32::MIN, i64::MIN, i128::MIN),
+        (i8::MAX, i16::MAX, i32::MAX, i64::MAX, i128::MAX),
+        (0_u16, 127_u16, 128_u16, -1_i16, -128_i16, -129_i16, -256_i16, -257_i16),
+        (
+            i64::from(i32::MIN) - 1,
+            i128::from(i64::MIN) - 1,
+            i128::from(u64::MAX) + 1
+        ),
+        (f32::MIN_POSITIVE, f64::INFINITY, -0.0_f64),
+        ('a', '\u{10ffff}', String::new(), "äöü\0".to_owned()),
+        ("x".repeat(47), "x".repeat(48), "x".repeat(256), "x".repeat(70_000)),
+        (vec![1_u8, 2, 3], (0..16).collect::<Vec<u8>>(), vec![1_u16; 300]),
+        [[1_i32; 3]; 2],
+        vec![(), (), ()],
+        (None::<u8>, Some(None::<u8>), Some(Some(1_u8)), Some(Some(None::<u8>))),
+        (None::<()>, Some(()), Some(Some(())), Some(Unit), None::<Unit>),
+        vec![Some(Some(Some(None::<u8>))); 3],
+        ((), Unit, Line(7, 0.1)),
+        BTreeMap::from([(1_u32, "one".to_owned()), (2, String::new())]),
+        BTreeMap::from([((1, 2), 3)]),
+        HashMap::from([("a".to_owned(), 1), ("b".to_owned(), 2), ("c".to_owned(), 3)]),
+        BTreeSet::from([3, 1, 2]),
+        (0..64).collect::<HashSet<u8>>(),
+        (
+            Duration::from_millis(1500),
+            IpAddr::from([127, 0, 0, 1]),
+            NonZeroU8::MIN
+        ),
+        Ok::<_, String>(Box::new(1_usize)),
+        Wrapped(Arc::new(Status::Draft)),
+        Invoice {
+            id: -7,
+            number: "INV-7".to_owned(),
+            status: Status::Since { year: 2026, late: true },
+            lines: vec![Line(1, 2.5), Line(2, -1e300)],
+            loaded: false,
+            note: Some("a note".into()),
+        },
+        vec![
+            Status::Draft,
+            Status::Paid(3),
+            Status::Between(-1, 1),
+            Status::Since { year: 1, late: false }
+        ],
+        vec![
+            Flat {
+                id: 1,
+                more: BTreeMap::from([("x".to_owned(), 2)])
+            },
+            Flat {
+                id: 2,
+                more: BTreeMap::new()
+            },
+        ],
+        vec![Secretive {
+            a: 1,
+            secret: 0,
+            b: vec![0]
+        }],
+        vec![Skipping::First, Skipping::Second],
+        vec![Untagged::Number(1), Untagged::Text("1".to_owned())],
+        vec![Tagged::Invoice { id: 1 }],
+        serde_json::json!({ "a": [1, null, -3, 1.5, u64::MAX], "b": { "c": "d" } }),
+    ];
+}
+
+/// A value with every tag that there is.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Everything {
+    unsigned: (u8, u8, u16, u32, u64, u128),
+    signed: (i8, i16, i32, i64, i128),
+    floats: (f32, f64),
+    flags: [bool; 2],
+    texts: (char, String, String, String),
+    #[serde(with = "octets")]
+    bytes: [Vec<u8>; 2],
+    nothing: ((), Option<u8>, Option<Option<u8>>),
+    lists: (Vec<u8>, Vec<u8>, Vec<u8>),
+    #[serde(serialize_with = "unsized_list")]
+    unsized_list: Vec<u8>,
+    maps: (BTreeMap<u8, u8>, BTreeMap<u16, u8>, Flat),
+    sparse: [Sparse; 2],
+    statuses: Vec<Status>,
+}
+
+/// Lists of bytes as serde's bytes.
+mod octets {
+    use serde::{Deserialize as _, Deserializer, Serialize, Serializer, de};
+
+    struct Octets<'a>(&'a [u8]);
+
+    impl Serialize for Octets<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_bytes(self.0)
+        }
+    }
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[Vec<u8>; 2], serializer: S) -> Result<S::Ok, S::Error> {
+        [Octets(&bytes[0]), Octets(&bytes[1])].serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[Vec<u8>; 2], D::Error> {
+        let [one, other] = <[&[u8]; 2]>::deserialize(deserializer).map_err(de::Error::custom)?;
+        Ok([one.to_vec(), other.to_vec()])
+    }
+}
+
+/// Does not say how long it is.
+fn unsized_list<S: Serializer>(list: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(list.iter().filter(|&&element| element != 0))
+}
+
+fn everything() -> Everything {
+    Everything {
+        unsigned: (7, 200, 300, 70_000, 1 << 40, 1 << 70),
+        signed: (-1, -300, -70_000, -(1 << 40), -(1 << 70)),
+        floats: (0.5, -0.25),
+        flags: [false, true],
+        texts: ('é', "short".to_owned(), "x".repeat(48), "y".repeat(300)),
+        bytes: [vec![1, 2], vec![3; 300]],
+        nothing: ((), None, Some(None)),
+        lists: (vec![1], vec![2; 16], vec![3; 300]),
+        unsized_list: vec![4; 2],
+        maps: (
+            BTreeMap::from([(1, 2)]),
+            (0..300).map(|key| (key, 0)).collect(),
+            Flat {
+                id: 1,
+                more: BTreeMap::from([("x".to_owned(), 2)]),
+            },
+        ),
+        sparse: [
+            Sparse {
+                a: Some(1),
+                b: Some(2),
+                ..Sparse::default()
+            },
+            Sparse::default(),
+        ],
+        statuses: vec![
+            Status::Draft,
+            Status::Paid(1),
+            Status::Between(-1, 1),
+            Status::Since {
+                year: 2026,
+                late: false,
+            },
+        ],
+    }
+}
+
+#[test]
+fn what_is_written_does_not_change() {
+    let released = include_bytes!("../../../../tests/golden/packed-v1.bin");
+    assert_eq!(encoded(&everything()), &released[..]);
+    comes_back(everything());
+}
+
+#[test]
+fn a_float_that_is_no_number_keeps_its_bits() {
+    let odd = f64::from_bits(0x7ff8_0000_dead_beef);
+    let back: f64 = decode(&encoded(&odd)).unwrap();
+    assert_eq!(back.to_bits(), odd.to_bits());
+}
+
+#[test]
+fn fields_that_were_left_out_are_where_they_were() {
+    let all = [0b00_u8, 0b01, 0b10, 0b11].map(|bits| Sparse {
+        a: (bits & 1 == 1).then_some(7),
+        b: (bits & 2 == 2).then_some(8),
+        c: vec![bits],
+        d: vec![],
+    });
+    comes_back(all.into_iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn the_names_of_fields_stand_in_the_bytes_once() {
+    let rows = |count| {
+        vec![
+            Sparse {
+                a: Some(1),
+                b: Some(2),
+                ..Sparse::default()
+            };
+            count
+        ]
+    };
+    let (one, many) = (encoded(&rows(1)).len(), encoded(&rows(10)).len());
+    // A tag and the number of the layout, two numbers, and two empty lists.
+    assert_eq!(many - one, 9 * 6);
+}
+
+/// Two types of the same name, which layouts are found by first.
+mod other {
+    use super::*;
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    pub(super) struct Line {
+        pub(super) id: u8,
+        pub(super) text: String,
+    }
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(rename = "Line")]
+    pub(super) struct Longer {
+        pub(super) id: u8,
+        pub(super) text: String,
+        pub(super) more: bool,
+    }
+}
+
+#[test]
+fn types_of_the_same_name_are_told_apart_by_their_fields() {
+    let line = other::Line {
+        id: 1,
+        text: "one".to_owned(),
+    };
+    let longer = other::Longer {
+        id: 2,
+        text: "two".to_owned(),
+        more: true,
+    };
+    comes_back(vec![(line.clone(), longer.clone()); 3]);
+    comes_back((longer.clone(), line.clone(), longer, line));
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Node {
+    name: String,
+    children: Vec<Node>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parent: Option<u8>,
+    weight: u8,
+}
+
+#[test]
+fn a_struct_may_contain_itself_before_all_of_its_fields_are_known() {
+    let leaf = |weight, parent| Node {
+        name: "leaf".to_owned(),
+        children: vec![],
+        parent,
+        weight,
+    };
+    comes_back(Node {
+        name: "root".to_owned(),
+        children: vec![leaf(1, None), leaf(2, Some(1))],
+        parent: None,
+        weight: 3,
+    });
+}
+
+/// Reads itself from a map, and from nothing else.
+#[derive(Debug, PartialEq, Serialize)]
+struct FromMap {
+    id: u8,
+}
+
+impl<'de> Deserialize<'de> for FromMap {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Ids;
+        impl<'de> serde::de::Visitor<'de> for Ids {
+            type Value = FromMap;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a map")
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<FromMap, A::Error> {
+                let mut id = 0;
+                while let Some((_, value)) = map.next_entry::<String, u8>()? {
+                    id = value;
+                }
+                Ok(FromMap { id })
+            }
+        }
+        deserializer.deserialize_struct("FromMap", &["id"], Ids)
+    }
+}
+
+#[test]
+fn a_type_that_reads_maps_alone_is_told_the_names() {
+    comes_back(vec![FromMap { id: 7 }, FromMap { id: 8 }]);
+}
+
+/// As the other side of a change of the same shape to serde, which is read by its names.
+#[derive(Debug, PartialEq, Deserialize)]
+struct Reordered {
+    b: Option<u8>,
+    #[serde(alias = "a")]
+    first: Option<u8>,
+    #[serde(default)]
+    new: u8,
+}
+
+#[test]
+fn a_type_whose_fields_are_others_takes_them_by_their_names() {
+    let sparse = Sparse {
+        a: Some(1),
+        b: Some(2),
+        ..Sparse::default()
+    };
+    let expected = Reordered {
+        b: Some(2),
+        first: Some(1),
+        new: 0,
+    };
+    assert_eq!(decode::<Reordered>(&encoded(&sparse)), Ok(expected));
+}
+
+/// Writes another number of elements than it says.
+struct Liar(usize);
+
+impl Serialize for Liar {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeSeq as _;
+        let mut list = serializer.serialize_seq(Some(2))?;
+        for _ in 0..self.0 {
+            list.serialize_element(&7)?;
+        }
+        list.end()
+    }
+}
+
+#[test]
+fn a_list_that_is_not_as_long_as_it_says_is_not_written() {
+    for len in [0, 1, 3] {
+        assert_eq!(encode(&Liar(len), usize::MAX), Err(EncodeError::Unwritable), "{len}");
+    }
+    assert_eq!(decode::<Vec<u8>>(&encoded(&Liar(2))), Ok(vec![7, 7]));
+}
+
+#[test]
+fn a_value_beyond_the_limit_is_not_written() {
+    let rows = vec![Sparse::default(); 20];
+    let len = encoded(&rows).len();
+    assert!(encode(&rows, len).is_ok());
+    for limit in 0..len {
+        assert_eq!(encode(&rows, limit), Err(EncodeError::TooLarge), "{limit}");
+    }
+}
+
+#[test]
+fn a_value_is_nested_as_deep_as_it_can_be_read_and_else_stored_as_json() {
+    let deep = |levels| (0..levels).fold(Link::End, |link, _| Link::Next(Box::new(link)));
+    comes_back(deep(100));
+    let codec = |levels| {
+        Codec::Packed
+            .encode(&deep(levels), usize::MAX, Fidelity::Sure)
+            .unwrap()
+            .codec
+    };
+    assert_eq!((codec(126), codec(200)), (Codec::Packed, Codec::Json));
+}
+
+#[test]
+fn bytes_that_are_nested_a_million_levels_deep_are_refused() {
+    fn refused<T: DeserializeOwned + Debug>(tag: &[u8]) {
+        let bytes = [&tag.repeat(1_000_000)[..], &[end::WITHOUT]].concat();
+        assert_eq!(decode::<T>(&bytes).unwrap_err(), DecodeError);
+        assert_eq!(to_json(&bytes), None);
+    }
+    refused::<Tree>(&[tag::SEQ + 1]);
+    refused::<Tree>(&[tag::OPEN_SEQ]);
+    refused::<Chain>(&[tag::SOME]);
+    refused::<Map>(&[tag::MAP_8, 1]);
+    refused::<serde_json::Value>(&[tag::OPEN_MAP]);
+    refused::<serde::de::IgnoredAny>(&[tag::SEQ + 1]);
+}
+
+/// An option in a newtype in an option takes no byte.
+#[derive(Debug, Deserialize)]
+struct Endless(#[expect(dead_code, reason = "only decoded")] Option<Box<Endless>>);
+
+#[test]
+fn a_type_that_contains_itself_without_a_byte_is_refused() {
+    assert_eq!(decode::<Endless>(&encoded(&7)).unwrap_err(), DecodeError);
+}
+
+#[test]
+fn a_length_does_not_make_more_elements_than_there_are_bytes() {
+    for tag in [tag::SEQ_32, tag::MAP_32, tag::STR_32, tag::BYTES_32] {
+        let bytes = [tag, 0xff, 0xff, 0xff, 0xff, 7, 7, end::WITHOUT];
+        assert!(decode::<Vec<()>>(&bytes).is_err());
+        assert!(decode::<HashMap<u8, u8>>(&bytes).is_err());
+        assert!(decode::<String>(&bytes).is_err());
+        assert!(decode::<serde_json::Value>(&bytes).is_err());
+    }
+}
+
+/// Structs of two bytes, each with a long name.
+fn structs_with_a_name_of(len: u16, count: usize) -> Vec<u8> {
+    let mut bytes = vec![tag::SEQ_32];
+    bytes.extend_from_slice(&u32::try_from(count).unwrap().to_le_bytes());
+    bytes.extend_from_slice(&[tag::STRUCT, 0, 7].repeat(count));
+    let names_at = bytes.len();
+    bytes.extend_from_slice(&[1, 1]);
+    bytes.extend_from_slice(&len.to_le_bytes());
+    bytes.extend_from_slice(&vec![b'x'; len.into()]);
+    bytes.extend_from_slice(&[0, 0]);
+    let names_len = u32::try_from(bytes.len() - names_at).unwrap();
+    bytes.extend_from_slice(&names_len.to_le_bytes());
+    bytes.push(end::WITH);
+    bytes
+}
+
+#[test]
+fn names_are_told_as_often_as_their_length_allows() {
+    let few = decode::<serde_json::Value>(&structs_with_a_name_of(100, 100)).expect("a short name");
+    assert_eq!(few.as_array().unwrap().len(), 100);
+    let many = structs_with_a_name_of(60_000, 60_000);
+    assert_eq!(decode::<serde_json::Value>(&many), Err(DecodeError));
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct LongNames {
+    #[serde(
+        rename = "a_name_that_is_so_long_that_the_value_is_nothing_beside_it_in_any_format_that_writes_names_each_time_but_this_one_which_does_not_and_so_would_have_to_tell_it_more_often_than_it_may_and_some_more_words_for_it"
+    )]
+    a: (),
+}
+
+#[test]
+fn what_would_have_to_tell_too_many_names_is_stored_as_json() {
+    let rows: Vec<LongNames> = (0..2000).map(|_| LongNames { a: () }).collect();
+    let stored = Codec::Packed.encode(&rows, usize::MAX, Fidelity::Sure).unwrap();
+    assert_eq!(stored.codec, Codec::Json);
+    assert_eq!(stored.decode::<Vec<LongNames>>(), Ok(rows));
+}
+
+#[test]
+fn damaged_bytes_are_refused() {
+    let refused = |bytes: &[u8]| decode::<serde_json::Value>(bytes).is_err();
+    assert!(refused(&[]));
+    assert!(refused(&[end::WITHOUT]), "no value");
+    assert!(refused(&[7, 9]), "no end");
+    assert!(refused(&[7, 255, 0, 0, 0, end::WITH]), "names longer than all");
+    assert!(refused(&[tag::STRUCT, 0, 7, end::WITHOUT]), "no such layout");
+    assert!(refused(&[tag::UNIT_VARIANT, 0, 0, end::WITHOUT]), "no such name");
+    assert!(refused(&[tag::GAP, end::WITHOUT]), "a gap outside of a struct");
+    assert!(refused(&[tag::END, end::WITHOUT]), "an end of nothing");
+    assert!(refused(&[tag::STR + 1, 0xff, end::WITHOUT]), "no UTF-8");
+    assert!(
+        refused(&[tag::CHAR, tag::STR + 2, b'a', b'b', end::WITHOUT]),
+        "two characters"
+    );
+    assert!(refused(&[0xff, end::WITHOUT]), "no such tag");
+    assert!(refused(&[tag::SEQ + 2, 7, end::WITHOUT]), "an element too few");
+    assert!(refused(&[tag::SEQ + 1, 7, 7, end::WITHOUT]), "a value too many");
+}
+
+#[test]
+fn people_are_shown_the_json_that_the_value_would_be() {
+    let invoice = Invoice {
+        id: -7,
+        number: "INV \"7\"".to_owned(),
+        status: Status::Since { year: 2026, late: true },
+        lines: vec![Line(1, 2.5)],
+        loaded: false,
+        note: None,
+    };
+    assert_eq!(to_json(&encoded(&invoice)), serde_json::to_string(&invoice).ok());
+    let value = (
+        Status::Draft,
+        [Some(1), None],
+        BTreeMap::from([(1, "one")]),
+        ((), f64::NAN, 'x'),
+    );
+    assert_eq!(to_json(&encoded(&value)), serde_json::to_string(&value).ok());
+    let empty = (Vec::<u8>::new(), BTreeMap::<u8, u8>::new());
+    assert_eq!(to_json(&encoded(&empty)).as_deref(), Some("[[],{}]"));
+}
+
+#[test]
+fn what_json_cannot_tell_apart_comes_back_and_needs_no_look() {
+    let value = (Some(None::<u8>), f64::INFINITY, u128::MAX);
+    let stored = Codec::Packed.encode(&value, usize::MAX, Fidelity::Json).unwrap();
+    assert_eq!(stored.codec, Codec::Packed);
+    assert_eq!(stored.decode(), Ok(value));
+}
+
+#[test]
+fn what_comes_back_from_no_codec_is_not_stored() {
+    let renamed = Renamed { value: 1 };
+    let stored = Codec::Packed.encode(&renamed, usize::MAX, Fidelity::Unsure);
+    assert_eq!(stored, Err(EncodeError::Changed));
+}
+
+fn json_values() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        any::<u64>().prop_map(Into::into),
+        any::<f64>().prop_map(Into::into),
+        ".{0,60}".prop_map(Into::into),
+    ];
+    leaf.prop_recursive(4, 64, 20, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..20).prop_map(Into::into),
+            prop::collection::btree_map(".{0,5}", inner, 0..20)
+                .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_json_comes_back_and_is_shown_as_it_is(value in json_values()) {
+        let bytes = encoded(&value);
+        let back: serde_json::Value = decode(&bytes).unwrap();
+        prop_assert_eq!(&back, &value);
+        prop_assert_eq!(to_json(&bytes), Some(value.to_string()));
+    }
+
+    #[test]
+    fn any_bytes_are_refused_or_a_value(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        let without_names = [&bytes[..], &[end::WITHOUT]].concat();
+        let sparse = encoded(&Sparse::default());
+        let (_, values) = Names::split_from(&sparse).unwrap();
+        let with_names = [&bytes[..], &sparse[values.len()..]].concat();
+        for bytes in [without_names, with_names] {
+            let _ = (decode::<Vec<Sparse>>(&bytes), decode::<Status>(&bytes), decode::<serde_json::Value>(&bytes));
+            let _ = to_json(&bytes);
+        }
+    }
+}
+
+#[test]
+fn a_value_says_which_codec_it_is_in() {
+    let stored: EncodedValue = Codec::Packed.encode(&7_u8, usize::MAX, Fidelity::Sure).unwrap();
+    assert_eq!(
+        (stored.codec, &stored.bytes[..]),
+        (Codec::Packed, &[7, end::WITHOUT][..])
+    );
+}
