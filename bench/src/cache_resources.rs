@@ -8,4 +8,5 @@ cache_runtime::resources! {
     invoices_shared { ttl = "1h" }
     by_status { ttl = "1h" }
     total { ttl = "1h" }
+    reached { ttl = "1h" }
 }

@@ -11,5 +11,5 @@ pub(crate) use self::{
     by_deadpool::ByDeadpool,
     by_hitbox::ByHitbox,
     ours::Ours,
-    raw::{Raw, RawOfTwo, without_delay},
+    raw::{Raw, RawOfTwo, get_or_load, keys, without_delay},
 };

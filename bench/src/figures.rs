@@ -3,6 +3,7 @@
 mod allocations;
 mod bulk;
 mod changes;
+mod cluster_throughput;
 mod codecs;
 mod cold_key;
 mod encoded;
@@ -14,6 +15,7 @@ mod key;
 mod near;
 mod near_memory;
 mod out_of_use;
+mod reach;
 mod redis_latency;
 mod redis_throughput;
 mod service_latency;
@@ -41,6 +43,7 @@ pub(crate) struct Measurement {
 pub(crate) const ALL: &[Measurement] = &[
     redis_latency::MEASUREMENT,
     redis_throughput::MEASUREMENT,
+    cluster_throughput::MEASUREMENT,
     bulk::MEASUREMENT,
     codecs::MEASUREMENT,
     encoded::MEASUREMENT,
@@ -51,6 +54,7 @@ pub(crate) const ALL: &[Measurement] = &[
     cold_key::MEASUREMENT,
     freshness::MEASUREMENT,
     invalidation::MEASUREMENT,
+    reach::MEASUREMENT,
     sweep::MEASUREMENT,
     sweep_price::MEASUREMENT,
     changes::MEASUREMENT,

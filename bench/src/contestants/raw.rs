@@ -72,12 +72,12 @@ pub(crate) fn without_delay(server: &RedisServer) -> Result<ConnectionInfo> {
 }
 
 /// A key for each page.
-pub(super) fn keys() -> Arc<[String]> {
+pub(crate) fn keys() -> Arc<[String]> {
     (0..KEYS).map(|page| format!("raw:invoices:{page:08}")).collect()
 }
 
 /// What one would write by hand.
-pub(super) async fn get_or_load(
+pub(crate) async fn get_or_load(
     connection: &mut (impl ConnectionLike + Send + Sync),
     keys: &[String],
     query: &Query,

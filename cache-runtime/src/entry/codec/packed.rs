@@ -2,7 +2,7 @@
 //!
 //! Each value begins with a tag that says what it is. The names of a struct's fields stand in the payload once, however many of it there
 //! are: such a list is a *layout*. A reader whose type has the fields of the layout, in its order, takes them by their place; any
-//! other is told their names.
+//! other is told their names. All texts stand behind the values, so that they are looked through for what is no UTF-8 at once.
 
 mod json;
 mod reader;
@@ -15,7 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use self::{
     json::Json,
-    reader::{Names, Reader},
+    reader::{Parts, Reader},
     writer::Writer,
 };
 use super::{DecodeError, EncodeError};
@@ -31,7 +31,7 @@ const MOST_TOLD: usize = 32;
 mod tag {
     /// Up to [`STR`]: an unsigned integer of less than 128.
     pub(super) const SMALL: u8 = 0x00;
-    /// A text of less than 48 bytes.
+    /// A text of less than 48 bytes, which stands among the texts, as all do.
     pub(super) const STR: u8 = 0x80;
     /// A list of less than 16 elements.
     pub(super) const SEQ: u8 = 0xb0;
@@ -52,7 +52,7 @@ mod tag {
     pub(super) const F64: u8 = 0xcb;
     pub(super) const FALSE: u8 = 0xcc;
     pub(super) const TRUE: u8 = 0xcd;
-    /// Its UTF-8 follows, as a text.
+    /// A text follows, of that one character.
     pub(super) const CHAR: u8 = 0xce;
 
     pub(super) const UNIT: u8 = 0xd0;
@@ -87,11 +87,10 @@ mod tag {
     pub(super) const VARIANT: u8 = 0xe5;
 }
 
-/// How a payload ends: with the names, their length in 32 bits and [`WITH`](end::WITH), or, where there are none, with
-/// [`WITHOUT`](end::WITHOUT) alone.
-mod end {
-    pub(super) const WITHOUT: u8 = 0;
-    pub(super) const WITH: u8 = 1;
+/// What stands behind the values: the last byte says it, as a sum. Before that byte are the lengths of these parts, in 32 bits each.
+mod part {
+    pub(super) const TEXTS: u8 = 1;
+    pub(super) const NAMES: u8 = 2;
 }
 
 /// The bytes of a value.
@@ -103,8 +102,8 @@ pub(super) fn encode<T: Serialize>(value: &T, limit: usize) -> Result<Bytes, Enc
 
 /// The value that the bytes stand for, all of them.
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
-    let (names, values) = Names::split_from(bytes)?;
-    let mut reader = Reader::new(&names, values, bytes.len());
+    let parts = Parts::of(bytes)?;
+    let mut reader = Reader::new(&parts);
     if let Ok(value) = reader.read_with(PhantomData) {
         return Ok(value);
     }
@@ -112,16 +111,14 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError
         return Err(DecodeError);
     }
     // A type may read itself from a map and from nothing else.
-    Reader::by_name(&names, values, bytes.len()).read_with(PhantomData)
+    Reader::by_name(&parts).read_with(PhantomData)
 }
 
 /// The JSON that the value would be, for who does not know its type.
 pub(super) fn to_json(bytes: &[u8]) -> Option<String> {
-    let (names, values) = Names::split_from(bytes).ok()?;
+    let parts = Parts::of(bytes).ok()?;
     let mut json = String::new();
-    Reader::new(&names, values, bytes.len())
-        .read_with(Json(&mut json))
-        .ok()?;
+    Reader::new(&parts).read_with(Json(&mut json)).ok()?;
     Some(json)
 }
 

@@ -1,6 +1,9 @@
 //! Reads from bytes that somebody else may have written: to a depth, and no more elements than bytes.
 
-use std::{cell::Cell, ptr};
+use std::{
+    cell::{Cell, OnceCell},
+    ptr,
+};
 
 use serde::{
     de::{
@@ -11,24 +14,31 @@ use serde::{
 };
 use smallvec::SmallVec;
 
-use super::{super::DecodeError, DEPTH, MOST_TOLD, end, tag};
+use super::{super::DecodeError, DEPTH, MOST_TOLD, part, tag};
 
 type Result<T> = std::result::Result<T, DecodeError>;
 
-/// What of a payload is read with any value.
+/// A payload, taken apart.
+pub(super) struct Parts<'de> {
+    values: Rest<'de>,
+    texts: &'de str,
+    names: Names<'de>,
+    len: usize,
+}
+
+/// What stands in a payload once.
 #[derive(Default)]
-pub(super) struct Names<'de> {
-    /// Of the fields of all layouts, one after the other.
-    fields: SmallVec<[&'de str; 16]>,
-    layouts: SmallVec<[Layout; 4]>,
+struct Names<'de> {
+    layouts: SmallVec<[Layout<'de>; 4]>,
     variants: Vec<&'de str>,
 }
 
 /// The names of a struct's fields.
-struct Layout {
-    /// Where they are among all of them.
-    starts_at: usize,
+struct Layout<'de> {
     len: usize,
+    /// The names as they stand there: most readers compare them once, and want none.
+    bytes: Rest<'de>,
+    names: OnceCell<Vec<&'de str>>,
     /// The fields of a type that are known to be these.
     known: Cell<*const &'static str>,
 }
@@ -72,78 +82,115 @@ impl<'de> Rest<'de> {
         Ok(bytes)
     }
 
+    /// A name that nobody has looked at.
     #[inline]
-    fn text(&mut self, len: usize) -> Result<&'de str> {
-        str::from_utf8(self.bytes(len)?).map_err(|_| DecodeError)
+    fn unread_name(&mut self) -> Result<&'de [u8]> {
+        let len = self.u16()?;
+        self.bytes(len.into())
     }
 
     fn name(&mut self) -> Result<&'de str> {
-        let len = self.u16()?;
-        self.text(len.into())
+        str::from_utf8(self.unread_name()?).map_err(|_| DecodeError)
     }
 }
 
-impl<'de> Names<'de> {
-    /// The names, and the bytes before them.
-    pub(super) fn split_from(payload: &'de [u8]) -> Result<(Self, &'de [u8])> {
-        let (&end, before) = payload.split_last().ok_or(DecodeError)?;
-        match end {
-            end::WITHOUT => Ok((Self::default(), before)),
-            end::WITH => {
-                let (before, &len) = before.split_last_chunk().ok_or(DecodeError)?;
-                let len = usize::try_from(u32::from_le_bytes(len)).map_err(|_| DecodeError)?;
-                let names_at = before.len().checked_sub(len).ok_or(DecodeError)?;
-                let (values, names) = before.split_at(names_at);
-                Ok((Self::read(Rest(names))?, values))
-            }
-            _ => Err(DecodeError),
+impl<'de> Parts<'de> {
+    pub(super) fn of(payload: &'de [u8]) -> Result<Self> {
+        let (&parts, rest) = payload.split_last().ok_or(DecodeError)?;
+        if parts & !(part::TEXTS | part::NAMES) != 0 {
+            return Err(DecodeError);
         }
+        let (rest, names_len) = length_at_the_end(rest, parts & part::NAMES != 0)?;
+        let (rest, texts_len) = length_at_the_end(rest, parts & part::TEXTS != 0)?;
+        let (rest, names) = split_end(rest, names_len)?;
+        let (values, texts) = split_end(rest, texts_len)?;
+        Ok(Self {
+            values: Rest(values),
+            texts: str::from_utf8(texts).map_err(|_| DecodeError)?,
+            names: if parts & part::NAMES == 0 {
+                Names::default()
+            } else {
+                Names::read(Rest(names))?
+            },
+            len: payload.len(),
+        })
     }
+}
 
+/// A length in the last four bytes, if one is there, or else 0; and what stands before it.
+fn length_at_the_end(bytes: &[u8], is_there: bool) -> Result<(&[u8], usize)> {
+    if !is_there {
+        return Ok((bytes, 0));
+    }
+    let (rest, &len) = bytes.split_last_chunk().ok_or(DecodeError)?;
+    let len = usize::try_from(u32::from_le_bytes(len)).map_err(|_| DecodeError)?;
+    Ok((rest, len))
+}
+
+fn split_end(bytes: &[u8], len: usize) -> Result<(&[u8], &[u8])> {
+    let at = bytes.len().checked_sub(len).ok_or(DecodeError)?;
+    Ok(bytes.split_at(at))
+}
+
+impl<'de> Names<'de> {
     fn read(mut bytes: Rest<'de>) -> Result<Self> {
         let mut names = Self::default();
         for _ in 0..bytes.byte()? {
-            let starts_at = names.fields.len();
-            let len = bytes.length_8()?;
-            for _ in 0..len {
-                names.fields.push(bytes.name()?);
-            }
-            names.layouts.push(Layout {
-                starts_at,
-                len,
-                known: Cell::new(ptr::null()),
-            });
+            names.layouts.push(Layout::split_from(&mut bytes)?);
         }
         for _ in 0..bytes.u16()? {
             names.variants.push(bytes.name()?);
         }
         bytes.0.is_empty().then_some(names).ok_or(DecodeError)
     }
+}
 
-    fn fields_of(&self, layout: &Layout) -> &[&'de str] {
-        &self.fields[layout.starts_at..layout.starts_at + layout.len]
+impl<'de> Layout<'de> {
+    fn split_from(bytes: &mut Rest<'de>) -> Result<Self> {
+        let len = bytes.length_8()?;
+        let from_here = *bytes;
+        for _ in 0..len {
+            bytes.unread_name()?;
+        }
+        Ok(Self {
+            len,
+            bytes: from_here,
+            names: OnceCell::new(),
+            known: Cell::new(ptr::null()),
+        })
     }
 
-    /// Whether a layout is these fields, in this order.
+    fn names(&self) -> Result<&[&'de str]> {
+        if let Some(names) = self.names.get() {
+            return Ok(names);
+        }
+        let mut bytes = self.bytes;
+        let names = (0..self.len).map(|_| bytes.name()).collect::<Result<Vec<_>>>()?;
+        Ok(self.names.get_or_init(|| names))
+    }
+
+    /// Whether its names are these fields, in this order.
     #[inline]
-    fn are(&self, layout: &Layout, fields: &'static [&'static str]) -> bool {
-        if layout.len != fields.len() {
+    fn is(&self, fields: &'static [&'static str]) -> bool {
+        if self.len != fields.len() {
             return false;
         }
-        if ptr::eq(layout.known.get(), fields.as_ptr()) {
+        if ptr::eq(self.known.get(), fields.as_ptr()) {
             return true;
         }
-        let are_equal = self.fields_of(layout) == fields;
-        if are_equal {
-            layout.known.set(fields.as_ptr());
+        let mut bytes = self.bytes;
+        let is_same = fields.iter().all(|field| bytes.unread_name() == Ok(field.as_bytes()));
+        if is_same {
+            self.known.set(fields.as_ptr());
         }
-        are_equal
+        is_same
     }
 }
 
 /// What is left to read of the values.
 pub(super) struct Reader<'a, 'de> {
     rest: Rest<'de>,
+    texts: &'de str,
     names: &'a Names<'de>,
     depth: u8,
     /// How many bytes of names may yet be told.
@@ -153,22 +200,23 @@ pub(super) struct Reader<'a, 'de> {
 }
 
 impl<'a, 'de> Reader<'a, 'de> {
-    pub(super) fn new(names: &'a Names<'de>, values: &'de [u8], payload_len: usize) -> Self {
+    pub(super) fn new(parts: &'a Parts<'de>) -> Self {
         Self {
-            rest: Rest(values),
-            names,
+            rest: parts.values,
+            texts: parts.texts,
+            names: &parts.names,
             depth: DEPTH,
-            may_tell: payload_len.saturating_mul(MOST_TOLD),
+            may_tell: parts.len.saturating_mul(MOST_TOLD),
             by_place: true,
             has_read_by_place: false,
         }
     }
 
     /// One that tells the names of all fields.
-    pub(super) fn by_name(names: &'a Names<'de>, values: &'de [u8], payload_len: usize) -> Self {
+    pub(super) fn by_name(parts: &'a Parts<'de>) -> Self {
         Self {
             by_place: false,
-            ..Self::new(names, values, payload_len)
+            ..Self::new(parts)
         }
     }
 
@@ -180,7 +228,15 @@ impl<'a, 'de> Reader<'a, 'de> {
     /// The value, to the end.
     pub(super) fn read_with<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value> {
         let value = seed.deserialize(&mut *self)?;
-        self.rest.0.is_empty().then_some(value).ok_or(DecodeError)
+        let is_at_the_end = self.rest.0.is_empty() && self.texts.is_empty();
+        is_at_the_end.then_some(value).ok_or(DecodeError)
+    }
+
+    #[inline]
+    fn text(&mut self, len: usize) -> Result<&'de str> {
+        let (text, rest) = self.texts.split_at_checked(len).ok_or(DecodeError)?;
+        self.texts = rest;
+        Ok(text)
     }
 
     #[inline]
@@ -226,15 +282,14 @@ impl<'a, 'de> Reader<'a, 'de> {
         self.elements(len, |elements| visitor.visit_map(elements))
     }
 
-    fn layout(&mut self) -> Result<&'a Layout> {
+    fn layout(&mut self) -> Result<&'a Layout<'de>> {
         let number = self.rest.byte()?;
         self.names.layouts.get(usize::from(number)).ok_or(DecodeError)
     }
 
     /// The fields of a struct, with their names.
-    fn named<V: Visitor<'de>>(&mut self, layout: &'a Layout, visitor: V) -> Result<V::Value> {
-        let names = self.names;
-        let fields = names.fields_of(layout);
+    fn named<V: Visitor<'de>>(&mut self, layout: &'a Layout<'de>, visitor: V) -> Result<V::Value> {
+        let fields = layout.names()?;
         let told = fields.iter().map(|name| name.len()).sum();
         self.may_tell = self.may_tell.checked_sub(told).ok_or(DecodeError)?;
         self.inside(|reader| {
@@ -286,7 +341,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
         let rest = &mut self.rest;
         match rest.byte()? {
             small @ tag::SMALL..tag::STR => visitor.visit_u8(small - tag::SMALL),
-            short @ tag::STR..tag::SEQ => visitor.visit_borrowed_str(rest.text(usize::from(short - tag::STR))?),
+            short @ tag::STR..tag::SEQ => visitor.visit_borrowed_str(self.text(usize::from(short - tag::STR))?),
             few @ tag::SEQ..tag::U8 => self.sequence(Some(usize::from(few - tag::SEQ)), visitor),
             tag::U8 => visitor.visit_u8(rest.byte()?),
             tag::U16 => visitor.visit_u16(rest.u16()?),
@@ -310,7 +365,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
             tag::TRUE => visitor.visit_bool(true),
             tag::CHAR => {
                 let short = rest.byte()?.checked_sub(tag::STR).ok_or(DecodeError)?;
-                let mut chars = rest.text(short.into())?.chars();
+                let mut chars = self.text(short.into())?.chars();
                 match (chars.next(), chars.next()) {
                     (Some(char), None) => visitor.visit_char(char),
                     _ => Err(DecodeError),
@@ -321,11 +376,11 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
             tag::SOME => self.inside(|reader| visitor.visit_some(reader)),
             tag::STR_8 => {
                 let len = rest.length_8()?;
-                visitor.visit_borrowed_str(rest.text(len)?)
+                visitor.visit_borrowed_str(self.text(len)?)
             }
             tag::STR_32 => {
                 let len = rest.length_32()?;
-                visitor.visit_borrowed_str(rest.text(len)?)
+                visitor.visit_borrowed_str(self.text(len)?)
             }
             tag::BYTES_8 => {
                 let len = rest.length_8()?;
@@ -401,7 +456,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
         match self.rest.0 {
             [short @ tag::STR..tag::SEQ, rest @ ..] => {
                 self.rest.0 = rest;
-                visitor.visit_borrowed_str(self.rest.text(usize::from(short - tag::STR))?)
+                visitor.visit_borrowed_str(self.text(usize::from(short - tag::STR))?)
             }
             _ => self.deserialize_any(visitor),
         }
@@ -461,7 +516,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
         }
         self.rest.byte()?;
         let layout = self.layout()?;
-        if self.by_place && self.names.are(layout, fields) {
+        if self.by_place && layout.is(fields) {
             self.has_read_by_place = true;
             self.sequence(Some(layout.len), visitor)
         } else {
@@ -483,7 +538,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
             }
             // A `Serialize` of one's own may write the name of a unit variant as a text.
             short @ tag::STR..tag::SEQ => {
-                let name = self.rest.text(usize::from(short - tag::STR))?;
+                let name = self.text(usize::from(short - tag::STR))?;
                 visitor.visit_enum(name.into_deserializer())
             }
             _ => Err(DecodeError),

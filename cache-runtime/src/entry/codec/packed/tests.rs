@@ -15,6 +15,9 @@ use super::{
     *,
 };
 
+/// No texts and no names.
+const NOTHING_MORE: u8 = 0;
+
 fn encoded<T: Serialize>(value: &T) -> Bytes {
     encode(value, usize::MAX).expect("a value that can be written")
 }
@@ -25,8 +28,8 @@ fn encoded<T: Serialize>(value: &T) -> Bytes {
 fn comes_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T) {
     let bytes = encoded(&value);
     assert_eq!(decode::<T>(&bytes).as_ref(), Ok(&value));
-    let (names, values) = Names::split_from(&bytes).unwrap();
-    let by_name = Reader::by_name(&names, values, bytes.len()).read_with(PhantomData::<T>);
+    let parts = Parts::of(&bytes).unwrap();
+    let by_name = Reader::by_name(&parts).read_with(PhantomData::<T>);
     assert_eq!(by_name.as_ref(), Ok(&value), "by name");
     for len in 0..bytes.len() {
         // Fewer bytes are another value of the same type, or none: what they are not is a panic.
@@ -402,7 +405,7 @@ fn a_value_is_nested_as_deep_as_it_can_be_read_and_else_stored_as_json() {
 #[test]
 fn bytes_that_are_nested_a_million_levels_deep_are_refused() {
     fn refused<T: DeserializeOwned + Debug>(tag: &[u8]) {
-        let bytes = [&tag.repeat(1_000_000)[..], &[end::WITHOUT]].concat();
+        let bytes = [&tag.repeat(1_000_000)[..], &[NOTHING_MORE]].concat();
         assert_eq!(decode::<T>(&bytes).unwrap_err(), DecodeError);
         assert_eq!(to_json(&bytes), None);
     }
@@ -426,7 +429,7 @@ fn a_type_that_contains_itself_without_a_byte_is_refused() {
 #[test]
 fn a_length_does_not_make_more_elements_than_there_are_bytes() {
     for tag in [tag::SEQ_32, tag::MAP_32, tag::STR_32, tag::BYTES_32] {
-        let bytes = [tag, 0xff, 0xff, 0xff, 0xff, 7, 7, end::WITHOUT];
+        let bytes = [tag, 0xff, 0xff, 0xff, 0xff, 7, 7, NOTHING_MORE];
         assert!(decode::<Vec<()>>(&bytes).is_err());
         assert!(decode::<HashMap<u8, u8>>(&bytes).is_err());
         assert!(decode::<String>(&bytes).is_err());
@@ -446,7 +449,7 @@ fn structs_with_a_name_of(len: u16, count: usize) -> Vec<u8> {
     bytes.extend_from_slice(&[0, 0]);
     let names_len = u32::try_from(bytes.len() - names_at).unwrap();
     bytes.extend_from_slice(&names_len.to_le_bytes());
-    bytes.push(end::WITH);
+    bytes.push(part::NAMES);
     bytes
 }
 
@@ -478,21 +481,21 @@ fn what_would_have_to_tell_too_many_names_is_stored_as_json() {
 fn damaged_bytes_are_refused() {
     let refused = |bytes: &[u8]| decode::<serde_json::Value>(bytes).is_err();
     assert!(refused(&[]));
-    assert!(refused(&[end::WITHOUT]), "no value");
+    assert!(refused(&[NOTHING_MORE]), "no value");
     assert!(refused(&[7, 9]), "no end");
-    assert!(refused(&[7, 255, 0, 0, 0, end::WITH]), "names longer than all");
-    assert!(refused(&[tag::STRUCT, 0, 7, end::WITHOUT]), "no such layout");
-    assert!(refused(&[tag::UNIT_VARIANT, 0, 0, end::WITHOUT]), "no such name");
-    assert!(refused(&[tag::GAP, end::WITHOUT]), "a gap outside of a struct");
-    assert!(refused(&[tag::END, end::WITHOUT]), "an end of nothing");
-    assert!(refused(&[tag::STR + 1, 0xff, end::WITHOUT]), "no UTF-8");
+    assert!(refused(&[7, 255, 0, 0, 0, part::NAMES]), "names longer than all");
+    assert!(refused(&[tag::STRUCT, 0, 7, NOTHING_MORE]), "no such layout");
+    assert!(refused(&[tag::UNIT_VARIANT, 0, 0, NOTHING_MORE]), "no such name");
+    assert!(refused(&[tag::GAP, NOTHING_MORE]), "a gap outside of a struct");
+    assert!(refused(&[tag::END, NOTHING_MORE]), "an end of nothing");
+    assert!(refused(&[tag::STR + 1, 0xff, NOTHING_MORE]), "no UTF-8");
     assert!(
-        refused(&[tag::CHAR, tag::STR + 2, b'a', b'b', end::WITHOUT]),
+        refused(&[tag::CHAR, tag::STR + 2, b'a', b'b', NOTHING_MORE]),
         "two characters"
     );
-    assert!(refused(&[0xff, end::WITHOUT]), "no such tag");
-    assert!(refused(&[tag::SEQ + 2, 7, end::WITHOUT]), "an element too few");
-    assert!(refused(&[tag::SEQ + 1, 7, 7, end::WITHOUT]), "a value too many");
+    assert!(refused(&[0xff, NOTHING_MORE]), "no such tag");
+    assert!(refused(&[tag::SEQ + 2, 7, NOTHING_MORE]), "an element too few");
+    assert!(refused(&[tag::SEQ + 1, 7, 7, NOTHING_MORE]), "a value too many");
 }
 
 #[test]
@@ -561,10 +564,10 @@ proptest! {
 
     #[test]
     fn any_bytes_are_refused_or_a_value(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-        let without_names = [&bytes[..], &[end::WITHOUT]].concat();
+        let without_names = [&bytes[..], &[NOTHING_MORE]].concat();
+        // All but its values: a tag, the number of the layout, and four fields.
         let sparse = encoded(&Sparse::default());
-        let (_, values) = Names::split_from(&sparse).unwrap();
-        let with_names = [&bytes[..], &sparse[values.len()..]].concat();
+        let with_names = [&bytes[..], &sparse[6..]].concat();
         for bytes in [without_names, with_names] {
             let _ = (decode::<Vec<Sparse>>(&bytes), decode::<Status>(&bytes), decode::<serde_json::Value>(&bytes));
             let _ = to_json(&bytes);
@@ -577,6 +580,6 @@ fn a_value_says_which_codec_it_is_in() {
     let stored: EncodedValue = Codec::Packed.encode(&7_u8, usize::MAX, Fidelity::Sure).unwrap();
     assert_eq!(
         (stored.codec, &stored.bytes[..]),
-        (Codec::Packed, &[7, end::WITHOUT][..])
+        (Codec::Packed, &[7, NOTHING_MORE][..])
     );
 }

@@ -12,12 +12,17 @@ use serde::{
     },
 };
 
-use super::{super::EncodeError, DEPTH, MOST_TOLD, end, tag};
+use super::{super::EncodeError, DEPTH, MOST_TOLD, part, tag};
+
+/// The fields of a struct are counted in a byte.
+const MOST_FIELDS: usize = 255;
 
 type Result<T = ()> = std::result::Result<T, EncodeError>;
 
 pub(super) struct Writer {
     out: Vec<u8>,
+    texts: Vec<u8>,
+    /// Of both.
     limit: usize,
     depth: u8,
     layouts: Vec<Layout>,
@@ -50,6 +55,7 @@ impl Writer {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             out: Vec::with_capacity(128),
+            texts: Vec::with_capacity(128),
             limit,
             depth: DEPTH,
             layouts: Vec::new(),
@@ -58,13 +64,34 @@ impl Writer {
         }
     }
 
-    /// The value that was written, with the names.
+    /// The value that was written, with the texts and the names.
     pub(super) fn finish(mut self) -> Result<Bytes> {
-        if self.layouts.is_empty() && self.variants.is_empty() {
-            self.push(end::WITHOUT)?;
-            return Ok(self.out.into());
-        }
+        let texts = std::mem::take(&mut self.texts);
+        self.extend(&texts)?;
         let names_at = self.out.len();
+        let has_names = !(self.layouts.is_empty() && self.variants.is_empty());
+        if has_names {
+            self.names()?;
+        }
+        let names_len = self.out.len() - names_at;
+        let mut parts = 0;
+        for (part, is_there, len) in [
+            (part::TEXTS, !texts.is_empty(), texts.len()),
+            (part::NAMES, has_names, names_len),
+        ] {
+            if is_there {
+                parts += part;
+                self.extend(&narrow::<u32>(len)?.to_le_bytes())?;
+            }
+        }
+        self.push(parts)?;
+        if self.told > self.out.len().saturating_mul(MOST_TOLD) {
+            return Err(EncodeError::Unwritable);
+        }
+        Ok(self.out.into())
+    }
+
+    fn names(&mut self) -> Result {
         let layouts = std::mem::take(&mut self.layouts);
         self.push(narrow(layouts.len())?)?;
         for layout in &layouts {
@@ -79,18 +106,18 @@ impl Writer {
         for (name, _) in variants {
             self.name(name)?;
         }
-        let names_len: u32 = narrow(self.out.len() - names_at)?;
-        self.extend(&names_len.to_le_bytes())?;
-        self.push(end::WITH)?;
-        if self.told > self.out.len().saturating_mul(MOST_TOLD) {
-            return Err(EncodeError::Unwritable);
-        }
-        Ok(self.out.into())
+        Ok(())
+    }
+
+    /// How many bytes there may yet be.
+    #[inline]
+    fn left(&self) -> usize {
+        self.limit - self.out.len() - self.texts.len()
     }
 
     #[inline]
     fn push(&mut self, byte: u8) -> Result {
-        if self.out.len() >= self.limit {
+        if self.left() == 0 {
             return Err(EncodeError::TooLarge);
         }
         self.out.push(byte);
@@ -99,7 +126,7 @@ impl Writer {
 
     #[inline]
     fn extend(&mut self, bytes: &[u8]) -> Result {
-        if bytes.len() > self.limit - self.out.len() {
+        if bytes.len() > self.left() {
             return Err(EncodeError::TooLarge);
         }
         self.out.extend_from_slice(bytes);
@@ -167,7 +194,11 @@ impl Writer {
             len @ 0..48 => self.push(tag::STR + len as u8)?,
             len => self.length(tag::STR_8, len)?,
         }
-        self.extend(text.as_bytes())
+        if text.len() > self.left() {
+            return Err(EncodeError::TooLarge);
+        }
+        self.texts.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 
     /// A name, among the names.
@@ -202,11 +233,11 @@ impl Writer {
         Ok(Elements { writer, left: len })
     }
 
-    fn structure(&mut self, of: &'static str) -> Result<Fields<'_>> {
+    fn structure(&mut self, of: &'static str, len: usize) -> Result<Fields<'_>> {
         let starts_at = self.out.len();
         self.extend(&[tag::STRUCT, 0])?;
         let layout = self.layouts.iter().position(|layout| is_same(layout.of, of));
-        let layout = layout.unwrap_or_else(|| self.begin_layout(of, Vec::new()));
+        let layout = layout.unwrap_or_else(|| self.begin_layout(of, Vec::with_capacity(len.min(MOST_FIELDS))));
         Ok(Fields {
             of,
             starts_at,
@@ -392,8 +423,8 @@ impl<'w> Serializer for &'w mut Writer {
     }
 
     #[inline]
-    fn serialize_struct(self, of: &'static str, _len: usize) -> Result<Fields<'w>> {
-        self.structure(of)
+    fn serialize_struct(self, of: &'static str, len: usize) -> Result<Fields<'w>> {
+        self.structure(of, len)
     }
 
     fn serialize_struct_variant(
@@ -401,11 +432,11 @@ impl<'w> Serializer for &'w mut Writer {
         _of: &'static str,
         _index: u32,
         name: &'static str,
-        _len: usize,
+        len: usize,
     ) -> Result<Fields<'w>> {
         self.variant(tag::VARIANT, name)?;
         // Variants of two enums may have the same name: then they share a list of layouts, no more.
-        self.structure(name)
+        self.structure(name, len)
     }
 }
 
