@@ -116,6 +116,7 @@ fn values_of_every_kind_come_back() {
 }
 
 /// A value with every tag that there is.
+#[expect(clippy::option_option, reason = "they are told apart")]
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Everything {
     unsigned: (u8, u8, u16, u32, u64, u128),
@@ -361,7 +362,7 @@ fn a_type_whose_fields_are_others_takes_them_by_their_names() {
 struct Liar(usize);
 
 impl Serialize for Liar {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeSeq as _;
         let mut list = serializer.serialize_seq(Some(2))?;
         for _ in 0..self.0 {
