@@ -230,7 +230,7 @@ impl Lookup {
 
     fn note_old_found(&self, old: &OldContent) {
         self.note_found(&old.stale.envelope);
-        self.note_freshness(Freshness::Stale(old.past), &old.stale.envelope);
+        self.note_freshness(|| Freshness::Stale(old.past), &old.stale.envelope);
     }
 
     /// What an entry stands for; a value is kept in the process, if the function wants that.
@@ -246,13 +246,14 @@ impl Lookup {
     }
 
     fn note_valid(&self, envelope: &Envelope) {
-        self.note_freshness(Freshness::Fresh(envelope.remaining()), envelope);
+        self.note_freshness(|| Freshness::Fresh(envelope.remaining()), envelope);
         self.note_found(envelope);
     }
 
-    fn note_freshness(&self, freshness: Freshness, envelope: &Envelope) {
+    /// To find out how fresh it is takes three looks at clocks: only if somebody wants to know.
+    fn note_freshness(&self, freshness: impl FnOnce() -> Freshness, envelope: &Envelope) {
         if let Some(record) = &self.record {
-            record.has_found(freshness, envelope.revision());
+            record.has_found(freshness(), envelope.revision());
         }
     }
 
