@@ -277,7 +277,8 @@ async fn complete(
         return Ok(current);
     }
     let missing = keys.iter().zip(found).filter(|(_, stamp)| stamp.is_none());
-    let Some(created) = create(store, missing.map(|(key, _)| key)).await? else {
+    // Boxed: hardly any call has to, and all have room for it.
+    let Some(created) = Box::pin(create(store, missing.map(|(key, _)| key))).await? else {
         return Ok(None);
     };
     let mut created = created.into_iter();

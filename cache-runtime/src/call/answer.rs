@@ -266,22 +266,22 @@ impl Lookup {
     }
 
     /// Keeps in the process, too, what was read as so many bytes, if the function wants that.
-    fn keep_read<V, N: Tier<V>>(&self, envelope: &Envelope, held: Option<Held<N::Held>>, encoded: usize) {
+    fn keep_read<V, N: Tier<V>>(&self, envelope: &Envelope, held: Option<Held<N::Held>>, size: usize) {
         let marked = self.marked(envelope);
         if let Some((near, held)) = self.near.as_ref().zip(held) {
-            let kept = self.kept_as_read(envelope, encoded, marked);
+            let kept = self.kept_as_read(envelope, size, marked);
             let stamps = envelope.stamps().chain(envelope.tags().map(|tag| tag.stamp));
             near.keep::<V, N>(kept, held, stamps);
         }
     }
 
-    fn kept_as_read(&self, envelope: &Envelope, encoded: usize, marked: usize) -> Kept {
+    fn kept_as_read(&self, envelope: &Envelope, size: usize, marked: usize) -> Kept {
         Kept {
             origin: Origin::Read,
             ttl: self.near_ttl(envelope.remaining(), envelope.load_time().duration()),
             revision: envelope.revision(),
             load_time: envelope.load_time(),
-            encoded,
+            size,
             marked,
         }
     }
@@ -306,10 +306,10 @@ impl Lookup {
         entry.address.stamps().len()
     }
 
-    /// The value of an entry, and how long it is encoded.
+    /// The value of an entry, and about how many bytes it takes.
     fn decode<V: Value>(&self, envelope: &Envelope) -> Option<(V, usize)> {
         let encoded = envelope.encoded().ok();
-        let decoded = encoded.and_then(|encoded| Some((encoded.decode().ok()?, encoded.len())));
+        let decoded = encoded.and_then(|encoded| Some((encoded.decode().ok()?, encoded.estimated_size())));
         self.note_decoded(decoded.is_some());
         decoded
     }
@@ -336,10 +336,10 @@ impl Lookup {
     fn restore_negative<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(&self, envelope: &Envelope) -> Option<R> {
         let encoded = envelope.encoded().ok();
         let negative = encoded.as_ref().and_then(Negative::decode);
-        let len = encoded.as_ref().map_or(0, EncodedValue::len);
+        let size = encoded.as_ref().map_or(0, EncodedValue::estimated_size);
         let restored = match negative {
             Some(Negative::Absent(depth)) => T::Split::absent(depth).inspect(|_| {
-                self.keep_read::<ValueOf<R, T>, N>(envelope, Some(Held::Absent(depth)), len);
+                self.keep_read::<ValueOf<R, T>, N>(envelope, Some(Held::Absent(depth)), size);
             }),
             Some(Negative::Error(error)) => T::restore_error(&error),
             None => None,

@@ -306,7 +306,7 @@ impl Lookup {
             ttl: self.near_ttl(meta.ttl, meta.load_duration),
             revision,
             load_time: meta.load_duration.into(),
-            encoded: value.len(),
+            size: value.estimated_size(),
             marked: ticket.stamps().len(),
         };
         let of_tags = of_tags.unwrap_or_default();

@@ -378,7 +378,7 @@ impl Lookup {
         if self.is_anew() {
             return engine.flights.replace(key, resource, caller);
         }
-        loads::join(&engine.flights, key, resource, self.began, caller, backstop).await
+        loads::join(&engine.flights, &key, resource, self.began, caller, backstop).await
     }
 
     /// Leads the flight of the call, unless somebody else does: waits for nobody.

@@ -176,7 +176,8 @@ impl Lookup {
 
     async fn ask(&mut self) -> Found {
         if self.is_anew() {
-            return self.ask_for_ticket().await;
+            // Boxed, as what follows: hardly any call does, and all have room for it.
+            return Box::pin(self.ask_for_ticket()).await;
         }
         if self.call.verifies && self.verification.is_none() {
             // Before the hit is found: if its stamps are current later, they were when it was found.

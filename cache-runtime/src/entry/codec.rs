@@ -191,6 +191,16 @@ impl EncodedValue {
         self.bytes.len()
     }
 
+    /// About how many bytes the value takes in memory: as many as its JSON, which is twice as long as a binary form.
+    pub(crate) fn estimated_size(&self) -> usize {
+        match self.codec {
+            Codec::Json => self.len(),
+            Codec::Packed => 2 * self.len(),
+            #[cfg(feature = "postcard")]
+            Codec::Postcard => 2 * self.len(),
+        }
+    }
+
     /// Whether these bytes stand for this value: what they decode to is the same to serde.
     fn stands_for<T: Serialize + DeserializeOwned>(&self, value: &T) -> bool {
         let Ok(decoded) = self.decode::<T>() else { return false };

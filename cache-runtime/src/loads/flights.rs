@@ -120,7 +120,7 @@ impl<K: FlightKey> Flights<K> {
     }
 
     /// Joins the flight of this key, or starts it. Waits until it has landed, or until the caller is wanted as a leader.
-    pub(crate) async fn join<W>(self: &Arc<Self>, key: K, joining: JoinRequest<'_, W>) -> Role<K>
+    pub(crate) async fn join<W>(self: &Arc<Self>, key: &K, joining: JoinRequest<'_, W>) -> Role<K>
     where
         W: Fn(&Arc<Flight<K::Value>>),
     {
@@ -132,7 +132,7 @@ impl<K: FlightKey> Flights<K> {
             watch,
         } = joining;
         loop {
-            let flight = match self.start(&key, began, || caller.load(resource)) {
+            let flight = match self.start(key, began, || caller.load(resource)) {
                 Ok(leader) => return Role::Leader(leader),
                 Err(flight) => flight,
             };
@@ -152,7 +152,7 @@ impl<K: FlightKey> Flights<K> {
                     return Role::Leader(Leader {
                         flights: Arc::clone(self),
                         follows: false,
-                        key,
+                        key: key.clone(),
                         flight: Arc::clone(&flight),
                         load,
                         takeover: Some(takeover),
@@ -161,7 +161,7 @@ impl<K: FlightKey> Flights<K> {
                 WaitEnd::Circle => return Role::Circle,
                 WaitEnd::Landed(landed) if may_share => return Role::Waiter(landed),
                 // The leader may not have left yet; nobody needs this flight any more.
-                WaitEnd::Landed(_) | WaitEnd::Over => self.remove(&key, &flight),
+                WaitEnd::Landed(_) | WaitEnd::Over => self.remove(key, &flight),
             }
         }
     }

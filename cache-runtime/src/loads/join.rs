@@ -33,21 +33,22 @@ pub(crate) type Leader = flights::Leader<LoadKey>;
 /// What a flight came to, for those who waited.
 pub(crate) type Landing = super::flight::Landing<Arc<LoadedValue>>;
 
-/// Joins the flight of this key, or starts it: the call of a resource that began at `began`. Waits for others only inside of a tokio runtime, whose tasks see to it that the wait ends.
-pub(crate) async fn join(
+/// Joins the flight of this key, or starts it: the call of a resource that began at `began`. Waits for others only inside of a tokio
+/// runtime, whose tasks see to it that the wait ends.
+pub(crate) fn join(
     flights: &Arc<Flights>,
-    key: LoadKey,
+    key: &LoadKey,
     resource: &'static str,
     began: Moment,
     caller: Caller<'_>,
     backstop: Duration,
-) -> Role {
+) -> impl Future<Output = Role> {
     let joining = flights::JoinRequest {
         resource,
         began,
         caller,
         waits: &WAITS,
-        watch: |flight: &Arc<Flight<Arc<LoadedValue>>>| {
+        watch: move |flight: &Arc<Flight<Arc<LoadedValue>>>| {
             watch::ensure(flight, backstop);
             // Most programs have no subscriber that would hear of it.
             if !Span::current().is_disabled() {
@@ -55,7 +56,7 @@ pub(crate) async fn join(
             }
         },
     };
-    flights.join(key, joining).await
+    flights.join(key, joining)
 }
 
 /// What a flight is found by.
@@ -143,7 +144,7 @@ mod tests {
     async fn join(flights: &Arc<Flights>, hash: &str) -> Role {
         super::join(
             flights,
-            key(hash),
+            &key(hash),
             "r",
             flights.now(),
             Caller::Outside,

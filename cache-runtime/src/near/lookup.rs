@@ -56,8 +56,8 @@ pub(crate) struct Kept {
     pub(crate) revision: Revision,
     /// How long it took to load.
     pub(crate) load_time: LoadTime,
-    /// The length of its encoded form, from which the bytes that it takes are estimated.
-    pub(crate) encoded: usize,
+    /// About how many bytes it takes.
+    pub(crate) size: usize,
     /// How many of its stamps, the first ones, have been [marked](NearLookup::mark) for it.
     pub(crate) marked: usize,
 }
@@ -216,7 +216,7 @@ impl NearLookup {
             ttl,
             revision,
             load_time,
-            encoded,
+            size,
             marked,
         } = kept;
         let marks = match (origin, self.near.stamps.known(&self.marks)) {
@@ -224,7 +224,7 @@ impl NearLookup {
             (Origin::Loaded, Freshness::Changed) => &Marks::default(),
             _ => &self.marks,
         };
-        let weight = encoded + self.key.len() + OVERHEAD;
+        let weight = size + self.key.len() + OVERHEAD;
         let validity = Validity {
             stamps: Validity::marked(stamps, marks, marked),
             expires_at: self.near.now().saturating_add(nanos(ttl)),

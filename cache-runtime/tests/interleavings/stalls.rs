@@ -78,7 +78,7 @@ impl Process {
             waits: &self.waits,
             watch: |flight: &Arc<Flight<u64>>| self.watched.lock().push(Arc::clone(flight)),
         };
-        match self.flights.join(Key(key), joining).await {
+        match self.flights.join(&Key(key), joining).await {
             Role::Leader(leader) => {
                 let load = Arc::clone(leader.load());
                 let body = async {
@@ -299,17 +299,15 @@ fn waits_that_are_not_told_are_caught() {
                 let process = Arc::clone(&process);
                 async move {
                     let waits = Waits::default();
-                    let join = |key: u8| {
-                        process.flights.join(
-                            Key(key),
-                            JoinRequest {
-                                resource: "r",
-                                began: process.flights.now(),
-                                caller: Caller::Outside,
-                                waits: &waits,
-                                watch: |_: &Arc<Flight<u64>>| {},
-                            },
-                        )
+                    let join = async |key: u8| {
+                        let joining = JoinRequest {
+                            resource: "r",
+                            began: process.flights.now(),
+                            caller: Caller::Outside,
+                            waits: &waits,
+                            watch: |_: &Arc<Flight<u64>>| {},
+                        };
+                        process.flights.join(&Key(key), joining).await
                     };
                     if let Role::Leader(leader) = join(key).await {
                         if let Role::Leader(inner) = join(then).await {

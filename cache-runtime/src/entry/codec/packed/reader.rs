@@ -337,6 +337,8 @@ macro_rules! mostly {
 impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
     type Error = DecodeError;
 
+    // Apart from what most values are, which is so small without it that it becomes part of the loop over a list.
+    #[inline(never)]
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         let rest = &mut self.rest;
         match rest.byte()? {
