@@ -219,9 +219,8 @@ impl Inspector {
         let (Some(resource), Some(entry)) = (key.hot_resource(), self.open(&key.text).await?) else {
             return Ok(Vec::new());
         };
-        let json = entry.json();
         // What is nothing of the sort is left out: somebody else has written it.
-        let keys: Option<Vec<HotKey>> = json.and_then(|json| serde_json::from_slice(&json).ok());
+        let keys: Option<Vec<HotKey>> = entry.value();
         let calls = keys.unwrap_or_default().into_iter().map(|key| HotCall {
             resource: resource.to_owned(),
             function: key.function,

@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::Engine;
 use crate::{
-    entry::{Codec, Fidelity, Identity, Meta, identity},
+    entry::{Fidelity, Identity, Meta, identity},
     key::{Address, BY_KEY, ScopeValue, escape},
     protocol::Reading,
 };
@@ -37,7 +37,7 @@ impl Engine {
         };
         let limit = self.settings.sealing.max_value_size;
         let figures = self.figures.by_key();
-        match figures.noting(Codec::Json.encode(value, limit, Fidelity::Unsure)) {
+        match figures.noting(self.settings.codec.encode(value, limit, Fidelity::Unsure)) {
             Ok(value) => {
                 let filled = self.fill(figures, &ticket, Meta::new(identity, ttl), &value).await;
                 filled.is_some()

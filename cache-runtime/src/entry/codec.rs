@@ -91,6 +91,7 @@ impl Codec {
     /// # Panics
     ///
     /// Where it is compiled, if this build does not have it.
+    #[doc(hidden)]
     #[track_caller]
     pub const fn postcard() -> Self {
         #[cfg(feature = "postcard")]

@@ -1,7 +1,7 @@
 //! All that can be told of what stands under one key.
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     key::{Key, KeyKind},
@@ -260,11 +260,10 @@ impl OpenEntry {
         Some(json.map_or_else(|| Payload::hex(&encoded.bytes), |json| Payload::of(&json)))
     }
 
-    /// What the value is decoded from, of a value that was set by key.
-    pub(super) fn json(&self) -> Option<Bytes> {
+    /// The value, if it is one of this type that no reader would refuse.
+    pub(super) fn value<T: DeserializeOwned>(&self) -> Option<T> {
         let (envelope, refusal) = self.opened.as_ref().ok()?;
-        let encoded = envelope.encoded().ok().filter(|_| refusal.is_none())?;
-        Some(encoded.bytes)
+        envelope.decode().ok().filter(|_| refusal.is_none())
     }
 }
 
