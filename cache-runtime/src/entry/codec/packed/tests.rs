@@ -403,6 +403,43 @@ fn a_value_is_nested_as_deep_as_it_can_be_read_and_else_stored_as_json() {
     assert_eq!((codec(126), codec(200)), (Codec::Packed, Codec::Json));
 }
 
+/// Contains itself in a tuple variant, a struct variant, a newtype and an option.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+enum Nested {
+    End,
+    Tuple(u8, Box<Nested>),
+    Fields { inner: Box<Nested> },
+    Maybe(Option<Box<Nested>>),
+    List(Vec<Nested>),
+    Map(BTreeMap<u8, Nested>),
+}
+
+#[test]
+fn whatever_is_written_can_be_read_however_deep_it_is_nested() {
+    let ways: [fn(Nested) -> Nested; 5] = [
+        |inner| Nested::Tuple(1, Box::new(inner)),
+        |inner| Nested::Fields { inner: Box::new(inner) },
+        |inner| Nested::Maybe(Some(Box::new(inner))),
+        |inner| Nested::List(vec![inner]),
+        |inner| Nested::Map(BTreeMap::from([(1, inner)])),
+    ];
+    for way in ways {
+        let written = (0..=DEPTH).filter(|&levels| {
+            let value = (0..levels).fold(Nested::End, |inner, _| way(inner));
+            let Ok(bytes) = encode(&value, usize::MAX) else {
+                return false;
+            };
+            assert_eq!(decode(&bytes), Ok(value), "{levels} levels");
+            assert!(
+                decode::<serde::de::IgnoredAny>(&bytes).is_ok(),
+                "{levels} levels, of whatever type"
+            );
+            true
+        });
+        assert!((40..=usize::from(DEPTH)).contains(&written.count()));
+    }
+}
+
 #[test]
 fn bytes_that_are_nested_a_million_levels_deep_are_refused() {
     fn refused<T: DeserializeOwned + Debug>(tag: &[u8]) {

@@ -212,13 +212,13 @@ impl Writer {
         Ok(self)
     }
 
-    fn leave(&mut self) {
-        self.depth += 1;
+    fn leave(&mut self, levels: u8) {
+        self.depth += levels;
     }
 
     fn inside<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
         value.serialize(&mut *self.enter()?)?;
-        self.leave();
+        self.leave(1);
         Ok(())
     }
 
@@ -230,7 +230,11 @@ impl Writer {
             None => self.push(tag::OPEN_SEQ)?,
         }
         let writer = self.enter()?;
-        Ok(Elements { writer, left: len })
+        Ok(Elements {
+            writer,
+            left: len,
+            levels: 1,
+        })
     }
 
     fn structure(&mut self, of: &'static str, len: usize) -> Result<Fields<'_>> {
@@ -244,6 +248,7 @@ impl Writer {
             layout,
             written: 0,
             has_gaps: false,
+            levels: 1,
             writer: self.enter()?,
         })
     }
@@ -410,7 +415,8 @@ impl<'w> Serializer for &'w mut Writer {
         len: usize,
     ) -> Result<Elements<'w>> {
         self.variant(tag::VARIANT, name)?;
-        self.sequence(Some(len))
+        let elements = self.enter()?.sequence(Some(len))?;
+        Ok(Elements { levels: 2, ..elements })
     }
 
     fn serialize_map(self, len: Option<usize>) -> Result<Elements<'w>> {
@@ -419,7 +425,11 @@ impl<'w> Serializer for &'w mut Writer {
             None => self.push(tag::OPEN_MAP)?,
         }
         let writer = self.enter()?;
-        Ok(Elements { writer, left: len })
+        Ok(Elements {
+            writer,
+            left: len,
+            levels: 1,
+        })
     }
 
     #[inline]
@@ -436,7 +446,8 @@ impl<'w> Serializer for &'w mut Writer {
     ) -> Result<Fields<'w>> {
         self.variant(tag::VARIANT, name)?;
         // Variants of two enums may have the same name: then they share a list of layouts, no more.
-        self.structure(name, len)
+        let fields = self.enter()?.structure(name, len)?;
+        Ok(Fields { levels: 2, ..fields })
     }
 }
 
@@ -454,6 +465,8 @@ pub(super) struct Elements<'w> {
     writer: &'w mut Writer,
     /// How many there are to come, if that was said.
     left: Option<usize>,
+    /// How deep they are inside of what they were begun in: a reader counts a variant, too.
+    levels: u8,
 }
 
 impl Elements<'_> {
@@ -472,7 +485,7 @@ impl Elements<'_> {
     }
 
     fn close(self) -> Result {
-        self.writer.leave();
+        self.writer.leave(self.levels);
         match self.left {
             Some(0) => Ok(()),
             Some(_) => Err(EncodeError::Unwritable),
@@ -531,6 +544,8 @@ pub(super) struct Fields<'w> {
     layout: usize,
     written: usize,
     has_gaps: bool,
+    /// As those of [`Elements`].
+    levels: u8,
 }
 
 impl Fields<'_> {
@@ -608,7 +623,7 @@ impl Fields<'_> {
         }
         writer.out[self.starts_at + 1] = narrow(layout)?;
         writer.told = writer.told.saturating_add(writer.layouts[layout].names_len);
-        writer.leave();
+        writer.leave(self.levels);
         Ok(())
     }
 }
