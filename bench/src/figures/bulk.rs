@@ -34,13 +34,7 @@ async fn pages_of(company: i64, year: i32, filter: &Filter, pages: &[u32], page_
 
 /// In what the entries by hand are in, too.
 #[cached(resource = "invoices", codec = "json", each = page in pages, key(way = "bulk, JSON"))]
-async fn json_pages_of(
-    company: i64,
-    year: i32,
-    filter: &Filter,
-    pages: &[u32],
-    page_size: u32,
-) -> HashMap<u32, Page> {
+async fn json_pages_of(company: i64, year: i32, filter: &Filter, pages: &[u32], page_size: u32) -> HashMap<u32, Page> {
     let _ = (company, year, filter);
     pages.iter().map(|page| (*page, load(*page, page_size))).collect()
 }

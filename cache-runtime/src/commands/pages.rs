@@ -13,10 +13,10 @@ use crate::{
 /// Keys that a page looks at.
 const PAGE: usize = 2_000;
 
-/// How often a page is asked for again while a lost connection is being replaced. A server that takes no writes loses them all the
-/// time, as it is no longer used for calls.
-const ATTEMPTS: u32 = 20;
-const BETWEEN: Duration = Duration::from_millis(100);
+/// How often a page is asked for again while a lost connection is being replaced: for six seconds. A server that takes no writes
+/// loses them again and again, as it is no longer used for calls, and what lies between is short: to ask one that is not there costs nothing.
+const ATTEMPTS: u32 = 3_000;
+const BETWEEN: Duration = Duration::from_millis(2);
 
 pub(super) struct Pages<'a> {
     inspector: &'a Inspector,
