@@ -7,7 +7,11 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
 use syn::{Attribute, Token, Type};
 
-use crate::{args::OnArg, duration::DurationExpr, uses::compact};
+use crate::{
+    args::{CodecName, OnArg},
+    duration::DurationExpr,
+    uses::compact,
+};
 
 /// A `#[cached]` function.
 pub(crate) struct Cached {
@@ -32,7 +36,7 @@ pub(crate) struct Cached {
     pub(crate) near: Option<Near>,
     pub(crate) lease: Option<DurationExpr>,
     /// The codec, and where it is named.
-    pub(crate) codec: Option<(Codec, Span)>,
+    pub(crate) codec: Option<(CodecName, Span)>,
     /// The part of the hits whose bodies run, too.
     pub(crate) verify: Option<f64>,
     pub(crate) tenant: Option<Tenant>,
@@ -204,14 +208,6 @@ impl Closure {
 pub(crate) enum Near {
     Tracked,
     Checked,
-}
-
-/// What results are stored in.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Codec {
-    Json,
-    Packed,
-    Postcard,
 }
 
 /// Where the tenant comes from.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use cache_runtime::{
-    Cache, Invalidated,
+    Cache, Codec, Invalidated,
     Outcome::{self, Bypass, Hit, Miss, NearHit},
     cached, invalidates, observe,
     store::{RedisConfig, RedisStore, StoreErrorKind},
@@ -318,6 +318,22 @@ async fn the_near_cache_stays_within_its_bound() {
         assert!(cache.stats().near_entries > 40, "{:?}", cache.stats());
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_near_value_weighs_twice_its_binary_form_and_its_json_once() {
+    let weight_in = async |codec| {
+        let cache = Cache::builder().codec(codec).build();
+        isolated_in(cache, async |cache| {
+            page(0).await;
+            cache.stats().near_bytes
+        })
+        .await
+    };
+    // A text of 1000 bytes: in quotes; and with a tag and its length, the length of all texts, and a byte at the end.
+    let (json, packed) = (1000 + 2, 5 + 1000 + 4 + 1);
+    let difference = weight_in(Codec::Packed).await - weight_in(Codec::Json).await;
+    assert_eq!(difference, 2 * packed - json);
 }
 
 #[cached(resource = "pages", near = "checked")]

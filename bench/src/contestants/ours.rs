@@ -16,7 +16,11 @@ pub(crate) struct Ours(Cache);
 impl Ours {
     /// Installs a cache on this server.
     pub(crate) fn connect(runtime: &Runtime, server: &RedisServer) -> Self {
-        let cache = runtime.block_on(reaching(server, patient()));
+        Self::install(runtime.block_on(reaching(server, patient())))
+    }
+
+    /// Installs this cache.
+    pub(crate) fn install(cache: Cache) -> Self {
         cache.install();
         Self(cache)
     }

@@ -3,9 +3,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use anyhow::{Result, ensure};
-use cache_runtime::{Cache, cached, with_cache};
+use cache_runtime::{Cache, Codec, cached, with_cache};
 use cache_testkit::{RedisServer, reaching};
 use redis::{AsyncCommands as _, Client, aio::MultiplexedConnection};
+use tokio::runtime::Runtime;
 
 use super::Measurement;
 use crate::{
@@ -25,17 +26,17 @@ pub(super) const MEASUREMENT: Measurement = Measurement {
 /// So many entries at once.
 const MANY: u32 = 100;
 
-/// Named apart, so that the keys are.
-#[cached(resource = "invoices", each = page in pages, key(way = "bulk"))]
-async fn pages_of(company: i64, year: i32, filter: &Filter, pages: &[u32], page_size: u32) -> HashMap<u32, Page> {
-    let _ = (company, year, filter);
-    pages.iter().map(|page| (*page, load(*page, page_size))).collect()
-}
-
-/// In what the entries by hand are in, too.
-#[cached(resource = "invoices", codec = "json", each = page in pages, key(way = "bulk, JSON"))]
-async fn json_pages_of(company: i64, year: i32, filter: &Filter, pages: &[u32], page_size: u32) -> HashMap<u32, Page> {
-    let _ = (company, year, filter);
+/// `way` tells the entries of the contenders apart.
+#[cached(resource = "invoices", each = page in pages)]
+async fn pages_of(
+    way: &str,
+    company: i64,
+    year: i32,
+    filter: &Filter,
+    pages: &[u32],
+    page_size: u32,
+) -> HashMap<u32, Page> {
+    let _ = (way, company, year, filter);
     pages.iter().map(|page| (*page, load(*page, page_size))).collect()
 }
 
@@ -49,9 +50,15 @@ fn rows(pages: &HashMap<u32, Page>) -> Result<usize> {
     Ok(pages.values().map(|page| page.rows.len()).sum())
 }
 
-/// One call for all.
+/// One call for all, whose entries are in this codec.
 #[derive(Clone)]
-struct Bulk(Cache);
+struct Bulk(Codec, Cache);
+
+impl Bulk {
+    fn connect(runtime: &Runtime, server: &RedisServer, codec: Codec) -> Self {
+        Self(codec, runtime.block_on(reaching(server, patient().codec(codec))))
+    }
+}
 
 impl Contestant for Bulk {
     async fn call(&mut self, query: &Query) -> Result<usize> {
@@ -63,27 +70,9 @@ impl Contestant for Bulk {
             page_size,
             ..
         } = query;
-        let call = pages_of(*company, *year, filter, &pages, *page_size);
-        rows(&with_cache(self.0.clone(), call).await)
-    }
-}
-
-/// One call for all, whose entries are JSON.
-#[derive(Clone)]
-struct JsonBulk(Cache);
-
-impl Contestant for JsonBulk {
-    async fn call(&mut self, query: &Query) -> Result<usize> {
-        let pages = pages(query);
-        let Query {
-            company,
-            year,
-            filter,
-            page_size,
-            ..
-        } = query;
-        let call = json_pages_of(*company, *year, filter, &pages, *page_size);
-        rows(&with_cache(self.0.clone(), call).await)
+        let Self(codec, cache) = self;
+        let call = pages_of(codec.as_str(), *company, *year, filter, &pages, *page_size);
+        rows(&with_cache(cache.clone(), call).await)
     }
 }
 
@@ -151,13 +140,14 @@ fn run(bench: Bench) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for workers in [1, 2] {
         let runtime = runtime(workers)?;
-        let cache = runtime.block_on(reaching(&server, patient()));
+        let bulk = Bulk::connect(&runtime, &server, Codec::Packed);
+        let json = Bulk::connect(&runtime, &server, Codec::Json);
+        let single = Loop(bulk.1.clone());
         let client = Client::open(without_delay(&server)?)?;
         let mget = Mget {
             connection: runtime.block_on(client.get_multiplexed_async_connection())?,
             keys: (0..KEYS).map(|page| format!("raw:bulk:{page:08}")).collect(),
         };
-        let (bulk, json, single) = (Bulk(cache.clone()), JsonBulk(cache.clone()), Loop(cache.clone()));
         server.command::<()>(["FLUSHALL"])?;
         warm(&runtime, &bulk, SMALL)?;
         warm(&runtime, &json, SMALL)?;
@@ -174,13 +164,15 @@ fn run(bench: Bench) -> Result<Vec<Figure>> {
                 Contender::new("a loop of single hits", || latency(&runtime, &single, SMALL, window)),
             ],
         )?;
-        let [ours, json, mget, single] = series.try_into().expect("four contenders");
+        let [ours, in_json, mget, single] = series.try_into().expect("four contenders");
         let figure = |name: &str, ours| Figure::new(MEASUREMENT.name, name, Unit::Nanoseconds, ours);
-        let of_json = figure(&format!("{name}, JSON"), json).against(mget);
+        let of_json = figure(&format!("{name}, JSON"), in_json).against(mget);
         figures.push(of_json.must(Must::RatioAtMost(1.20)));
         let of_loop = figure(&name, ours).against(single);
         figures.push(of_loop.must(Must::RatioAtMost(1.0 / 15.0)));
-        runtime.block_on(cache.close());
+        for Bulk(_, cache) in [bulk, json] {
+            runtime.block_on(cache.close());
+        }
     }
     Ok(figures)
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
-use cache_runtime::{Cache, store::RedisConfig, with_cache};
+use anyhow::{Result, ensure};
+use cache_runtime::{Cache, store::RedisConfig};
 use cache_testkit::{PATIENCE, RedisCluster};
 use redis::{
     cluster::{ClusterClient, ClusterClientBuilder},
@@ -15,10 +15,10 @@ use tokio::runtime::Runtime;
 use super::Measurement;
 use crate::{
     bench::{Bench, patient, runtime, say},
-    contestants::{get_or_load, keys},
+    contestants::{Ours, get_or_load, keys},
     figure::{Figure, Must, OURS, Unit},
     measure::{Contender, Contestant, interleaved, throughput, warm},
-    work::{Query, SMALL, invoices},
+    work::{Query, SMALL},
 };
 
 pub(super) const MEASUREMENT: Measurement = Measurement {
@@ -30,29 +30,10 @@ pub(super) const MEASUREMENT: Measurement = Measurement {
 /// How many callers there are, and what is to be reached with so many.
 const CALLERS: [(u32, Option<f64>); 3] = [(16, None), (64, Some(1.3)), (256, Some(1.6))];
 
-#[derive(Clone)]
-struct Ours(Cache);
-
-impl Ours {
-    async fn connect(cluster: &RedisCluster) -> Result<Self> {
-        let cache = patient().redis(RedisConfig::new(&cluster.url())?).build();
-        anyhow::ensure!(cache.ready(PATIENCE).await, "the cluster is not reached");
-        Ok(Self(cache))
-    }
-}
-
-impl Contestant for Ours {
-    async fn call(&mut self, query: &Query) -> Result<usize> {
-        let Query {
-            company,
-            year,
-            filter,
-            page,
-            page_size,
-        } = query;
-        let call = invoices(*company, *year, filter, *page, *page_size);
-        Ok(with_cache(self.0.clone(), call).await.rows.len())
-    }
+async fn reaching(cluster: &RedisCluster) -> Result<Cache> {
+    let cache = patient().redis(RedisConfig::new(&cluster.url())?).build();
+    ensure!(cache.ready(PATIENCE).await, "the cluster is not reached");
+    Ok(cache)
 }
 
 /// `GET` over the cluster connection that all callers share, and the decoding. The keys are ready, and lie in slots of all primaries.
@@ -91,9 +72,9 @@ fn run(bench: Bench) -> Result<Vec<Figure>> {
 }
 
 fn on(bench: Bench, runtime: &Runtime, cluster: &RedisCluster, workers: usize) -> Result<Vec<Figure>> {
-    let ours = runtime.block_on(Ours::connect(cluster))?;
+    let contestant = Ours::install(runtime.block_on(reaching(cluster))?);
     let raw = runtime.block_on(Raw::connect(cluster))?;
-    warm(runtime, &ours, SMALL)?;
+    warm(runtime, &contestant, SMALL)?;
     warm(runtime, &raw, SMALL)?;
     let name = format!("{SMALL} rows, {workers} workers");
     let mut figures = Vec::new();
@@ -103,7 +84,7 @@ fn on(bench: Bench, runtime: &Runtime, cluster: &RedisCluster, workers: usize) -
         let series = interleaved(
             bench.rounds(),
             &mut [
-                Contender::new(OURS, || throughput(runtime, &ours, callers, SMALL, window)),
+                Contender::new(OURS, || throughput(runtime, &contestant, callers, SMALL, window)),
                 Contender::new("redis GET", || throughput(runtime, &raw, callers, SMALL, window)),
             ],
         )?;
@@ -114,6 +95,6 @@ fn on(bench: Bench, runtime: &Runtime, cluster: &RedisCluster, workers: usize) -
         let must = at_least.map(Must::RatioAtLeast);
         figures.push(must.into_iter().fold(figure, Figure::must));
     }
-    runtime.block_on(ours.0.close());
+    contestant.close(runtime);
     Ok(figures)
 }

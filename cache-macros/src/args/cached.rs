@@ -244,8 +244,8 @@ pub(crate) struct CodecArg {
 
 impl Parse for CodecArg {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        const ACCEPTED: &str = "`codec` is `\"packed\"` (the default), `\"json\"` (for who else reads along) or `\"postcard\"` (the smallest, and the \
-             slowest to store)";
+        const ACCEPTED: &str = "`codec` is `\"packed\"` (the default), `\"json\"` (for who else reads along) \
+                                or `\"postcard\"` (the smallest, and the slowest to store)";
         let value: LitStr = input
             .parse()
             .map_err(|error: syn::Error| syn::Error::new(error.span(), ACCEPTED))?;

@@ -10,10 +10,9 @@ use super::{
     policies, quiet_use, scope_type,
 };
 use crate::{
+    args::CodecName,
     duration::DurationExpr,
-    model::{
-        Cached, Codec, Handle, HardTimeout, KeyPart, KeyPartKind, Loading, Near, TagValues, Tags, Tenant, UserArgument,
-    },
+    model::{Cached, Handle, HardTimeout, KeyPart, KeyPartKind, Loading, Near, TagValues, Tags, Tenant, UserArgument},
     paths::{private, private_item, quiet, quiet_item},
     uses::{mentions, unraw},
 };
@@ -254,9 +253,9 @@ fn site(model: &Cached, text: u64) -> TokenStream {
     });
     let codec = codec.map(|(codec, span)| {
         let codec = match codec {
-            Codec::Json => quote!(#private::Codec::Json),
-            Codec::Packed => quote!(#private::Codec::Packed),
-            Codec::Postcard => {
+            CodecName::Json => quote!(#private::Codec::Json),
+            CodecName::Packed => quote!(#private::Codec::Packed),
+            CodecName::Postcard => {
                 let codec = private_item("Codec", span);
                 quote_spanned!(span=> #codec::postcard())
             }

@@ -13,10 +13,10 @@ use super::{
     scopes, tenant, text,
 };
 use crate::{
-    args::{CachedArgs, CodecArg, CodecName, KeyExpr, NearArg, Reference, ScopeExpr, Slot, TtlArg},
+    args::{CachedArgs, CodecArg, KeyExpr, NearArg, Reference, ScopeExpr, Slot, TtlArg},
     diag::Errors,
     function::{Argument, Function},
-    model::{Cached, Closure, Codec, Each, Handle, KeyPart, KeyPartKind, Loading, Near, TagValues, Tags, UserArgument},
+    model::{Cached, Closure, Each, Handle, KeyPart, KeyPartKind, Loading, Near, TagValues, Tags, UserArgument},
     uses::{compact, fields, has_ident, mentions, unraw, uses},
 };
 
@@ -81,14 +81,7 @@ pub(crate) fn cached(args: &CachedArgs, function: &Function, errors: &mut Errors
             Some(NearArg::Off) | None => None,
         },
         lease: args.lease.value().cloned(),
-        codec: args.codec.value().map(|CodecArg { name, span }| {
-            let codec = match name {
-                CodecName::Json => Codec::Json,
-                CodecName::Packed => Codec::Packed,
-                CodecName::Postcard => Codec::Postcard,
-            };
-            (codec, *span)
-        }),
+        codec: args.codec.value().map(|CodecArg { name, span }| (*name, *span)),
         verify: args.verify.value().copied(),
         tenant: tenant(&args.tenant, function),
         cache: args.cache.value().map(|cache| function.adapt_operand(cache)),

@@ -110,8 +110,8 @@ impl CacheBuilder {
         self
     }
 
-    /// What the results of functions are stored in whose attribute names no `codec`. What that cannot give back as it was is stored
-    /// as JSON. Entries are read whatever they are written in, as long as this build has the codec. Default:
+    /// What the results of functions are stored in whose attribute names no `codec`, and values that are [set](Cache::set) by key.
+    /// What that cannot give back as it was is stored as JSON. Entries are read whatever they are written in, as long as this build has the codec. Default:
     /// [`Codec::Packed`]; choose [`Codec::Json`] where other programs read along.
     pub fn codec(mut self, codec: Codec) -> Self {
         self.settings.codec = codec;

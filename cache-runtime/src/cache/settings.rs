@@ -15,7 +15,7 @@ pub(crate) struct Settings {
     pub(crate) invalidate_timeout: Duration,
     pub(crate) breaker_failures: u32,
     pub(crate) sealing: Sealing,
-    /// What the results of functions are stored in that do not say.
+    /// What the results of functions are stored in that do not say, and values by key.
     pub(crate) codec: Codec,
     pub(crate) require_tenant: bool,
     pub(crate) sweep: bool,

@@ -14,7 +14,8 @@ use crate::{
 const PAGE: usize = 2_000;
 
 /// How often a page is asked for again while a lost connection is being replaced: for six seconds. A server that takes no writes
-/// loses them again and again, as it is no longer used for calls, and what lies between is short: to ask one that is not there costs nothing.
+/// loses them again and again, as it is no longer used for calls, and what lies between is short. To ask while none is there costs
+/// nothing.
 const ATTEMPTS: u32 = 3_000;
 const BETWEEN: Duration = Duration::from_millis(2);
 

@@ -127,8 +127,7 @@ impl Codec {
     /// Encodes a value, if that takes no more than `limit` bytes; of a longer one no more than that is ever held.
     ///
     /// What this codec cannot write, or would not give back the same, is JSON; what would not come back from JSON, either, is not
-    /// encoded.
-    /// `fidelity` says what has to be looked at for that. The bytes of an [`Encoded`](super::Encoded) are what they are.
+    /// encoded. `fidelity` says what has to be looked at for that. The bytes of an [`Encoded`](super::Encoded) are what they are.
     pub(crate) fn encode<T: Serialize + DeserializeOwned>(
         self,
         value: &T,
@@ -143,7 +142,7 @@ impl Codec {
             Self::Json => return faithful_json(value, limit, fidelity),
             Self::Packed => match packed::encode(value, limit) {
                 Ok(bytes) => (Some(bytes), fidelity <= Fidelity::Json),
-                // As JSON it would be larger yet.
+                // What other codecs would make of it is hardly ever smaller.
                 Err(EncodeError::TooLarge) => return Err(EncodeError::TooLarge),
                 Err(_) => (None, false),
             },
@@ -194,12 +193,8 @@ impl EncodedValue {
 
     /// About how many bytes the value takes in memory: as many as its JSON, which is twice as long as a binary form.
     pub(crate) fn estimated_size(&self) -> usize {
-        match self.codec {
-            Codec::Json => self.len(),
-            Codec::Packed => 2 * self.len(),
-            #[cfg(feature = "postcard")]
-            Codec::Postcard => 2 * self.len(),
-        }
+        let is_json = self.codec == Codec::Json;
+        self.len() * if is_json { 1 } else { 2 }
     }
 
     /// Whether these bytes stand for this value: what they decode to is the same to serde.

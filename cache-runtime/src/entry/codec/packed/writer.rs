@@ -164,6 +164,13 @@ impl Writer {
         }
     }
 
+    fn any_unsigned(&mut self, number: u128) -> Result {
+        match u64::try_from(number) {
+            Ok(number) => self.unsigned(number),
+            Err(_) => self.wide_unsigned(number),
+        }
+    }
+
     fn wide_unsigned(&mut self, number: u128) -> Result {
         self.in_few_bytes([tag::U8, tag::U16, tag::U32, tag::U64, tag::U128], number)
     }
@@ -229,10 +236,14 @@ impl Writer {
             Some(len) => self.length(tag::SEQ_8, len)?,
             None => self.push(tag::OPEN_SEQ)?,
         }
+        self.elements(len)
+    }
+
+    fn elements(&mut self, left: Option<usize>) -> Result<Elements<'_>> {
         let writer = self.enter()?;
         Ok(Elements {
             writer,
-            left: len,
+            left,
             levels: 1,
         })
     }
@@ -312,13 +323,13 @@ impl<'w> Serializer for &'w mut Writer {
 
     integers! {
         serialize_u8 u8 => unsigned, serialize_u16 u16 => unsigned, serialize_u32 u32 => unsigned,
-        serialize_u64 u64 => unsigned, serialize_u128 u128 => wide_number,
+        serialize_u64 u64 => unsigned, serialize_u128 u128 => any_unsigned,
         serialize_i8 i8 => signed, serialize_i16 i16 => signed, serialize_i32 i32 => signed, serialize_i64 i64 => signed,
     }
 
     fn serialize_i128(self, number: i128) -> Result {
         match u128::try_from(number) {
-            Ok(number) => self.wide_number(number),
+            Ok(number) => self.any_unsigned(number),
             #[expect(clippy::cast_sign_loss, reason = "the complement of a negative number is none")]
             Err(_) => self.complement(!number as u128),
         }
@@ -424,12 +435,7 @@ impl<'w> Serializer for &'w mut Writer {
             Some(len) => self.length(tag::MAP_8, len)?,
             None => self.push(tag::OPEN_MAP)?,
         }
-        let writer = self.enter()?;
-        Ok(Elements {
-            writer,
-            left: len,
-            levels: 1,
-        })
+        self.elements(len)
     }
 
     #[inline]
@@ -448,15 +454,6 @@ impl<'w> Serializer for &'w mut Writer {
         // Variants of two enums may have the same name: then they share a list of layouts, no more.
         let fields = self.enter()?.structure(name, len)?;
         Ok(Fields { levels: 2, ..fields })
-    }
-}
-
-impl Writer {
-    fn wide_number(&mut self, number: u128) -> Result {
-        match u64::try_from(number) {
-            Ok(number) => self.unsigned(number),
-            Err(_) => self.wide_unsigned(number),
-        }
     }
 }
 
