@@ -103,12 +103,12 @@ impl Writer {
     /// `make` makes what writes, on the thread.
     fn start(make: impl FnOnce() -> Result<Write> + Send + 'static) -> Self {
         let (told, orders) = sync_channel(0);
-        let (begin, began) = sync_channel(1);
+        let (say, began) = sync_channel(1);
         thread::spawn(move || {
             let mut write = make()?;
             while orders.recv().is_ok() {
                 // Before the write, because its effect may be there before it returns.
-                begin.send(Instant::now())?;
+                say.send(Instant::now())?;
                 write()?;
             }
             anyhow::Ok(())
