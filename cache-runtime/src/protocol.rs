@@ -77,16 +77,36 @@ pub(crate) async fn read_sealed(
     identity: &Identity,
     sealing: &Sealing,
 ) -> Result<Reading, StoreError> {
+    if address.has_holds() || !address.kinds().is_empty() {
+        // Boxed, as what follows: most functions have neither, and all have room for it.
+        return Box::pin(read_guarded(store, address, tagged, identity, sealing)).await;
+    }
+    let snapshot = store.read(address).await?;
+    let incomplete = match stamped(address, snapshot, identity, sealing) {
+        Ok(reading) => return Ok(replaceable(reading)),
+        Err(incomplete) => incomplete,
+    };
+    let completed = Box::pin(complete_entry(store, address, incomplete, identity, sealing));
+    Ok(replaceable(completed.await?))
+}
+
+/// As [`read_sealed`], of a resource with holds or of a function with tags.
+async fn read_guarded(
+    store: &dyn Store,
+    address: &Arc<Address>,
+    tagged: Option<&Arc<Address>>,
+    identity: &Identity,
+    sealing: &Sealing,
+) -> Result<Reading, StoreError> {
     let mut reading = if address.kinds().is_empty() {
         let snapshot = store.read(address).await?;
         read_entry(store, address, snapshot, identity, sealing).await?
     } else {
-        // Boxed: most functions have no tags, and all have room for this.
-        Box::pin(tags::read_entry(store, address, tagged, identity, sealing)).await?
+        tags::read_entry(store, address, tagged, identity, sealing).await?
     };
     // After the stamps were read or created, never before. A writer enters the hold first and removes the stamps second: so
     // it either removes those of this ticket yet, or is seen here.
-    if let Reading::Miss { ticket, .. } | Reading::Stale { ticket, .. } = &mut reading
+    if let Some(ticket) = reading.ticket_to_fill()
         && ticket.is_some()
         && is_held(store, address).await?
     {
@@ -133,15 +153,31 @@ async fn is_held(store: &dyn Store, address: &Address) -> Result<bool, StoreErro
 async fn read_entry(
     store: &dyn Store,
     address: &Arc<Address>,
-    Snapshot { stamps, entry }: Snapshot,
+    snapshot: Snapshot,
     identity: &Identity,
     sealing: &Sealing,
 ) -> Result<Reading, StoreError> {
-    if stamps.contains(&None) {
-        let ticket = complete(store, address.stamps(), &stamps).await?;
-        let ticket = ticket.map(|stamps| Ticket::new(Arc::clone(address), stamps));
-        return Ok(unstamped(address, &stamps, entry, ticket, identity, sealing));
+    match stamped(address, snapshot, identity, sealing) {
+        Ok(reading) => Ok(reading),
+        Err(snapshot) => complete_entry(store, address, snapshot, identity, sealing).await,
     }
+}
+
+/// What an entry is worth that was read together with all of its stamps.
+///
+/// # Errors
+///
+/// What was read, if one of the stamps is missing.
+fn stamped(
+    address: &Arc<Address>,
+    snapshot: Snapshot,
+    identity: &Identity,
+    sealing: &Sealing,
+) -> Result<Reading, Snapshot> {
+    if snapshot.stamps.contains(&None) {
+        return Err(snapshot);
+    }
+    let Snapshot { stamps, entry } = snapshot;
     Ok(reading(
         address,
         stamps.into_iter().flatten().collect(),
@@ -149,6 +185,19 @@ async fn read_entry(
         identity,
         sealing,
     ))
+}
+
+/// Creates the stamps that are missing. What an entry is worth that was read without them.
+async fn complete_entry(
+    store: &dyn Store,
+    address: &Arc<Address>,
+    Snapshot { stamps, entry }: Snapshot,
+    identity: &Identity,
+    sealing: &Sealing,
+) -> Result<Reading, StoreError> {
+    let ticket = complete(store, address.stamps(), &stamps).await?;
+    let ticket = ticket.map(|stamps| Ticket::new(Arc::clone(address), stamps));
+    Ok(unstamped(address, &stamps, entry, ticket, identity, sealing))
 }
 
 /// What an entry is worth that was read with these stamps, of which some are missing: a miss if one of them is strict, whatever the

@@ -17,16 +17,20 @@ use crate::{
     uses::{mentions, unraw},
 };
 
-/// The new body of the function, around `block`, its old one.
+/// The new body of the function, around `block`, its old one. The call is made in a block of its own: what was borrowed in the
+/// future keeps its room there while that waits.
 //
 //     const __CACHE_RESOURCE: &Resource = &crate::cache_resources::invoices_list;
 //     struct __CacheItem;
 //     static __CACHE_SITE: Site = Site::new(__CACHE_RESOURCE, 0, Item::new(...));
-//     let mut call = Call::begin(&__CACHE_SITE, None);
-//     Call::key(&mut call, |key| {
-//         KeyWriter::scope(key, "company", crate::cache_resources::scopes::company::new().__given(&company));
-//         KeyWriter::arg(key, "company", &company, in_key);
-//     });
+//     let call = {
+//         let mut call = Call::begin(&__CACHE_SITE, None);
+//         Call::key(&mut call, |key| {
+//             KeyWriter::scope(key, "company", crate::cache_resources::scopes::company::new().__given(&company));
+//             KeyWriter::arg(key, "company", &company, in_key);
+//         });
+//         call
+//     };
 //     cached(call, Returns::<R>::new().split(), never, SharedOnly, async move { block }).await
 pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStream {
     let private = private();
@@ -46,15 +50,22 @@ pub(crate) fn cached(model: &Cached, text: u64, block: &TokenStream) -> TokenStr
     let cache = optional_cache(model.cache.as_ref());
     let begin = if answers_at_hand(model) {
         let begin = answer_or_begin(model, &call, &cache);
-        quote!(#begin #(#ttl)*)
+        if model.ttl.is_none() {
+            begin
+        } else {
+            quote!(let #call = { #begin #(#ttl)* #call };)
+        }
     } else {
         let key = key(model, &call);
         quote! {
-            let mut #call = #call_type::begin(&__CACHE_SITE, #cache);
-            #(#ttl)*
-            #(#when)*
-            #(#verify)*
-            #key
+            let #call = {
+                let mut #call = #call_type::begin(&__CACHE_SITE, #cache);
+                #(#ttl)*
+                #(#when)*
+                #(#verify)*
+                #key
+                #call
+            };
         }
     };
     let handles = model.handles.iter().map(|Handle { ident, cfg }| {

@@ -276,21 +276,27 @@ impl Engine {
 
     /// What was read, if it is current: of a store that has everything that was acknowledged. What reads is pinned where it is
     /// made: passed by value it would stand in the call's future three times.
-    async fn current<T>(
-        &self,
-        store: &dyn Store,
-        reading: Pin<&mut impl Future<Output = Result<T, StoreError>>>,
-    ) -> Option<T> {
-        let generation = store.generation();
-        // Looked at before the read: one that is sent before the replay can be answered before it, and be looked at after it.
-        let replayed = self.keeper.is_replayed(generation);
-        let read = self.upstream.read(reading).await.ok()?;
-        // Looked at after the answer: a new connection is counted before anything can be read on it.
-        if !replayed || store.generation() != generation {
-            self.keeper.wake();
-            return None;
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async function would have room for what it is given twice, in every call"
+    )]
+    fn current<'a, T>(
+        &'a self,
+        store: &'a dyn Store,
+        reading: Pin<&'a mut impl Future<Output = Result<T, StoreError>>>,
+    ) -> impl Future<Output = Option<T>> {
+        async move {
+            let generation = store.generation();
+            // Looked at before the read: one that is sent before the replay can be answered before it, and be looked at after it.
+            let replayed = self.keeper.is_replayed(generation);
+            let read = self.upstream.read(reading).await.ok()?;
+            // Looked at after the answer: a new connection is counted before anything can be read on it.
+            if !replayed || store.generation() != generation {
+                self.keeper.wake();
+                return None;
+            }
+            Some(read)
         }
-        Some(read)
     }
 
     /// Says once for each cause that an entry was refused.

@@ -106,7 +106,11 @@ impl Upstream {
 
     /// Reads within the deadline of reads. Only where the runtime [carries](Self::is_carried) the cache: whoever reads has looked.
     pub(crate) async fn read<T>(&self, reading: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        let read = bounded(self.read_timeout, "a read", reading).await;
+        // Not by `within`: each byte of it is in the future of every call.
+        let read = match timeout(self.read_timeout, reading).await {
+            Ok(read) => read,
+            Err(_) => Err(StoreError::timeout("a read", self.read_timeout)),
+        };
         self.learn(&read);
         read
     }
@@ -178,15 +182,6 @@ pub(crate) async fn within<T>(
 ) -> Result<T, StoreError> {
     // Not counted as a failure: nothing was asked of the store.
     handle_for(Needs::Timers).map_err(|unfit| StoreError::new(StoreErrorKind::Other, unfit.to_string()))?;
-    bounded(deadline, what, operation).await
-}
-
-/// As [`within`], where there are timers for sure.
-async fn bounded<T>(
-    deadline: Duration,
-    what: &str,
-    operation: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, StoreError> {
     match timeout(deadline, operation).await {
         Ok(result) => result,
         Err(_) => Err(StoreError::timeout(what, deadline)),

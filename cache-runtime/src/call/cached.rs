@@ -41,24 +41,30 @@ where
 }
 
 /// As [`cached`], with more to say of the results than which are not stored.
-pub async fn cached_with<R, T, N, F>(call: Call, terms: T, _tier: N, body: Pin<&mut F>) -> R
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async function would have room for the call twice, in every task that waits"
+)]
+pub fn cached_with<R, T, N, F>(call: Call, terms: T, _tier: N, body: Pin<&mut F>) -> impl Future<Output = R>
 where
     T: LoadTerms<R>,
     N: Tier<ValueOf<R, T>>,
     F: Future<Output = R>,
 {
-    // First, and before there is a future that is larger: it is all that most calls of such a function need.
-    if let Some(answer) = near_answer::<R, T, N>(&call) {
-        return answer;
+    async move {
+        // First, and before there is a future that is larger: it is all that most calls of such a function need.
+        if let Some(answer) = near_answer::<R, T, N>(&call) {
+            return answer;
+        }
+        let function = call.function::<F>();
+        CachedFuture {
+            stage: Stage::LookUp {
+                look_up: look_up::<R, T, N>(begin::<R, T>(call, function)),
+            },
+            call: TypedCall::<R, T, N, _>::new(terms, body),
+        }
+        .await
     }
-    let function = call.function::<F>();
-    let answer = CachedFuture {
-        is_looked_up: false,
-        look_up: look_up::<R, T, N>(begin::<R, T>(call, function)),
-        load: None,
-        call: TypedCall::<R, T, N, _>::new(terms, body),
-    };
-    answer.await
 }
 
 pin_project! {
@@ -68,12 +74,24 @@ pin_project! {
         T: LoadTerms<R>,
         N: Tier<ValueOf<R, T>>,
     {
-        is_looked_up: bool,
+        // Before the call, and so dropped before it.
         #[pin]
-        look_up: L,
-        // `None` if the cache has nothing to do with it. Before the call, and so dropped before it.
-        load: Option<PlannedLoad<R>>,
+        stage: Stage<L, R>,
         call: TypedCall<R, T, N, B>,
+    }
+}
+
+pin_project! {
+    /// What a call is at. One thing after the other: there is room for the larger.
+    #[project = StageProjection]
+    enum Stage<L, R> {
+        LookUp {
+            #[pin]
+            look_up: L,
+        },
+        Load { load: PlannedLoad<R> },
+        // The cache has nothing to do with it.
+        Body,
     }
 }
 
@@ -87,21 +105,23 @@ where
     type Output = R;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
-        let this = self.project();
-        if !*this.is_looked_up {
-            let load = match ready!(this.look_up.poll(cx)).plan() {
+        let mut this = self.project();
+        if let StageProjection::LookUp { look_up } = this.stage.as_mut().project() {
+            let next = match ready!(look_up.poll(cx)).plan() {
                 Planned::Answer(answer) => return Poll::Ready(answer),
-                Planned::Nowhere => None,
-                Planned::Load(lookup, plan, joined) => Some(PlannedLoad::new(lookup, plan, joined, &this.call.values)),
+                Planned::Nowhere => Stage::Body,
+                Planned::Load(lookup, plan, joined) => Stage::Load {
+                    load: PlannedLoad::new(lookup, plan, joined, &this.call.values),
+                },
             };
-            (*this.is_looked_up, *this.load) = (true, load);
+            this.stage.set(next);
         }
-        match this.load {
-            Some(load) => {
+        match this.stage.project() {
+            StageProjection::Load { load } => {
                 let end = ready!(load.driver.poll(this.call, cx));
                 Poll::Ready(load.end(end, &mut this.call.values))
             }
-            None => Pin::new(&mut this.call.body).poll(cx),
+            StageProjection::LookUp { .. } | StageProjection::Body => Pin::new(&mut this.call.body).poll(cx),
         }
     }
 }
@@ -208,6 +228,12 @@ enum Planned<R> {
 }
 
 impl<R> LookedUp<R> {
+    fn undecided(begun: Result<Lookup, UncachedCall>, answer: Answer<R>, joined: Option<Box<Joined>>) -> Self {
+        begun.map_or(Self::Nowhere, |lookup| {
+            Self::Undecided(Box::new(lookup), answer, joined)
+        })
+    }
+
     fn plan(self) -> Planned<R> {
         match self {
             Self::Answer(answer) => Planned::Answer(answer),
@@ -231,43 +257,36 @@ where
     N: Tier<ValueOf<R, T>>,
 {
     async move {
-        let (answer, joined) = match &mut begun {
-            Ok(lookup) => {
-                let answer = loop {
-                    let found = lookup.find().await;
-                    match lookup.answer::<R, T, N>(found) {
-                        None => {}
-                        Some(Answer::Hit(answer, outcome)) => {
-                            lookup.report(outcome);
-                            return LookedUp::Answer(answer);
-                        }
-                        Some(answer) => break answer,
-                    }
-                };
-                let joined = match &answer {
-                    Answer::Load(ticket, outcome) => {
-                        lookup.report(*outcome);
-                        match lookup.join_early(ticket.as_ref()).await {
-                            Ok(joined) => joined,
-                            Err((landed, span)) => match lookup.share::<R, T, N>(landed) {
-                                Some(shared) => return LookedUp::Answer(shared),
-                                None => Some(Joined::in_vain(span)),
-                            },
-                        }
-                    }
-                    _ => None,
-                };
-                (answer, joined)
-            }
+        let lookup = match &mut begun {
+            Ok(lookup) => lookup,
             Err(uncached) => {
                 uncached.before_load().await;
                 return LookedUp::Nowhere;
             }
         };
-        match begun {
-            Ok(lookup) => LookedUp::Undecided(Box::new(lookup), answer, joined),
-            Err(_) => LookedUp::Nowhere,
-        }
+        let (ticket, outcome) = loop {
+            let found = lookup.find().await;
+            match lookup.answer::<R, T, N>(found) {
+                None => {}
+                Some(Answer::Hit(answer, outcome)) => {
+                    lookup.report(outcome);
+                    return LookedUp::Answer(answer);
+                }
+                Some(Answer::Load(ticket, outcome)) => {
+                    lookup.report(outcome);
+                    break (ticket, outcome);
+                }
+                Some(answer) => return LookedUp::undecided(begun, answer, None),
+            }
+        };
+        let joined = match lookup.join_early(ticket.as_ref()).await {
+            Ok(joined) => joined,
+            Err((landed, span)) => match lookup.share::<R, T, N>(landed) {
+                Some(shared) => return LookedUp::Answer(shared),
+                None => Some(Box::new(Joined::in_vain(span))),
+            },
+        };
+        LookedUp::undecided(begun, Answer::Load(ticket, outcome), joined)
     }
 }
 

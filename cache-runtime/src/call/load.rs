@@ -4,11 +4,13 @@
 //! ([`requests`](super::requests)).
 
 use std::{
+    future::{self, Future},
     ops::ControlFlow,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
+use futures_util::future::Either;
 use tokio::{
     runtime::Handle,
     time::{Instant, timeout},
@@ -100,9 +102,9 @@ enum Part {
 
 impl Joined {
     /// What it has waited for does not serve it.
-    pub(super) fn in_vain(span: Span) -> Box<Self> {
+    pub(super) fn in_vain(span: Span) -> Self {
         let part = Part::Alone;
-        Box::new(Self { part, span })
+        Self { part, span }
     }
 }
 
@@ -368,22 +370,27 @@ impl Lookup {
     }
 
     /// Joins the flight of the call: waits for the load of another call in this process, or is the one that loads.
-    pub(super) async fn join_as(&self, caller: Caller<'_>, ticket: Option<&Ticket>) -> Role {
+    pub(super) fn join_as<'a>(
+        &'a self,
+        caller: Caller<'a>,
+        ticket: Option<&Ticket>,
+    ) -> impl Future<Output = Role> + use<'a> {
         // Without tokio there is nobody to see to it that a wait for others ends.
         if Handle::try_current().is_err() {
-            return Role::Waiter(Landing::Failed);
+            return Either::Left(future::ready(Role::Waiter(Landing::Failed)));
         }
         let (engine, key) = (self.engine(), self.load_key(ticket));
         let (resource, backstop) = (self.call.site.resource(), engine.settings.load_backstop);
         if self.is_anew() {
-            return engine.flights.replace(key, resource, caller);
+            return Either::Left(future::ready(engine.flights.replace(key, resource, caller)));
         }
-        loads::join(&engine.flights, &key, resource, self.began, caller, backstop).await
+        let joining = loads::join(&engine.flights, key, resource, self.began, caller, backstop);
+        Either::Right(joining)
     }
 
     /// Leads the flight of the call, unless somebody else does: waits for nobody.
     pub(super) fn lead(&self, load: &Arc<Load>, ticket: Option<&Ticket>) -> Option<Leader> {
-        self.engine().flights.lead(&self.load_key(ticket), self.began, load)
+        self.engine().flights.lead(self.load_key(ticket), self.began, load)
     }
 
     fn load_key(&self, ticket: Option<&Ticket>) -> LoadKey {

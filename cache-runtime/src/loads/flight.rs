@@ -1,6 +1,6 @@
 //! One flight: a load, as those who load it and those who wait for it share it.
 
-use std::{fmt::Debug, time::Duration};
+use std::{fmt::Debug, hash::Hash, pin::pin, time::Duration};
 
 use tokio::time::Instant;
 
@@ -9,6 +9,7 @@ use super::{
     load::{Awaited, Load, Sightings},
 };
 use crate::{
+    key::StampKey,
     sync::{
         Arc, Mutex, MutexGuard, Notify,
         atomic::{AtomicUsize, Ordering},
@@ -20,20 +21,34 @@ use crate::{
 /// leader stalls in it.
 const LINGERING: Duration = Duration::from_secs(1);
 
+/// What a flight is found by.
+pub(crate) trait FlightKey: Clone + Debug + Eq + Hash + Send + Sync + 'static {
+    /// What a load comes to.
+    type Value: Clone + Debug + Send + 'static;
+
+    /// Whether the load is under stamps, so that it may be joined while it lasts.
+    fn is_stamped(&self) -> bool;
+
+    /// Whether an invalidation of these stamps concerns the load.
+    fn depends_on(&self, stamps: &[StampKey]) -> bool;
+}
+
 /// One load, as its leader and its waiters share it.
 #[derive(Debug)]
-pub(crate) struct Flight<V> {
+pub(crate) struct Flight<K: FlightKey> {
+    pub(super) key: K,
     pub(super) number: u64,
     pub(super) waiters: AtomicUsize,
-    state: Mutex<State<V>>,
+    state: Mutex<State<K::Value>>,
     changed: Notify,
     /// The runtimes that [watch](super::watch) it.
     pub(super) watches: TaskPerRuntime,
 }
 
-impl<V: Clone> Flight<V> {
-    pub(super) fn new(number: u64, leader: Arc<Load>) -> Self {
+impl<K: FlightKey> Flight<K> {
+    pub(super) fn new(key: K, number: u64, leader: Arc<Load>) -> Self {
         Self {
+            key,
             number,
             waiters: AtomicUsize::new(0),
             state: Mutex::new(State::Flying(Crew {
@@ -58,42 +73,70 @@ impl<V: Clone> Flight<V> {
 
     /// Waits for the end, or for a vacancy, which it takes; unless the flight is held up by the one that waits. What that one
     /// would bring may be a part of what the others wait for.
-    pub(super) async fn wait(&self, resource: &'static str, caller: Caller<'_>, waits: &Waits) -> WaitEnd<V> {
-        let (mut has_waited, mut is_outside) = (false, false);
-        loop {
-            // Made before the look at the state, so that a change in between is not missed.
-            let changed = self.changed.notified();
-            let circle = match &mut *self.state() {
-                State::Flying(crew) => match (&crew.vacancy, caller.waiting()) {
-                    (None, _) => None,
-                    (Some(_), Some(waiting)) if crew.leaders.iter().any(|leader| waiting.is_within(leader)) => {
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async function would have room for what it is given twice, in every task that waits"
+    )]
+    pub(super) fn wait(
+        &self,
+        resource: &'static str,
+        caller: Caller<'_>,
+        waits: &Waits,
+    ) -> impl Future<Output = WaitEnd<K::Value>> {
+        async move {
+            let (mut has_waited, mut is_outside) = (false, false);
+            loop {
+                // Made before the look at the state, so that a change in between is not missed.
+                let changed = pin!(self.changed.notified());
+                match self.sight(resource, caller, has_waited, is_outside) {
+                    Sight::End(end) => return end,
+                    // Not under the lock of the state, which this looks at.
+                    Sight::Circle(waiting, leaders) if waits.depend_on(&leaders, waiting) => {
+                        self.circle_is_open();
                         return WaitEnd::Circle;
                     }
-                    (Some(Takeover::Circle), Some(waiting)) if !is_outside => Some((waiting, crew.leaders.clone())),
-                    (Some(takeover), _) => {
-                        let (load, takeover) = (caller.load(resource), takeover.clone());
-                        crew.vacancy = None;
-                        crew.leaders.push(Arc::clone(&load));
-                        crew.led += 1;
-                        return WaitEnd::Vacancy(load, takeover);
+                    Sight::Circle(..) => {
+                        is_outside = true;
+                        continue;
                     }
-                },
-                State::Landed(_, at) if !has_waited && at.elapsed() > LINGERING => return WaitEnd::Over,
-                State::Landed(landed, _) => return WaitEnd::Landed(landed.clone()),
-                State::Abandoned => return WaitEnd::Over,
-            };
-            if let Some((waiting, leaders)) = circle {
-                // Not under the lock of the state, which this looks at.
-                if waits.depend_on(&leaders, waiting) {
-                    self.circle_is_open();
-                    return WaitEnd::Circle;
+                    Sight::Flying => {}
                 }
-                is_outside = true;
-                continue;
+                changed.await;
+                (has_waited, is_outside) = (true, false);
             }
-            changed.await;
-            (has_waited, is_outside) = (true, false);
         }
+    }
+
+    /// What one that waits sees. A vacancy is taken with it, unless there is a circle that the caller is not known to be outside of.
+    fn sight<'a>(
+        &self,
+        resource: &'static str,
+        caller: Caller<'a>,
+        has_waited: bool,
+        is_outside: bool,
+    ) -> Sight<'a, K::Value> {
+        let mut state = self.state();
+        let crew = match &mut *state {
+            State::Flying(crew) => crew,
+            State::Landed(_, at) if !has_waited && at.elapsed() > LINGERING => return Sight::End(WaitEnd::Over),
+            State::Landed(landed, _) => return Sight::End(WaitEnd::Landed(landed.clone())),
+            State::Abandoned => return Sight::End(WaitEnd::Over),
+        };
+        let takeover = match (&crew.vacancy, caller.waiting()) {
+            (None, _) => return Sight::Flying,
+            (Some(_), Some(waiting)) if crew.leaders.iter().any(|leader| waiting.is_within(leader)) => {
+                return Sight::End(WaitEnd::Circle);
+            }
+            (Some(Takeover::Circle), Some(waiting)) if !is_outside => {
+                return Sight::Circle(waiting, crew.leaders.clone());
+            }
+            (Some(takeover), _) => takeover.clone(),
+        };
+        let load = caller.load(resource);
+        crew.vacancy = None;
+        crew.leaders.push(Arc::clone(&load));
+        crew.led += 1;
+        Sight::End(WaitEnd::Vacancy(load, takeover))
     }
 
     /// One that was part of the circle is let go, so nobody else is wanted to load.
@@ -167,7 +210,7 @@ impl<V: Clone> Flight<V> {
     }
 
     /// The first end counts.
-    pub(super) fn end(&self, end: State<V>) {
+    pub(super) fn end(&self, end: State<K::Value>) {
         let mut state = self.state();
         if matches!(*state, State::Flying(_)) {
             *state = end;
@@ -189,12 +232,12 @@ impl<V: Clone> Flight<V> {
         }
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State<V>> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State<K::Value>> {
         self.state.lock()
     }
 }
 
-impl<V: Debug + Send> Awaited for Flight<V> {
+impl<K: FlightKey> Awaited for Flight<K> {
     fn loads(&self) -> Vec<Arc<Load>> {
         match &*self.state.lock() {
             State::Flying(crew) if crew.vacancy.is_none() => crew.leaders.clone(),
@@ -212,6 +255,14 @@ pub(super) enum WaitEnd<V> {
     Circle,
     /// Nobody loads any more, or what was loaded is not to be given to anybody any more.
     Over,
+}
+
+/// What one that waits sees of a flight.
+enum Sight<'a, V> {
+    Flying,
+    /// All who load wait for one another: these, and maybe for the load that waits here.
+    Circle(&'a Arc<Load>, Vec<Arc<Load>>),
+    End(WaitEnd<V>),
 }
 
 /// Counts a waiter for as long as it waits.

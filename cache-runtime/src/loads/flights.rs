@@ -2,12 +2,14 @@
 
 use std::{
     collections::HashMap,
-    fmt::Debug,
-    hash::{BuildHasher as _, Hash},
+    future::{self, Future},
+    hash::BuildHasher as _,
 };
 
+use futures_util::future::Either;
 use tokio::time::Instant;
 
+pub(crate) use super::flight::FlightKey;
 use super::{
     circles::Waits,
     flight::{Caller, Flight, Landing, State, Takeover, WaitEnd},
@@ -18,18 +20,6 @@ use crate::sync::{
     Arc, Mutex,
     atomic::{AtomicU64, Ordering},
 };
-
-/// What a flight is found by.
-pub(crate) trait FlightKey: Clone + Eq + Hash {
-    /// What a load comes to.
-    type Value: Clone + Debug + Send + 'static;
-
-    /// Whether the load is under stamps, so that it may be joined while it lasts.
-    fn is_stamped(&self) -> bool;
-
-    /// Whether an invalidation of these stamps concerns the load.
-    fn depends_on(&self, stamps: &[StampKey]) -> bool;
-}
 
 /// The flights under way.
 #[derive(Debug)]
@@ -46,7 +36,7 @@ const REMEMBERED: usize = 1024;
 
 #[derive(Debug)]
 struct Table<K: FlightKey> {
-    flying: HashMap<K, Arc<Flight<K::Value>>>,
+    flying: HashMap<K, Arc<Flight<K>>>,
     /// When a load has landed last with a value of a key with this hash; 0 for never. Keys may share a place: who is told too
     /// much looks once more.
     landed: Vec<u64>,
@@ -62,6 +52,12 @@ impl<K: FlightKey> Default for Table<K> {
 }
 
 impl<K: FlightKey> Table<K> {
+    /// Whether this flight is the one of its key.
+    fn has(&self, flight: &Arc<Flight<K>>) -> bool {
+        let current = self.flying.get(&flight.key);
+        current.is_some_and(|current| Arc::ptr_eq(current, flight))
+    }
+
     fn landed(&mut self, key: &K) -> &mut u64 {
         // The rest of a division fits.
         #[expect(clippy::cast_possible_truncation, reason = "less than 1024")]
@@ -119,49 +115,70 @@ impl<K: FlightKey> Flights<K> {
         Moment(self.last.load(Ordering::SeqCst))
     }
 
-    /// Joins the flight of this key, or starts it. Waits until it has landed, or until the caller is wanted as a leader.
-    pub(crate) async fn join<W>(self: &Arc<Self>, key: &K, joining: JoinRequest<'_, W>) -> Role<K>
+    /// Joins the flight of this key, or starts it, at once. The future waits until it has landed, or until the caller is wanted as a
+    /// leader.
+    pub(crate) fn join<W>(self: &Arc<Self>, key: K, joining: JoinRequest<'_, W>) -> impl Future<Output = Role<K>>
     where
-        W: Fn(&Arc<Flight<K::Value>>),
+        W: Fn(&Arc<Flight<K>>),
     {
-        let JoinRequest {
-            resource,
-            began,
-            caller,
-            waits,
-            watch,
-        } = joining;
-        loop {
-            let flight = match self.start(key, began, || caller.load(resource)) {
-                Ok(leader) => return Role::Leader(leader),
-                Err(flight) => flight,
-            };
-            let Some(_seat) = flight.seat(self.max_waiters) else {
-                return Role::Waiter(Landing::Failed);
-            };
-            let wait = caller
-                .waiting()
-                .map(|load| waits.begin(load, Arc::clone(&flight) as Arc<dyn Awaited>));
-            if let Some(None) = wait {
-                return Role::Circle;
-            }
-            watch(&flight);
-            let may_share = key.is_stamped() || flight.number > began.0;
-            match flight.wait(resource, caller, waits).await {
-                WaitEnd::Vacancy(load, takeover) => {
-                    return Role::Leader(Leader {
-                        flights: Arc::clone(self),
-                        follows: false,
-                        key: key.clone(),
-                        flight: Arc::clone(&flight),
-                        load,
-                        takeover: Some(takeover),
-                    });
+        match self.start(key, joining.began, || joining.caller.load(joining.resource)) {
+            Ok(leader) => Either::Left(future::ready(Role::Leader(leader))),
+            Err(flight) => Either::Right(self.wait(flight, joining)),
+        }
+    }
+
+    /// Waits for this flight, and for those that come after it if it ends without an end. Its key is the flight's: thousands may wait,
+    /// and none has room for one of its own.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async function would have room for what it is given twice, in every task that waits"
+    )]
+    fn wait<W>(
+        self: &Arc<Self>,
+        mut flight: Arc<Flight<K>>,
+        joining: JoinRequest<'_, W>,
+    ) -> impl Future<Output = Role<K>>
+    where
+        W: Fn(&Arc<Flight<K>>),
+    {
+        async move {
+            loop {
+                let Some(seat) = flight.seat(self.max_waiters) else {
+                    return Role::Waiter(Landing::Failed);
+                };
+                let wait = joining
+                    .caller
+                    .waiting()
+                    .map(|load| joining.waits.begin(load, Arc::clone(&flight) as Arc<dyn Awaited>));
+                if let Some(None) = wait {
+                    return Role::Circle;
                 }
-                WaitEnd::Circle => return Role::Circle,
-                WaitEnd::Landed(landed) if may_share => return Role::Waiter(landed),
-                // The leader may not have left yet; nobody needs this flight any more.
-                WaitEnd::Landed(_) | WaitEnd::Over => self.remove(key, &flight),
+                (joining.watch)(&flight);
+                match flight.wait(joining.resource, joining.caller, joining.waits).await {
+                    WaitEnd::Vacancy(load, takeover) => {
+                        return Role::Leader(Leader {
+                            flights: Arc::clone(self),
+                            follows: false,
+                            flight: Arc::clone(&flight),
+                            load,
+                            takeover: Some(takeover),
+                        });
+                    }
+                    WaitEnd::Circle => return Role::Circle,
+                    WaitEnd::Landed(landed) if flight.key.is_stamped() || flight.number > joining.began.0 => {
+                        return Role::Waiter(landed);
+                    }
+                    // The leader may not have left yet; nobody needs this flight any more.
+                    WaitEnd::Landed(_) | WaitEnd::Over => self.remove(&flight),
+                }
+                drop(seat);
+                let next = self.start(flight.key.clone(), joining.began, || {
+                    joining.caller.load(joining.resource)
+                });
+                match next {
+                    Ok(leader) => return Role::Leader(leader),
+                    Err(next) => flight = next,
+                }
             }
         }
     }
@@ -181,33 +198,32 @@ impl<K: FlightKey> Flights<K> {
     }
 
     /// Starts the flight of this key for a load that began at `began`, unless there is one.
-    pub(crate) fn lead(self: &Arc<Self>, key: &K, began: Moment, load: &Arc<Load>) -> Option<Leader<K>> {
+    pub(crate) fn lead(self: &Arc<Self>, key: K, began: Moment, load: &Arc<Load>) -> Option<Leader<K>> {
         self.start(key, began, || Arc::clone(load)).ok()
     }
 
     /// Starts the flight of this key, or finds the one that there is.
     fn start(
         self: &Arc<Self>,
-        key: &K,
+        key: K,
         began: Moment,
         load: impl FnOnce() -> Arc<Load>,
-    ) -> Result<Leader<K>, Arc<Flight<K::Value>>> {
+    ) -> Result<Leader<K>, Arc<Flight<K>>> {
         let mut table = self.table.lock();
-        if let Some(flight) = table.flying.get(key) {
+        if let Some(flight) = table.flying.get(&key) {
             return Err(Arc::clone(flight));
         }
-        let follows = *table.landed(key) > began.0;
-        Ok(self.begin(&mut table, key.clone(), load(), follows))
+        let follows = *table.landed(&key) > began.0;
+        Ok(self.begin(&mut table, key, load(), follows))
     }
 
     /// Starts the flight of this key, in the place of any other.
     fn begin(self: &Arc<Self>, table: &mut Table<K>, key: K, load: Arc<Load>, follows: bool) -> Leader<K> {
-        let flight = Arc::new(Flight::new(self.next(), Arc::clone(&load)));
-        table.flying.insert(key.clone(), Arc::clone(&flight));
+        let flight = Arc::new(Flight::new(key.clone(), self.next(), Arc::clone(&load)));
+        table.flying.insert(key, Arc::clone(&flight));
         Leader {
             flights: Arc::clone(self),
             follows,
-            key,
             flight,
             load,
             takeover: None,
@@ -230,29 +246,28 @@ impl<K: FlightKey> Flights<K> {
         self.table.lock().flying.len()
     }
 
-    fn remove(&self, key: &K, flight: &Arc<Flight<K::Value>>) {
-        self.remove_if(key, flight, |_| true);
+    fn remove(&self, flight: &Arc<Flight<K>>) {
+        self.remove_if(flight, |_| true);
     }
 
     /// Takes a flight out of the table, unless somebody leads it beside this load.
-    fn remove_without(&self, key: &K, flight: &Arc<Flight<K::Value>>, load: &Arc<Load>) {
-        self.remove_if(key, flight, |state| match state {
+    fn remove_without(&self, flight: &Arc<Flight<K>>, load: &Arc<Load>) {
+        self.remove_if(flight, |state| match state {
             State::Flying(crew) => crew.leaders.iter().all(|leader| Arc::ptr_eq(leader, load)),
             State::Landed(..) | State::Abandoned => true,
         });
     }
 
-    fn remove_if(&self, key: &K, flight: &Arc<Flight<K::Value>>, removed: impl FnOnce(&State<K::Value>) -> bool) {
+    fn remove_if(&self, flight: &Arc<Flight<K>>, removed: impl FnOnce(&State<K::Value>) -> bool) {
         let mut table = self.table.lock();
-        let current = table.flying.get(key);
-        if !current.is_some_and(|current| Arc::ptr_eq(current, flight)) {
+        if !table.has(flight) {
             return;
         }
         let state = flight.state();
         if removed(&state) {
-            table.flying.remove(key);
+            table.flying.remove(&flight.key);
             if let State::Landed(Landing::Value(_), _) = *state {
-                *table.landed(key) = self.next();
+                *table.landed(&flight.key) = self.next();
             }
         }
     }
@@ -266,8 +281,7 @@ impl<K: FlightKey> Flights<K> {
 #[derive(Debug)]
 pub(crate) struct Leader<K: FlightKey> {
     flights: Arc<Flights<K>>,
-    key: K,
-    flight: Arc<Flight<K::Value>>,
+    flight: Arc<Flight<K>>,
     load: Arc<Load>,
     follows: bool,
     takeover: Option<Takeover>,
@@ -299,7 +313,7 @@ impl<K: FlightKey> Leader<K> {
     pub(crate) fn land(&self, landed: Landing<K::Value>) {
         // With a failure nobody may join any more; with a value, callers whose read came before the fill still may.
         if matches!(landed, Landing::Failed) {
-            self.flights.remove(&self.key, &self.flight);
+            self.flights.remove(&self.flight);
         }
         self.flight.end(State::Landed(landed, Instant::now()));
     }
@@ -307,20 +321,14 @@ impl<K: FlightKey> Leader<K> {
     /// Whether an invalidation has overtaken the load: its entry would be dead on arrival, and would overwrite a live one. Or
     /// somebody else has landed and left meanwhile.
     pub(crate) fn is_detached(&self) -> bool {
-        !self
-            .flights
-            .table
-            .lock()
-            .flying
-            .get(&self.key)
-            .is_some_and(|current| Arc::ptr_eq(current, &self.flight))
+        !self.flights.table.lock().has(&self.flight)
     }
 }
 
 impl<K: FlightKey> Drop for Leader<K> {
     fn drop(&mut self) {
         // Out of the table first: whoever is woken finds no flight, and starts the next one.
-        self.flights.remove_without(&self.key, &self.flight, &self.load);
+        self.flights.remove_without(&self.flight, &self.load);
         self.flight.leave(&self.load);
     }
 }

@@ -37,7 +37,7 @@ pub(crate) type Landing = super::flight::Landing<Arc<LoadedValue>>;
 /// runtime, whose tasks see to it that the wait ends.
 pub(crate) fn join(
     flights: &Arc<Flights>,
-    key: &LoadKey,
+    key: LoadKey,
     resource: &'static str,
     began: Moment,
     caller: Caller<'_>,
@@ -48,7 +48,7 @@ pub(crate) fn join(
         began,
         caller,
         waits: &WAITS,
-        watch: move |flight: &Arc<Flight<Arc<LoadedValue>>>| {
+        watch: move |flight: &Arc<Flight<LoadKey>>| {
             watch::ensure(flight, backstop);
             // Most programs have no subscriber that would hear of it.
             if !Span::current().is_disabled() {
@@ -144,7 +144,7 @@ mod tests {
     async fn join(flights: &Arc<Flights>, hash: &str) -> Role {
         super::join(
             flights,
-            &key(hash),
+            key(hash),
             "r",
             flights.now(),
             Caller::Outside,

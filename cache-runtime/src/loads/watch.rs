@@ -7,7 +7,11 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{WAITS, flight::Flight, load::Sightings};
+use super::{
+    WAITS,
+    flight::{Flight, FlightKey},
+    load::Sightings,
+};
 use crate::task::RuntimeClaim;
 
 /// How often a load that others wait for is looked at. With [`LOOKS`](super::load::LOOKS) of them, whoever waits goes on at
@@ -16,7 +20,7 @@ pub(crate) const INTERVAL: Duration = Duration::from_millis(25);
 
 /// Watches a flight on the current runtime, unless that does already. After `backstop`, and again each time it is over, one of
 /// those who wait loads, too, whatever those do who load.
-pub(crate) fn ensure<V: Clone + Send + 'static>(flight: &Arc<Flight<V>>, backstop: Duration) {
+pub(crate) fn ensure<K: FlightKey>(flight: &Arc<Flight<K>>, backstop: Duration) {
     if let Ok(runtime) = Handle::try_current()
         && let Some(claim) = flight.watches.claim(&runtime)
     {
@@ -24,7 +28,7 @@ pub(crate) fn ensure<V: Clone + Send + 'static>(flight: &Arc<Flight<V>>, backsto
     }
 }
 
-async fn watch<V: Clone>(_claim: RuntimeClaim, flight: Arc<Flight<V>>, backstop: Duration) {
+async fn watch<K: FlightKey>(_claim: RuntimeClaim, flight: Arc<Flight<K>>, backstop: Duration) {
     let mut sightings = Sightings::default();
     let (mut led, mut since) = (flight.led(), Instant::now());
     loop {

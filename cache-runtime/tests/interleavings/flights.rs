@@ -48,7 +48,7 @@ impl Calls {
     /// Calls once; the result must not be older than what had been invalidated for when it began.
     async fn call(&self, key: Key, began: impl FnOnce() -> Moment) {
         let oldest = self.invalidated.load(Ordering::SeqCst);
-        let loaded = match self.flights.join(&key, joining(began(), &Waits::default())).await {
+        let loaded = match self.flights.join(key, joining(began(), &Waits::default())).await {
             Role::Leader(leader) => self.load(&leader).await,
             Role::Waiter(landed) => version(&landed),
             Role::Circle => panic!("nobody is inside of a load"),
@@ -98,7 +98,7 @@ impl Drop for Loading<'_> {
 
 async fn join(flights: &Arc<Flights<Key>>) -> Role<Key> {
     flights
-        .join(&Key::Stamped, joining(flights.now(), &Waits::default()))
+        .join(Key::Stamped, joining(flights.now(), &Waits::default()))
         .await
 }
 

@@ -209,7 +209,7 @@ impl Process {
             }
             asked => asked.map(|store| store.stamp),
         };
-        let leader = match self.flights.join(&Key(ticket), joining(began, &Waits::default())).await {
+        let leader = match self.flights.join(Key(ticket), joining(began, &Waits::default())).await {
             Role::Leader(leader) => leader,
             Role::Waiter(Landing::Value(version)) => return version,
             Role::Waiter(landed) => panic!("waited for {landed:?}"),

@@ -65,16 +65,16 @@ const STAMP: &str = "cachestamp:t:r";
 const MOST_SCHEDULES: usize = 200_000;
 
 /// A caller outside of any load, whose waits nobody watches.
-fn joining(
+fn joining<K: loads::FlightKey>(
     began: loads::Moment,
     waits: &loads::Waits,
-) -> loads::JoinRequest<'_, impl Fn(&sync::Arc<loads::Flight<u64>>)> {
+) -> loads::JoinRequest<'_, impl Fn(&sync::Arc<loads::Flight<K>>) + use<K>> {
     loads::JoinRequest {
         resource: "r",
         began,
         caller: loads::Caller::Outside,
         waits,
-        watch: |_: &sync::Arc<loads::Flight<u64>>| {},
+        watch: |_: &sync::Arc<loads::Flight<K>>| {},
     }
 }
 

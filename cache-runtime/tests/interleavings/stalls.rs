@@ -53,7 +53,7 @@ fn poll_once<F: Future>(future: Pin<&mut F>) {
 struct Process {
     flights: Arc<Flights<Key>>,
     waits: Waits,
-    watched: Mutex<Vec<Arc<Flight<u64>>>>,
+    watched: Mutex<Vec<Arc<Flight<Key>>>>,
     answers: AtomicBool,
     answered: Answered,
     loads: AtomicUsize,
@@ -76,9 +76,9 @@ impl Process {
             began: self.flights.now(),
             caller: inside.as_ref().map_or(Caller::Outside, Caller::Inside),
             waits: &self.waits,
-            watch: |flight: &Arc<Flight<u64>>| self.watched.lock().push(Arc::clone(flight)),
+            watch: |flight: &Arc<Flight<Key>>| self.watched.lock().push(Arc::clone(flight)),
         };
-        match self.flights.join(&Key(key), joining).await {
+        match self.flights.join(Key(key), joining).await {
             Role::Leader(leader) => {
                 let load = Arc::clone(leader.load());
                 let body = async {
@@ -305,9 +305,9 @@ fn waits_that_are_not_told_are_caught() {
                             began: process.flights.now(),
                             caller: Caller::Outside,
                             waits: &waits,
-                            watch: |_: &Arc<Flight<u64>>| {},
+                            watch: |_: &Arc<Flight<Key>>| {},
                         };
-                        process.flights.join(&Key(key), joining).await
+                        process.flights.join(Key(key), joining).await
                     };
                     if let Role::Leader(leader) = join(key).await {
                         if let Role::Leader(inner) = join(then).await {

@@ -186,10 +186,12 @@ impl<I: Clone, V, E> Batch<I, V, E> {
     /// The call is over. Tells what became of those whose old values were of no use, and returns how far it has come: who loads for
     /// it yet answers nobody.
     pub(super) fn end(this: Arc<Self>) -> Progress<I, V, E> {
-        for Member { place, lookup, .. } in &this.members {
-            let old = this.progress.lock().take_old_if(*place, |_| true);
-            if let (Some(_), Some(lookup)) = (old, lookup) {
-                lookup.report(Outcome::Miss);
+        if this.has_old() {
+            for Member { place, lookup, .. } in &this.members {
+                let old = this.progress.lock().take_old_if(*place, |_| true);
+                if let (Some(_), Some(lookup)) = (old, lookup) {
+                    lookup.report(Outcome::Miss);
+                }
             }
         }
         match Arc::try_unwrap(this) {

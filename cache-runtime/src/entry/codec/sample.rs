@@ -103,6 +103,7 @@ pub(super) enum Link {
     Next(Box<Link>),
 }
 
+#[cfg(feature = "postcard")]
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Loop {
     Inside { itself: Box<Loop> },
@@ -112,6 +113,7 @@ pub(super) enum Loop {
 pub(super) struct Map(pub(super) BTreeMap<u8, Map>);
 
 /// Takes memory and no bytes.
+#[cfg(feature = "postcard")]
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Weightless {
     #[serde(skip)]
