@@ -180,7 +180,7 @@ fn stamped(
     let Snapshot { stamps, entry } = snapshot;
     Ok(reading(
         address,
-        stamps.into_iter().flatten().collect(),
+        stamps.into_iter().map_while(|stamp| stamp).collect(),
         entry,
         identity,
         sealing,

@@ -10,7 +10,7 @@ use cache_runtime::{
     Outcome::{Bypass, Hit, Miss, NearHit, Refreshed},
     bypass, cached, invalidates, observe, peek, refresh,
     store::StoreErrorKind,
-    with_cache,
+    with_cache, with_tenant,
 };
 use cache_testkit::{
     OperationKind::{self, CreateStamps, FillMany, ReadMany},
@@ -67,6 +67,20 @@ impl Table {
     #[cached(resource = "rows", each = ids, near = "tracked")]
     async fn near(&self, ids: &[u32]) -> HashMap<u32, String> {
         self.rows(ids.iter().copied()).collect()
+    }
+
+    /// One part of the key comes before the ids and one after them.
+    #[cached(resource = "each_row", each = id in ids, scope(row = id), near = "tracked")]
+    async fn between(&self, before: &str, ids: &[u32], zone: Option<u32>) -> HashMap<u32, String> {
+        let rows = self.rows(ids.iter().copied());
+        rows.map(|(id, row)| (id, format!("{row}, {} {zone:?}", before.len())))
+            .collect()
+    }
+
+    #[cached(resource = "rows", each = ids, near = "tracked")]
+    async fn of_tenant(&self, tenant_id: &str, ids: &[u32]) -> HashMap<u32, String> {
+        let rows = self.rows(ids.iter().copied());
+        rows.map(|(id, row)| (id, format!("{row} of {tenant_id}"))).collect()
     }
 
     #[cached(resource = "rows", each = ids, near = "checked")]
@@ -298,6 +312,41 @@ async fn what_was_loaded_before_an_invalidation_is_not_served_after_it() {
         table.change_all().await;
         table.find(&[1, 2]).await;
         assert_eq!(table.queries(), [[1, 2], [1, 2]]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_id_is_the_same_call_whichever_others_it_is_asked_for_with() {
+    let (_, cache) = watched();
+    isolated_in(cache, async |_| {
+        let table = Table::default();
+        until("the near cache answers", async || {
+            let (_, outcomes) = observe(table.near(&[1])).await;
+            outcomes.iter().all(|call| call.outcome == NearHit)
+        })
+        .await;
+        for tenant in ["a", "b"] {
+            expect_outcomes(&[Miss, Miss], table.of_tenant(tenant, &[1, 2])).await;
+            let found = expect_outcomes(&[NearHit], table.of_tenant(tenant, &[2])).await;
+            assert_eq!(found[&2], format!("row 2 of {tenant}"));
+        }
+        // Of lengths for which there are different places.
+        for len in [0, 10, 300, 3000, 20_000] {
+            let before = "x".repeat(len);
+            for (tenant, zone) in [("a", None), ("b", None), ("a", Some(1)), ("b", Some(1))] {
+                let row = |id: u32| (id, format!("row {id}, {len} {zone:?}"));
+                let call = async |ids: &[u32]| with_tenant(tenant, table.between(&before, ids, zone)).await;
+                expect_outcomes(&[Miss, Miss, Miss], call(&[1, 2, 3])).await;
+                for ids in [&[3][..], &[2, 1], &[1, 2, 3], &[3, 1]] {
+                    let known = vec![NearHit; ids.len()];
+                    let found = expect_outcomes(&known, call(ids)).await;
+                    assert_eq!(found, ids.iter().copied().map(row).collect());
+                }
+                expect_outcomes(&[NearHit, Miss], call(&[4, 1])).await;
+                expect_outcomes(&[NearHit], call(&[4])).await;
+            }
+        }
     })
     .await;
 }

@@ -379,18 +379,18 @@ fn told(model: &Cached, tell: impl FnOnce(&Ident, &TokenStream) -> TokenStream) 
         element: model.each.as_ref().map(|each| unraw(&each.element)),
         ..Evaluations::default()
     };
-    let tenant = tenant.iter().map(|tenant| {
-        let Tenant { cfg, value, span } = tenant;
-        let value = values.of(value, *span);
-        quote!(#(#cfg)* #key_type::tenant(#key, #value);)
-    });
-    let tenant: TokenStream = tenant.collect();
-    let scopes = scopes.iter().enumerate().map(|(i, scope)| {
+    let mut told = Told::of(&values);
+    if let Some(Tenant { cfg, value, span }) = tenant {
+        let given = values.of(value, *span);
+        told.add(value, quote!(#(#cfg)* #key_type::tenant(#key, #given);));
+    }
+    for (i, scope) in scopes.iter().enumerate() {
         let alias = scope_alias(i);
         let name = unraw(&scope.name);
         if scope.is_none {
             let nobody = nobody(scope, &alias);
-            return quote!(#key_type::scope(#key, #name, #nobody););
+            told.add(&scope.value, quote!(#key_type::scope(#key, #name, #nobody);));
+            continue;
         }
         let method = if is_argument(&scope.value) && parts.iter().any(|part| same(&part.value, &scope.value)) {
             quote!(scope_of_arg)
@@ -398,10 +398,9 @@ fn told(model: &Cached, tell: impl FnOnce(&Ident, &TokenStream) -> TokenStream) 
             quote!(scope)
         };
         let value = given(scope, &alias, &values.of(&scope.value, scope.span));
-        quote!(#key_type::#method(#key, #name, #value);)
-    });
-    let scopes: TokenStream = scopes.collect();
-    let parts = parts.iter().map(|part| {
+        told.add(&scope.value, quote!(#key_type::#method(#key, #name, #value);));
+    }
+    for part in parts {
         let KeyPart {
             name,
             cfg,
@@ -409,18 +408,16 @@ fn told(model: &Cached, tell: impl FnOnce(&Ident, &TokenStream) -> TokenStream) 
             span,
             kind,
         } = part;
-        let value = values.of(value, *span);
-        let (method, value) = match kind {
-            KeyPartKind::Value => (quote!(arg), value),
-            KeyPartKind::Set { by_reference: false } => (quote!(set), value),
-            KeyPartKind::Set { by_reference: true } => (quote!(set), quote_spanned!(quiet(*span)=> *#value)),
+        let given = values.of(value, *span);
+        let (method, given) = match kind {
+            KeyPartKind::Value => (quote!(arg), given),
+            KeyPartKind::Set { by_reference: false } => (quote!(set), given),
+            KeyPartKind::Set { by_reference: true } => (quote!(set), quote_spanned!(quiet(*span)=> *#given)),
         };
-        let written = quiet_use(name, &quote!(#key_type::#method(#key, #name, #value, #private::in_key)));
-        quote!(#(#cfg)* #written)
-    });
-    let parts: TokenStream = parts.collect();
-
-    let parts = quote!(#tenant #scopes #parts);
+        let written = quiet_use(name, &quote!(#key_type::#method(#key, #name, #given, #private::in_key)));
+        told.add(value, quote!(#(#cfg)* #written));
+    }
+    let parts = told.written(&key);
     let told = tell(&key, &parts);
     let Evaluations { names, values, .. } = values;
     if values.is_empty() {
@@ -428,6 +425,50 @@ fn told(model: &Cached, tell: impl FnOnce(&Ident, &TokenStream) -> TokenStream) 
     } else {
         // A `match`, and no `let`: so that what the expressions borrow from lives until the key is written.
         quote!(match (#(#values,)*) { (#(#names,)*) => #told })
+    }
+}
+
+/// What is told of a call. Of one of several ids, what is the same for all of them stands together, and is written once.
+#[derive(Default)]
+struct Told {
+    /// The name of an element of `each`.
+    element: Option<String>,
+    /// Whether it is shared, and the statements.
+    parts: Vec<(bool, TokenStream)>,
+}
+
+impl Told {
+    fn of(values: &Evaluations) -> Self {
+        Self {
+            element: values.element.clone(),
+            parts: Vec::new(),
+        }
+    }
+
+    /// A statement that tells `value`.
+    fn add(&mut self, value: &TokenStream, statement: TokenStream) {
+        let is_shared = self.element.as_ref().is_some_and(|element| !mentions(value, element));
+        match self.parts.last_mut() {
+            Some((was_shared, before)) if *was_shared == is_shared => before.extend(statement),
+            _ => self.parts.push((is_shared, statement)),
+        }
+    }
+
+    fn written(&self, key: &Ident) -> TokenStream {
+        let private = private();
+        let key_type = quote!(#private::KeyWriter);
+        let parts = self.parts.iter().map(|(is_shared, statements)| {
+            if !is_shared {
+                return statements.clone();
+            }
+            quote! {
+                if #key_type::begin_shared(#key) {
+                    #statements
+                    #key_type::end_shared(#key);
+                }
+            }
+        });
+        parts.collect()
     }
 }
 

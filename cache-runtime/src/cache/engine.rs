@@ -231,20 +231,25 @@ impl Engine {
     }
 
     async fn read_together(&self, entries: &[EntryQuery<'_>], readings: &mut Vec<Option<Reading>>) {
-        let begin = readings.len();
-        readings.resize_with(begin + entries.len(), || None);
-        let Some(store) = self.trusted_store() else { return };
-        let is_readable = |i: &usize| !self.removals.block(entries[*i].address);
-        let readable: Vec<usize> = (0..entries.len()).filter(is_readable).collect();
-        let asked: Vec<_> = readable.iter().map(|&i| entries[i]).collect();
-        let reading = pin!(protocol::read_many_sealed(&**store, &asked, &self.settings.sealing));
-        let Some(read) = self.current(&**store, reading).await else {
-            return;
+        let readable: Vec<bool> = entries
+            .iter()
+            .map(|entry| !self.removals.block(entry.address))
+            .collect();
+        let asked = entries.iter().zip(&readable).filter(|(_, is_readable)| **is_readable);
+        let asked: Vec<_> = asked.map(|(entry, _)| *entry).collect();
+        let read = match self.trusted_store() {
+            Some(store) => {
+                let reading = pin!(protocol::read_many_sealed(&**store, &asked, &self.settings.sealing));
+                self.current(&**store, reading).await
+            }
+            None => None,
         };
-        for (i, reading) in readable.into_iter().zip(read) {
-            self.note_rejected(entries[i].address, &reading);
-            readings[begin + i] = Some(reading);
-        }
+        let mut read = read.unwrap_or_default().into_iter();
+        readings.extend(entries.iter().zip(readable).map(|(entry, is_readable)| {
+            let reading = if is_readable { read.next() } else { None }?;
+            self.note_rejected(entry.address, &reading);
+            Some(reading)
+        }));
     }
 
     fn note_rejected(&self, address: &Address, reading: &Reading) {

@@ -308,8 +308,7 @@ impl Lookup {
 
     /// The value of an entry, and about how many bytes it takes.
     fn decode<V: Value>(&self, envelope: &Envelope) -> Option<(V, usize)> {
-        let encoded = envelope.encoded().ok();
-        let decoded = encoded.and_then(|encoded| Some((encoded.decode().ok()?, encoded.estimated_size())));
+        let decoded = envelope.decode_sized();
         self.note_decoded(decoded.is_some());
         decoded
     }

@@ -170,11 +170,7 @@ pub(crate) fn write_compact(
 ) -> Result<usize, NotCompact> {
     let mut form = Form::new(out);
     form.write_function(function)?;
-    let mut key = KeyWriter(Parts::Compact(Compact {
-        form,
-        has_tenant: false,
-        written: Ok(()),
-    }));
+    let mut key = KeyWriter(Parts::Compact(Compact::new(form)));
     parts(&mut key);
     // By reference: a copy of what was just written piece by piece has to wait for the pieces.
     let Parts::Compact(compact) = &mut key.0 else {
@@ -182,12 +178,76 @@ pub(crate) fn write_compact(
     };
     compact.written?;
     if !compact.has_tenant && site.declared().tenancy() == Tenancy::PerTenant {
-        match tenant() {
-            None if settings.require_tenant => return Err(NotCompact::NoForm),
-            tenant => compact.form.write(&tenant.as_deref())?,
-        }
+        compact.write_task_tenant(settings)?;
     }
     Ok(compact.form.len())
+}
+
+/// As [`write_compact`], of one of several ids.
+///
+/// # Errors
+///
+/// As there.
+pub(crate) fn write_compact_sharing(
+    out: &mut [u8],
+    site: &'static Site,
+    function: &Function,
+    settings: &Settings,
+    parts: &dyn Fn(&mut KeyWriter<'_>),
+    shared: &mut SharedParts,
+) -> Result<usize, NotCompact> {
+    shared.begin();
+    let mut form = Form::new(out);
+    form.write_function(function)?;
+    let mut key = KeyWriter(Parts::Sharing(Compact::new(form), shared));
+    parts(&mut key);
+    if site.declared().tenancy() == Tenancy::PerTenant && !key.has_tenant() && key.begin_shared() {
+        if let Parts::Sharing(compact, _) = &mut key.0 {
+            compact.write_task_tenant(settings)?;
+        }
+        key.end_shared();
+    }
+    let Parts::Sharing(compact, shared) = key.0 else {
+        return Err(NotCompact::NoForm);
+    };
+    compact.written?;
+    shared.has_tenant = compact.has_tenant;
+    shared.is_complete = true;
+    Ok(compact.form.len())
+}
+
+/// What the compact forms of the ids of one call have in common: it is written for the first of them, and copied for the others.
+#[derive(Debug, Default)]
+pub(crate) struct SharedParts {
+    /// One after the other.
+    bytes: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<usize>,
+    has_tenant: bool,
+    /// Whether they are of a form that was written to its end.
+    is_complete: bool,
+    /// How many have been copied to the form that is being written.
+    copied: usize,
+    /// Where the one begins in it that is being written.
+    from: usize,
+}
+
+impl SharedParts {
+    /// A form is begun.
+    fn begin(&mut self) {
+        if !self.is_complete {
+            *self = Self::default();
+        }
+        self.copied = 0;
+    }
+
+    /// The next part; `None` if it is to be written.
+    fn next(&mut self) -> Option<&[u8]> {
+        let end = *self.ends.get(self.copied).filter(|_| self.is_complete)?;
+        let from = self.copied.checked_sub(1).map_or(0, |before| self.ends[before]);
+        self.copied += 1;
+        Some(&self.bytes[from..end])
+    }
 }
 
 /// The exact form of all arguments; `None` if one has none.
@@ -203,6 +263,8 @@ pub struct KeyWriter<'k>(Parts<'k>);
 enum Parts<'k> {
     /// What it is found by in this process.
     Compact(Compact<'k>),
+    /// The same of one of several ids, and what they have in common.
+    Sharing(Compact<'k>, &'k mut SharedParts),
     /// What it is found by in the store.
     Canonical(&'k mut Canonical),
     /// What its entry must prove: the arguments, as serde tells them apart. `None` once one could not be written.
@@ -226,10 +288,34 @@ struct Canonical {
 }
 
 impl KeyWriter<'_> {
+    /// Begins what is the same for all ids of a call. Returns whether it is to be written, up to [`end_shared`](Self::end_shared).
+    pub fn begin_shared(&mut self) -> bool {
+        let Parts::Sharing(compact, shared) = &mut self.0 else {
+            return true;
+        };
+        shared.from = compact.form.len();
+        compact.has_tenant |= shared.has_tenant;
+        let Some(part) = shared.next() else { return true };
+        compact.write(|form| form.put_all(part));
+        false
+    }
+
+    /// Ends what is the same for all ids of a call, if it was to be written.
+    pub fn end_shared(&mut self) {
+        if let Parts::Sharing(compact, shared) = &mut self.0 {
+            shared.bytes.extend_from_slice(&compact.form.written()[shared.from..]);
+            shared.ends.push(shared.bytes.len());
+        }
+    }
+
+    fn has_tenant(&self) -> bool {
+        matches!(&self.0, Parts::Sharing(compact, _) | Parts::Compact(compact) if compact.has_tenant)
+    }
+
     /// The attribute's `tenant`, or the argument `tenant_id`.
     pub fn tenant<T: Display + ?Sized>(&mut self, tenant: &T) {
         match &mut self.0 {
-            Parts::Compact(compact) => {
+            Parts::Compact(compact) | Parts::Sharing(compact, _) => {
                 compact.has_tenant = true;
                 compact.write(|form| form.write_display(tenant));
             }
@@ -241,8 +327,12 @@ impl KeyWriter<'_> {
     /// One scope value; `None` is "nobody".
     pub fn scope<S: Display + ?Sized>(&mut self, name: &'static str, value: Option<&S>) {
         match (&mut self.0, value) {
-            (Parts::Compact(compact), Some(value)) => compact.write(|form| form.write_display(value)),
-            (Parts::Compact(compact), None) => compact.write(|form| form.write(&None::<()>)),
+            (Parts::Compact(compact) | Parts::Sharing(compact, _), Some(value)) => {
+                compact.write(|form| form.write_display(value));
+            }
+            (Parts::Compact(compact) | Parts::Sharing(compact, _), None) => {
+                compact.write(|form| form.write(&None::<()>));
+            }
             (Parts::Canonical(canonical), value) => canonical.scopes.push((name, scope_value(value))),
             (Parts::Exact(_), _) => {}
         }
@@ -253,7 +343,7 @@ impl KeyWriter<'_> {
     pub fn scope_of_arg<S: Display + ?Sized + 'static>(&mut self, name: &'static str, value: Option<&S>) {
         match self.0 {
             // What the argument says is all there is to say.
-            Parts::Compact(_) if shows_what_it_is::<S>() => {}
+            Parts::Compact(_) | Parts::Sharing(..) if shows_what_it_is::<S>() => {}
             _ => self.scope(name, value),
         }
     }
@@ -273,7 +363,7 @@ impl KeyWriter<'_> {
     #[inline(never)]
     fn arg_at_length<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) {
         match &mut self.0 {
-            Parts::Compact(_) => {}
+            Parts::Compact(compact) | Parts::Sharing(compact, _) => compact.write(|form| form.write(value)),
             Parts::Canonical(canonical) => canonical.arg(name, |json| canonical::write(json, value)),
             Parts::Exact(exact) => write_exact(exact, name, |exact| exact.write(value)),
         }
@@ -285,7 +375,7 @@ impl KeyWriter<'_> {
         &'v S: IntoIterator<Item: KeyArg<W>>,
     {
         match &mut self.0 {
-            Parts::Compact(compact) => compact.write(|_| Err(NotCompact::NoForm)),
+            Parts::Compact(compact) | Parts::Sharing(compact, _) => compact.write(|_| Err(NotCompact::NoForm)),
             Parts::Canonical(canonical) => canonical.arg(name, |json| write_set(json, value.into_iter())),
             Parts::Exact(exact) => write_exact(exact, name, |exact| exact.write_set(value.into_iter())),
         }
@@ -327,10 +417,26 @@ fn shows_what_it_is<T: ?Sized + 'static>() -> bool {
 }
 
 impl<'o> Compact<'o> {
+    fn new(form: Form<'o>) -> Self {
+        Self {
+            form,
+            has_tenant: false,
+            written: Ok(()),
+        }
+    }
+
     #[inline]
     fn write(&mut self, part: impl FnOnce(&mut Form<'o>) -> Result<(), NotCompact>) {
         if self.written.is_ok() {
             self.written = part(&mut self.form);
+        }
+    }
+
+    /// Writes the tenant that the task has.
+    fn write_task_tenant(&mut self, settings: &Settings) -> Result<(), NotCompact> {
+        match tenant() {
+            None if settings.require_tenant => Err(NotCompact::NoForm),
+            tenant => self.form.write(&tenant.as_deref()),
         }
     }
 }

@@ -137,6 +137,7 @@ fn lend_of(
             function: *function,
             parts,
             near_use: NearUse::Answer,
+            shared: None,
         };
         recogniser.note_use(written);
     }

@@ -1,10 +1,10 @@
 //! How a call is recognised: its arguments are written in a form that is quick to write, and what the process knows of calls of
 //! that form is found. What it does not know is worked out at length, once.
 
-use std::sync::Arc;
+use std::{cell::RefCell, sync::Arc};
 
 use super::{
-    arguments::{self, Arguments, KeyWriter},
+    arguments::{self, Arguments, KeyWriter, SharedParts},
     compact::NotCompact,
     site::Site,
 };
@@ -43,6 +43,8 @@ pub(super) struct Recogniser<'a> {
     /// Writes what tells the call from others of the function.
     pub(super) parts: &'a dyn Fn(&mut KeyWriter<'_>),
     pub(super) near_use: NearUse,
+    /// What the calls of other ids have in common with this one, if there are any.
+    pub(super) shared: Option<&'a RefCell<SharedParts>>,
 }
 
 /// What a value in the near cache is to the call.
@@ -101,7 +103,16 @@ impl Recogniser<'_> {
     }
 
     fn write_compact(&self, form: &mut [u8]) -> Result<usize, NotCompact> {
-        arguments::write_compact(form, self.site, &self.function, &self.engine.settings, self.parts)
+        let Self {
+            site, function, parts, ..
+        } = self;
+        let settings = &self.engine.settings;
+        match self.shared {
+            None => arguments::write_compact(form, site, function, settings, parts),
+            Some(shared) => {
+                arguments::write_compact_sharing(form, site, function, settings, parts, &mut shared.borrow_mut())
+            }
+        }
     }
 
     fn recognise_exact(&self) -> Recognition {

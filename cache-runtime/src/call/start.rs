@@ -1,10 +1,10 @@
 //! One call of a `#[cached]` function, until it is known what it is found by: what the expansion writes it with.
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use super::{
     admission::Admission,
-    arguments::{Arguments, KeyWriter},
+    arguments::{Arguments, KeyWriter, SharedParts},
     cacheable::CacheableCall,
     mode::Mode,
     recognition::{NearUse, Recogniser, Recognition},
@@ -81,7 +81,7 @@ impl Call {
     /// What tells the call from others of the function: `parts` writes it, once in each of the forms that there are, or in the
     /// quick one alone, if the process knows the call.
     pub fn key<P: Fn(&mut KeyWriter<'_>)>(&mut self, parts: P) {
-        self.recognition = self.recognise(Function::of::<P>(self.site.item()), &parts);
+        self.recognition = self.recognise(Function::of::<P>(self.site.item()), &parts, None);
     }
 
     /// As [`key`](Self::key), of a call whose form may have been written already: then the thread itself has nothing of it.
@@ -91,17 +91,28 @@ impl Call {
         parts: &dyn Fn(&mut KeyWriter<'_>),
         form: Option<&[u8]>,
     ) {
-        self.recognition = self.recognise_as(function, parts, form);
+        self.recognition = self.recognise_as(function, parts, form, None);
     }
 
-    /// What a call of these parts is recognised as.
+    /// What a call of these parts is recognised as. `shared` is what it has in common with the calls of other ids.
     #[inline]
-    pub(super) fn recognise(&self, function: Function, parts: &dyn Fn(&mut KeyWriter<'_>)) -> Recognition {
-        self.recognise_as(function, parts, None)
+    pub(super) fn recognise(
+        &self,
+        function: Function,
+        parts: &dyn Fn(&mut KeyWriter<'_>),
+        shared: Option<&RefCell<SharedParts>>,
+    ) -> Recognition {
+        self.recognise_as(function, parts, None, shared)
     }
 
     #[inline]
-    fn recognise_as(&self, function: Function, parts: &dyn Fn(&mut KeyWriter<'_>), form: Option<&[u8]>) -> Recognition {
+    fn recognise_as(
+        &self,
+        function: Function,
+        parts: &dyn Fn(&mut KeyWriter<'_>),
+        form: Option<&[u8]>,
+        shared: Option<&RefCell<SharedParts>>,
+    ) -> Recognition {
         let Some(engine) = self.cache.engine() else {
             return Recognition::Uncacheable;
         };
@@ -111,6 +122,7 @@ impl Call {
             function,
             parts,
             near_use: self.near_use(),
+            shared,
         };
         match self.admission {
             Admission::Cached => {}

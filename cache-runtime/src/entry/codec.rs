@@ -158,6 +158,30 @@ impl Codec {
     }
 }
 
+impl Codec {
+    /// The value that the bytes stand for. Never panics and does not recurse without a bound, whatever they are, unless
+    /// `T`'s own `Deserialize` does. `shared` gives the same bytes to a value that keeps them.
+    pub(crate) fn decode<T: DeserializeOwned>(
+        self,
+        bytes: &[u8],
+        shared: impl FnOnce() -> Bytes,
+    ) -> Result<T, DecodeError> {
+        match self {
+            Self::Json => encoded::with_json(shared).map_or_else(|| from_json(bytes), Ok),
+            Self::Packed => packed::decode(bytes),
+            #[cfg(feature = "postcard")]
+            Self::Postcard => postcard::decode(bytes),
+        }
+    }
+
+    /// About how many bytes a value takes in memory that takes `len` in this form: as many as its JSON, which is twice as long as a
+    /// binary one.
+    pub(crate) fn estimated_size(self, len: usize) -> usize {
+        let is_json = self == Self::Json;
+        len * if is_json { 1 } else { 2 }
+    }
+}
+
 impl EncodedValue {
     pub(crate) fn json(bytes: Bytes) -> Self {
         Self {
@@ -166,15 +190,9 @@ impl EncodedValue {
         }
     }
 
-    /// The value that the bytes stand for. Never panics and does not recurse without a bound, whatever they are, unless
-    /// `T`'s own `Deserialize` does.
+    /// The value that the bytes stand for, as [`Codec::decode`] says.
     pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        match self.codec {
-            Codec::Json => encoded::with_json(&self.bytes).map_or_else(|| from_json(&self.bytes), Ok),
-            Codec::Packed => packed::decode(&self.bytes),
-            #[cfg(feature = "postcard")]
-            Codec::Postcard => postcard::decode(&self.bytes),
-        }
+        self.codec.decode(&self.bytes, || self.bytes.clone())
     }
 
     /// The JSON that the value would be, for who does not know its type; `None` if the bytes do not say what they are.
@@ -191,10 +209,9 @@ impl EncodedValue {
         self.bytes.len()
     }
 
-    /// About how many bytes the value takes in memory: as many as its JSON, which is twice as long as a binary form.
+    /// About how many bytes the value takes in memory.
     pub(crate) fn estimated_size(&self) -> usize {
-        let is_json = self.codec == Codec::Json;
-        self.len() * if is_json { 1 } else { 2 }
+        self.codec.estimated_size(self.len())
     }
 
     /// Whether these bytes stand for this value: what they decode to is the same to serde.

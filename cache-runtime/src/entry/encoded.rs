@@ -169,12 +169,12 @@ pub(super) fn json_of<T: Serialize>(value: &T) -> Option<Bytes> {
     written.ok().and_then(|()| PASSED.take())
 }
 
-/// The value, if its type is [`Encoded`], of this JSON. `None` of any other type.
-pub(super) fn with_json<T: DeserializeOwned>(json: &Bytes) -> Option<T> {
+/// The value, if its type is [`Encoded`], of this JSON. `None` of any other type, for which nobody asks for the JSON.
+pub(super) fn with_json<T: DeserializeOwned>(json: impl FnOnce() -> Bytes) -> Option<T> {
     if !is_encoded::<T>() {
         return None;
     }
-    PASSED.set(Some(json.clone()));
+    PASSED.set(Some(json()));
     let value = T::deserialize(IntoDeserializer::<NoValue>::into_deserializer(()));
     // Untouched by the `Encoded` of another release, which the program may have, too.
     let untouched = PASSED.take();
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn the_bytes_are_passed_and_not_copied() {
         let json = json_of(&rows()).expect("it is an `Encoded`");
-        let value: Encoded<Rows> = with_json(&json).expect("it is an `Encoded`");
+        let value: Encoded<Rows> = with_json(|| json.clone()).expect("it is an `Encoded`");
         assert_eq!(value.bytes().as_ptr(), json.as_ptr());
         assert_eq!(value, rows());
     }
@@ -209,8 +209,8 @@ mod tests {
     fn what_is_no_encoded_is_left_to_serde() {
         assert_eq!(json_of(&vec![rows()]), None);
         assert_eq!(json_of(&Some(rows())), None);
-        assert_eq!(with_json::<Rows>(rows().bytes()), None);
-        assert_eq!(with_json::<Option<Encoded<Rows>>>(rows().bytes()), None);
+        assert_eq!(with_json::<Rows>(|| rows().bytes().clone()), None);
+        assert_eq!(with_json::<Option<Encoded<Rows>>>(|| rows().bytes().clone()), None);
         assert!(PASSED.take().is_none() && !ASKED.get());
     }
 

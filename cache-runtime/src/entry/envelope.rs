@@ -484,7 +484,20 @@ impl Envelope {
     ///
     /// [`Rejection::Decode`] if the payload is no value of this type.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, Rejection> {
-        self.encoded()?.decode().map_err(|_| Rejection::Decode)
+        let (value, _) = self.decode_sized().ok_or(Rejection::Decode)?;
+        Ok(value)
+    }
+
+    /// The value, and about how many bytes it takes. Of an entry that is not compressed the payload has no owner of its own, unless
+    /// the value is one.
+    pub(crate) fn decode_sized<T: DeserializeOwned>(&self) -> Option<(T, usize)> {
+        if self.compression != Compression::None {
+            let encoded = self.encoded().ok()?;
+            return Some((encoded.decode().ok()?, encoded.estimated_size()));
+        }
+        let payload = &self.bytes[self.payload_at as usize..];
+        let value = self.codec.decode(payload, || self.payload()).ok()?;
+        Some((value, self.codec.estimated_size(payload.len())))
     }
 
     /// The encoded value. A part of the entry if that is not compressed; nothing is copied then.

@@ -43,7 +43,7 @@ pub(crate) async fn read_many_sealed(
                 let ticket = completed(address, &stamps, created.as_ref());
                 return unstamped(address, &stamps, bytes, ticket, identity, sealing);
             }
-            let stamps = stamps.into_iter().flatten().collect();
+            let stamps = stamps.into_iter().map_while(|stamp| stamp).collect();
             reading(address, stamps, bytes, identity, sealing)
         })
         .collect();

@@ -67,6 +67,21 @@ impl<'o> Form<'o> {
         self.len
     }
 
+    /// What has been written.
+    pub(crate) fn written(&self) -> &[u8] {
+        &self.out[..self.len]
+    }
+
+    /// Appends what was written in another form.
+    ///
+    /// # Errors
+    ///
+    /// For want of room.
+    pub(crate) fn put_all(&mut self, written: &[u8]) -> Result<(), NotCompact> {
+        self.room(written.len())?.copy_from_slice(written);
+        Ok(())
+    }
+
     /// The next so many bytes.
     #[inline]
     fn room(&mut self, len: usize) -> Result<&mut [u8], NotCompact> {

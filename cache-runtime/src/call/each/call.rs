@@ -1,5 +1,7 @@
 //! A call of several ids, each of which is recognised as a call of its own.
 
+use std::cell::RefCell;
+
 use super::{
     batch::{Batch, IdAnswer, Member},
     ids::{Asked, Ids},
@@ -45,13 +47,14 @@ impl<C: Ids + ?Sized> UnkeyedEachCall<C> {
             verified,
         } = self;
         let function = call.function::<P>();
+        let shared = RefCell::default();
         let mut sample = Vec::new();
         let mut recognitions = Vec::with_capacity(asked.ids.len());
         for (place, id) in asked.ids.iter().enumerate() {
             if verified > 0.0 && call.verify(verified) {
                 sample.push(place);
             }
-            recognitions.push(call.recognise(function, &|key: &mut KeyWriter<'_>| parts(key, id)));
+            recognitions.push(call.recognise(function, &|key: &mut KeyWriter<'_>| parts(key, id), Some(&shared)));
         }
         EachCall {
             call,

@@ -1,5 +1,7 @@
 //! The first stage of a call of several ids: the store is asked for all that the near cache has not answered, at once.
 
+use std::vec;
+
 use futures_util::future::join_all;
 use tracing::Instrument as _;
 
@@ -14,7 +16,7 @@ use crate::{
     call::{
         answer::Answer,
         entry_ref::EntryRef,
-        lookup::{Lookup, lookup_span},
+        lookup::{Found, Lookup, lookup_span},
         terms::{LoadTerms, ValueOf},
     },
     entry::{Stamp, Ticket},
@@ -31,14 +33,19 @@ impl<I, V, E> Batch<I, V, E> {
         N: Tier<ValueOf<IdReturn<V, E>, T>>,
     {
         let span = lookup_span(self.site.resource());
-        let mut answers = self.answers::<T, N>().instrument(span).await.into_iter();
+        let mut found = self.find().instrument(span).await;
         let mut missing = Vec::new();
         for member in 0..self.members.len() {
-            if self.members[member].lookup.is_none() {
+            let Member {
+                lookup: Some(lookup),
+                is_verified,
+                ..
+            } = &mut self.members[member]
+            else {
                 missing.push(Pending::alone(member));
                 continue;
-            }
-            let answer = answers.next().unwrap_or(Answer::Load(None, Outcome::Bypass));
+            };
+            let answer = found.next_answer::<_, T, N>(lookup, *is_verified);
             missing.extend(self.settle(member, answer, refreshes.as_deref_mut()));
         }
         if let Some(refreshes) = refreshes {
@@ -104,36 +111,56 @@ impl<I, V, E> Batch<I, V, E> {
         None
     }
 
-    /// What the lookups make of their calls; nothing, if the store is not to be asked.
-    async fn answers<T, N>(&mut self) -> Vec<Answer<IdReturn<V, E>>>
-    where
-        T: LoadTerms<IdReturn<V, E>>,
-        N: Tier<ValueOf<IdReturn<V, E>, T>>,
-    {
+    /// Asks for all members that the cache has to do with.
+    async fn find(&mut self) -> FoundOfAll {
         if !self.engine().is_some_and(|engine| engine.may_read()) {
-            return Vec::new();
+            return FoundOfAll::Unasked;
         }
         let members = self.members.iter_mut();
         let (mut lookups, verified): (Vec<&mut Lookup>, Vec<bool>) = members
             .filter_map(|member| Some((member.lookup.as_mut()?, member.is_verified)))
             .unzip();
         if lookups.first().is_some_and(|lookup| lookup.is_anew()) {
-            return join_all(lookups.into_iter().map(look_for_ticket)).await;
+            let found = join_all(lookups.into_iter().map(look_for_ticket)).await;
+            return FoundOfAll::Anew(found.into_iter());
         }
         for lookup in &mut lookups {
             locate(lookup);
         }
-        let mut tickets = tickets(&lookups, &verified).await.into_iter();
+        let tickets = tickets(&lookups, &verified).await;
         let readings = read(&lookups).await;
-        let answers = lookups.into_iter().zip(verified).zip(readings);
-        answers
-            .map(|((lookup, is_verified), reading)| {
+        FoundOfAll::Read(readings.into_iter(), tickets.into_iter())
+    }
+}
+
+/// What was found of all members that the cache has to do with, in their order. It is taken one by one: all answers together would
+/// take much memory once more.
+enum FoundOfAll {
+    /// The store is not to be asked.
+    Unasked,
+    /// What they may fill on that load whatever is there.
+    Anew(vec::IntoIter<Found>),
+    /// What the store has said, and what those may fill on that are verified.
+    Read(vec::IntoIter<Option<Reading>>, vec::IntoIter<Option<Ticket>>),
+}
+
+impl FoundOfAll {
+    /// What the next lookup makes of its call.
+    fn next_answer<R, T: LoadTerms<R>, N: Tier<ValueOf<R, T>>>(
+        &mut self,
+        lookup: &mut Lookup,
+        is_verified: bool,
+    ) -> Answer<R> {
+        match self {
+            Self::Unasked => Answer::Load(None, Outcome::Bypass),
+            Self::Anew(found) => Answer::anew(found.next().unwrap_or(Found::Unasked)),
+            Self::Read(readings, tickets) => {
                 lookup.note_asked();
-                let answer = answer::<_, T, N>(lookup, reading);
+                let answer = answer::<_, T, N>(lookup, readings.next().flatten());
                 let ticket = if is_verified { tickets.next().flatten() } else { None };
                 lookup.with_verification(answer, ticket)
-            })
-            .collect()
+            }
+        }
     }
 }
 
@@ -144,9 +171,9 @@ async fn tickets(lookups: &[&mut Lookup], verified: &[bool]) -> Vec<Option<Ticke
     join_all(sample.map(|(lookup, _)| ticket(lookup))).await
 }
 
-async fn look_for_ticket<R>(lookup: &mut Lookup) -> Answer<R> {
+async fn look_for_ticket(lookup: &mut Lookup) -> Found {
     lookup.locate();
-    Answer::anew(lookup.ask_for_ticket().await)
+    lookup.ask_for_ticket().await
 }
 
 fn locate(lookup: &mut Lookup) {
