@@ -59,7 +59,7 @@ mod tests;
 /// | `settle` | a duration | stored again at once | with `crash_safe`: nothing is stored for so long after a mutation, for loads from a database replica that lags |
 /// | `stale_while_revalidate` | a duration, `"off"` | nothing is used after its TTL | for so long after its TTL a value is returned at once while one caller's load replaces it; its functions name the option |
 /// | `stale_if_error` | a duration, `"off"` | an error is the caller's | for so long after its TTL a value is returned if the load fails |
-/// | `load_timeout` | `(soft = DURATION, hard = DURATION)`, either alone, `"off"` | a load takes as long as it takes | after `soft`, what is stale is returned and the load goes on; after `hard`, an error made of `LoadTimeout`; its functions name the option |
+/// | `load_timeout` | `(soft = DURATION, hard = DURATION)`, either alone, `"off"` | a load takes as long as it takes | after `soft`, what `stale_if_error` allows is returned and the load goes on; after `hard`, an error made of `LoadTimeout`; its functions name the option |
 /// | `refresh_ahead` | none, which is 1.0, or a number above 0, `"off"` | a value is loaded again when its TTL is over | some caller loads it before, the earlier the longer the load takes (`XFetch`), and nobody waits; its functions name the option |
 /// | `jitter` | `"10%"`, `"off"` | the `jitter` of the cache, 5 % | TTLs are shortened by up to this part of them, so that what is stored at once does not end at once |
 /// | `negative_ttl` | a duration, `"off"` | `None` is not stored | `None` is kept for so long, also in a `Result`, and the errors that `cache_err` chooses |
@@ -138,7 +138,7 @@ pub fn resources(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// | `lease` | none, which is 2 seconds, or a constant duration | one load for each process | one load of a cold key for all processes; after this long without a sign of life of the one that loads, another takes over |
 /// | `stale_while_revalidate` | none, a duration, `"off"` | the resource has none | for so long after its TTL a value is returned at once while one caller's load replaces it; alone: as the resource declares |
 /// | `stale_if_error` | a duration, `"off"` | the resource's | for so long after its TTL a value is returned if the load fails |
-/// | `load_timeout` | none, `(soft = DURATION, hard = DURATION)`, either alone, `"off"` | the resource has none | after `soft`, what is stale is returned and the load goes on; after `hard`, an error made of `LoadTimeout`; alone: as the resource declares |
+/// | `load_timeout` | none, `(soft = DURATION, hard = DURATION)`, either alone, `"off"` | the resource has none | after `soft`, what `stale_if_error` allows is returned and the load goes on; after `hard`, an error made of `LoadTimeout`; alone: as the resource declares |
 /// | `refresh_ahead` | none, a number above 0, `"off"` | the resource has none | some caller loads before the TTL is over, the earlier the longer the load takes (`XFetch`), and nobody waits; alone: as the resource declares, else 1.0 |
 /// | `jitter` | `"10%"`, `"off"` | the resource's, else 5 % | the TTL is shortened by up to this part of it, so that what is stored at once does not end at once |
 /// | `negative_ttl` | a duration, `"off"` | the resource's | keeps `None` for so long, also in a `Result`, and the errors that `cache_err` chooses |

@@ -53,5 +53,6 @@ pages! {
         "decisions/0012-old-values.md",
         "decisions/0013-outbox.md",
         "decisions/0014-loads-without-types.md",
-        "decisions/0015-one-walk-and-a-rest.md";
+        "decisions/0015-one-walk-and-a-rest.md",
+        "decisions/0016-packed.md";
 }

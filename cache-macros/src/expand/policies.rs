@@ -123,9 +123,8 @@ pub(super) fn checks(model: &Cached) -> TokenStream {
         Demand::LoadTimeout(span) => check(*span, "__require_load_timeout", &[]),
         Demand::StaleWindow(span, soft) => {
             let is_given = *soft == SoftTimeout::Given;
-            let is_off = |window: &Option<Setting<_>>| matches!(window, Some(Setting::Off));
-            let windows = [&policies.stale_while_revalidate, &policies.stale_if_error].map(is_off);
-            check(*span, "__require_stale_window", &[is_given, windows[0], windows[1]])
+            let is_off = matches!(policies.stale_if_error, Some(Setting::Off));
+            check(*span, "__require_stale_window", &[is_given, is_off])
         }
         Demand::NegativeTtl(span) => check(*span, "__require_negative_ttl", &[]),
     });

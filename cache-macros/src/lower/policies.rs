@@ -162,13 +162,11 @@ fn demanded_window(args: &CachedArgs, errors: &mut Errors) -> Option<Demand> {
         } => (*key, SoftTimeout::AsDeclared),
         Keyed { value: Policy::Off, .. } => return None,
     };
-    if value(&policies.stale_while_revalidate).is_some() || value(&policies.stale_if_error).is_some() {
+    if value(&policies.stale_if_error).is_some() {
         return None;
     }
-    let all_off = is_off(&policies.stale_while_revalidate) && is_off(&policies.stale_if_error);
-    if all_off && soft == SoftTimeout::Given {
-        let text = "a soft timeout answers with something old, and both `stale_while_revalidate` and `stale_if_error` are off\nhelp: give \
-                    one of them a duration, or leave `soft` out";
+    if is_off(&policies.stale_if_error) && soft == SoftTimeout::Given {
+        let text = "a soft timeout answers with something old, and `stale_if_error` is off\nhelp: give it a duration, or leave `soft` out";
         errors.at(key, text);
         return None;
     }

@@ -58,21 +58,14 @@ impl Resource {
         }
     }
 
-    /// Compiles only if something old may be returned when a soft timeout is over. The timeout may be the declared one; an attribute may
-    /// have switched the windows off.
+    /// Compiles only if something old may be returned when a soft timeout is over: what `stale_while_revalidate` allows is returned at
+    /// once. The timeout may be the declared one; an attribute may have switched the window off.
     #[doc(hidden)]
     #[track_caller]
-    pub const fn __require_stale_window(
-        &'static self,
-        timeout_is_given: bool,
-        revalidate_is_off: bool,
-        error_is_off: bool,
-    ) {
+    pub const fn __require_stale_window(&'static self, timeout_is_given: bool, window_is_off: bool) {
         let policies = &self.policies;
         let has_timeout = timeout_is_given || policies.soft_timeout().is_some();
-        let may_revalidate = !revalidate_is_off && policies.stale_while_revalidate().is_some();
-        let may_hide_error = !error_is_off && policies.stale_if_error().is_some();
-        if has_timeout && !may_revalidate && !may_hide_error {
+        if has_timeout && (window_is_off || policies.stale_if_error().is_none()) {
             message::nothing_stale(self.name);
         }
     }

@@ -104,12 +104,16 @@ pub(super) const fn option_without_value(resource: &str, option: &str, example: 
     panic!("{}", text.as_str())
 }
 
-/// Ends the compilation: a soft timeout, and no value is ever returned after its TTL.
+/// Ends the compilation: a soft timeout, and no value that is past its TTL may be returned to a caller who waits for a load.
 #[track_caller]
 pub(super) const fn nothing_stale(resource: &str) -> ! {
-    let text = Text::new("a soft timeout answers with something old, and results of `")
-        .push(resource)
-        .push("` are never returned after their TTL here\nhelp: add `stale_if_error = \"10m\"` or `stale_while_revalidate = \"30s\"`");
+    let text = Text::new(
+        "a soft timeout answers a caller who waits for a load with something old, and here no old result of `",
+    )
+    .push(resource)
+    .push(
+        "` is kept for that: `stale_while_revalidate` alone returns it at once\nhelp: add `stale_if_error = \"10m\"`",
+    );
     panic!("{}", text.as_str())
 }
 

@@ -2,7 +2,7 @@ mod cache_resources {
     cache_runtime::resources! {
         plain {}
         news { stale_while_revalidate = "30s", negative_ttl = "10s" }
-        slow { stale_while_revalidate = "30s", load_timeout(soft = "1s") }
+        slow { stale_if_error = "10m", load_timeout(soft = "1s") }
     }
 }
 
@@ -17,27 +17,27 @@ async fn nothing_old(page: u32) -> u32 {
     page
 }
 
-#[cached(resource = "news", load_timeout(soft = "1s"), stale_while_revalidate = "off")]
-async fn old_switched_off(page: u32) -> u32 {
+#[cached(resource = "news", load_timeout(soft = "1s"), stale_while_revalidate)]
+async fn old_values_are_returned_at_once(page: u32) -> u32 {
     page
 }
 
-#[cached(resource = "slow", load_timeout, stale_while_revalidate = "off")]
+#[cached(resource = "slow", load_timeout, stale_if_error = "off")]
 async fn old_switched_off_under_a_declared_timeout(page: u32) -> u32 {
     page
 }
 
-#[cached(resource = "news", load_timeout(soft = "1s"), stale_while_revalidate = "off", stale_if_error = "off")]
-async fn all_switched_off(page: u32) -> Result<u32, String> {
+#[cached(resource = "news", load_timeout(soft = "1s"), stale_if_error = "off")]
+async fn old_switched_off(page: u32) -> Result<u32, String> {
     Ok(page)
 }
 
-#[cached(resource = "plain", load_timeout(soft = "5s", hard = "1s"), stale_while_revalidate = "30s")]
-async fn late(page: u32) -> u32 {
-    page
+#[cached(resource = "plain", load_timeout(soft = "5s", hard = "1s"), stale_if_error = "30s")]
+async fn late(page: u32) -> Result<u32, String> {
+    Ok(page)
 }
 
-#[cached(resource = "plain", load_timeout(soft = LONG, hard = "5s"), stale_while_revalidate = "30s")]
+#[cached(resource = "plain", load_timeout(soft = LONG, hard = "5s"), stale_if_error = "30s")]
 async fn late_by_a_constant(page: u32) -> Result<u32, Box<dyn std::error::Error + Send + Sync>> {
     Ok(page)
 }

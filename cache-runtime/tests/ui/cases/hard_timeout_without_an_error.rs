@@ -2,7 +2,7 @@ mod cache_resources {
     cache_runtime::resources! {
         plain {}
         limited { load_timeout(hard = "5s") }
-        slow { stale_while_revalidate = "30s", load_timeout(soft = "1s") }
+        slow { stale_if_error = "10m", load_timeout(soft = "1s") }
     }
 }
 
@@ -38,9 +38,9 @@ async fn no_conversion_of_each(ids: &[u32]) -> Result<HashMap<u32, u32>, AppErro
     Ok(ids.iter().map(|id| (*id, *id)).collect())
 }
 
-#[cached(resource = "slow", load_timeout, stale_while_revalidate)]
-async fn fine(page: u32) -> u32 {
-    page
+#[cached(resource = "slow", load_timeout)]
+async fn fine(page: u32) -> Result<u32, AppError> {
+    Ok(page)
 }
 
 fn main() {}
