@@ -68,8 +68,9 @@ pub(crate) struct Options {
     #[arg(long, value_enum, default_value_t = Near::Off)]
     pub(super) near: Near,
 
-    /// The functions return old values for a while: `stale_while_revalidate`, `stale_if_error`, a soft `load_timeout`, `refresh_ahead`.
-    /// None of them may be older than an invalidation allows.
+    /// The functions return old values for a while: `stale_while_revalidate`, `stale_if_error`, a soft `load_timeout`, `refresh_ahead`, of
+    /// one value longer than of another one; some hits are verified, and some reads made in `refresh`, `bypass` or `peek`. None of what they
+    /// return may be older than an invalidation allows.
     #[arg(long)]
     pub(super) policies: bool,
 }

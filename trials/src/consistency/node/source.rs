@@ -28,6 +28,19 @@ impl fmt::Display for LoadFailed {
 
 impl std::error::Error for LoadFailed {}
 
+/// How a read is made.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Way {
+    /// As most are.
+    Call,
+    /// Loaded anew, and filled.
+    Refresh,
+    /// Loaded, and not filled.
+    Bypass,
+    /// What is there; a call, if nothing is.
+    Peek,
+}
+
 /// What the bodies of the service do: the same under every protocol.
 #[derive(Debug)]
 pub(super) struct Source {
@@ -67,10 +80,35 @@ impl Source {
     /// As [`item`](Self::item), of which one in eight fails.
     pub(super) async fn item_if_it_succeeds(&self, item: u32, view: u32) -> Result<Value> {
         let value = self.item(item, view).await?;
+        self.may_fail().map(|()| value)
+    }
+
+    /// As [`items`](Self::items), of which one in eight fails.
+    pub(super) async fn items_if_they_succeed(&self, items: &[u32], view: u32) -> Result<HashMap<u32, Value>> {
+        let values = self.items(items, view).await?;
+        self.may_fail().map(|()| values)
+    }
+
+    fn may_fail(&self) -> Result<()> {
         if self.pace.one_in(8) {
             bail!(LoadFailed);
         }
-        Ok(value)
+        Ok(())
+    }
+
+    /// Whether a total is read that only its tag invalidates.
+    pub(super) fn is_found_by_tag(&self) -> bool {
+        self.pace.one_in(2)
+    }
+
+    /// One of several ways, at random.
+    pub(super) fn way(&self) -> Way {
+        match () {
+            () if self.pace.one_in(16) => Way::Refresh,
+            () if self.pace.one_in(16) => Way::Bypass,
+            () if self.pace.one_in(8) => Way::Peek,
+            () => Way::Call,
+        }
     }
 
     pub(super) async fn total(&self) -> Result<Value> {

@@ -6,13 +6,13 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use cache_runtime::{Cache, Invalidated, invalidates};
+use cache_runtime::{Cache, Invalidated, bypass, invalidates, peek, refresh};
 use cache_testkit::oracle::Reach;
 
 use super::{
     TTL,
     service::{Found, How, Service, found},
-    source::{LoadFailed, Source, Value},
+    source::{LoadFailed, Source, Value, Way},
     workload::{VIEWS, is_crash_safe},
 };
 use crate::{
@@ -102,10 +102,10 @@ reads!(checked, "checked");
 macro_rules! reads_with_policies {
     ($module:ident, $near:literal) => {
         mod $module {
-            use std::sync::Arc;
+            use std::{collections::HashMap, sync::Arc, time::Duration};
 
             use anyhow::Result;
-            use cache_runtime::cached;
+            use cache_runtime::{Lifetime, cached};
 
             use super::{Source, Value, resources};
 
@@ -118,11 +118,46 @@ macro_rules! reads_with_policies {
             }
 
             #[cached(
-                resource = resources::crash_safe_item, scope(item), skip(source), near = $near, ttl = "100ms",
-                stale_while_revalidate = "300ms", stale_if_error = "4s", refresh_ahead, load_timeout(soft = "2ms"),
+                resource = resources::crash_safe_item, scope(item), skip(source), near = $near,
+                ttl = |value| lifetime(value), stale_while_revalidate = "300ms", stale_if_error = "4s",
+                load_timeout(soft = "2ms", hard = "5s"), verify = 0.05,
             )]
             pub(super) async fn crash_safe_item(source: Arc<Source>, item: u32, view: u32) -> Result<Value> {
                 source.item_if_it_succeeds(item, view).await
+            }
+
+            /// Of some values shorter than of others, with shorter windows.
+            fn lifetime(value: &Value) -> Lifetime {
+                let tenths = u32::try_from(value.version % 3).unwrap_or_default();
+                let tenth = Duration::from_millis(100);
+                Lifetime::new(tenth * tenths)
+                    .stale_while_revalidate(tenth * (tenths + 1))
+                    .stale_if_error(tenth * 10 * (tenths + 1))
+            }
+
+            #[cached(
+                resource = resources::item, each = item in items, scope(item), skip(source), near = $near,
+                ttl = "100ms", stale_while_revalidate = "300ms", stale_if_error = "4s", refresh_ahead,
+                load_timeout(soft = "2ms"), lease = "500ms",
+            )]
+            pub(super) async fn items(
+                source: Arc<Source>,
+                items: Vec<u32>,
+                view: u32,
+            ) -> Result<HashMap<u32, Value>> {
+                source.items_if_they_succeed(&items, view).await
+            }
+
+            #[cached(
+                resource = resources::crash_safe_item, each = item in items, scope(item), skip(source), near = $near,
+                ttl = "100ms", stale_if_error = "4s", verify = 0.05,
+            )]
+            pub(super) async fn crash_safe_items(
+                source: Arc<Source>,
+                items: Vec<u32>,
+                view: u32,
+            ) -> Result<HashMap<u32, Value>> {
+                source.items_if_they_succeed(&items, view).await
             }
 
             #[cached(
@@ -132,6 +167,14 @@ macro_rules! reads_with_policies {
             pub(super) async fn total(source: Arc<Source>) -> Result<Value> {
                 source.total().await
             }
+
+            #[cached(
+                resource = resources::tagged_total, skip(source), near = $near, ttl = "100ms",
+                stale_while_revalidate = "4s", refresh_ahead, tags(view = result.view),
+            )]
+            pub(super) async fn tagged_total(source: Arc<Source>) -> Result<Value> {
+                source.total().await
+            }
         }
     };
 }
@@ -139,6 +182,16 @@ macro_rules! reads_with_policies {
 reads_with_policies!(policies_off, "off");
 reads_with_policies!(policies_tracked, "tracked");
 reads_with_policies!(policies_checked, "checked");
+
+/// An item and others of its resource.
+fn together(item: u32) -> Vec<u32> {
+    let is_crash_safe = is_crash_safe(item);
+    let others = [item ^ 1, item ^ 2];
+    let others = others
+        .into_iter()
+        .filter(|other| *other < ITEMS && self::is_crash_safe(*other) == is_crash_safe);
+    std::iter::once(item).chain(others).collect()
+}
 
 pub(super) struct Stamps {
     cache: Cache,
@@ -159,7 +212,9 @@ impl Stamps {
 
     async fn cached_item(&self, item: u32, view: u32) -> Result<Value> {
         if self.policies {
-            return self.item_with_policies(item, view).await;
+            return self
+                .read_with_policies(async || self.item_with_policies(item, view).await)
+                .await;
         }
         if view >= FIRST_TOGETHER {
             let together = self.items_together(item, view).await?;
@@ -178,14 +233,8 @@ impl Stamps {
 
     /// An item and others of its resource, of which calls of other items name some, too, in the order in which they come.
     async fn items_together(&self, item: u32, view: u32) -> Result<HashMap<u32, Value>> {
-        let is_crash_safe = is_crash_safe(item);
-        let others = [item ^ 1, item ^ 2];
-        let others = others
-            .into_iter()
-            .filter(|other| *other < ITEMS && self::is_crash_safe(*other) == is_crash_safe);
-        let items: Vec<u32> = std::iter::once(item).chain(others).collect();
-        let source = &self.source;
-        match (self.near, is_crash_safe) {
+        let (items, source) = (together(item), &self.source);
+        match (self.near, is_crash_safe(item)) {
             (Near::Off, false) => off::items(source, &items, view).await,
             (Near::Off, true) => off::crash_safe_items(source, &items, view).await,
             (Near::Tracked, false) => tracked::items(source, &items, view).await,
@@ -195,8 +244,25 @@ impl Stamps {
         }
     }
 
+    /// Reads in one of several ways.
+    async fn read_with_policies<F: Future<Output = Result<Value>>>(&self, read: impl Fn() -> F) -> Result<Value> {
+        match self.source.way() {
+            Way::Call => read().await,
+            Way::Refresh => refresh(read()).await,
+            Way::Bypass => bypass(read()).await,
+            Way::Peek => match peek(read()).await {
+                Some(found) => found,
+                None => read().await,
+            },
+        }
+    }
+
     async fn item_with_policies(&self, item: u32, view: u32) -> Result<Value> {
         let source = Arc::clone(&self.source);
+        if view >= FIRST_TOGETHER {
+            let together = self.items_with_policies(together(item), view).await?;
+            return together.get(&item).copied().context("the item was left out");
+        }
         match (self.near, is_crash_safe(item)) {
             (Near::Off, false) => policies_off::item(source, item, view).await,
             (Near::Off, true) => policies_off::crash_safe_item(source, item, view).await,
@@ -207,19 +273,39 @@ impl Stamps {
         }
     }
 
+    async fn items_with_policies(&self, items: Vec<u32>, view: u32) -> Result<HashMap<u32, Value>> {
+        let source = Arc::clone(&self.source);
+        match (self.near, is_crash_safe(items[0])) {
+            (Near::Off, false) => policies_off::items(source, items, view).await,
+            (Near::Off, true) => policies_off::crash_safe_items(source, items, view).await,
+            (Near::Tracked, false) => policies_tracked::items(source, items, view).await,
+            (Near::Tracked, true) => policies_tracked::crash_safe_items(source, items, view).await,
+            (Near::Checked, false) => policies_checked::items(source, items, view).await,
+            (Near::Checked, true) => policies_checked::crash_safe_items(source, items, view).await,
+        }
+    }
+
     async fn cached_total(&self) -> Result<Value> {
         if self.policies {
-            let source = Arc::clone(&self.source);
-            return match self.near {
-                Near::Off => policies_off::total(source).await,
-                Near::Tracked => policies_tracked::total(source).await,
-                Near::Checked => policies_checked::total(source).await,
-            };
+            return self.read_with_policies(|| self.total_with_policies()).await;
         }
         match self.near {
             Near::Off => off::total(&self.source).await,
             Near::Tracked => tracked::total(&self.source).await,
             Near::Checked => checked::total(&self.source).await,
+        }
+    }
+
+    /// By its resource or by its tag.
+    async fn total_with_policies(&self) -> Result<Value> {
+        let source = Arc::clone(&self.source);
+        match (self.near, self.source.is_found_by_tag()) {
+            (Near::Off, false) => policies_off::total(source).await,
+            (Near::Off, true) => policies_off::tagged_total(source).await,
+            (Near::Tracked, false) => policies_tracked::total(source).await,
+            (Near::Tracked, true) => policies_tracked::tagged_total(source).await,
+            (Near::Checked, false) => policies_checked::total(source).await,
+            (Near::Checked, true) => policies_checked::tagged_total(source).await,
         }
     }
 
