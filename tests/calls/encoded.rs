@@ -10,8 +10,8 @@ use std::{
 
 use cache_runtime::{
     Cache, Encoded,
-    Outcome::{Hit, Miss, NearHit, Rejected},
-    SigningKey, cached, invalidates, spawn,
+    Outcome::{self, Hit, Miss, NearHit, Rejected},
+    SigningKey, cached, invalidates, spawn, with_cache,
 };
 use cache_testkit::{Gate, RedisServer, expect_outcomes, isolated, isolated_in, isolated_on, patient, reaching, until};
 use futures_util::future::join_all;
@@ -210,6 +210,67 @@ async fn who_waits_for_a_load_is_given_its_bytes() {
             assert_eq!(page.unwrap().bytes(), "[0,1]");
         }
         assert_eq!(loads.load(Ordering::SeqCst), 1);
+    })
+    .await;
+}
+
+/// A table that grows, and loads of it that stand at a gate once they have read it.
+struct Table {
+    count: AtomicU32,
+    gate: Gate,
+}
+
+impl Table {
+    async fn load(&self) -> Encoded<Rows> {
+        let count = self.count.load(Ordering::SeqCst);
+        self.gate.pass().await;
+        Encoded::new(&rows(count)).expect("a row is written by serde")
+    }
+
+    #[cached(resource = "encoded")]
+    async fn page(&self) -> Encoded<Rows> {
+        self.load().await
+    }
+
+    #[cached(resource = "encoded_near", near = "tracked")]
+    async fn near_page(&self) -> Encoded<Rows> {
+        self.load().await
+    }
+
+    #[invalidates("encoded", "encoded_near")]
+    async fn grow(&self, count: u32) {
+        self.count.store(count, Ordering::SeqCst);
+    }
+}
+
+/// Grows the table while it is loaded, through this cache, and asks for its page until that is answered so.
+async fn grow_while_it_is_loaded(writer: Cache, answered: Outcome, page: impl AsyncFn(&Table) -> Encoded<Rows>) {
+    let table = Table {
+        count: AtomicU32::new(1),
+        gate: Gate::closed(),
+    };
+    let (before, ()) = tokio::join!(page(&table), async {
+        table.gate.until_waiting(1).await;
+        with_cache(writer, table.grow(2)).await;
+        table.gate.open();
+    });
+    assert_eq!(before.bytes(), "[0]", "it was read before the write");
+    assert_eq!(expect_outcomes(&[Miss], page(&table)).await.bytes(), "[0,1]");
+    until("the page is answered so", async || {
+        let (page, outcome) = outcome_of(page(&table)).await;
+        assert_eq!(page.bytes(), "[0,1]");
+        outcome == answered
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_bytes_of_a_load_that_an_invalidation_overtook_are_handed_out_to_nobody_after_it() {
+    let store = spy();
+    let [here, elsewhere] = [(); 2].map(|()| Cache::builder().store(store.clone()).build());
+    isolated_in(here, async |here| {
+        grow_while_it_is_loaded(elsewhere, Hit, Table::page).await;
+        grow_while_it_is_loaded(here, NearHit, Table::near_page).await;
     })
     .await;
 }

@@ -10,7 +10,7 @@ use std::{
 
 use cache_runtime::{
     Cache,
-    Outcome::Hit,
+    Outcome::{Hit, Miss},
     cached, invalidates,
     store::{NoStore, StoreErrorKind},
     with_cache,
@@ -18,6 +18,7 @@ use cache_runtime::{
 use cache_testkit::{
     Gate, LoadCounter, OperationKind, PATIENCE, assert_loads, expect_outcomes, isolated, isolated_in, until,
 };
+use futures_util::future::join_all;
 use serde::{Deserialize, Deserializer, Serialize};
 use support::spy;
 use tokio::task::JoinSet;
@@ -74,6 +75,16 @@ impl Slow {
 
     #[invalidates("slow")]
     async fn change(&self) {}
+
+    #[cached(resource = "balance", scope(account))]
+    async fn balance(&self, account: u32) -> u64 {
+        let load = self.loads.record();
+        self.gate.pass().await;
+        load
+    }
+
+    #[invalidates("balance"(account in accounts))]
+    async fn transfer(&self, accounts: &[u32]) {}
 
     /// So many concurrent callers of one key, all of them under way.
     async fn callers(&self, cache: &Cache, count: usize) -> JoinSet<Result<u64, String>> {
@@ -336,6 +347,37 @@ async fn a_caller_that_started_after_an_invalidation_never_joins_a_load_that_sta
             Ok(2),
             "load 1 was overtaken and is not stored"
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_loaded_of_several_values_while_a_mutation_of_them_runs_is_given_to_nobody_after_it() {
+    let store = spy();
+    let [here, elsewhere] = [(); 2].map(|()| Cache::builder().store(store.clone()).build());
+    isolated_in(here, async |_| {
+        let slow = Slow::new();
+        let before = join_all((0..3).map(|account| slow.balance(account)));
+        let after = async {
+            slow.gate.until_waiting(3).await;
+            with_cache(elsewhere, slow.transfer(&[1, 2])).await;
+            let open = async {
+                slow.gate.until_waiting(4).await;
+                slow.gate.open();
+            };
+            // Before what is under way has landed.
+            let (untouched, first, ()) = tokio::join!(slow.balance(0), slow.balance(1), open);
+            (untouched, first)
+        };
+        let (before, (untouched, first)) = tokio::join!(before, after);
+        assert_eq!(
+            (untouched, first),
+            (before[0], 4),
+            "of the other account the load is shared"
+        );
+        // And after it.
+        assert_eq!(expect_outcomes(&[Miss], slow.balance(2)).await, 5);
+        assert_eq!(expect_outcomes(&[Hit], slow.balance(0)).await, before[0]);
     })
     .await;
 }

@@ -248,6 +248,35 @@ async fn a_few_are_loaded_at_a_time_and_nobody_waits_for_them() {
     assert_eq!(warming.await.unwrap().calls, 8);
 }
 
+#[tokio::test]
+async fn what_a_warm_start_loads_while_it_is_invalidated_is_given_to_nobody_after_it() {
+    let store = spy();
+    isolated_in(Cache::builder().store(store.clone()).build(), async |cache| {
+        let service = Service::new();
+        service.warming(&cache).run().await;
+        for _ in 0..200 {
+            service.invoices(1, &filter()).await;
+        }
+        cache.close().await;
+    })
+    .await;
+    let elsewhere = Cache::builder().store(store.clone()).build();
+    isolated_in(Cache::builder().store(store).build(), async |cache| {
+        let service = Service::new();
+        cache.invalidate("warm_invoices").await.unwrap();
+        service.gate.close();
+        let warming = tokio::spawn(service.warming(&cache).run());
+        service.gate.until_waiting(1).await;
+        elsewhere.invalidate("warm_invoices").scope("company", 1).await.unwrap();
+        service.gate.open();
+        assert_eq!(warming.await.unwrap().calls, 1);
+        expect_outcomes(&[Miss], service.invoices(1, &filter())).await;
+        assert_loads(&service.loads, 2);
+        expect_outcomes(&[Hit], service.invoices(1, &filter())).await;
+    })
+    .await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_counted_is_saved_every_minute_by_a_process_that_goes_on() {
     let store = spy();

@@ -5,14 +5,15 @@ use std::time::Duration;
 use cache_runtime::{
     Cache,
     Outcome::{Hit, Miss, StaleHit},
-    cached, invalidates,
+    cached, invalidates, with_cache,
 };
-use cache_testkit::isolated;
+use cache_testkit::{isolated, isolated_in};
 use futures_util::future::join_all;
-use support::outcome_of;
+use support::{Log, outcome_of};
 use tokio::time::advance;
+use tracing::Level;
 
-use crate::source::{Failure, Source};
+use crate::source::{Failure, Source, two_caches};
 
 impl Source {
     #[cached(resource = "kept_on_error")]
@@ -110,6 +111,75 @@ async fn what_was_invalidated_makes_up_for_no_failure() {
         source.rebook(2).await;
         source.fail(true);
         assert_eq!(outcome_of(source.safe()).await, (Err(Failure::Database), Miss));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_invalidated_while_a_load_fails_makes_up_for_no_failure_of_those_who_come_then() {
+    let [here, elsewhere] = two_caches();
+    isolated_in(here, async |_| {
+        let source = Source::new(1);
+        assert_eq!(source.safe().await, Ok(1));
+        advance(TTL).await;
+        source.fail(true);
+        source.gate.close();
+        let after = async {
+            source.gate.until_waiting(1).await;
+            with_cache(elsewhere, source.rebook(2)).await;
+            let open = async {
+                source.gate.until_waiting(2).await;
+                source.gate.open();
+            };
+            tokio::join!(outcome_of(source.safe()), open).0
+        };
+        let (_began_before, after) = tokio::join!(source.safe(), after);
+        assert_eq!(after, (Err(Failure::Database), Miss));
+        // Nor when they have just failed.
+        assert_eq!(outcome_of(source.safe()).await, (Err(Failure::Database), Miss));
+        source.fail(false);
+        assert_eq!(outcome_of(source.safe()).await, (Ok(2), Miss));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_each_load_that_fails_the_log_says_at_info_that_an_old_value_is_returned() {
+    isolated(async |_| {
+        // With one alone, a thread that has none and comes to the event first turns it off for all threads
+        // (https://github.com/tokio-rs/tracing/issues/3611).
+        let _other = Log::start();
+        let (log, _logging) = Log::start();
+        let said = || {
+            let mut lines = log.at(Level::INFO);
+            lines.retain(|line| line.contains("an old value is returned"));
+            lines
+        };
+        let source = Source::new(1);
+        assert_eq!(source.safe().await, Ok(1));
+        advance(TTL).await;
+        source.fail(true);
+        for _ in 0..3 {
+            assert_eq!(outcome_of(source.safe()).await, (Ok(1), StaleHit));
+        }
+        let lines = said();
+        let [line] = &lines[..] else {
+            panic!("one line, not {lines:#?}")
+        };
+        for words in [
+            "message=a load has failed: an old value is returned ",
+            "resource=\"kept_on_error\" ",
+            "key=\"cache:default:kept_on_error:",
+        ] {
+            assert!(line.contains(words), "{words} in {line}");
+        }
+        advance(RETRY).await;
+        assert_eq!(outcome_of(source.safe()).await, (Ok(1), StaleHit));
+        assert_eq!(said().len(), 2);
+        source.rebook(2).await;
+        assert_eq!(source.safe().await, Err(Failure::Database));
+        assert_eq!(said().len(), 2, "nothing old is returned then");
+        assert_eq!(log.at(Level::WARN), [""; 0]);
     })
     .await;
 }

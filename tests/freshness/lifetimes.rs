@@ -1,19 +1,24 @@
 //! `ttl = |value| …` and `jitter`: how long an entry lives.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use cache_runtime::{
     Cache, Lifetime,
-    Outcome::{Hit, Miss, StaleHit},
+    Outcome::{self, Hit, Miss, StaleHit},
     cached,
 };
 use cache_testkit::{LoadCounter, isolated, isolated_in};
 use serde::{Deserialize, Serialize};
 use support::outcome_of;
 use tokio::time::advance;
+
+use crate::source::Failure;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Token {
@@ -24,13 +29,25 @@ struct Token {
 #[derive(Clone)]
 struct Issuer {
     expires_in: Arc<Mutex<Duration>>,
+    is_down: Arc<AtomicBool>,
     loads: LoadCounter,
+}
+
+/// Half of its time a token is fresh; for the other half it is returned while it is issued anew.
+fn renewed_for_half(time: Duration) -> Lifetime {
+    Lifetime::new(time / 2).stale_while_revalidate(time / 2)
+}
+
+/// For the other half it is returned if none can be issued.
+fn kept_for_half(time: Duration) -> Lifetime {
+    Lifetime::new(time / 2).stale_if_error(time / 2)
 }
 
 impl Issuer {
     fn new(seconds: u64) -> Self {
         Self {
             expires_in: Arc::new(Mutex::new(Duration::from_secs(seconds))),
+            is_down: Arc::default(),
             loads: LoadCounter::new(),
         }
     }
@@ -48,12 +65,50 @@ impl Issuer {
         self.issue()
     }
 
+    fn try_issue(&self) -> Result<Token, Failure> {
+        if self.is_down.load(Ordering::SeqCst) {
+            return Err(Failure::Database);
+        }
+        Ok(self.issue())
+    }
+
+    fn go_down(&self) {
+        self.is_down.store(true, Ordering::SeqCst);
+    }
+
+    #[cached(resource = "tokens", ttl = |token| renewed_for_half(token.expires_in), stale_while_revalidate = "1s")]
+    async fn renewed(&self) -> Token {
+        self.issue()
+    }
+
+    #[cached(resource = "tokens", ttl = |token| renewed_for_half(token.expires_in), stale_while_revalidate = "1h")]
+    async fn renewed_for_hours(&self) -> Token {
+        self.issue()
+    }
+
+    #[cached(resource = "tokens", ttl = |token| kept_for_half(token.expires_in), stale_if_error = "1s")]
+    async fn kept(&self) -> Result<Token, Failure> {
+        self.try_issue()
+    }
+
+    #[cached(resource = "tokens", ttl = |token| kept_for_half(token.expires_in), stale_if_error = "1h")]
+    async fn kept_for_hours(&self) -> Result<Token, Failure> {
+        self.try_issue()
+    }
+
+    /// Its values say nothing of errors.
     #[cached(
         resource = "tokens",
-        ttl = |token| Lifetime::new(token.expires_in / 2).stale_while_revalidate(token.expires_in / 2),
-        stale_while_revalidate = "1s"
+        ttl = |token| renewed_for_half(token.expires_in),
+        stale_while_revalidate = "1s",
+        stale_if_error = "40s"
     )]
-    async fn renewed(&self) -> Token {
+    async fn renewed_and_kept(&self) -> Result<Token, Failure> {
+        self.try_issue()
+    }
+
+    #[cached(resource = "tokens", ttl = |token| renewed_for_half(token.expires_in))]
+    async fn never_old(&self) -> Token {
         self.issue()
     }
 
@@ -103,15 +158,82 @@ async fn a_value_that_lives_for_no_time_is_not_stored() {
 
 #[tokio::test(start_paused = true)]
 async fn the_value_says_for_how_long_it_is_returned_after_that() {
-    isolated(async |_| {
+    // Longer than the second that the function says, and shorter than the hour.
+    for (expires_in, past, outcome) in [
+        (60, 0, StaleHit),
+        (60, 29, StaleHit),
+        (60, 30, Miss),
+        (600, 299, StaleHit),
+    ] {
+        let issuer = Issuer::new(expires_in);
+        assert_eq!(
+            after_its_time(&issuer, past, async || issuer.renewed().await).await,
+            outcome,
+            "{past} of {expires_in}"
+        );
+    }
+    for (past, outcome) in [(4, StaleHit), (5, Miss), (10, Miss)] {
+        let issuer = Issuer::new(10);
+        assert_eq!(
+            after_its_time(&issuer, past, async || issuer.renewed_for_hours().await).await,
+            outcome,
+            "{past}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_value_says_for_how_long_it_makes_up_for_errors() {
+    for (past, outcome) in [(0, StaleHit), (29, StaleHit), (30, Miss)] {
         let issuer = Issuer::new(60);
-        issuer.renewed().await;
-        advance(Duration::from_secs(30)).await;
-        assert_eq!(outcome_of(issuer.renewed()).await.1, StaleHit);
-        let slow = Issuer::new(600);
-        slow.renewed().await;
+        assert_eq!(
+            after_its_time(&issuer, past, async || issuer.kept().await).await,
+            outcome,
+            "{past}"
+        );
+    }
+    for (past, outcome) in [(4, StaleHit), (5, Miss), (10, Miss)] {
+        let issuer = Issuer::new(10);
+        assert_eq!(
+            after_its_time(&issuer, past, async || issuer.kept_for_hours().await).await,
+            outcome,
+            "{past}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_what_the_value_does_not_say_the_function_does() {
+    for (past, outcome) in [(39, StaleHit), (40, Miss)] {
+        let issuer = Issuer::new(60);
+        assert_eq!(
+            after_its_time(&issuer, past, async || issuer.renewed_and_kept().await).await,
+            outcome,
+            "{past}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_gives_itself_no_window_that_its_function_does_not_have() {
+    let issuer = Issuer::new(60);
+    assert_eq!(
+        after_its_time(&issuer, 0, async || issuer.never_old().await).await,
+        Miss
+    );
+}
+
+/// What becomes of a call that is made so many seconds after the time of the token is over, when no new one is to be had for those
+/// functions that can fail.
+async fn after_its_time<T>(issuer: &Issuer, past: u64, token: impl AsyncFn() -> T) -> Outcome {
+    isolated(async |_| {
+        token().await;
+        let ttl = *issuer.expires_in.lock().expect("nobody panics") / 2;
+        advance(ttl + Duration::from_secs(past)).await;
+        issuer.go_down();
+        outcome_of(token()).await.1
     })
-    .await;
+    .await
 }
 
 /// How many of a hundred pages that were stored together are hits after this share of their time, in per cent.

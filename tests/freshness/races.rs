@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use cache_runtime::{
-    Cache,
+    Cache, Lifetime,
     Outcome::{Hit, Miss, StaleHit},
-    cached, invalidates,
+    cached, invalidates, with_cache,
 };
-use cache_testkit::{isolated, until};
+use cache_testkit::{isolated, isolated_in, until};
 use support::outcome_of;
 use tokio::time::{advance, sleep};
 
-use crate::source::{Failure, Source};
+use crate::source::{Failure, Source, two_caches};
 
 const TTL: Duration = Duration::from_secs(10);
 
@@ -43,8 +43,29 @@ impl Source {
         Ok(Some(self.load().await?).filter(|figure| *figure > 0))
     }
 
+    /// That there is nothing of this number.
+    #[cached(resource = "found", key(what = "missing"), cache_err = |error| matches!(error, Failure::NotFound(_)))]
+    async fn missing(&self) -> Result<i64, Failure> {
+        let figure = self.load().await?;
+        Err(Failure::NotFound(u32::try_from(figure).expect("a small number")))
+    }
+
     #[invalidates("found")]
     async fn insert(&self, figure: i64) {
+        self.set(figure);
+    }
+
+    #[cached(
+        resource = "tokens",
+        ttl = |_figure| Lifetime::new(TTL).stale_while_revalidate(TTL),
+        stale_while_revalidate = "1h"
+    )]
+    async fn dated(&self) -> Result<i64, Failure> {
+        self.load().await
+    }
+
+    #[invalidates("tokens")]
+    async fn change_dated(&self, figure: i64) {
         self.set(figure);
     }
 }
@@ -98,6 +119,52 @@ async fn that_there_was_nothing_before_an_insert_is_remembered_by_nobody_after_i
         });
         assert_eq!(before, Ok(None), "it looked before the insert");
         assert_eq!(outcome_of(source.positive()).await, (Ok(Some(1)), Miss));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_from_before_an_insert_is_remembered_by_nobody_after_it() {
+    let [here, elsewhere] = two_caches();
+    isolated_in(here, async |_| {
+        let source = Source::new(1);
+        let missing = |number| Err(Failure::NotFound(number));
+        source.gate.close();
+        let (before, ()) = tokio::join!(source.missing(), async {
+            source.gate.until_waiting(1).await;
+            with_cache(elsewhere, source.insert(2)).await;
+            source.gate.open();
+        });
+        assert_eq!(before, missing(1), "it looked before the insert");
+        assert_eq!(outcome_of(source.missing()).await, (missing(2), Miss));
+        assert_eq!(outcome_of(source.missing()).await, (missing(2), Hit));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_that_says_how_long_it_lives_does_not_live_on_after_an_invalidation_that_overtook_its_load() {
+    let [here, elsewhere] = two_caches();
+    isolated_in(here, async |_| {
+        let source = Source::new(1);
+        source.gate.close();
+        let (before, ()) = tokio::join!(source.dated(), async {
+            source.gate.until_waiting(1).await;
+            with_cache(elsewhere.clone(), source.change_dated(2)).await;
+            source.gate.open();
+        });
+        assert_eq!(before, Ok(1), "it looked before the change");
+        assert_eq!(outcome_of(source.dated()).await, (Ok(2), Miss));
+        assert_eq!(outcome_of(source.dated()).await, (Ok(2), Hit));
+        // Nor when the time is over.
+        advance(TTL).await;
+        source.gate.close();
+        assert_eq!(outcome_of(source.dated()).await, (Ok(2), StaleHit));
+        source.gate.until_waiting(1).await;
+        with_cache(elsewhere, source.change_dated(3)).await;
+        source.gate.open();
+        assert_eq!(outcome_of(source.dated()).await, (Ok(3), Miss));
+        assert_eq!(source.dated().await, Ok(3));
     })
     .await;
 }
