@@ -18,7 +18,8 @@ pub(crate) struct Machine {
 }
 
 /// Whose versions matter.
-const PEERS: [&str; 7] = [
+const PEERS: [&str; 8] = [
+    "amalgam-cache",
     "cached",
     "deadpool-redis",
     "hitbox-fn",

@@ -98,6 +98,15 @@ mod tests {
     }
 
     #[test]
+    fn the_page_has_a_place_for_each_measurement() {
+        let page = include_str!("../../../docs/benchmarks.md");
+        for measurement in ALL {
+            between(page, measurement.name).expect("both marks are there");
+        }
+        between(page, MACHINE).expect("both marks are there");
+    }
+
+    #[test]
     fn a_missing_mark_is_named() {
         let error = between("<!-- key -->\n", "key").expect_err("there is no end");
         assert!(error.to_string().contains("<!-- /key -->"), "{error}");

@@ -6,10 +6,12 @@
 //!
 //! - The slow dashboards are loaded again in the background (`stale_while_revalidate`): nobody waits for seconds because three
 //!   minutes are over. Which functions do that they say themselves, because their arguments must be their own then.
-//! - When the database fails, all of them go on showing the last figures for an hour (`stale_if_error`): those of a minute ago are
-//!   better than an error page. Not the treasury: what people pay by is shown as it is, or not at all.
+//! - When the database fails, they and the lists go on showing the last figures for an hour (`stale_if_error`): those of a minute ago
+//!   are better than an error page. Not the treasury: what people pay by is shown as it is, or not at all.
 //! - The list of companies is on every page, so it is loaded again before its time is over (`refresh_ahead`).
 //! - A search that the database does not answer within ten seconds is given up (`load_timeout`): people have typed on.
+//!
+//! The README has a table of these, of what the functions say themselves (`lease`, `near`), and of what is not used, and why.
 
 cache_runtime::resources! {
     /// Totals, unpaid and overdue amounts of a company.
