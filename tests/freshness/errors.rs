@@ -146,9 +146,6 @@ async fn what_is_invalidated_while_a_load_fails_makes_up_for_no_failure_of_those
 #[tokio::test(start_paused = true)]
 async fn of_each_load_that_fails_the_log_says_at_info_that_an_old_value_is_returned() {
     isolated(async |_| {
-        // With one alone, a thread that has none and comes to the event first turns it off for all threads
-        // (https://github.com/tokio-rs/tracing/issues/3611).
-        let _other = Log::start();
         let (log, _logging) = Log::start();
         let said = || {
             let mut lines = log.at(Level::INFO);

@@ -1,14 +1,18 @@
 use std::{
     fmt::{Debug, Write as _},
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
 };
 
 use tracing::{
-    Event, Level, Subscriber,
+    Dispatch, Event, Level, Subscriber,
     field::{Field, Visit},
     subscriber::DefaultGuard,
 };
 use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt, registry};
+
+/// A second subscriber, which hears nothing. Where there is one alone, a thread that has none and comes to an event first turns that off
+/// for all threads (<https://github.com/tokio-rs/tracing/issues/3611>).
+static OTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(registry()));
 
 /// What the runtime logs on one thread, in order: each event's level, and its fields.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +21,7 @@ pub struct Log(Arc<Mutex<Vec<(Level, String)>>>);
 impl Log {
     /// Collects what this thread logs, for as long as the guard lives.
     pub fn start() -> (Self, DefaultGuard) {
+        LazyLock::force(&OTHER);
         let log = Self::default();
         let guard = tracing::subscriber::set_default(registry().with(log.clone()));
         (log, guard)
