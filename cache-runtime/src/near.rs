@@ -24,7 +24,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -104,7 +104,7 @@ impl NearEntry {
 
     /// For how long the value is used yet.
     pub(crate) fn remaining(&self, near: &Near) -> Duration {
-        Duration::from_nanos(self.validity.expires_at.saturating_sub(near.now()))
+        Duration::from_nanos(self.validity.expires_at().saturating_sub(near.now()))
     }
 
     /// How long the value took to load.
@@ -122,16 +122,15 @@ impl NearEntry {
 pub struct Validity {
     /// The stamps that it was loaded under.
     stamps: MarkedStamps,
-    /// In nanoseconds since the near cache was made.
-    expires_at: u64,
+    /// In nanoseconds since the near cache was made. [`NEVER`] once the table that all threads share has let go of it: then it answers
+    /// nobody, though a thread may have it still.
+    expires_at: AtomicU64,
     /// The bytes that the value takes, roughly.
-    weight: u64,
+    weight: u32,
     /// How long it took to load.
     load_time: LoadTime,
     /// Which one of the entries of its key it is of.
     revision: Revision,
-    /// Whether the table that all threads share has let go of it: then it answers nobody, though a thread may have it still.
-    is_gone: AtomicBool,
 }
 
 /// Those of most values lie in the entry itself.
@@ -157,7 +156,11 @@ impl Validity {
     }
 
     fn let_go(&self) {
-        self.is_gone.store(true, Ordering::SeqCst);
+        self.expires_at.store(NEVER, Ordering::SeqCst);
+    }
+
+    fn expires_at(&self) -> u64 {
+        self.expires_at.load(Ordering::SeqCst)
     }
 
     fn stamps(&self) -> impl Iterator<Item = Stamp> {
@@ -174,7 +177,7 @@ struct ByWeight;
 
 impl Weighter<CallKey, Arc<NearEntry>> for ByWeight {
     fn weight(&self, _key: &CallKey, kept: &Arc<NearEntry>) -> u64 {
-        kept.validity.weight
+        kept.validity.weight.into()
     }
 }
 
@@ -211,8 +214,7 @@ impl Near {
     #[inline]
     pub(crate) fn lend(&self, form: CallForm<'_>) -> Option<LentValue> {
         lent::take(self.id, form, |kept| {
-            let Validity { is_gone, .. } = &kept.validity;
-            !is_gone.load(Ordering::SeqCst) && self.stamps.known_of(kept.validity.marks()) == Freshness::Unchanged
+            kept.validity.expires_at() != NEVER && self.stamps.known_of(kept.validity.marks()) == Freshness::Unchanged
         })
     }
 
@@ -220,7 +222,7 @@ impl Near {
     fn offer(&self, form: CallForm<'_>, kept: &Arc<NearEntry>) {
         // What is reported after this look is seen in the marks; that nothing may have been reported since then, by the time.
         let coherent_until = self.coherent_until.load(Ordering::SeqCst);
-        let until = Duration::from_nanos(coherent_until.min(kept.validity.expires_at));
+        let until = Duration::from_nanos(coherent_until.min(kept.validity.expires_at()));
         if let Some(until) = self.made.checked_add(until) {
             lent::offer(self.id, form, kept, until, self.front_room);
         }
@@ -229,7 +231,7 @@ impl Near {
     /// The value of the call of this form, unless its time is over.
     fn get(&self, form: CallForm<'_>, now: u64) -> Option<Arc<NearEntry>> {
         let kept = self.values.get(&form)?;
-        if kept.validity.expires_at > now {
+        if kept.validity.expires_at() > now {
             return Some(kept);
         }
         self.forget(form, &kept);

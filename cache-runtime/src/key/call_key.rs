@@ -3,7 +3,7 @@
 
 use std::{
     hash::{BuildHasher, Hash, Hasher},
-    sync::{Arc, LazyLock},
+    sync::LazyLock,
 };
 
 use foldhash::fast::RandomState;
@@ -42,7 +42,7 @@ impl<'f> CallForm<'f> {
     /// Whether this is the form that is kept there.
     #[inline]
     pub(crate) fn is(&self, key: &CallKey) -> bool {
-        self.hash == key.hash && *self.bytes == *key.bytes
+        *self.bytes == *key.0
     }
 }
 
@@ -60,40 +60,29 @@ impl Equivalent<CallKey> for CallForm<'_> {
     }
 }
 
-/// A form that is kept.
+/// A form that is kept. Without its hash, which is worked out again where it is moved: there are many.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CallKey {
-    hash: u64,
-    bytes: Arc<[u8]>,
-}
+pub(crate) struct CallKey(Box<[u8]>);
 
 impl CallKey {
     /// The bytes that it takes.
     pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
+        self.0.len()
     }
 
-    #[inline]
     pub(crate) fn form(&self) -> CallForm<'_> {
-        CallForm {
-            bytes: &self.bytes,
-            hash: self.hash,
-        }
+        CallForm::new(&self.0)
     }
 }
 
 impl From<CallForm<'_>> for CallKey {
     fn from(form: CallForm<'_>) -> Self {
-        Self {
-            hash: form.hash,
-            bytes: form.bytes.into(),
-        }
+        Self(form.bytes.into())
     }
 }
 
 impl Hash for CallKey {
-    #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
+        state.write_u64(self.form().hash());
     }
 }

@@ -45,6 +45,8 @@ struct Set<E: ?Sized> {
 #[derive(Debug)]
 pub(crate) struct FrontValue<E: ?Sized> {
     pub(crate) near: u64,
+    /// Of the key.
+    pub(crate) hash: u64,
     pub(crate) key: CallKey,
     pub(crate) entry: Arc<E>,
     /// The bytes that it takes, roughly.
@@ -90,7 +92,7 @@ impl<E: ?Sized> Front<E> {
     /// Puts back what was taken, unless its place is another one's by now.
     #[inline]
     pub(crate) fn put_back(&mut self, value: Box<FrontValue<E>>, way: usize) {
-        match self.sets.get_mut(place(value.key.form().hash())) {
+        match self.sets.get_mut(place(value.hash)) {
             Some(set) if set.ways[way].is_none() => set.ways[way] = Some(value),
             _ => self.bytes = self.bytes.saturating_sub(value.weight),
         }
@@ -115,7 +117,7 @@ impl<E: ?Sized> Front<E> {
     #[cold]
     pub(crate) fn keep(&mut self, value: FrontValue<E>, room: u64) {
         let (form, weight) = (value.key.form(), value.weight);
-        let set = &self.sets[place(form.hash())];
+        let set = &self.sets[place(value.hash)];
         let free = set.ways.iter().position(Option::is_none);
         let way = set
             .way_of(value.near, form)
@@ -128,7 +130,7 @@ impl<E: ?Sized> Front<E> {
             self.sets.iter_mut().for_each(|set| set.ways = Default::default());
             self.bytes = weight;
         }
-        let set = &mut self.sets[place(value.key.form().hash())];
+        let set = &mut self.sets[place(value.hash)];
         set.last_used = way;
         set.ways[way] = Some(Box::new(FrontValue {
             uses_left: USES,
@@ -147,7 +149,7 @@ impl<E: ?Sized> Front<E> {
 impl<E: ?Sized> Set<E> {
     #[inline]
     fn way_of(&self, near: u64, form: CallForm<'_>) -> Option<usize> {
-        let is_it = |value: &FrontValue<E>| value.near == near && form.is(&value.key);
+        let is_it = |value: &FrontValue<E>| value.hash == form.hash() && value.near == near && form.is(&value.key);
         self.ways.iter().position(|value| value.as_deref().is_some_and(is_it))
     }
 }

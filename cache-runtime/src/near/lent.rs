@@ -71,11 +71,12 @@ impl Drop for LentEntry {
 /// and again.
 #[inline]
 pub(super) fn offer(near: u64, form: CallForm<'_>, entry: &Arc<NearEntry>, until: Instant, room: u64) {
-    let weight = entry.validity.weight;
+    let weight = entry.validity.weight.into();
     with_front(|front| {
         if front.wants(near, form, weight, room) {
             let value = FrontValue {
                 near,
+                hash: form.hash(),
                 key: form.into(),
                 entry: Arc::clone(entry),
                 weight,

@@ -2,7 +2,7 @@
 
 use std::{
     ops::Deref,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -179,7 +179,6 @@ impl NearLookup {
     pub(crate) fn checked<T, N: Tier<T>>(&mut self, current: &[Option<Stamp>]) -> Option<Held<T>> {
         let kept = self.unchecked.as_ref()?;
         let Validity {
-            expires_at,
             weight,
             load_time,
             revision,
@@ -195,11 +194,10 @@ impl NearLookup {
         if self.coherence == Coherence::Tracked && self.near.stamps.known(&self.marks) == Freshness::Unchanged {
             let validity = Validity {
                 stamps: Validity::marked(kept.validity.stamps(), &self.marks, usize::MAX),
-                expires_at,
+                expires_at: AtomicU64::new(kept.validity.expires_at()),
                 weight,
                 load_time,
                 revision,
-                is_gone: AtomicBool::new(false),
             };
             if let Some(held) = checked.hold::<N>() {
                 self.near.keep(self.key.clone(), held::entry::<T, N>(held, validity));
@@ -227,11 +225,10 @@ impl NearLookup {
         let weight = size + self.key.len() + OVERHEAD;
         let validity = Validity {
             stamps: Validity::marked(stamps, marks, marked),
-            expires_at: self.near.now().saturating_add(nanos(ttl)),
-            weight: weight as u64,
+            expires_at: AtomicU64::new(self.near.now().saturating_add(nanos(ttl))),
+            weight: weight.try_into().unwrap_or(u32::MAX),
             load_time,
             revision,
-            is_gone: AtomicBool::new(false),
         };
         self.near.keep(self.key.clone(), held::entry::<T, N>(held, validity));
     }

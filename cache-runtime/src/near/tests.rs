@@ -99,6 +99,7 @@ impl AtHand {
         if self.0.wants(0, form, WEIGHT, ROOM) {
             let value = FrontValue {
                 near: 0,
+                hash: form.hash(),
                 key: form.into(),
                 entry: Arc::new(number),
                 weight: WEIGHT,

@@ -98,6 +98,7 @@ impl Tracked {
         if front.wants(0, form, WEIGHT, ROOM) {
             let value = FrontValue {
                 near: 0,
+                hash: form.hash(),
                 key: form.into(),
                 entry: Arc::clone(&version),
                 weight: WEIGHT,
