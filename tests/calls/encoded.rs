@@ -16,7 +16,7 @@ use cache_runtime::{
 use cache_testkit::{Gate, RedisServer, expect_outcomes, isolated, isolated_in, isolated_on, patient, reaching, until};
 use futures_util::future::join_all;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use support::{CODEC, PAYLOAD, get, keys, outcome_of, overwrite, spy, with_payload};
+use support::{CODEC, PAYLOAD, get, keys, outcome_of, overwrite, spy, two_caches, with_payload};
 
 thread_local! {
     /// How often a row was written or read by serde.
@@ -266,8 +266,7 @@ async fn grow_while_it_is_loaded(writer: Cache, answered: Outcome, page: impl As
 
 #[tokio::test]
 async fn the_bytes_of_a_load_that_an_invalidation_overtook_are_handed_out_to_nobody_after_it() {
-    let store = spy();
-    let [here, elsewhere] = [(); 2].map(|()| Cache::builder().store(store.clone()).build());
+    let [here, elsewhere] = two_caches(&spy());
     isolated_in(here, async |here| {
         grow_while_it_is_loaded(elsewhere, Hit, Table::page).await;
         grow_while_it_is_loaded(here, NearHit, Table::near_page).await;

@@ -20,7 +20,7 @@ use cache_testkit::{
 };
 use futures_util::future::join_all;
 use serde::{Deserialize, Deserializer, Serialize};
-use support::spy;
+use support::{spy, two_caches};
 use tokio::task::JoinSet;
 
 /// A function whose loads stand at a gate, and all but the first at a second one, which is open unless a test closes it.
@@ -353,8 +353,7 @@ async fn a_caller_that_started_after_an_invalidation_never_joins_a_load_that_sta
 
 #[tokio::test]
 async fn what_is_loaded_of_several_values_while_a_mutation_of_them_runs_is_given_to_nobody_after_it() {
-    let store = spy();
-    let [here, elsewhere] = [(); 2].map(|()| Cache::builder().store(store.clone()).build());
+    let [here, elsewhere] = two_caches(&spy());
     isolated_in(here, async |_| {
         let slow = Slow::new();
         let before = join_all((0..3).map(|account| slow.balance(account)));

@@ -9,11 +9,11 @@ use cache_runtime::{
 };
 use cache_testkit::{isolated, isolated_in};
 use futures_util::future::join_all;
-use support::{Log, outcome_of};
+use support::{Log, outcome_of, spy, two_caches};
 use tokio::time::advance;
 use tracing::Level;
 
-use crate::source::{Failure, Source, two_caches};
+use crate::source::{Failure, Source};
 
 impl Source {
     #[cached(resource = "kept_on_error")]
@@ -117,7 +117,7 @@ async fn what_was_invalidated_makes_up_for_no_failure() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_invalidated_while_a_load_fails_makes_up_for_no_failure_of_those_who_come_then() {
-    let [here, elsewhere] = two_caches();
+    let [here, elsewhere] = two_caches(&spy());
     isolated_in(here, async |_| {
         let source = Source::new(1);
         assert_eq!(source.safe().await, Ok(1));

@@ -159,81 +159,58 @@ async fn a_value_that_lives_for_no_time_is_not_stored() {
 #[tokio::test(start_paused = true)]
 async fn the_value_says_for_how_long_it_is_returned_after_that() {
     // Longer than the second that the function says, and shorter than the hour.
-    for (expires_in, past, outcome) in [
-        (60, 0, StaleHit),
-        (60, 29, StaleHit),
-        (60, 30, Miss),
-        (600, 299, StaleHit),
-    ] {
-        let issuer = Issuer::new(expires_in);
-        assert_eq!(
-            after_its_time(&issuer, past, async || issuer.renewed().await).await,
-            outcome,
-            "{past} of {expires_in}"
-        );
-    }
-    for (past, outcome) in [(4, StaleHit), (5, Miss), (10, Miss)] {
-        let issuer = Issuer::new(10);
-        assert_eq!(
-            after_its_time(&issuer, past, async || issuer.renewed_for_hours().await).await,
-            outcome,
-            "{past}"
-        );
-    }
+    let renewed = async |issuer: &Issuer| issuer.renewed().await;
+    expect_past_its_time(60, [(0, StaleHit), (29, StaleHit), (30, Miss)], renewed).await;
+    expect_past_its_time(600, [(299, StaleHit)], renewed).await;
+    expect_past_its_time(10, [(4, StaleHit), (5, Miss), (10, Miss)], async |issuer| {
+        issuer.renewed_for_hours().await
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_value_says_for_how_long_it_makes_up_for_errors() {
-    for (past, outcome) in [(0, StaleHit), (29, StaleHit), (30, Miss)] {
-        let issuer = Issuer::new(60);
-        assert_eq!(
-            after_its_time(&issuer, past, async || issuer.kept().await).await,
-            outcome,
-            "{past}"
-        );
-    }
-    for (past, outcome) in [(4, StaleHit), (5, Miss), (10, Miss)] {
-        let issuer = Issuer::new(10);
-        assert_eq!(
-            after_its_time(&issuer, past, async || issuer.kept_for_hours().await).await,
-            outcome,
-            "{past}"
-        );
-    }
+    expect_past_its_time(60, [(0, StaleHit), (29, StaleHit), (30, Miss)], async |issuer| {
+        issuer.kept().await
+    })
+    .await;
+    expect_past_its_time(10, [(4, StaleHit), (5, Miss), (10, Miss)], async |issuer| {
+        issuer.kept_for_hours().await
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn of_what_the_value_does_not_say_the_function_does() {
-    for (past, outcome) in [(39, StaleHit), (40, Miss)] {
-        let issuer = Issuer::new(60);
-        assert_eq!(
-            after_its_time(&issuer, past, async || issuer.renewed_and_kept().await).await,
-            outcome,
-            "{past}"
-        );
-    }
+    expect_past_its_time(60, [(39, StaleHit), (40, Miss)], async |issuer| {
+        issuer.renewed_and_kept().await
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_value_gives_itself_no_window_that_its_function_does_not_have() {
-    let issuer = Issuer::new(60);
-    assert_eq!(
-        after_its_time(&issuer, 0, async || issuer.never_old().await).await,
-        Miss
-    );
+    expect_past_its_time(60, [(0, Miss)], async |issuer| issuer.never_old().await).await;
 }
 
-/// What becomes of a call that is made so many seconds after the time of the token is over, when no new one is to be had for those
-/// functions that can fail.
-async fn after_its_time<T>(issuer: &Issuer, past: u64, token: impl AsyncFn() -> T) -> Outcome {
-    isolated(async |_| {
-        token().await;
-        let ttl = *issuer.expires_in.lock().expect("nobody panics") / 2;
-        advance(ttl + Duration::from_secs(past)).await;
-        issuer.go_down();
-        outcome_of(token()).await.1
-    })
-    .await
+/// Calls with a token for so many seconds, so many seconds after half of its time is over, when no new one is to be had for those
+/// functions that can fail; what becomes of the call is given with each.
+async fn expect_past_its_time<T>(
+    expires_in: u64,
+    pasts: impl IntoIterator<Item = (u64, Outcome)>,
+    token: impl AsyncFn(&Issuer) -> T,
+) {
+    for (past, expected) in pasts {
+        let outcome = isolated(async |_| {
+            let issuer = Issuer::new(expires_in);
+            token(&issuer).await;
+            advance(Duration::from_secs(expires_in / 2 + past)).await;
+            issuer.go_down();
+            outcome_of(token(&issuer)).await.1
+        })
+        .await;
+        assert_eq!(outcome, expected, "{past} s after half of {expires_in} s");
+    }
 }
 
 /// How many of a hundred pages that were stored together are hits after this share of their time, in per cent.

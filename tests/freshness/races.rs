@@ -8,10 +8,10 @@ use cache_runtime::{
     cached, invalidates, with_cache,
 };
 use cache_testkit::{isolated, isolated_in, until};
-use support::outcome_of;
+use support::{outcome_of, spy, two_caches};
 use tokio::time::{advance, sleep};
 
-use crate::source::{Failure, Source, two_caches};
+use crate::source::{Failure, Source};
 
 const TTL: Duration = Duration::from_secs(10);
 
@@ -125,7 +125,7 @@ async fn that_there_was_nothing_before_an_insert_is_remembered_by_nobody_after_i
 
 #[tokio::test(start_paused = true)]
 async fn an_error_from_before_an_insert_is_remembered_by_nobody_after_it() {
-    let [here, elsewhere] = two_caches();
+    let [here, elsewhere] = two_caches(&spy());
     isolated_in(here, async |_| {
         let source = Source::new(1);
         let missing = |number| Err(Failure::NotFound(number));
@@ -144,7 +144,7 @@ async fn an_error_from_before_an_insert_is_remembered_by_nobody_after_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_value_that_says_how_long_it_lives_does_not_live_on_after_an_invalidation_that_overtook_its_load() {
-    let [here, elsewhere] = two_caches();
+    let [here, elsewhere] = two_caches(&spy());
     isolated_in(here, async |_| {
         let source = Source::new(1);
         source.gate.close();

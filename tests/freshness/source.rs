@@ -8,16 +8,9 @@ use std::{
     time::Duration,
 };
 
-use cache_runtime::{Cache, LoadTimeout};
+use cache_runtime::LoadTimeout;
 use cache_testkit::{Gate, LoadCounter};
 use serde::{Deserialize, Serialize};
-use support::spy;
-
-/// The caches of two processes, on one store.
-pub(crate) fn two_caches() -> [Cache; 2] {
-    let store = spy();
-    [(); 2].map(|()| Cache::builder().store(store.clone()).jitter(0.0).build())
-}
 
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,10 +16,10 @@ use cache_runtime::{
 use cache_testkit::{
     Gate, LoadCounter,
     OperationKind::{CreateStamps, Fill, FillMany, ReadMany, ReadStamps},
-    RedisServer, SpyStore, expect_outcomes, isolated, isolated_in, isolated_on, patient, until,
+    RedisServer, expect_outcomes, isolated, isolated_in, isolated_on, until,
 };
 use serde::{Deserialize, Serialize};
-use support::{Log, spy};
+use support::{Log, spy, two_caches};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Page {
@@ -110,11 +110,6 @@ impl Library {
     }
 }
 
-fn two_caches(store: &SpyStore) -> (Cache, Cache) {
-    let cache = || patient().store(store.clone()).jitter(0.0).build();
-    (cache(), cache())
-}
-
 #[tokio::test]
 async fn an_invalidation_of_a_tag_makes_unusable_the_ids_whose_values_have_it_and_no_others() {
     isolated(async |_| {
@@ -149,7 +144,7 @@ async fn on_a_real_server_it_is_the_same() {
 #[tokio::test]
 async fn a_load_that_an_invalidation_of_a_tag_overtook_is_stored_for_no_id_with_that_tag() {
     let store = spy();
-    let (here, elsewhere) = two_caches(&store);
+    let [here, elsewhere] = two_caches(&store);
     let library = Library::closed([(1, &[7]), (2, &[]), (3, &[7])]);
     let reading = library.call(&here, &[1, 2, 3]);
     library.loads.until(1).await;
@@ -164,7 +159,7 @@ async fn a_load_that_an_invalidation_of_a_tag_overtook_is_stored_for_no_id_with_
 #[tokio::test]
 async fn a_call_after_an_invalidation_elsewhere_does_not_join_a_load_from_before_it() {
     let store = spy();
-    let (here, elsewhere) = two_caches(&store);
+    let [here, elsewhere] = two_caches(&store);
     let library = Library::closed([(1, &[7]), (2, &[7])]);
     let before = library.call(&here, &[1, 2]);
     library.loads.until(1).await;
@@ -180,7 +175,7 @@ async fn a_call_after_an_invalidation_elsewhere_does_not_join_a_load_from_before
 #[tokio::test]
 async fn the_epochs_of_all_ids_are_read_once_and_what_was_loaded_is_stored_in_one_round_trip() {
     let store = spy();
-    let (here, elsewhere) = two_caches(&store);
+    let [here, elsewhere] = two_caches(&store);
     let library = Library::of([(1, &[7]), (2, &[8]), (3, &[])]);
     with_cache(here.clone(), library.pages(&[1, 2, 3])).await;
     assert_eq!(
@@ -209,7 +204,7 @@ async fn the_epochs_of_all_ids_are_read_once_and_what_was_loaded_is_stored_in_on
 #[tokio::test]
 async fn a_value_in_the_near_cache_is_no_near_hit_after_an_invalidation_of_its_tag_anywhere() {
     let store = spy();
-    let (here, elsewhere) = two_caches(&store);
+    let [here, elsewhere] = two_caches(&store);
     let library = Library::of([(1, &[7]), (2, &[8]), (3, &[])]);
     with_cache(here, async {
         let ids = [1, 2, 3];

@@ -17,12 +17,12 @@ use cache_runtime::{
     with_cache, with_tenant,
 };
 use cache_testkit::{
-    Gate, LoadCounter, OperationKind, RedisServer, SpyStore, expect_outcomes, isolated, isolated_in, isolated_on,
-    patient, reaching, until,
+    Gate, LoadCounter, OperationKind, RedisServer, expect_outcomes, isolated, isolated_in, isolated_on, patient,
+    reaching, until,
 };
 use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
-use support::{Log, spy};
+use support::{Log, spy, two_caches};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Page {
@@ -220,7 +220,7 @@ async fn the_tags_of_a_mutation_can_be_those_of_its_result_and_without_one_all_a
 #[tokio::test]
 async fn what_is_loaded_ahead_of_its_time_is_stored_under_its_tags_and_not_if_one_was_invalidated_meanwhile() {
     let store = spy();
-    let (here, elsewhere) = two_caches(&store);
+    let [here, elsewhere] = two_caches(&store);
     let library = Library::by(&[1]);
     with_cache(here, async {
         library.ahead_page().await;
@@ -246,7 +246,7 @@ async fn what_is_loaded_ahead_of_its_time_is_stored_under_its_tags_and_not_if_on
 #[tokio::test]
 async fn a_load_that_an_invalidation_of_its_tag_overtook_is_never_served() {
     let store = spy();
-    let (here, elsewhere) = two_caches(&store);
+    let [here, elsewhere] = two_caches(&store);
     let library = Library::closed(&[1]);
     let reading = tokio::spawn(with_cache(here.clone(), page(library.clone())));
     library.loads.until(1).await;
@@ -265,15 +265,10 @@ async fn page(library: Library) -> Page {
     library.page(1).await
 }
 
-fn two_caches(store: &SpyStore) -> (Cache, Cache) {
-    let cache = || patient().store(store.clone()).build();
-    (cache(), cache())
-}
-
 #[tokio::test]
 async fn a_load_is_stored_although_a_tag_in_another_bucket_was_invalidated_elsewhere_meanwhile() {
     let store = spy();
-    let (here, elsewhere) = two_caches(&store);
+    let [here, elsewhere] = two_caches(&store);
     let mut epochs = Vec::new();
     for author in 0..64 {
         elsewhere.invalidate_tag("author", author).await.unwrap();
@@ -298,7 +293,7 @@ async fn a_load_is_stored_although_a_tag_in_another_bucket_was_invalidated_elsew
 #[tokio::test]
 async fn a_call_after_an_invalidation_elsewhere_does_not_join_a_load_from_before_it() {
     let store = spy();
-    let (here, elsewhere) = two_caches(&store);
+    let [here, elsewhere] = two_caches(&store);
     let library = Library::closed(&[1]);
     let before = tokio::spawn(with_cache(here.clone(), page(library.clone())));
     library.loads.until(1).await;
@@ -362,7 +357,7 @@ fn is_epoch(key: &String) -> bool {
 #[tokio::test]
 async fn a_hit_takes_a_second_round_trip_until_its_tags_are_known() {
     let store = spy();
-    let (here, elsewhere) = two_caches(&store);
+    let [here, elsewhere] = two_caches(&store);
     let library = Library::by(&[1, 2]);
     let read = || page(library.clone());
     let asked = async |cache: &Cache| {
@@ -386,7 +381,7 @@ async fn a_hit_takes_a_second_round_trip_until_its_tags_are_known() {
 #[tokio::test]
 async fn a_value_in_the_near_cache_is_no_near_hit_after_an_invalidation_of_its_tag_anywhere() {
     let store = spy();
-    let (here, elsewhere) = two_caches(&store);
+    let [here, elsewhere] = two_caches(&store);
     let library = Library::by(&[1]);
     with_cache(here, async {
         let is_near = async || support::outcome_of(library.near_page()).await.1 == NearHit;
@@ -414,7 +409,7 @@ async fn a_value_in_the_near_cache_is_no_near_hit_after_an_invalidation_of_its_t
 #[tokio::test]
 async fn a_value_in_the_near_cache_that_has_another_tag_than_before_is_no_near_hit_after_an_invalidation_of_that() {
     let store = spy();
-    let (here, elsewhere) = two_caches(&store);
+    let [here, elsewhere] = two_caches(&store);
     let (before, after) = (Library::by(&[1]), Library::by(&[2]));
     with_cache(here, async {
         until("changes are reported", async || {

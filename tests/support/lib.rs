@@ -5,10 +5,10 @@ mod log;
 use std::{process::Command, time::Duration};
 
 use cache_runtime::{
-    Outcome, observe,
+    Cache, Outcome, observe,
     store::{MemoryStore, RedisConfig, RedisStore, Store as _},
 };
-use cache_testkit::{FaultProxy, PATIENCE, RedisServer, SpyStore};
+use cache_testkit::{FaultProxy, PATIENCE, RedisServer, SpyStore, patient};
 
 pub use crate::log::{Log, fields, recorded};
 
@@ -50,6 +50,11 @@ pub async fn until_refused(store: &RedisStore, because: &str) {
 /// A spy over an empty store in memory.
 pub fn spy() -> SpyStore {
     SpyStore::new(MemoryStore::new(1 << 20))
+}
+
+/// The caches of two processes, on one store.
+pub fn two_caches(store: &SpyStore) -> [Cache; 2] {
+    [(); 2].map(|()| patient().store(store.clone()).jitter(0.0).build())
 }
 
 /// The address of a server.
