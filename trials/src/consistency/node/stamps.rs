@@ -183,6 +183,17 @@ reads_with_policies!(policies_off, "off");
 reads_with_policies!(policies_tracked, "tracked");
 reads_with_policies!(policies_checked, "checked");
 
+/// Calls a function of the one of three modules whose functions have this near cache.
+macro_rules! with_near {
+    ($near:expr, [$off:ident, $tracked:ident, $checked:ident], $function:ident $arguments:tt) => {
+        match $near {
+            Near::Off => $off::$function $arguments.await,
+            Near::Tracked => $tracked::$function $arguments.await,
+            Near::Checked => $checked::$function $arguments.await,
+        }
+    };
+}
+
 /// An item and others of its resource.
 fn together(item: u32) -> Vec<u32> {
     let is_crash_safe = is_crash_safe(item);
@@ -212,35 +223,31 @@ impl Stamps {
 
     async fn cached_item(&self, item: u32, view: u32) -> Result<Value> {
         if self.policies {
-            return self
-                .read_with_policies(async || self.item_with_policies(item, view).await)
-                .await;
+            return self.read_with_policies(|| self.item_with_policies(item, view)).await;
         }
         if view >= FIRST_TOGETHER {
             let together = self.items_together(item, view).await?;
             return together.get(&item).copied().context("the item was left out");
         }
         let source = &self.source;
-        match (self.near, is_crash_safe(item)) {
-            (Near::Off, false) => off::item(source, item, view).await,
-            (Near::Off, true) => off::crash_safe_item(source, item, view).await,
-            (Near::Tracked, false) => tracked::item(source, item, view).await,
-            (Near::Tracked, true) => tracked::crash_safe_item(source, item, view).await,
-            (Near::Checked, false) => checked::item(source, item, view).await,
-            (Near::Checked, true) => checked::crash_safe_item(source, item, view).await,
+        if is_crash_safe(item) {
+            with_near!(self.near, [off, tracked, checked], crash_safe_item(source, item, view))
+        } else {
+            with_near!(self.near, [off, tracked, checked], item(source, item, view))
         }
     }
 
     /// An item and others of its resource, of which calls of other items name some, too, in the order in which they come.
     async fn items_together(&self, item: u32, view: u32) -> Result<HashMap<u32, Value>> {
         let (items, source) = (together(item), &self.source);
-        match (self.near, is_crash_safe(item)) {
-            (Near::Off, false) => off::items(source, &items, view).await,
-            (Near::Off, true) => off::crash_safe_items(source, &items, view).await,
-            (Near::Tracked, false) => tracked::items(source, &items, view).await,
-            (Near::Tracked, true) => tracked::crash_safe_items(source, &items, view).await,
-            (Near::Checked, false) => checked::items(source, &items, view).await,
-            (Near::Checked, true) => checked::crash_safe_items(source, &items, view).await,
+        if is_crash_safe(item) {
+            with_near!(
+                self.near,
+                [off, tracked, checked],
+                crash_safe_items(source, &items, view)
+            )
+        } else {
+            with_near!(self.near, [off, tracked, checked], items(source, &items, view))
         }
     }
 
@@ -263,25 +270,35 @@ impl Stamps {
             let together = self.items_with_policies(together(item), view).await?;
             return together.get(&item).copied().context("the item was left out");
         }
-        match (self.near, is_crash_safe(item)) {
-            (Near::Off, false) => policies_off::item(source, item, view).await,
-            (Near::Off, true) => policies_off::crash_safe_item(source, item, view).await,
-            (Near::Tracked, false) => policies_tracked::item(source, item, view).await,
-            (Near::Tracked, true) => policies_tracked::crash_safe_item(source, item, view).await,
-            (Near::Checked, false) => policies_checked::item(source, item, view).await,
-            (Near::Checked, true) => policies_checked::crash_safe_item(source, item, view).await,
+        if is_crash_safe(item) {
+            with_near!(
+                self.near,
+                [policies_off, policies_tracked, policies_checked],
+                crash_safe_item(source, item, view)
+            )
+        } else {
+            with_near!(
+                self.near,
+                [policies_off, policies_tracked, policies_checked],
+                item(source, item, view)
+            )
         }
     }
 
     async fn items_with_policies(&self, items: Vec<u32>, view: u32) -> Result<HashMap<u32, Value>> {
         let source = Arc::clone(&self.source);
-        match (self.near, is_crash_safe(items[0])) {
-            (Near::Off, false) => policies_off::items(source, items, view).await,
-            (Near::Off, true) => policies_off::crash_safe_items(source, items, view).await,
-            (Near::Tracked, false) => policies_tracked::items(source, items, view).await,
-            (Near::Tracked, true) => policies_tracked::crash_safe_items(source, items, view).await,
-            (Near::Checked, false) => policies_checked::items(source, items, view).await,
-            (Near::Checked, true) => policies_checked::crash_safe_items(source, items, view).await,
+        if is_crash_safe(items[0]) {
+            with_near!(
+                self.near,
+                [policies_off, policies_tracked, policies_checked],
+                crash_safe_items(source, items, view)
+            )
+        } else {
+            with_near!(
+                self.near,
+                [policies_off, policies_tracked, policies_checked],
+                items(source, items, view)
+            )
         }
     }
 
@@ -289,23 +306,24 @@ impl Stamps {
         if self.policies {
             return self.read_with_policies(|| self.total_with_policies()).await;
         }
-        match self.near {
-            Near::Off => off::total(&self.source).await,
-            Near::Tracked => tracked::total(&self.source).await,
-            Near::Checked => checked::total(&self.source).await,
-        }
+        with_near!(self.near, [off, tracked, checked], total(&self.source))
     }
 
     /// By its resource or by its tag.
     async fn total_with_policies(&self) -> Result<Value> {
         let source = Arc::clone(&self.source);
-        match (self.near, self.source.is_found_by_tag()) {
-            (Near::Off, false) => policies_off::total(source).await,
-            (Near::Off, true) => policies_off::tagged_total(source).await,
-            (Near::Tracked, false) => policies_tracked::total(source).await,
-            (Near::Tracked, true) => policies_tracked::tagged_total(source).await,
-            (Near::Checked, false) => policies_checked::total(source).await,
-            (Near::Checked, true) => policies_checked::tagged_total(source).await,
+        if self.source.is_found_by_tag() {
+            with_near!(
+                self.near,
+                [policies_off, policies_tracked, policies_checked],
+                tagged_total(source)
+            )
+        } else {
+            with_near!(
+                self.near,
+                [policies_off, policies_tracked, policies_checked],
+                total(source)
+            )
         }
     }
 
