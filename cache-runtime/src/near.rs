@@ -104,7 +104,7 @@ impl NearEntry {
 
     /// For how long the value is used yet.
     pub(crate) fn remaining(&self, near: &Near) -> Duration {
-        Duration::from_nanos(self.validity.expires_at().saturating_sub(near.now()))
+        Duration::from_nanos(self.validity.expires_at.time().saturating_sub(near.now()))
     }
 
     /// How long the value took to load.
@@ -122,15 +122,38 @@ impl NearEntry {
 pub struct Validity {
     /// The stamps that it was loaded under.
     stamps: MarkedStamps,
-    /// In nanoseconds since the near cache was made. [`NEVER`] once the table that all threads share has let go of it: then it answers
-    /// nobody, though a thread may have it still.
-    expires_at: AtomicU64,
+    expires_at: Expiry,
     /// The bytes that the value takes, roughly.
     weight: u32,
     /// How long it took to load.
     load_time: LoadTime,
     /// Which one of the entries of its key it is of.
     revision: Revision,
+}
+
+/// When the time of a value is over, and whether the table that all threads share has let go of it: then it answers nobody, though a
+/// thread may have it still. In one number, because there are many: nanoseconds since the near cache was made, of which the last bit is
+/// not the time's.
+struct Expiry(AtomicU64);
+
+impl Expiry {
+    const IS_GONE: u64 = 1;
+
+    fn at(time: u64) -> Self {
+        Self(AtomicU64::new(time & !Self::IS_GONE))
+    }
+
+    fn time(&self) -> u64 {
+        self.0.load(Ordering::SeqCst) & !Self::IS_GONE
+    }
+
+    fn let_go(&self) {
+        self.0.fetch_or(Self::IS_GONE, Ordering::SeqCst);
+    }
+
+    fn is_gone(&self) -> bool {
+        self.0.load(Ordering::SeqCst) & Self::IS_GONE != 0
+    }
 }
 
 /// Those of most values lie in the entry itself.
@@ -153,14 +176,6 @@ impl Validity {
             .zip(marks)
             .map(|(stamp, mark)| MarkedStamp { stamp, mark })
             .collect()
-    }
-
-    fn let_go(&self) {
-        self.expires_at.store(NEVER, Ordering::SeqCst);
-    }
-
-    fn expires_at(&self) -> u64 {
-        self.expires_at.load(Ordering::SeqCst)
     }
 
     fn stamps(&self) -> impl Iterator<Item = Stamp> {
@@ -214,7 +229,7 @@ impl Near {
     #[inline]
     pub(crate) fn lend(&self, form: CallForm<'_>) -> Option<LentValue> {
         lent::take(self.id, form, |kept| {
-            kept.validity.expires_at() != NEVER && self.stamps.known_of(kept.validity.marks()) == Freshness::Unchanged
+            !kept.validity.expires_at.is_gone() && self.stamps.known_of(kept.validity.marks()) == Freshness::Unchanged
         })
     }
 
@@ -222,7 +237,7 @@ impl Near {
     fn offer(&self, form: CallForm<'_>, kept: &Arc<NearEntry>) {
         // What is reported after this look is seen in the marks; that nothing may have been reported since then, by the time.
         let coherent_until = self.coherent_until.load(Ordering::SeqCst);
-        let until = Duration::from_nanos(coherent_until.min(kept.validity.expires_at()));
+        let until = Duration::from_nanos(coherent_until.min(kept.validity.expires_at.time()));
         if let Some(until) = self.made.checked_add(until) {
             lent::offer(self.id, form, kept, until, self.front_room);
         }
@@ -231,7 +246,7 @@ impl Near {
     /// The value of the call of this form, unless its time is over.
     fn get(&self, form: CallForm<'_>, now: u64) -> Option<Arc<NearEntry>> {
         let kept = self.values.get(&form)?;
-        if kept.validity.expires_at() > now {
+        if kept.validity.expires_at.time() > now {
             return Some(kept);
         }
         self.forget(form, &kept);
@@ -239,7 +254,7 @@ impl Near {
     }
 
     fn forget(&self, form: CallForm<'_>, kept: &Arc<NearEntry>) {
-        kept.validity.let_go();
+        kept.validity.expires_at.let_go();
         self.values.remove_if(&form, |current| Arc::ptr_eq(current, kept));
     }
 

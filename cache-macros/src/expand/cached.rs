@@ -429,7 +429,6 @@ fn told(model: &Cached, tell: impl FnOnce(&Ident, &TokenStream) -> TokenStream) 
 }
 
 /// What is told of a call. Of one of several ids, what is the same for all of them stands together, and is written once.
-#[derive(Default)]
 struct Told {
     /// The name of an element of `each`.
     element: Option<String>,

@@ -201,15 +201,14 @@ pub(crate) fn write_compact_sharing(
     form.write_function(function)?;
     let mut key = KeyWriter(Parts::Sharing(Compact::new(form), shared));
     parts(&mut key);
-    if site.declared().tenancy() == Tenancy::PerTenant && !key.has_tenant() && key.begin_shared() {
-        if let Parts::Sharing(compact, _) = &mut key.0 {
-            compact.write_task_tenant(settings)?;
-        }
-        key.end_shared();
-    }
-    let Parts::Sharing(compact, shared) = key.0 else {
+    let Parts::Sharing(mut compact, shared) = key.0 else {
         return Err(NotCompact::NoForm);
     };
+    let has_tenant = compact.has_tenant || site.declared().tenancy() == Tenancy::Shared;
+    if !has_tenant && shared.begin_part(&mut compact) {
+        compact.write_task_tenant(settings)?;
+        shared.end_part(&compact);
+    }
     compact.written?;
     shared.has_tenant = compact.has_tenant;
     shared.is_complete = true;
@@ -239,6 +238,20 @@ impl SharedParts {
             *self = Self::default();
         }
         self.copied = 0;
+    }
+
+    /// Copies the next part to a form. Returns whether it is to be written instead, up to [`end_part`](Self::end_part).
+    fn begin_part(&mut self, compact: &mut Compact<'_>) -> bool {
+        self.from = compact.form.len();
+        compact.has_tenant |= self.has_tenant;
+        let Some(part) = self.next() else { return true };
+        compact.write(|form| form.put_all(part));
+        false
+    }
+
+    fn end_part(&mut self, compact: &Compact<'_>) {
+        self.bytes.extend_from_slice(&compact.form.written()[self.from..]);
+        self.ends.push(self.bytes.len());
     }
 
     /// The next part; `None` if it is to be written.
@@ -290,26 +303,17 @@ struct Canonical {
 impl KeyWriter<'_> {
     /// Begins what is the same for all ids of a call. Returns whether it is to be written, up to [`end_shared`](Self::end_shared).
     pub fn begin_shared(&mut self) -> bool {
-        let Parts::Sharing(compact, shared) = &mut self.0 else {
-            return true;
-        };
-        shared.from = compact.form.len();
-        compact.has_tenant |= shared.has_tenant;
-        let Some(part) = shared.next() else { return true };
-        compact.write(|form| form.put_all(part));
-        false
+        match &mut self.0 {
+            Parts::Sharing(compact, shared) => shared.begin_part(compact),
+            Parts::Compact(_) | Parts::Canonical(_) | Parts::Exact(_) => true,
+        }
     }
 
     /// Ends what is the same for all ids of a call, if it was to be written.
     pub fn end_shared(&mut self) {
         if let Parts::Sharing(compact, shared) = &mut self.0 {
-            shared.bytes.extend_from_slice(&compact.form.written()[shared.from..]);
-            shared.ends.push(shared.bytes.len());
+            shared.end_part(compact);
         }
-    }
-
-    fn has_tenant(&self) -> bool {
-        matches!(&self.0, Parts::Sharing(compact, _) | Parts::Compact(compact) if compact.has_tenant)
     }
 
     /// The attribute's `tenant`, or the argument `tenant_id`.

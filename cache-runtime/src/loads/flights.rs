@@ -171,7 +171,7 @@ impl<K: FlightKey> Flights<K> {
                     // The leader may not have left yet; nobody needs this flight any more.
                     WaitEnd::Landed(_) | WaitEnd::Over => self.remove(&flight),
                 }
-                drop(seat);
+                drop((wait, seat));
                 let next = self.start(flight.key.clone(), joining.began, || {
                     joining.caller.load(joining.resource)
                 });

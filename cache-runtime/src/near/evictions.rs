@@ -29,7 +29,7 @@ impl Lifecycle<CallKey, Arc<NearEntry>> for Evictions {
 
     fn on_evict(&self, state: &mut Self::RequestState, key: CallKey, value: Arc<NearEntry>) {
         self.count.fetch_add(1, Ordering::Relaxed);
-        value.validity.let_go();
+        value.validity.expires_at.let_go();
         self.usual.on_evict(state, key, value);
     }
 }

@@ -1,13 +1,9 @@
 //! What one call of a `#[cached]` function does with the near cache.
 
-use std::{
-    ops::Deref,
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use super::{
-    Freshness, Marks, Near, NearEntry, OVERHEAD, Validity,
+    Expiry, Freshness, Marks, Near, NearEntry, OVERHEAD, Validity,
     held::{self, Held},
     lent::LentEntry,
     nanos,
@@ -194,7 +190,7 @@ impl NearLookup {
         if self.coherence == Coherence::Tracked && self.near.stamps.known(&self.marks) == Freshness::Unchanged {
             let validity = Validity {
                 stamps: Validity::marked(kept.validity.stamps(), &self.marks, usize::MAX),
-                expires_at: AtomicU64::new(kept.validity.expires_at()),
+                expires_at: Expiry::at(kept.validity.expires_at.time()),
                 weight,
                 load_time,
                 revision,
@@ -225,7 +221,7 @@ impl NearLookup {
         let weight = size + self.key.len() + OVERHEAD;
         let validity = Validity {
             stamps: Validity::marked(stamps, marks, marked),
-            expires_at: AtomicU64::new(self.near.now().saturating_add(nanos(ttl))),
+            expires_at: Expiry::at(self.near.now().saturating_add(nanos(ttl))),
             weight: weight.try_into().unwrap_or(u32::MAX),
             load_time,
             revision,

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use foldhash::fast::RandomState;
 use futures_util::future::try_join_all;
 
-use super::{Reading, reading, replaceable, tags::check_many, unstamped};
+use super::{Reading, replaceable, stamped, tags::check_many, unstamped};
 use crate::{
     entry::{Identity, Sealing, Stamp, Ticket},
     key::{Address, StampKey},
@@ -37,14 +37,12 @@ pub(crate) async fn read_many_sealed(
     let created = create_missing(store, entries, &snapshots).await?;
     let read = entries.iter().zip(snapshots);
     let mut readings: Vec<Reading> = read
-        .map(|(entry, Snapshot { stamps, entry: bytes })| {
+        .map(|(entry, snapshot)| {
             let EntryQuery { address, identity, .. } = entry;
-            if stamps.contains(&None) {
+            stamped(address, snapshot, identity, sealing).unwrap_or_else(|Snapshot { stamps, entry }| {
                 let ticket = completed(address, &stamps, created.as_ref());
-                return unstamped(address, &stamps, bytes, ticket, identity, sealing);
-            }
-            let stamps = stamps.into_iter().map_while(|stamp| stamp).collect();
-            reading(address, stamps, bytes, identity, sealing)
+                unstamped(address, &stamps, entry, ticket, identity, sealing)
+            })
         })
         .collect();
     if let Some(tags) = tags {
