@@ -3,12 +3,15 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    Near,
+    Coherence, Kept, Near, NearLookup, Origin,
     front::{Front, FrontValue},
+    held::Held,
     marks::{FEWEST_TO_PRUNE, Freshness, Marks, StampTable},
+    tier::NearToo,
 };
 use crate::{
-    key::{CallForm, StampKey},
+    entry::{LoadTime, Revision, Stamp},
+    key::{Address, CallForm, StampKey},
     store::{Coherent, StampWatcher},
 };
 
@@ -75,6 +78,44 @@ async fn nothing_is_known_of_what_was_kept_before_a_watch_began() {
     assert_eq!(near.stamps.known(&before), Freshness::Unchanged);
     near.began();
     assert_eq!(near.stamps.known(&before), Freshness::Unsure);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_that_the_table_has_let_go_of_while_it_was_checked_is_kept_on_for_its_time() {
+    let near = Arc::new(Near::new(1 << 20, Duration::from_secs(1)));
+    near.began();
+    near.coherent(Coherent::Always);
+    let (form, address, stamp) = (
+        CallForm::new(b"call"),
+        Address::new("t", "r", &[], "h"),
+        Stamp::from_bits(1),
+    );
+    let kept = Kept {
+        origin: Origin::Read,
+        ttl: Duration::from_secs(60),
+        revision: Revision::of(b"entry"),
+        load_time: LoadTime::ZERO,
+        size: 4,
+        marked: usize::MAX,
+    };
+    let mut reader = NearLookup::to_replace(&near, Coherence::Tracked, form);
+    reader.mark(&address);
+    reader.keep::<u32, NearToo>(kept, Held::Value(7), [stamp].into_iter());
+    let mut checking = NearLookup::to_check(&near, Coherence::Tracked, form);
+    checking.mark(&address);
+    near.get(form, near.now())
+        .expect("it is kept")
+        .validity
+        .expires_at
+        .let_go();
+    assert_eq!(checking.found().map(|(left, _)| left.as_secs()), Some(60));
+    assert!(checking.checked::<u32, NearToo>(&[Some(stamp)]).is_some());
+    let again = near.get(form, near.now()).expect("it is kept on");
+    assert!(!again.validity.expires_at.is_gone());
+    tokio::time::advance(Duration::from_secs(59)).await;
+    assert!(near.get(form, near.now()).is_some());
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert!(near.get(form, near.now()).is_none(), "its time is over");
 }
 
 /// What a thread has at hand, and room for ten values.
