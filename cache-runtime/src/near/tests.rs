@@ -92,7 +92,7 @@ async fn a_value_that_the_table_has_let_go_of_while_it_was_checked_is_kept_on_fo
     );
     let kept = Kept {
         origin: Origin::Read,
-        ttl: Duration::from_secs(60),
+        ttl: Duration::from_mins(1),
         revision: Revision::of(b"entry"),
         load_time: LoadTime::ZERO,
         size: 4,
