@@ -55,7 +55,7 @@ pub(crate) use self::{
     relay_notes::RelayNote,
     settings::{Origin, Settings},
     stats::{FigureSlot, ResourceFigures},
-    tenant::{tenant, tenant_or_default},
+    tenant::{look_at_tenant, tenant_or_default},
     upstream::within,
 };
 use crate::store::Store;

@@ -6,12 +6,13 @@
 //!
 //! All threads share one table, and each has what it was answered with last in [places of its own](front).
 
+mod at_hand;
+mod coarse;
 mod evictions;
 mod front;
 mod held;
 #[cfg(feature = "metrics")]
 mod lags;
-mod lent;
 mod lookup;
 mod marks;
 #[cfg(test)]
@@ -36,13 +37,13 @@ use tokio::time::Instant;
 #[cfg(feature = "metrics")]
 use self::lags::InvalidationLags;
 use self::{
+    coarse::{CoarseInstant, tests_may_stop_the_clock},
     evictions::Evictions,
     marks::{Freshness, Mark, Marks, StampTable},
 };
 pub(crate) use self::{
     held::Held,
-    lent::{LentValue, put_back},
-    lookup::{Kept, NearAnswer, NearHit, NearLookup, Origin},
+    lookup::{Kept, NearAnswer, NearLookup, Origin},
     watch::NearWatch,
 };
 pub use self::{
@@ -225,22 +226,45 @@ impl Near {
         }
     }
 
-    /// The value that the thread keeps of the call of this form, if it may be used without asking the store.
+    /// What `answer` makes of the value that the thread keeps of the call of the form which `write` writes, as long as it says, if it may
+    /// be used without asking the store.
     #[inline]
-    pub(crate) fn lend(&self, form: CallForm<'_>) -> Option<LentValue> {
-        lent::take(self.id, form, |kept| {
-            !kept.validity.expires_at.is_gone() && self.stamps.known_of(kept.validity.marks()) == Freshness::Unchanged
-        })
+    pub(crate) fn write_and_find_at_hand<R>(
+        &self,
+        write: impl FnOnce(&mut [u8]) -> Option<usize>,
+        answer: impl FnOnce(&Arc<NearEntry>) -> R,
+    ) -> Option<R> {
+        at_hand::write_and_find(self.id, write, |kept| self.is_valid_at_hand(kept), answer)
+    }
+
+    /// The value that the thread keeps of the call of this form, if it may be used without asking the store.
+    pub(crate) fn find_at_hand(&self, form: CallForm<'_>) -> Option<Arc<NearEntry>> {
+        at_hand::find(self.id, form, |kept| self.is_valid_at_hand(kept), Arc::clone)
+    }
+
+    /// Whether a value may be used without asking the store, if its time is not over.
+    #[inline]
+    fn is_valid_at_hand(&self, kept: &NearEntry) -> bool {
+        !kept.validity.expires_at.is_gone()
+            && self.stamps.known_of(kept.validity.marks()) == Freshness::Unchanged
+            && (!tests_may_stop_the_clock() || self.is_in_time(kept))
+    }
+
+    /// Whether a value may be used without asking the store, by the precise clock alone.
+    fn is_in_time(&self, kept: &NearEntry) -> bool {
+        let now = self.now();
+        now < kept.validity.expires_at.time() && self.is_coherent(now)
     }
 
     /// Lets the thread keep a value that was unchanged just now.
     fn offer(&self, form: CallForm<'_>, kept: &Arc<NearEntry>) {
         // What is reported after this look is seen in the marks; that nothing may have been reported since then, by the time.
+        // The coarse clock is read first: by the precise one, no more time is left after that.
+        let coarse_now = CoarseInstant::now();
         let coherent_until = self.coherent_until.load(Ordering::SeqCst);
-        let until = Duration::from_nanos(coherent_until.min(kept.validity.expires_at.time()));
-        if let Some(until) = self.made.checked_add(until) {
-            lent::offer(self.id, form, kept, until, self.front_room);
-        }
+        let until = coherent_until.min(kept.validity.expires_at.time());
+        let left = Duration::from_nanos(until.saturating_sub(self.now()));
+        at_hand::offer(self.id, form, kept, coarse_now.after(left), self.front_room);
     }
 
     /// The value of the call of this form, unless its time is over.

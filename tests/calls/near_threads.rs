@@ -158,6 +158,20 @@ async fn a_value_is_answered_until_its_time_is_over_and_no_longer() {
 }
 
 #[tokio::test]
+async fn a_test_may_stop_the_clock_when_a_thread_has_a_value_already() {
+    isolated_in(memory(), async |_| {
+        let row = Row::default();
+        row.warm().await;
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(59)).await;
+        assert_eq!(outcome_of(row.version(1)).await.1, NearHit);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(outcome_of(row.version(1)).await.1, Miss);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn two_caches_of_one_thread_have_a_value_each() {
     let (one, other) = (memory(), memory());
     let row = Row::default();

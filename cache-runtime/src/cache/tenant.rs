@@ -57,16 +57,16 @@ pub fn current_tenant() -> Option<Arc<str>> {
     look(|context| context.get::<Tenant>()?.given.clone())
 }
 
-/// The task's tenant, escaped.
+/// Looks at the task's tenant, escaped, if it has one.
 #[inline]
-pub(crate) fn tenant() -> Option<Arc<str>> {
-    look(|context| Some(Arc::clone(&context.get::<Tenant>()?.escaped)))
+pub(crate) fn look_at_tenant<R>(look_at: impl FnOnce(&str) -> R) -> Option<R> {
+    look(|context| Some(look_at(&context.get::<Tenant>()?.escaped)))
 }
 
-/// As [`tenant`], else the default one; `None` where a tenant is required.
+/// The task's tenant, escaped, else the default one; `None` where a tenant is required.
 pub(crate) fn tenant_or_default(settings: &Settings) -> Option<Cow<'static, str>> {
-    match tenant() {
-        Some(tenant) => Some(tenant.to_string().into()),
+    match look_at_tenant(str::to_owned) {
+        Some(tenant) => Some(tenant.into()),
         None if settings.require_tenant => None,
         None => Some(DEFAULT_TENANT.into()),
     }

@@ -9,7 +9,7 @@ use super::{
     site::Site,
 };
 use crate::{
-    cache::{Settings, tenant, tenant_or_default},
+    cache::{Settings, look_at_tenant, tenant_or_default},
     entry::{Exact, Function, NotExact, identity},
     key::{
         Address, Namespace, SHARED_TENANT, ScopeValue, UNSHOWN,
@@ -437,10 +437,12 @@ impl<'o> Compact<'o> {
     }
 
     /// Writes the tenant that the task has.
+    #[inline]
     fn write_task_tenant(&mut self, settings: &Settings) -> Result<(), NotCompact> {
-        match tenant() {
+        match look_at_tenant(|tenant| self.form.write(&Some(tenant))) {
+            Some(written) => written,
             None if settings.require_tenant => Err(NotCompact::NoForm),
-            tenant => self.form.write(&tenant.as_deref()),
+            None => self.form.write(&None::<&str>),
         }
     }
 }

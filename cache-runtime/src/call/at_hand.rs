@@ -8,24 +8,16 @@ use std::sync::Arc;
 use super::{
     admission::Admission,
     arguments::{self, KeyWriter},
-    recognition::{NearUse, Recogniser, USUAL_FORM},
+    recognition::{NearUse, Recogniser},
     site::Site,
     start::{Call, note_near_hit},
 };
 use crate::{
     cache::{Cache, Engine, LentInstalled},
     entry::{Function, Split},
-    key::CallForm,
-    near::{Held, LentValue, put_back, tier::Tier},
+    near::{Held, NearEntry, tier::Tier},
     task::{carries_anything, look},
 };
-
-/// The form of a call, once it was looked for at hand.
-struct WrittenForm {
-    room: [u8; USUAL_FORM],
-    /// 0 if it was not looked for.
-    len: usize,
-}
 
 impl Call {
     /// What the thread has at hand, of a function with `near = "tracked"`; else the call, recognised. Instead of
@@ -48,22 +40,15 @@ impl Call {
         P: Fn(&mut KeyWriter<'_>),
     {
         let function = Function::of::<P>(site.item());
-        let mut form = WrittenForm {
-            room: [0; USUAL_FORM],
-            len: 0,
-        };
-        if let Some(lent) = lend(site, cache, &function, parts, &mut form) {
-            let answer = Held::of::<N>(&lent.0.entry).and_then(Held::into_return::<R, S>);
-            put_back(lent);
-            if let Some(answer) = answer {
-                return Ok(answer);
-            }
-        }
-        Err(begin(site, cache, &function, parts, &form))
+        let mut answer = None;
+        let was_asked = ask_thread(site, cache, &function, parts, &mut |entry| {
+            answer = Held::of::<N>(entry).and_then(Held::into_return::<R, S>);
+        });
+        answer.ok_or_else(|| begin(site, cache, &function, parts, was_asked))
     }
 }
 
-/// The call, recognised by its form, if that is written already.
+/// The call, recognised. `is_not_at_hand` if the thread was asked for it.
 #[cold]
 #[inline(never)]
 fn begin(
@@ -71,77 +56,90 @@ fn begin(
     cache: Option<&Cache>,
     function: &Function,
     parts: &dyn Fn(&mut KeyWriter<'_>),
-    form: &WrittenForm,
+    is_not_at_hand: bool,
 ) -> Call {
     let mut call = Call::begin(site, cache);
-    let written = (form.len > 0).then(|| &form.room[..form.len]);
-    call.recognise_written(*function, parts, written);
+    call.recognise_asked(*function, parts, is_not_at_hand);
     call
 }
 
-/// What is at hand, of a call that nothing makes a special one. It is counted: the form says whose it is, so it is the answer.
+/// Answers a call that nothing makes a special one by what is at hand. It is counted: the form says whose it is, so it is the answer.
+/// Returns whether the thread was asked for the call.
 #[inline(never)]
-fn lend(
+fn ask_thread(
     site: &'static Site,
     cache: Option<&Cache>,
     function: &Function,
     parts: &dyn Fn(&mut KeyWriter<'_>),
-    form: &mut WrittenForm,
-) -> Option<LentValue> {
+    answer: &mut dyn FnMut(&NearEntry),
+) -> bool {
     if cache.is_some() || carries_anything() {
-        return lend_in_context(site, cache, function, parts, form);
+        return ask_in_context(site, cache, function, parts, answer);
     }
     let installed = LentInstalled::take();
-    lend_of(installed.engine()?, site, function, parts, form)
+    installed
+        .engine()
+        .is_some_and(|engine| ask(engine, site, function, parts, answer))
 }
 
-/// As [`lend`], where the call may have a cache of its own, or be none that is to be answered.
+/// As [`ask_thread`], where the call may have a cache of its own, or be none that is to be answered.
 #[inline(never)]
-fn lend_in_context(
+fn ask_in_context(
     site: &'static Site,
     cache: Option<&Cache>,
     function: &Function,
     parts: &dyn Fn(&mut KeyWriter<'_>),
-    form: &mut WrittenForm,
-) -> Option<LentValue> {
+    answer: &mut dyn FnMut(&NearEntry),
+) -> bool {
     let mut own = None;
     let is_usual = look(|context| {
         own = context.get::<Cache>().cloned();
         Some(Admission::is_usual(site.resource(), context))
     });
     if is_usual == Some(false) {
-        return None;
+        return false;
     }
     if let Some(cache) = cache.or(own.as_ref()) {
-        return lend_of(&cache.engine, site, function, parts, form);
+        return ask(&cache.engine, site, function, parts, answer);
     }
     let installed = LentInstalled::take();
-    lend_of(installed.engine()?, site, function, parts, form)
+    installed
+        .engine()
+        .is_some_and(|engine| ask(engine, site, function, parts, answer))
 }
 
 #[inline]
-fn lend_of(
+fn ask(
     engine: &Arc<Engine>,
     site: &'static Site,
     function: &Function,
     parts: &dyn Fn(&mut KeyWriter<'_>),
-    form: &mut WrittenForm,
-) -> Option<LentValue> {
-    engine.store()?;
-    form.len = arguments::write_compact(&mut form.room, site, function, &engine.settings, parts).ok()?;
-    let written = &form.room[..form.len];
-    if engine.hot_keys.is_due() {
-        let recogniser = Recogniser {
-            engine,
-            site,
-            function: *function,
-            parts,
-            near_use: NearUse::Answer,
-            shared: None,
-        };
-        recogniser.note_use(written);
+    answer: &mut dyn FnMut(&NearEntry),
+) -> bool {
+    if engine.store().is_none() {
+        return false;
     }
-    let lent = engine.near.lend(CallForm::new(written))?;
-    note_near_hit(engine, site, &lent.0.entry);
-    Some(lent)
+    let mut is_written = false;
+    let write = |room: &mut [u8]| {
+        let len = arguments::write_compact(room, site, function, &engine.settings, parts).ok()?;
+        is_written = true;
+        if engine.hot_keys.is_due() {
+            let recogniser = Recogniser {
+                engine,
+                site,
+                function: *function,
+                parts,
+                near_use: NearUse::Answer,
+                is_not_at_hand: false,
+                shared: None,
+            };
+            recogniser.note_use(&room[..len]);
+        }
+        Some(len)
+    };
+    engine.near.write_and_find_at_hand(write, |entry| {
+        note_near_hit(engine, site, entry);
+        answer(entry);
+    });
+    is_written
 }

@@ -13,12 +13,12 @@ use crate::{
     entry::{Exact, Function},
     invalidation::Changes,
     key::{CallForm, recent::KnownCall},
-    near::{Coherence, NearAnswer, NearHit, NearLookup},
+    near::{Coherence, NearAnswer, NearEntry, NearLookup},
     resource::Tenancy,
 };
 
 /// Most forms are shorter than the first of these. They lie on the stack, and are filled with zeros before.
-pub(super) const USUAL_FORM: usize = 256;
+const USUAL_FORM: usize = 256;
 const LONG_FORM: usize = 2048;
 
 /// A call whose form would be longer than this is found by its exact form.
@@ -30,7 +30,7 @@ pub(super) enum Recognition {
     /// As nothing: it is not to be cached.
     Uncacheable,
     /// As one that a value in the near cache answers, which may be used as it is. There is no need to know anything more of it.
-    Near(NearHit),
+    Near(Arc<NearEntry>),
     /// As a known one, with its part in the near cache, boxed, so that a call is small where it is moved.
     Known(Arc<KnownCall>, Option<Box<NearLookup>>),
 }
@@ -43,6 +43,8 @@ pub(super) struct Recogniser<'a> {
     /// Writes what tells the call from others of the function.
     pub(super) parts: &'a dyn Fn(&mut KeyWriter<'_>),
     pub(super) near_use: NearUse,
+    /// Whether the thread itself was asked for the call already, and has nothing of it.
+    pub(super) is_not_at_hand: bool,
     /// What the calls of other ids have in common with this one, if there are any.
     pub(super) shared: Option<&'a RefCell<SharedParts>>,
 }
@@ -125,21 +127,24 @@ impl Recogniser<'_> {
 
     /// What tells the call from others at length is worked out if it is needed and not known yet.
     fn recognise_form(&self, form: CallForm<'_>, told: Option<FullForm>) -> Recognition {
+        if self.is_not_at_hand {
+            return self.recognise_shared(form, told);
+        }
         if self.engine.hot_keys.is_due() {
             self.note_use(form.bytes());
         }
         if self.near_use == NearUse::Answer
             && self.site.coherence() == Some(Coherence::Tracked)
-            && let Some(hit) = NearLookup::lend(&self.engine.near, form)
+            && let Some(entry) = self.engine.near.find_at_hand(form)
         {
-            return Recognition::Near(hit);
+            return Recognition::Near(entry);
         }
         self.recognise_shared(form, told)
     }
 
     /// As [`recognise_form`](Self::recognise_form), by what all threads share.
     #[inline(never)]
-    pub(super) fn recognise_shared(&self, form: CallForm<'_>, told: Option<FullForm>) -> Recognition {
+    fn recognise_shared(&self, form: CallForm<'_>, told: Option<FullForm>) -> Recognition {
         let near = match self.site.coherence().map(|coherence| self.look_near(coherence, form)) {
             Some(NearAnswer::Entry(entry)) => return Recognition::Near(entry),
             Some(NearAnswer::Lookup(lookup)) => Some(Box::new(lookup)),

@@ -13,7 +13,6 @@ use super::{
 use crate::{
     cache::{Cache, CurrentCache, Engine, Freshness, Outcome, is_noticed, report_unasked},
     entry::Function,
-    key::CallForm,
     near::NearEntry,
 };
 
@@ -84,14 +83,14 @@ impl Call {
         self.recognition = self.recognise(Function::of::<P>(self.site.item()), &parts, None);
     }
 
-    /// As [`key`](Self::key), of a call whose form may have been written already: then the thread itself has nothing of it.
-    pub(super) fn recognise_written(
+    /// As [`key`](Self::key), of a call for which the thread itself may have been asked already: then it has nothing of it.
+    pub(super) fn recognise_asked(
         &mut self,
         function: Function,
         parts: &dyn Fn(&mut KeyWriter<'_>),
-        form: Option<&[u8]>,
+        is_not_at_hand: bool,
     ) {
-        self.recognition = self.recognise_as(function, parts, form, None);
+        self.recognition = self.recognise_as(function, parts, is_not_at_hand, None);
     }
 
     /// What a call of these parts is recognised as. `shared` is what it has in common with the calls of other ids.
@@ -102,7 +101,7 @@ impl Call {
         parts: &dyn Fn(&mut KeyWriter<'_>),
         shared: Option<&RefCell<SharedParts>>,
     ) -> Recognition {
-        self.recognise_as(function, parts, None, shared)
+        self.recognise_as(function, parts, false, shared)
     }
 
     #[inline]
@@ -110,7 +109,7 @@ impl Call {
         &self,
         function: Function,
         parts: &dyn Fn(&mut KeyWriter<'_>),
-        form: Option<&[u8]>,
+        is_not_at_hand: bool,
         shared: Option<&RefCell<SharedParts>>,
     ) -> Recognition {
         let Some(engine) = self.cache.engine() else {
@@ -122,6 +121,7 @@ impl Call {
             function,
             parts,
             near_use: self.near_use(),
+            is_not_at_hand,
             shared,
         };
         match self.admission {
@@ -130,10 +130,7 @@ impl Call {
             Admission::UnlessChanging if !recogniser.is_changing() => {}
             Admission::UnlessChanging | Admission::Uncached => return Recognition::Uncacheable,
         }
-        match form {
-            Some(form) => recogniser.recognise_shared(CallForm::new(form), None),
-            None => recogniser.recognise(),
-        }
+        recogniser.recognise()
     }
 
     /// The function to which the type `B` belongs.

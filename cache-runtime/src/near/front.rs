@@ -1,12 +1,11 @@
 //! The places of one thread for the values that its calls were answered with last: found without a lock, and without a write to
 //! anything that other threads look at.
 //!
-//! A value is taken out for the call that it answers and put back afterwards, so that not even a reference is counted. Whether it may
-//! answer is looked up each time ([`Front::take`]). What is kept and what is thrown out is decided by the table that all threads
-//! share. It is asked again after so many [`USES`], so that it knows what is in use.
+//! A call is answered where the value lies, so that not even a reference is counted. Whether it may answer is looked up each time
+//! ([`Front::find`]). What is kept and what is thrown out is decided by the table that all threads share. It is asked again after so
+//! many [`USES`], so that it knows what is in use.
 
-use tokio::time::Instant;
-
+use super::coarse::CoarseInstant;
 use crate::{
     key::{CallForm, CallKey},
     sync::Arc,
@@ -52,7 +51,7 @@ pub(crate) struct FrontValue<E: ?Sized> {
     /// The bytes that it takes, roughly.
     pub(crate) weight: u64,
     /// Until when it may be used: no longer than its time-to-live, and than all changes are known to have been reported.
-    pub(crate) until: Instant,
+    pub(crate) until: CoarseInstant,
     pub(crate) uses_left: u8,
 }
 
@@ -64,19 +63,13 @@ impl<E: ?Sized> Front<E> {
         }
     }
 
-    /// The value of this near cache that answers the call of this form, if it is here, and where to put it back; `is_valid` says whether
-    /// it may still be used.
+    /// The value of this near cache that answers the call of this form, if it is here; `is_valid` says whether it may still be used.
     #[inline]
-    pub(crate) fn take(
-        &mut self,
-        near: u64,
-        form: CallForm<'_>,
-        is_valid: impl FnOnce(&E) -> bool,
-    ) -> Option<(Box<FrontValue<E>>, usize)> {
+    pub(crate) fn find(&mut self, near: u64, form: CallForm<'_>, is_valid: impl FnOnce(&E) -> bool) -> Option<&Arc<E>> {
         let set = self.sets.get_mut(place(form.hash()))?;
         let way = set.way_of(near, form)?;
         let value = set.ways[way].as_mut()?;
-        if value.uses_left == 0 || Instant::now() >= value.until {
+        if value.uses_left == 0 || CoarseInstant::now() >= value.until {
             return None;
         }
         if !is_valid(&value.entry) {
@@ -86,16 +79,7 @@ impl<E: ?Sized> Front<E> {
         }
         value.uses_left -= 1;
         set.last_used = way;
-        Some((set.ways[way].take()?, way))
-    }
-
-    /// Puts back what was taken, unless its place is another one's by now.
-    #[inline]
-    pub(crate) fn put_back(&mut self, value: Box<FrontValue<E>>, way: usize) {
-        match self.sets.get_mut(place(value.hash)) {
-            Some(set) if set.ways[way].is_none() => set.ways[way] = Some(value),
-            _ => self.bytes = self.bytes.saturating_sub(value.weight),
-        }
+        Some(&set.ways[way].as_ref()?.entry)
     }
 
     /// Whether a value of this weight is to be kept, of the call of this form, for which the shared table of the near cache was just asked.

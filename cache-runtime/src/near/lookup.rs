@@ -1,11 +1,10 @@
 //! What one call of a `#[cached]` function does with the near cache.
 
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Expiry, Freshness, Marks, Near, NearEntry, OVERHEAD, Validity,
     held::{self, Held},
-    lent::LentEntry,
     nanos,
     tier::Tier,
 };
@@ -61,29 +60,9 @@ pub(crate) struct Kept {
 /// What a look into the near cache came to.
 pub(crate) enum NearAnswer {
     /// A value that may be used without asking the store.
-    Entry(NearHit),
+    Entry(Arc<NearEntry>),
     /// None: this is how the call goes on.
     Lookup(NearLookup),
-}
-
-/// A value that answers a call.
-#[derive(Debug)]
-pub(crate) enum NearHit {
-    /// It is the thread's own until the call is over.
-    Lent(LentEntry),
-    Shared(Arc<NearEntry>),
-}
-
-impl Deref for NearHit {
-    type Target = NearEntry;
-
-    #[inline]
-    fn deref(&self) -> &NearEntry {
-        match self {
-            Self::Lent(lent) => lent.entry(),
-            Self::Shared(entry) => entry,
-        }
-    }
 }
 
 /// One call and the value that is kept for it, if one is.
@@ -98,12 +77,6 @@ pub(crate) struct NearLookup {
 }
 
 impl NearLookup {
-    /// The value that the thread keeps of the call that has this form, if it may be used without asking the store.
-    #[inline]
-    pub(crate) fn lend(near: &Near, form: CallForm<'_>) -> Option<NearHit> {
-        near.lend(form).map(|value| NearHit::Lent(LentEntry::new(value)))
-    }
-
     /// Looks for the value of the call that has this form among those that all threads share.
     pub(crate) fn look(near: &Arc<Near>, coherence: Coherence, form: CallForm<'_>) -> NearAnswer {
         let now = near.now();
@@ -112,7 +85,7 @@ impl NearLookup {
             match near.known(&kept, now) {
                 Freshness::Unchanged => {
                     near.offer(form, &kept);
-                    return NearAnswer::Entry(NearHit::Shared(kept));
+                    return NearAnswer::Entry(kept);
                 }
                 Freshness::Unsure => unchecked = Some(kept),
                 Freshness::Changed => near.forget(form, &kept),

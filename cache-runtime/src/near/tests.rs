@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use super::{
     Coherence, Kept, Near, NearLookup, Origin,
+    coarse::{CoarseInstant, MOST_LAG, tests_may_stop_the_clock},
     front::{Front, FrontValue},
     held::Held,
     marks::{FEWEST_TO_PRUNE, Freshness, Marks, StampTable},
@@ -127,14 +128,16 @@ const WEIGHT: u64 = 100;
 impl AtHand {
     fn take(&mut self, number: u32) -> Option<u32> {
         let bytes = number.to_ne_bytes();
-        let (value, way) = self.0.take(0, CallForm::new(&bytes), |_| true)?;
-        let number = *value.entry;
-        self.0.put_back(value, way);
-        Some(number)
+        self.0.find(0, CallForm::new(&bytes), |_| true).map(|number| **number)
     }
 
     /// A call that the shared table answers.
     fn call(&mut self, number: u32) {
+        self.call_with(number, CoarseInstant::now().after(Duration::from_hours(1)));
+    }
+
+    /// The same, of a value that may be used until then.
+    fn call_with(&mut self, number: u32, until: CoarseInstant) {
         let bytes = number.to_ne_bytes();
         let form = CallForm::new(&bytes);
         if self.0.wants(0, form, WEIGHT, ROOM) {
@@ -144,12 +147,39 @@ impl AtHand {
                 key: form.into(),
                 entry: Arc::new(number),
                 weight: WEIGHT,
-                until: Instant::now() + Duration::from_hours(1),
+                until,
                 uses_left: 0,
             };
             self.0.keep(value, ROOM);
         }
     }
+}
+
+#[test]
+fn the_coarse_clock_lags_by_less_than_is_allowed_for() {
+    let (coarse, precise) = (CoarseInstant::now(), std::time::Instant::now());
+    loop {
+        let passed = precise.elapsed();
+        assert!(CoarseInstant::now() >= coarse.after(passed), "after {passed:?}");
+        if passed > 3 * MOST_LAG {
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_thread_gives_up_a_value_before_its_time_is_over() {
+    for left in [Duration::ZERO, MOST_LAG] {
+        let mut at_hand = AtHand(Front::new());
+        at_hand.call(1);
+        at_hand.call_with(1, CoarseInstant::now().after(left));
+        assert_eq!(at_hand.take(1), None, "{left:?} is left");
+    }
+}
+
+#[test]
+fn the_clock_of_these_tests_may_be_stopped() {
+    assert!(tests_may_stop_the_clock());
 }
 
 #[test]

@@ -74,9 +74,12 @@ pub(crate) fn carries_anything() -> bool {
 /// Looks at what the task carries, if it carries anything.
 #[inline]
 pub(crate) fn look<R>(look: impl FnOnce(&Context) -> Option<R>) -> Option<R> {
-    if !carries_anything() {
-        return None;
-    }
+    if carries_anything() { look_closer(look) } else { None }
+}
+
+/// Apart, so that [`look`] is short enough to be made part of whoever looks.
+#[inline(never)]
+fn look_closer<R>(look: impl FnOnce(&Context) -> Option<R>) -> Option<R> {
     CONTEXT.try_with(|context| context.get().and_then(look)).ok().flatten()
 }
 

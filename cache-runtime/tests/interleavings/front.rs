@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use shuttle::thread;
-use tokio::time::Instant;
 
 use crate::{
-    STAMP, in_every_schedule, in_many_schedules,
+    STAMP,
+    coarse::CoarseInstant,
+    in_every_schedule, in_many_schedules,
     key::CallForm,
     near_front::{Front, FrontValue},
     near_marks::{Freshness, Marks, StampTable},
@@ -78,14 +79,12 @@ impl Tracked {
 
     fn answer(&self, front: &mut Front<Version>, looks: Look) -> u64 {
         let form = CallForm::new(b"call");
-        let taken = front.take(0, form, |version| {
+        let at_hand = front.find(0, form, |version| {
             (looks == Look::MarksAlone || !version.is_gone.load(Ordering::SeqCst))
                 && (looks == Look::PlaceAlone || self.is_unchanged(version))
         });
-        if let Some((value, way)) = taken {
-            let number = value.entry.number;
-            front.put_back(value, way);
-            return number;
+        if let Some(version) = at_hand {
+            return version.number;
         }
         let shared = self.shared.lock().clone();
         let version = shared.filter(|version| self.is_unchanged(version)).unwrap_or_else(|| {
@@ -102,7 +101,7 @@ impl Tracked {
                 key: form.into(),
                 entry: Arc::clone(&version),
                 weight: WEIGHT,
-                until: Instant::now() + Duration::from_hours(1),
+                until: CoarseInstant::now().after(Duration::from_hours(1)),
                 uses_left: 0,
             };
             front.keep(value, ROOM);

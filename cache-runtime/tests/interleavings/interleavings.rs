@@ -14,6 +14,9 @@ mod background;
 #[expect(dead_code, reason = "the scenarios do not need all of it")]
 #[path = "../../src/key/call_key.rs"]
 mod call_key;
+#[expect(dead_code, reason = "the scenarios do not need all of it")]
+#[path = "../../src/near/coarse.rs"]
+mod coarse;
 #[path = "../../src/invalidation/journal/lines.rs"]
 mod lines;
 #[expect(dead_code, reason = "the scenarios do not need all of it")]
