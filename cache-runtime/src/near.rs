@@ -170,7 +170,7 @@ struct MarkedStamp {
 
 impl Validity {
     /// The stamps, each with its mark: the first `marked` of them, as far as there are marks.
-    fn marked(stamps: impl Iterator<Item = Stamp>, marks: &Marks, marked: usize) -> MarkedStamps {
+    fn marked(stamps: &mut dyn Iterator<Item = Stamp>, marks: &Marks, marked: usize) -> MarkedStamps {
         let marks = marks.iter().take(marked).cloned().map(Some);
         let marks = marks.chain(std::iter::repeat(None));
         stamps

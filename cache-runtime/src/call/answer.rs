@@ -270,8 +270,11 @@ impl Lookup {
         let marked = self.marked(envelope);
         if let Some((near, held)) = self.near.as_ref().zip(held) {
             let kept = self.kept_as_read(envelope, size, marked);
-            let stamps = envelope.stamps().chain(envelope.tags().map(|tag| tag.stamp));
-            near.keep::<V, N>(kept, held, stamps);
+            near.keep::<V, N>(
+                kept,
+                held,
+                &mut envelope.stamps().chain(envelope.tags().map(|tag| tag.stamp)),
+            );
         }
     }
 

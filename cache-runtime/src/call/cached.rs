@@ -9,6 +9,7 @@ use pin_project_lite::pin_project;
 
 use super::{
     answer::Answer,
+    cacheable::CacheableCall,
     load::{Joined, LoadEnd},
     loading::{Loading, TypedCall, Values},
     lookup::{Lookup, LookupStart},
@@ -59,7 +60,7 @@ where
         let function = call.function::<F>();
         CachedFuture {
             stage: Stage::LookUp {
-                look_up: look_up::<R, T, N>(begin::<R, T>(call, function)),
+                look_up: look_up::<R, T, N>(begin(call, function, LookupStart::of::<ValueOf<R, T>>)),
             },
             call: TypedCall::<R, T, N, _>::new(terms, body),
         }
@@ -171,14 +172,15 @@ where
     if let Some(answer) = near_answer::<R, T, N>(&call) {
         return answer;
     }
-    let (mut lookup, answer, joined) = match look_up::<R, T, N>(begin::<R, T>(call, function)).await {
-        LookedUp::Answer(answer) => return answer,
-        LookedUp::Nowhere => {
-            let (_, body) = prepare();
-            return body.await;
-        }
-        LookedUp::Undecided(lookup, answer, joined) => (lookup, answer, joined),
-    };
+    let (mut lookup, answer, joined) =
+        match look_up::<R, T, N>(begin(call, function, LookupStart::of::<ValueOf<R, T>>)).await {
+            LookedUp::Answer(answer) => return answer,
+            LookedUp::Nowhere => {
+                let (_, body) = prepare();
+                return body.await;
+            }
+            LookedUp::Undecided(lookup, answer, joined) => (lookup, answer, joined),
+        };
     let mut place = None;
     let answer = match answer {
         Answer::Early(answer, ticket, stored_at) => {
@@ -325,8 +327,12 @@ pub(super) fn near_return<R, S: Split<R>, N: Tier<S::Value>>(call: &Call, entry:
     Some(answer)
 }
 
-/// A call that the near cache does not answer, if it is to be cached.
-fn begin<R, T: LoadTerms<R>>(call: Call, function: Function) -> Result<Lookup, UncachedCall> {
+/// A call that the near cache does not answer, if it is to be cached. `start` is that of what the function returns.
+fn begin(
+    call: Call,
+    function: Function,
+    start: fn(CacheableCall, Function) -> Result<LookupStart, CacheableCall>,
+) -> Result<Lookup, UncachedCall> {
     let site = call.site();
     let uncached = |cache, mode| UncachedCall { cache, site, mode };
     let (call, known, near) = match call.into_cacheable() {
@@ -339,7 +345,7 @@ fn begin<R, T: LoadTerms<R>>(call: Call, function: Function) -> Result<Lookup, U
             return Err(uncached(cache, mode));
         }
     };
-    match LookupStart::of::<ValueOf<R, T>>(call, function) {
+    match start(call, function) {
         Ok(start) => Ok(start.lookup(known, near)),
         Err(call) => Err(uncached(Some(call.cache), call.mode)),
     }

@@ -317,7 +317,7 @@ impl Lookup {
     /// What was stored is kept in the process, too.
     pub(super) fn keep<V, N: Tier<V>>(&self, stored: Stored, held: Held<N::Held>) {
         if let Some(near) = &self.near {
-            near.keep::<V, N>(stored.kept, held, stored.stamps.into_iter());
+            near.keep::<V, N>(stored.kept, held, &mut stored.stamps.into_iter());
         }
     }
 

@@ -146,38 +146,56 @@ impl NearLookup {
 
     /// What is held, if these are its stamps. It is kept on as what was just read.
     pub(crate) fn checked<T, N: Tier<T>>(&mut self, current: &[Option<Stamp>]) -> Option<Held<T>> {
+        self.forget_unless(current);
         let kept = self.unchecked.as_ref()?;
-        let Validity {
-            weight,
-            load_time,
-            revision,
-            ..
-        } = kept.validity;
-        if !kept.validity.stamps().map(Some).eq(current.iter().copied()) {
-            if let Some(kept) = self.unchecked.take() {
-                self.near.forget(self.key.form(), &kept);
-            }
-            return None;
-        }
         let checked = Held::of::<N>(kept)?;
-        if self.coherence == Coherence::Tracked && self.near.stamps.known(&self.marks) == Freshness::Unchanged {
-            let validity = Validity {
-                stamps: Validity::marked(kept.validity.stamps(), &self.marks, usize::MAX),
-                expires_at: Expiry::at(kept.validity.expires_at.time()),
-                weight,
-                load_time,
-                revision,
-            };
-            if let Some(held) = checked.hold::<N>() {
-                self.near.keep(self.key.clone(), held::entry::<T, N>(held, validity));
-            }
+        if let Some((validity, held)) = self.kept_on(kept).zip(checked.hold::<N>()) {
+            self.near.keep(self.key.clone(), held::entry::<T, N>(held, validity));
         }
         Some(checked)
     }
 
     /// Keeps what was read or loaded under these stamps, after [`mark`](Self::mark). With a stamp that has no mark it is checked
     /// once before it is used.
-    pub(crate) fn keep<T, N: Tier<T>>(&self, kept: Kept, held: Held<N::Held>, stamps: impl Iterator<Item = Stamp>) {
+    pub(crate) fn keep<T, N: Tier<T>>(&self, kept: Kept, held: Held<N::Held>, stamps: &mut dyn Iterator<Item = Stamp>) {
+        let validity = self.validity(kept, stamps);
+        self.near.keep(self.key.clone(), held::entry::<T, N>(held, validity));
+    }
+}
+
+// What does not depend on the type of the value, and is not compiled with each.
+impl NearLookup {
+    /// Lets go of the value unless these are its stamps.
+    fn forget_unless(&mut self, current: &[Option<Stamp>]) {
+        let has_other_stamps = |kept: &mut Arc<NearEntry>| {
+            let stamps = kept.validity.stamps().map(Some);
+            !stamps.eq(current.iter().copied())
+        };
+        if let Some(kept) = self.unchecked.take_if(has_other_stamps) {
+            self.near.forget(self.key.form(), &kept);
+        }
+    }
+
+    /// What makes a value valid that was just checked; `None` if it is to be checked the next time, too.
+    fn kept_on(&self, kept: &NearEntry) -> Option<Validity> {
+        let is_unchanged =
+            self.coherence == Coherence::Tracked && self.near.stamps.known(&self.marks) == Freshness::Unchanged;
+        let Validity {
+            weight,
+            load_time,
+            revision,
+            ..
+        } = kept.validity;
+        is_unchanged.then(|| Validity {
+            stamps: Validity::marked(&mut kept.validity.stamps(), &self.marks, usize::MAX),
+            expires_at: Expiry::at(kept.validity.expires_at.time()),
+            weight,
+            load_time,
+            revision,
+        })
+    }
+
+    fn validity(&self, kept: Kept, stamps: &mut dyn Iterator<Item = Stamp>) -> Validity {
         let Kept {
             origin,
             ttl,
@@ -192,13 +210,12 @@ impl NearLookup {
             _ => &self.marks,
         };
         let weight = size + self.key.len() + OVERHEAD;
-        let validity = Validity {
+        Validity {
             stamps: Validity::marked(stamps, marks, marked),
             expires_at: Expiry::at(self.near.now().saturating_add(nanos(ttl))),
             weight: weight.try_into().unwrap_or(u32::MAX),
             load_time,
             revision,
-        };
-        self.near.keep(self.key.clone(), held::entry::<T, N>(held, validity));
+        }
     }
 }

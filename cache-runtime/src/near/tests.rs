@@ -101,7 +101,7 @@ async fn a_value_that_the_table_has_let_go_of_while_it_was_checked_is_kept_on_fo
     };
     let mut reader = NearLookup::to_replace(&near, Coherence::Tracked, form);
     reader.mark(&address);
-    reader.keep::<u32, NearToo>(kept, Held::Value(7), [stamp].into_iter());
+    reader.keep::<u32, NearToo>(kept, Held::Value(7), &mut [stamp].into_iter());
     let mut checking = NearLookup::to_check(&near, Coherence::Tracked, form);
     checking.mark(&address);
     near.get(form, near.now())

@@ -5,12 +5,9 @@ use std::{
     ptr,
 };
 
-use serde::{
-    de::{
-        DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer as _, MapAccess, SeqAccess, VariantAccess, Visitor,
-        value::BorrowedStrDeserializer,
-    },
-    forward_to_deserialize_any,
+use serde::de::{
+    DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer as _, MapAccess, SeqAccess, VariantAccess, Visitor,
+    value::BorrowedStrDeserializer,
 };
 use smallvec::SmallVec;
 
@@ -244,60 +241,134 @@ impl<'a, 'de> Reader<'a, 'de> {
         self.rest.0.first() == Some(&tag)
     }
 
-    /// Reads what may contain its own type.
-    #[inline]
-    fn inside<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        self.depth = self.depth.checked_sub(1).ok_or(DecodeError)?;
-        let value = read(self)?;
-        self.depth += 1;
-        Ok(value)
-    }
-
-    /// Reads elements, all of them: what a visitor left would be taken for what comes next.
-    #[inline]
-    fn elements<T>(
-        &mut self,
-        len: Option<usize>,
-        read: impl FnOnce(&mut Elements<'_, 'a, 'de>) -> Result<T>,
-    ) -> Result<T> {
-        // Each takes a byte at least.
-        let most = self.rest.0.len();
-        let is_open = len.is_none();
-        let left = len.unwrap_or(most);
-        if left > most {
-            return Err(DecodeError);
-        }
-        self.inside(|reader| {
-            let mut elements = Elements { reader, left, is_open };
-            let value = read(&mut elements)?;
-            elements.is_at_the_end()?.then_some(value).ok_or(DecodeError)
+    /// Takes what comes next, with its values if they are not values themselves.
+    fn item(&mut self) -> Result<Item<'a, 'de>> {
+        let rest = &mut self.rest;
+        Ok(match rest.byte()? {
+            small @ tag::SMALL..tag::STR => Item::Unsigned((small - tag::SMALL).into()),
+            short @ tag::STR..tag::SEQ => Item::Text(self.text(usize::from(short - tag::STR))?),
+            few @ tag::SEQ..tag::U8 => Item::List(Some(usize::from(few - tag::SEQ))),
+            tag::U8 => Item::Unsigned(rest.byte()?.into()),
+            tag::U16 => Item::Unsigned(rest.u16()?.into()),
+            tag::U32 => Item::Unsigned(u32::from_le_bytes(rest.array()?).into()),
+            tag::U64 => Item::Unsigned(u64::from_le_bytes(rest.array()?)),
+            tag::U128 => Item::WideUnsigned(u128::from_le_bytes(rest.array()?)),
+            tag::N8 => Item::Signed(!i64::from(rest.byte()?)),
+            tag::N16 => Item::Signed(!i64::from(rest.u16()?)),
+            tag::N32 => Item::Signed(!i64::from(u32::from_le_bytes(rest.array()?))),
+            tag::N64 => {
+                let number = !i128::from(u64::from_le_bytes(rest.array()?));
+                i64::try_from(number).map_or(Item::WideSigned(number), Item::Signed)
+            }
+            tag::N128 => Item::WideSigned(!u128::from_le_bytes(rest.array()?).cast_signed()),
+            tag::F32 => Item::ShortFloat(f32::from_le_bytes(rest.array()?)),
+            tag::F64 => Item::Float(f64::from_le_bytes(rest.array()?)),
+            tag::FALSE => Item::Bool(false),
+            tag::TRUE => Item::Bool(true),
+            tag::CHAR => {
+                let short = rest.byte()?.checked_sub(tag::STR).ok_or(DecodeError)?;
+                let mut chars = self.text(short.into())?.chars();
+                match (chars.next(), chars.next()) {
+                    (Some(char), None) => Item::Char(char),
+                    _ => return Err(DecodeError),
+                }
+            }
+            tag::UNIT => Item::Unit,
+            tag::NONE => Item::None,
+            tag::SOME => Item::Some,
+            tag::STR_8 => {
+                let len = rest.length_8()?;
+                Item::Text(self.text(len)?)
+            }
+            tag::STR_32 => {
+                let len = rest.length_32()?;
+                Item::Text(self.text(len)?)
+            }
+            tag::BYTES_8 => {
+                let len = rest.length_8()?;
+                Item::Bytes(rest.bytes(len)?)
+            }
+            tag::BYTES_32 => {
+                let len = rest.length_32()?;
+                Item::Bytes(rest.bytes(len)?)
+            }
+            tag::SEQ_8 => Item::List(Some(rest.length_8()?)),
+            tag::SEQ_32 => Item::List(Some(rest.length_32()?)),
+            tag::MAP_8 => Item::Entries(Keys::Values(Some(rest.length_8()?))),
+            tag::MAP_32 => Item::Entries(Keys::Values(Some(rest.length_32()?))),
+            tag::OPEN_SEQ => Item::List(None),
+            tag::OPEN_MAP => Item::Entries(Keys::Values(None)),
+            tag::STRUCT | tag::STRUCT_WITH_GAPS => Item::Entries(Keys::Fields(self.layout()?)),
+            tag::UNIT_VARIANT => Item::Text(self.variant_name()?),
+            tag::VARIANT => Item::Entries(Keys::Variant(self.variant_name()?)),
+            _ => return Err(DecodeError),
         })
     }
 
-    fn sequence<V: Visitor<'de>>(&mut self, len: Option<usize>, visitor: V) -> Result<V::Value> {
-        self.elements(len, |elements| visitor.visit_seq(elements))
+    /// Goes into what may contain its own type.
+    #[inline]
+    fn enter(&mut self) -> Result<()> {
+        self.depth = self.depth.checked_sub(1).ok_or(DecodeError)?;
+        Ok(())
     }
 
-    fn map<V: Visitor<'de>>(&mut self, len: Option<usize>, visitor: V) -> Result<V::Value> {
-        self.elements(len, |elements| visitor.visit_map(elements))
+    #[inline]
+    fn leave(&mut self) {
+        self.depth += 1;
+    }
+
+    /// So many elements are to come.
+    #[inline]
+    fn left(&self, len: Option<usize>) -> Result<Left> {
+        // Each takes a byte at least.
+        let most = self.rest.0.len();
+        let left = Left {
+            most: len.unwrap_or(most),
+            is_open: len.is_none(),
+        };
+        (left.most <= most).then_some(left).ok_or(DecodeError)
+    }
+
+    /// All elements have to be read: what a visitor left would be taken for what comes next.
+    #[inline]
+    fn end_elements(&mut self, left: Left) -> Result<()> {
+        let is_at_the_end = if left.is_open {
+            self.rest.byte()? == tag::END
+        } else {
+            left.most == 0
+        };
+        is_at_the_end.then_some(()).ok_or(DecodeError)
+    }
+
+    #[inline]
+    fn list<V: Visitor<'de>>(&mut self, len: Option<usize>, visitor: V) -> Result<V::Value> {
+        let left = self.left(len)?;
+        self.enter()?;
+        let mut elements = Elements { reader: self, left };
+        let value = visitor.visit_seq(&mut elements)?;
+        let Elements { reader, left } = elements;
+        reader.end_elements(left)?;
+        reader.leave();
+        Ok(value)
+    }
+
+    fn entries<V: Visitor<'de>>(&mut self, keys: Keys<'a, 'de>, visitor: V) -> Result<V::Value> {
+        let mut entries = Entries::begin(self, keys)?;
+        let value = visitor.visit_map(&mut entries)?;
+        entries.end()?;
+        Ok(value)
+    }
+
+    fn some<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value> {
+        self.enter()?;
+        let value = visitor.visit_some(&mut *self)?;
+        self.leave();
+        Ok(value)
     }
 
     fn layout(&mut self) -> Result<&'a Layout<'de>> {
         let number = self.rest.byte()?;
         self.names.layouts.get(usize::from(number)).ok_or(DecodeError)
-    }
-
-    /// The fields of a struct, with their names.
-    fn named<V: Visitor<'de>>(&mut self, layout: &'a Layout<'de>, visitor: V) -> Result<V::Value> {
-        let fields = layout.names()?;
-        let told = fields.iter().map(|name| name.len()).sum();
-        self.may_tell = self.may_tell.checked_sub(told).ok_or(DecodeError)?;
-        self.inside(|reader| {
-            let mut fields = Fields { reader, fields };
-            let value = visitor.visit_map(&mut fields)?;
-            fields.skip_gaps()?;
-            fields.fields.is_empty().then_some(value).ok_or(DecodeError)
-        })
     }
 
     fn variant_name(&mut self) -> Result<&'de str> {
@@ -306,9 +377,53 @@ impl<'a, 'de> Reader<'a, 'de> {
         self.may_tell = self.may_tell.checked_sub(name.len()).ok_or(DecodeError)?;
         Ok(name)
     }
+
+    fn number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value> {
+        match self.item()? {
+            Item::Unsigned(number) => visitor.visit_u64(number),
+            Item::Signed(number) => visitor.visit_i64(number),
+            Item::WideUnsigned(number) => visitor.visit_u128(number),
+            Item::WideSigned(number) => visitor.visit_i128(number),
+            Item::ShortFloat(number) => visitor.visit_f32(number),
+            Item::Float(number) => visitor.visit_f64(number),
+            _ => Err(DecodeError),
+        }
+    }
 }
 
-/// Kinds of which most values are of one: what else they may be, anything may be.
+/// What comes next, whoever reads it.
+enum Item<'a, 'de> {
+    Unsigned(u64),
+    /// Those that are negative.
+    Signed(i64),
+    WideUnsigned(u128),
+    WideSigned(i128),
+    ShortFloat(f32),
+    Float(f64),
+    Bool(bool),
+    Char(char),
+    Text(&'de str),
+    Bytes(&'de [u8]),
+    Unit,
+    None,
+    /// The value follows.
+    Some,
+    /// So many elements follow, or as many as there are up to [`tag::END`].
+    List(Option<usize>),
+    Entries(Keys<'a, 'de>),
+}
+
+/// What stands before the values of a map, or of what can be read as one.
+enum Keys<'a, 'de> {
+    /// Values; so many, or as many as there are up to [`tag::END`].
+    Values(Option<usize>),
+    /// The names of fields.
+    Fields(&'a Layout<'de>),
+    /// The name of a variant, for what is in it.
+    Variant(&'de str),
+}
+
+/// Kinds of which most values are of one: what else they may be, any number may be.
 macro_rules! mostly {
     ($($deserialize:ident)+) => {
         $(
@@ -327,103 +442,36 @@ macro_rules! mostly {
                         self.rest.0 = rest;
                         visitor.visit_u32(u32::from_le_bytes([a, b, c, d]))
                     }
-                    _ => self.deserialize_any(visitor),
+                    _ => self.number(visitor),
                 }
             }
         )+
     };
 }
 
+// Each looks at what its readers can be given, as the deserialisers of other formats do: all of it is compiled for each type that is read.
 impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
     type Error = DecodeError;
 
     // Apart from what most values are, which is so small without it that it becomes part of the loop over a list.
     #[inline(never)]
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        let rest = &mut self.rest;
-        match rest.byte()? {
-            small @ tag::SMALL..tag::STR => visitor.visit_u8(small - tag::SMALL),
-            short @ tag::STR..tag::SEQ => visitor.visit_borrowed_str(self.text(usize::from(short - tag::STR))?),
-            few @ tag::SEQ..tag::U8 => self.sequence(Some(usize::from(few - tag::SEQ)), visitor),
-            tag::U8 => visitor.visit_u8(rest.byte()?),
-            tag::U16 => visitor.visit_u16(rest.u16()?),
-            tag::U32 => visitor.visit_u32(u32::from_le_bytes(rest.array()?)),
-            tag::U64 => visitor.visit_u64(u64::from_le_bytes(rest.array()?)),
-            tag::U128 => visitor.visit_u128(u128::from_le_bytes(rest.array()?)),
-            tag::N8 => visitor.visit_i16(!i16::from(rest.byte()?)),
-            tag::N16 => visitor.visit_i32(!i32::from(rest.u16()?)),
-            tag::N32 => visitor.visit_i64(!i64::from(u32::from_le_bytes(rest.array()?))),
-            tag::N64 => {
-                let number = !i128::from(u64::from_le_bytes(rest.array()?));
-                match i64::try_from(number) {
-                    Ok(number) => visitor.visit_i64(number),
-                    Err(_) => visitor.visit_i128(number),
-                }
-            }
-            tag::N128 => visitor.visit_i128(!u128::from_le_bytes(rest.array()?).cast_signed()),
-            tag::F32 => visitor.visit_f32(f32::from_le_bytes(rest.array()?)),
-            tag::F64 => visitor.visit_f64(f64::from_le_bytes(rest.array()?)),
-            tag::FALSE => visitor.visit_bool(false),
-            tag::TRUE => visitor.visit_bool(true),
-            tag::CHAR => {
-                let short = rest.byte()?.checked_sub(tag::STR).ok_or(DecodeError)?;
-                let mut chars = self.text(short.into())?.chars();
-                match (chars.next(), chars.next()) {
-                    (Some(char), None) => visitor.visit_char(char),
-                    _ => Err(DecodeError),
-                }
-            }
-            tag::UNIT => visitor.visit_unit(),
-            tag::NONE => visitor.visit_none(),
-            tag::SOME => self.inside(|reader| visitor.visit_some(reader)),
-            tag::STR_8 => {
-                let len = rest.length_8()?;
-                visitor.visit_borrowed_str(self.text(len)?)
-            }
-            tag::STR_32 => {
-                let len = rest.length_32()?;
-                visitor.visit_borrowed_str(self.text(len)?)
-            }
-            tag::BYTES_8 => {
-                let len = rest.length_8()?;
-                visitor.visit_borrowed_bytes(rest.bytes(len)?)
-            }
-            tag::BYTES_32 => {
-                let len = rest.length_32()?;
-                visitor.visit_borrowed_bytes(rest.bytes(len)?)
-            }
-            tag::SEQ_8 => {
-                let len = rest.length_8()?;
-                self.sequence(Some(len), visitor)
-            }
-            tag::SEQ_32 => {
-                let len = rest.length_32()?;
-                self.sequence(Some(len), visitor)
-            }
-            tag::MAP_8 => {
-                let len = rest.length_8()?;
-                self.map(Some(len), visitor)
-            }
-            tag::MAP_32 => {
-                let len = rest.length_32()?;
-                self.map(Some(len), visitor)
-            }
-            tag::OPEN_SEQ => self.sequence(None, visitor),
-            tag::OPEN_MAP => self.map(None, visitor),
-            tag::STRUCT | tag::STRUCT_WITH_GAPS => {
-                let layout = self.layout()?;
-                self.named(layout, visitor)
-            }
-            tag::UNIT_VARIANT => visitor.visit_borrowed_str(self.variant_name()?),
-            tag::VARIANT => {
-                let name = self.variant_name()?;
-                self.inside(|reader| {
-                    let mut variant = Variant::new(name, reader);
-                    let value = visitor.visit_map(&mut variant)?;
-                    (!variant.has_value).then_some(value).ok_or(DecodeError)
-                })
-            }
-            _ => Err(DecodeError),
+        match self.item()? {
+            Item::Unsigned(number) => visitor.visit_u64(number),
+            Item::Signed(number) => visitor.visit_i64(number),
+            Item::WideUnsigned(number) => visitor.visit_u128(number),
+            Item::WideSigned(number) => visitor.visit_i128(number),
+            Item::ShortFloat(number) => visitor.visit_f32(number),
+            Item::Float(number) => visitor.visit_f64(number),
+            Item::Bool(value) => visitor.visit_bool(value),
+            Item::Char(char) => visitor.visit_char(char),
+            Item::Text(text) => visitor.visit_borrowed_str(text),
+            Item::Bytes(bytes) => visitor.visit_borrowed_bytes(bytes),
+            Item::Unit => visitor.visit_unit(),
+            Item::None => visitor.visit_none(),
+            Item::Some => self.some(visitor),
+            Item::List(len) => self.list(len, visitor),
+            Item::Entries(keys) => self.entries(keys, visitor),
         }
     }
 
@@ -432,13 +480,17 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
         deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
     }
 
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        self.number(visitor)
+    }
+
     #[inline]
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         if self.next_is(tag::F64) {
             self.rest.byte()?;
             visitor.visit_f64(f64::from_le_bytes(self.rest.array()?))
         } else {
-            self.deserialize_any(visitor)
+            self.number(visitor)
         }
     }
 
@@ -449,18 +501,25 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
                 self.rest.0 = rest;
                 visitor.visit_bool(*value == tag::TRUE)
             }
-            _ => self.deserialize_any(visitor),
+            _ => Err(DecodeError),
         }
+    }
+
+    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        self.deserialize_str(visitor)
     }
 
     #[inline]
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        match self.rest.0 {
-            [short @ tag::STR..tag::SEQ, rest @ ..] => {
-                self.rest.0 = rest;
-                visitor.visit_borrowed_str(self.text(usize::from(short - tag::STR))?)
-            }
-            _ => self.deserialize_any(visitor),
+        if let [short @ tag::STR..tag::SEQ, rest @ ..] = self.rest.0 {
+            self.rest.0 = rest;
+            return visitor.visit_borrowed_str(self.text(usize::from(short - tag::STR))?);
+        }
+        match self.item()? {
+            Item::Text(text) => visitor.visit_borrowed_str(text),
+            Item::Bytes(bytes) => visitor.visit_borrowed_bytes(bytes),
+            Item::Char(char) => visitor.visit_char(char),
+            _ => Err(DecodeError),
         }
     }
 
@@ -469,9 +528,30 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
         self.deserialize_str(visitor)
     }
 
-    #[inline]
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.item()? {
+            Item::Bytes(bytes) => visitor.visit_borrowed_bytes(bytes),
+            Item::Text(text) => visitor.visit_borrowed_str(text),
+            Item::List(len) => self.list(len, visitor),
+            _ => Err(DecodeError),
+        }
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        self.deserialize_bytes(visitor)
+    }
+
+    /// The key of a field that a map has, and whatever else keys of maps are: a struct with `#[serde(flatten)]` has them all.
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.deserialize_str(visitor)
+        match self.item()? {
+            Item::Text(text) => visitor.visit_borrowed_str(text),
+            Item::Bytes(bytes) => visitor.visit_borrowed_bytes(bytes),
+            Item::Unsigned(number) => visitor.visit_u64(number),
+            Item::Signed(number) => visitor.visit_i64(number),
+            Item::Bool(value) => visitor.visit_bool(value),
+            Item::Char(char) => visitor.visit_char(char),
+            _ => Err(DecodeError),
+        }
     }
 
     #[inline]
@@ -483,18 +563,17 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
             }
             [tag::SOME, rest @ ..] => {
                 self.rest.0 = rest;
-                self.inside(|reader| visitor.visit_some(reader))
+                self.some(visitor)
             }
-            _ => self.inside(|reader| visitor.visit_some(reader)),
+            _ => self.some(visitor),
         }
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        if self.next_is(tag::NONE) {
-            self.rest.byte()?;
-            return visitor.visit_unit();
+        match self.item()? {
+            Item::Unit | Item::None => visitor.visit_unit(),
+            _ => Err(DecodeError),
         }
-        self.deserialize_any(visitor)
     }
 
     fn deserialize_unit_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Result<V::Value> {
@@ -503,7 +582,38 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
 
     #[inline]
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Result<V::Value> {
-        self.inside(|reader| visitor.visit_newtype_struct(reader))
+        self.enter()?;
+        let value = visitor.visit_newtype_struct(&mut *self)?;
+        self.leave();
+        Ok(value)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.item()? {
+            Item::List(len) => self.list(len, visitor),
+            Item::Bytes(bytes) => visitor.visit_borrowed_bytes(bytes),
+            _ => Err(DecodeError),
+        }
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _len: usize,
+        visitor: V,
+    ) -> Result<V::Value> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.item()? {
+            Item::Entries(keys) => self.entries(keys, visitor),
+            _ => Err(DecodeError),
+        }
     }
 
     #[inline]
@@ -513,16 +623,19 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        if !self.next_is(tag::STRUCT) {
-            return self.deserialize_any(visitor);
+        if self.by_place && self.next_is(tag::STRUCT) {
+            self.rest.byte()?;
+            let layout = self.layout()?;
+            if layout.is(fields) {
+                self.has_read_by_place = true;
+                return self.list(Some(layout.len), visitor);
+            }
+            return self.entries(Keys::Fields(layout), visitor);
         }
-        self.rest.byte()?;
-        let layout = self.layout()?;
-        if self.by_place && layout.is(fields) {
-            self.has_read_by_place = true;
-            self.sequence(Some(layout.len), visitor)
-        } else {
-            self.named(layout, visitor)
+        match self.item()? {
+            Item::Entries(keys) => self.entries(keys, visitor),
+            Item::List(len) => self.list(len, visitor),
+            _ => Err(DecodeError),
         }
     }
 
@@ -536,7 +649,13 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
             tag::UNIT_VARIANT => visitor.visit_enum(self.variant_name()?.into_deserializer()),
             tag::VARIANT => {
                 let name = self.variant_name()?;
-                self.inside(|reader| visitor.visit_enum(Variant::new(name, reader)))
+                self.enter()?;
+                let value = visitor.visit_enum(Variant {
+                    name,
+                    reader: &mut *self,
+                })?;
+                self.leave();
+                Ok(value)
             }
             // A `Serialize` of one's own may write the name of a unit variant as a text.
             short @ tag::STR..tag::SEQ => {
@@ -547,41 +666,39 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
         }
     }
 
-    forward_to_deserialize_any! {
-        f32 char bytes byte_buf seq tuple tuple_struct map ignored_any
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        self.deserialize_any(visitor)
     }
 }
 
-/// The elements of a list, or the entries of a map.
-struct Elements<'r, 'a, 'de> {
-    reader: &'r mut Reader<'a, 'de>,
-    /// How many there are to come at most.
-    left: usize,
+/// How many elements are to come.
+#[derive(Clone, Copy)]
+struct Left {
+    most: usize,
     /// Whether they go on up to [`tag::END`].
     is_open: bool,
 }
 
-impl<'de> Elements<'_, '_, 'de> {
+impl Left {
+    /// Whether there is a next one, which is to be read then.
     #[inline]
-    fn next<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>> {
-        if self.left == 0 || (self.is_open && self.reader.next_is(tag::END)) {
-            return Ok(None);
+    fn next(&mut self, reader: &Reader<'_, '_>) -> bool {
+        if self.most == 0 || (self.is_open && reader.next_is(tag::END)) {
+            return false;
         }
-        self.left -= 1;
-        seed.deserialize(&mut *self.reader).map(Some)
+        self.most -= 1;
+        true
     }
 
-    fn is_at_the_end(&mut self) -> Result<bool> {
-        if self.is_open {
-            Ok(self.reader.rest.byte()? == tag::END)
-        } else {
-            Ok(self.left == 0)
-        }
+    fn size_hint(self) -> Option<usize> {
+        (!self.is_open).then_some(self.most)
     }
+}
 
-    fn size_hint(&self) -> Option<usize> {
-        (!self.is_open).then_some(self.left)
-    }
+/// The elements of a list, or the fields of a struct by their place.
+struct Elements<'r, 'a, 'de> {
+    reader: &'r mut Reader<'a, 'de>,
+    left: Left,
 }
 
 impl<'de> SeqAccess<'de> for &mut Elements<'_, '_, 'de> {
@@ -589,105 +706,131 @@ impl<'de> SeqAccess<'de> for &mut Elements<'_, '_, 'de> {
 
     #[inline]
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>> {
-        self.next(seed)
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Elements::size_hint(self)
-    }
-}
-
-impl<'de> MapAccess<'de> for &mut Elements<'_, '_, 'de> {
-    type Error = DecodeError;
-
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>> {
-        self.next(seed)
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value> {
-        seed.deserialize(&mut *self.reader)
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Elements::size_hint(self)
-    }
-}
-
-/// The fields of a struct that are told by name.
-struct Fields<'r, 'a, 'de> {
-    reader: &'r mut Reader<'a, 'de>,
-    fields: &'a [&'de str],
-}
-
-impl Fields<'_, '_, '_> {
-    fn skip_gaps(&mut self) -> Result<()> {
-        while self.reader.next_is(tag::GAP) && !self.fields.is_empty() {
-            self.reader.rest.byte()?;
-            self.fields = &self.fields[1..];
+        if self.left.next(self.reader) {
+            seed.deserialize(&mut *self.reader).map(Some)
+        } else {
+            Ok(None)
         }
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        self.left.size_hint()
+    }
+}
+
+/// The entries of a map, or of what can be read as one.
+struct Entries<'r, 'a, 'de> {
+    reader: &'r mut Reader<'a, 'de>,
+    keys: KeysLeft<'a, 'de>,
+    /// Whether the value of the last key is to come.
+    has_value: bool,
+}
+
+/// The keys that are to come.
+enum KeysLeft<'a, 'de> {
+    Values(Left),
+    Names(&'a [&'de str]),
+    Variant(Option<&'de str>),
+}
+
+/// A key.
+enum Key<'de> {
+    Name(&'de str),
+    /// The next value.
+    Value,
+}
+
+impl<'r, 'a, 'de> Entries<'r, 'a, 'de> {
+    fn begin(reader: &'r mut Reader<'a, 'de>, keys: Keys<'a, 'de>) -> Result<Self> {
+        let keys = match keys {
+            Keys::Values(len) => KeysLeft::Values(reader.left(len)?),
+            Keys::Fields(layout) => {
+                let names = layout.names()?;
+                let told = names.iter().map(|name| name.len()).sum();
+                reader.may_tell = reader.may_tell.checked_sub(told).ok_or(DecodeError)?;
+                KeysLeft::Names(names)
+            }
+            Keys::Variant(name) => KeysLeft::Variant(Some(name)),
+        };
+        reader.enter()?;
+        Ok(Self {
+            reader,
+            keys,
+            has_value: false,
+        })
+    }
+
+    fn next(&mut self) -> Option<Key<'de>> {
+        let key = match &mut self.keys {
+            KeysLeft::Values(left) => left.next(self.reader).then_some(Key::Value),
+            KeysLeft::Names(names) => loop {
+                let Some((name, rest)) = names.split_first() else {
+                    break None;
+                };
+                *names = rest;
+                if !self.reader.next_is(tag::GAP) {
+                    break Some(Key::Name(name));
+                }
+                self.reader.rest.0 = &self.reader.rest.0[1..];
+            },
+            KeysLeft::Variant(name) => name.take().map(Key::Name),
+        };
+        self.has_value = key.is_some();
+        key
+    }
+
+    /// All have to be read.
+    fn end(mut self) -> Result<()> {
+        if self.has_value {
+            return Err(DecodeError);
+        }
+        if let KeysLeft::Values(left) = self.keys {
+            self.reader.end_elements(left)?;
+        } else if self.next().is_some() {
+            return Err(DecodeError);
+        }
+        self.reader.leave();
         Ok(())
     }
 }
 
-impl<'de> MapAccess<'de> for &mut Fields<'_, '_, 'de> {
+impl<'de> MapAccess<'de> for &mut Entries<'_, '_, 'de> {
     type Error = DecodeError;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>> {
-        self.skip_gaps()?;
-        let Some((name, rest)) = self.fields.split_first() else {
-            return Ok(None);
-        };
-        self.fields = rest;
-        seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some)
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value> {
-        seed.deserialize(&mut *self.reader)
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.fields.len())
-    }
-}
-
-/// What is in a variant, or a map whose only key is the variant's name.
-struct Variant<'r, 'a, 'de> {
-    name: Option<&'de str>,
-    has_value: bool,
-    reader: &'r mut Reader<'a, 'de>,
-}
-
-impl<'r, 'a, 'de> Variant<'r, 'a, 'de> {
-    fn new(name: &'de str, reader: &'r mut Reader<'a, 'de>) -> Self {
-        Self {
-            name: Some(name),
-            has_value: true,
-            reader,
+        match self.next() {
+            None => Ok(None),
+            Some(Key::Value) => seed.deserialize(&mut *self.reader).map(Some),
+            Some(Key::Name(name)) => seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some),
         }
-    }
-}
-
-impl<'de> MapAccess<'de> for &mut Variant<'_, '_, 'de> {
-    type Error = DecodeError;
-
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>> {
-        let Some(name) = self.name.take() else { return Ok(None) };
-        seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value> {
         self.has_value = false;
         seed.deserialize(&mut *self.reader)
     }
+
+    fn size_hint(&self) -> Option<usize> {
+        match &self.keys {
+            KeysLeft::Values(left) => left.size_hint(),
+            KeysLeft::Names(names) => Some(names.len()),
+            KeysLeft::Variant(name) => Some(name.iter().count()),
+        }
+    }
+}
+
+/// What is in a variant.
+struct Variant<'r, 'a, 'de> {
+    name: &'de str,
+    reader: &'r mut Reader<'a, 'de>,
 }
 
 impl<'de> EnumAccess<'de> for Variant<'_, '_, 'de> {
     type Error = DecodeError;
     type Variant = Self;
 
-    fn variant_seed<S: DeserializeSeed<'de>>(mut self, seed: S) -> Result<(S::Value, Self)> {
-        let name = self.name.take().ok_or(DecodeError)?;
-        let variant = seed.deserialize(BorrowedStrDeserializer::new(name))?;
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self)> {
+        let variant = seed.deserialize(BorrowedStrDeserializer::new(self.name))?;
         Ok((variant, self))
     }
 }
