@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use cache_runtime::{Cache, cached, store::RedisConfig, with_cache};
 use cache_testkit::{PATIENCE, RedisServer, reaching};
-use redis::{AsyncCommands as _, AsyncConnectionConfig, Client, aio::MultiplexedConnection};
+use redis::{AsyncCommands as _, AsyncConnectionConfig, Client, ConnectionInfo, aio::MultiplexedConnection};
 use tokio::{runtime::Runtime, task::yield_now};
 
 use super::Measurement;
@@ -36,6 +36,9 @@ const TIMES: usize = 200;
 /// The key of the bare push.
 const KEY: &str = "bare:value";
 
+/// The stamp of what is cached.
+const STAMP: &str = "cachestamp:default:reached";
+
 static LOADS: AtomicU64 = AtomicU64::new(0);
 
 #[cached(resource = "reached", near = "tracked")]
@@ -46,39 +49,49 @@ async fn reached() -> u64 {
 fn run(bench: Bench) -> Result<Vec<Figure>> {
     say("reach");
     let server = RedisServer::start()?;
-    let mut ours = Near::connect(&server)?;
+    let mut ours = Near::connect(&server, invalidation)?;
+    let mut reader = Near::connect(&server, |server| removal(server, STAMP))?;
     let mut bare = Push::connect(&server)?;
-    let (mut of_ours, mut of_bare) = (Percentiles::default(), Percentiles::default());
+    let [mut of_ours, mut of_reader, mut of_bare] = [const { Percentiles::new() }; 3];
     interleaved(
         bench.rounds(),
         &mut [
             Contender::new(OURS, || of_ours.add(|| ours.lap())),
+            Contender::new("a bare removal of the stamp", || of_reader.add(|| reader.lap())),
             Contender::new("a tracking push", || of_bare.add(|| bare.lap())),
         ],
     )?;
     ours.close();
-    let figure = |name, ours: Vec<f64>, bare: Vec<f64>| {
-        let series = |name: &str, samples| Series {
+    reader.close();
+    let figure = |name: &str, ours: &[f64], bare: &[f64]| {
+        let series = |name: &str, samples: &[f64]| Series {
             name: name.to_owned(),
-            samples,
+            samples: samples.to_vec(),
         };
         Figure::new(MEASUREMENT.name, name, Unit::Nanoseconds, series(OURS, ours))
             .against(series("a tracking push", bare))
     };
     Ok(vec![
-        figure("p50", of_ours.p50, of_bare.p50).must(Must::RatioAtMost(1.3)),
-        figure("p99", of_ours.p99, of_bare.p99),
+        figure("p50", &of_ours.p50, &of_bare.p50).must(Must::RatioAtMost(1.3)),
+        figure("p99", &of_ours.p99, &of_bare.p99),
+        figure("p50, of a bare removal of the stamp", &of_reader.p50, &of_bare.p50),
     ])
 }
 
 /// Percentiles, one of each a round.
-#[derive(Default)]
 struct Percentiles {
     p50: Vec<f64>,
     p99: Vec<f64>,
 }
 
 impl Percentiles {
+    const fn new() -> Self {
+        Self {
+            p50: Vec::new(),
+            p99: Vec::new(),
+        }
+    }
+
     /// Adds a round, and returns its median.
     fn add(&mut self, mut lap: impl FnMut() -> Result<f64>) -> Result<f64> {
         let mut times = (0..TIMES).map(|_| lap()).collect::<Result<Vec<f64>>>()?;
@@ -92,6 +105,21 @@ impl Percentiles {
 
 /// Writes once.
 type Write = Box<dyn FnMut() -> Result<()>>;
+
+/// Where a server is reached.
+struct Addresses {
+    url: String,
+    without_delay: ConnectionInfo,
+}
+
+impl Addresses {
+    fn of(server: &RedisServer) -> Result<Self> {
+        Ok(Self {
+            url: server.url().to_owned(),
+            without_delay: without_delay(server)?,
+        })
+    }
+}
 
 /// Another process, as far as anybody can see: a thread with a runtime and connections of its own, which writes when it is told to.
 struct Writer {
@@ -123,6 +151,25 @@ impl Writer {
     }
 }
 
+/// What invalidates as a service does.
+fn invalidation(server: &Addresses) -> Result<Write> {
+    let runtime = one_thread()?;
+    let cache = patient().sweep(false).redis(RedisConfig::new(&server.url)?).build();
+    ensure!(runtime.block_on(cache.ready(PATIENCE)), "the server is not reached");
+    Ok(Box::new(move || {
+        runtime.block_on(async { cache.invalidate("reached").await })?;
+        Ok(())
+    }))
+}
+
+/// What removes a key, and is nothing else.
+fn removal(server: &Addresses, key: &'static str) -> Result<Write> {
+    let runtime = one_thread()?;
+    let client = Client::open(server.without_delay.clone())?;
+    let mut connection = runtime.block_on(client.get_multiplexed_async_connection())?;
+    Ok(Box::new(move || Ok(runtime.block_on(connection.unlink(key))?)))
+}
+
 /// A near value, and another process that invalidates it.
 struct Near {
     runtime: Runtime,
@@ -131,19 +178,12 @@ struct Near {
 }
 
 impl Near {
-    fn connect(server: &RedisServer) -> Result<Self> {
+    /// `write` makes what invalidates it.
+    fn connect(server: &RedisServer, write: fn(&Addresses) -> Result<Write>) -> Result<Self> {
         let runtime = one_thread()?;
         let cache = runtime.block_on(reaching(server, patient().sweep(false)));
-        let url = server.url().to_owned();
-        let writer = Writer::start(move || {
-            let runtime = one_thread()?;
-            let cache = patient().sweep(false).redis(RedisConfig::new(&url)?).build();
-            ensure!(runtime.block_on(cache.ready(PATIENCE)), "the server is not reached");
-            Ok(Box::new(move || {
-                runtime.block_on(async { cache.invalidate("reached").await })?;
-                Ok(())
-            }))
-        });
+        let addresses = Addresses::of(server)?;
+        let writer = Writer::start(move || write(&addresses));
         Ok(Self { runtime, cache, writer })
     }
 
@@ -199,13 +239,8 @@ impl Push {
         let mut tracking = redis::cmd("CLIENT");
         tracking.arg(&["TRACKING", "ON", "BCAST", "NOLOOP", "PREFIX", KEY]);
         runtime.block_on(tracking.exec_async(&mut connection))?;
-        let address = without_delay(server)?;
-        let writer = Writer::start(move || {
-            let runtime = one_thread()?;
-            let client = Client::open(address)?;
-            let mut connection = runtime.block_on(client.get_multiplexed_async_connection())?;
-            Ok(Box::new(move || Ok(runtime.block_on(connection.del(KEY))?)))
-        });
+        let addresses = Addresses::of(server)?;
+        let writer = Writer::start(move || removal(&addresses, KEY));
         Ok(Self {
             runtime,
             connection,
