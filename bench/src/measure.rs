@@ -203,7 +203,7 @@ pub(crate) fn busy_threads<T: Sync>(
     threads: usize,
     window: Duration,
     input: &T,
-    call: impl AsyncFnMut(&T) + Clone + Send,
+    call: &(impl AsyncFnMut(&T) + Clone + Send + Sync),
 ) -> f64 {
     let start = &Barrier::new(threads);
     let times: Vec<f64> = thread::scope(|scope| {

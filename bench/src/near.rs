@@ -34,7 +34,7 @@ impl Tracked {
         for query in queries {
             // A value is kept once it was read while all changes are reported.
             for _ in 0..1000 {
-                let (_, outcomes) = observe(every(query)).await;
+                let ((), outcomes) = observe(every(query)).await;
                 if outcomes.iter().all(|call| call.outcome == Outcome::NearHit) {
                     break;
                 }
@@ -43,7 +43,7 @@ impl Tracked {
         }
         let tracked = Self { cache, _server: server };
         for query in queries {
-            let (_, outcomes) = observe(every(query)).await;
+            let ((), outcomes) = observe(every(query)).await;
             let near = outcomes.iter().all(|call| call.outcome == Outcome::NearHit);
             ensure!(near, "{query:?} is not kept near: {outcomes:?}");
         }

@@ -213,7 +213,7 @@ impl Programs {
         self.touch(name)?;
         let before = processor_time_of_children()?;
         self.cargo(&["build"], name)?;
-        Ok(nanoseconds(processor_time_of_children()? - before))
+        Ok(nanoseconds(processor_time_of_children()?.saturating_sub(before)))
     }
 
     fn touch(&self, name: &str) -> Result<()> {

@@ -162,8 +162,8 @@ fn on_two_threads(bench: Bench) -> Result<Vec<Figure>> {
     let series = interleaved(
         bench.rounds(),
         &mut [
-            Contender::new(OURS, || Ok(busy_threads(2, window, &query, numbers))),
-            Contender::new("one thread", || Ok(busy_threads(1, window, &query, numbers))),
+            Contender::new(OURS, || Ok(busy_threads(2, window, &query, &numbers))),
+            Contender::new("one thread", || Ok(busy_threads(1, window, &query, &numbers))),
         ],
     )?;
     ensure!(tracked.asked() == asked, "not all hits were near hits");
