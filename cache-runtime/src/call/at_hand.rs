@@ -76,10 +76,7 @@ fn ask_thread(
     if cache.is_some() || carries_anything() {
         return ask_in_context(site, cache, function, parts, answer);
     }
-    let installed = LentInstalled::take();
-    installed
-        .engine()
-        .is_some_and(|engine| ask(engine, site, function, parts, answer))
+    ask_installed(site, function, parts, answer)
 }
 
 /// As [`ask_thread`], where the call may have a cache of its own, or be none that is to be answered.
@@ -102,6 +99,16 @@ fn ask_in_context(
     if let Some(cache) = cache.or(own.as_ref()) {
         return ask(&cache.engine, site, function, parts, answer);
     }
+    ask_installed(site, function, parts, answer)
+}
+
+#[inline]
+fn ask_installed(
+    site: &'static Site,
+    function: &Function,
+    parts: &dyn Fn(&mut KeyWriter<'_>),
+    answer: &mut dyn FnMut(&NearEntry),
+) -> bool {
     let installed = LentInstalled::take();
     installed
         .engine()

@@ -414,6 +414,7 @@ enum Item<'a, 'de> {
 }
 
 /// What stands before the values of a map, or of what can be read as one.
+#[derive(Clone, Copy)]
 enum Keys<'a, 'de> {
     /// Values; so many, or as many as there are up to [`tag::END`].
     Values(Option<usize>),
