@@ -1,7 +1,10 @@
 //! The rights of docs/operations.md are enough, and none of them is too many. One that is missing is named in the log, once,
 //! and when it is granted caching resumes by itself.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use cache_runtime::{
     Cache,
@@ -13,6 +16,8 @@ use cache_runtime::{
 use cache_testkit::{PATIENCE, RedisServer, patient};
 use support::Log;
 use tracing::Level;
+
+static ROUNDS: AtomicU64 = AtomicU64::new(0);
 
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
 
@@ -34,6 +39,12 @@ async fn balance() -> u32 {
 #[cached(resource = "rates", near = "tracked")]
 async fn rate() -> u32 {
     4
+}
+
+/// Called with another number in each round: what a change makes unusable stays so, until it is swept.
+#[cached(resource = "rows")]
+async fn row_of(round: u64) -> u64 {
+    round
 }
 
 #[invalidates("rows", "reports", "ledger")]
@@ -87,6 +98,8 @@ async fn round() {
             (1, 2, 3, 4)
         );
     }
+    let number = ROUNDS.fetch_add(1, Ordering::Relaxed);
+    assert_eq!(row_of(number).await, number);
     change().await;
     // The background tasks share this thread.
     tokio::task::yield_now().await;
@@ -94,6 +107,7 @@ async fn round() {
 
 /// Rounds, until everything has been of use.
 async fn until_all_works(cache: &Cache) {
+    let mut last = String::new();
     let all_works = async {
         loop {
             let swept = cache.stats().swept;
@@ -103,11 +117,11 @@ async fn until_all_works(cache: &Cache) {
             if near && hits >= 3 && swept > 0 {
                 return;
             }
+            last = format!("{swept} entries swept, {outcomes:?}");
         }
     };
-    tokio::time::timeout(PATIENCE * 2, all_works)
-        .await
-        .expect("all of it is of use");
+    let worked = tokio::time::timeout(PATIENCE * 2, all_works).await;
+    worked.unwrap_or_else(|_| panic!("not all of it is of use: {last}, {:?}", cache.stats()));
 }
 
 /// What stands before the cause, or after it.
