@@ -107,7 +107,7 @@ async fn round() {
 
 /// Rounds, until everything has been of use.
 async fn until_all_works(cache: &Cache) {
-    let mut last = String::new();
+    let mut last = None;
     let all_works = async {
         loop {
             let swept = cache.stats().swept;
@@ -117,11 +117,11 @@ async fn until_all_works(cache: &Cache) {
             if near && hits >= 3 && swept > 0 {
                 return;
             }
-            last = format!("{swept} entries swept, {outcomes:?}");
+            last = Some(outcomes);
         }
     };
     let worked = tokio::time::timeout(PATIENCE * 2, all_works).await;
-    worked.unwrap_or_else(|_| panic!("not all of it is of use: {last}, {:?}", cache.stats()));
+    worked.unwrap_or_else(|_| panic!("not all of it is of use: {last:?}, {:?}", cache.stats()));
 }
 
 /// What stands before the cause, or after it.

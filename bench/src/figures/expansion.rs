@@ -104,15 +104,9 @@ fn run(bench: Bench) -> Result<Vec<Figure>> {
         programs.cargo(&["build"], name)?;
     }
     say("checks");
-    let mut checks: Vec<_> = names()
-        .map(|name| Contender::new(name, || programs.check(name)))
-        .collect();
-    let checks = interleaved(rounds, &mut checks)?;
+    let checks = in_turn(rounds, |name| programs.check(name))?;
     say("debug builds");
-    let mut builds: Vec<_> = names()
-        .map(|name| Contender::new(name, || programs.build(name)))
-        .collect();
-    let builds = interleaved(rounds, &mut builds)?;
+    let builds = in_turn(rounds, |name| programs.build(name))?;
     let (mut debug_sizes, mut sizes, mut crates) = (Vec::new(), Vec::new(), Vec::new());
     for name in names() {
         say(&format!("program of `{name}`"));
@@ -139,6 +133,12 @@ fn run(bench: Bench) -> Result<Vec<Figure>> {
         compared("crates that are compiled", Unit::Count, crates, &[]),
     ]
     .concat())
+}
+
+/// So many rounds, in each of which this is measured of every program.
+fn in_turn(rounds: usize, measure: impl Fn(&str) -> Result<f64>) -> Result<Vec<Series>> {
+    let mut contenders: Vec<_> = names().map(|name| Contender::new(name, || measure(name))).collect();
+    interleaved(rounds, &mut contenders)
 }
 
 fn one_sample(name: &str, sample: f64) -> Series {

@@ -8,20 +8,40 @@ use std::time::Duration;
 
 use tokio::runtime::Builder;
 
+use self::clock::Clock;
+
+/// What the system has.
 #[cfg(any(
     target_os = "android",
     target_os = "linux",
     target_os = "macos",
     target_os = "windows"
 ))]
-type Clock = coarsetime::Instant;
+mod clock {
+    pub(super) type Clock = coarsetime::Instant;
+
+    #[inline]
+    pub(super) fn read() -> Clock {
+        // The other function writes what all threads look at.
+        Clock::now_without_cache_update()
+    }
+}
+
+/// The precise clock, where no coarse one is known.
 #[cfg(not(any(
     target_os = "android",
     target_os = "linux",
     target_os = "macos",
     target_os = "windows"
 )))]
-type Clock = std::time::Instant;
+mod clock {
+    pub(super) type Clock = std::time::Instant;
+
+    #[inline]
+    pub(super) fn read() -> Clock {
+        Clock::now()
+    }
+}
 
 /// By so much the clock lags behind at most: five ticks of a hundredth of a second, after which Linux has another core move it if the one
 /// whose turn it is does not. The other systems' lag by a sixtieth of a second.
@@ -37,7 +57,7 @@ pub(crate) struct CoarseInstant(Clock);
 impl CoarseInstant {
     #[inline]
     pub(crate) fn now() -> Self {
-        Self(read())
+        Self(clock::read())
     }
 
     /// Where the clock stands, at the latest, when so much of the precise time has passed after this moment.
@@ -45,29 +65,6 @@ impl CoarseInstant {
         let time = time.saturating_sub(MOST_LAG).min(FURTHEST);
         Self(self.0 + time.into())
     }
-}
-
-#[cfg(any(
-    target_os = "android",
-    target_os = "linux",
-    target_os = "macos",
-    target_os = "windows"
-))]
-#[inline]
-fn read() -> Clock {
-    // The other function writes what all threads look at.
-    Clock::now_without_cache_update()
-}
-
-#[cfg(not(any(
-    target_os = "android",
-    target_os = "linux",
-    target_os = "macos",
-    target_os = "windows"
-)))]
-#[inline]
-fn read() -> Clock {
-    Clock::now()
 }
 
 /// Whether tests may stop tokio's clock, and set it forward, of which no other clock knows. Nothing tells but that its runtimes have this
