@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{
     admission::Admission,
     arguments::{self, KeyWriter},
-    recognition::{NearUse, Recogniser},
+    recognition::note_use,
     site::Site,
     start::{Call, note_near_hit},
 };
@@ -131,16 +131,7 @@ fn ask(
         let len = arguments::write_compact(room, site, function, &engine.settings, parts).ok()?;
         is_written = true;
         if engine.hot_keys.is_due() {
-            let recogniser = Recogniser {
-                engine,
-                site,
-                function: *function,
-                parts,
-                near_use: NearUse::Answer,
-                is_not_at_hand: false,
-                shared: None,
-            };
-            recogniser.note_use(&room[..len]);
+            note_use(engine, site, parts, &room[..len]);
         }
         Some(len)
     };

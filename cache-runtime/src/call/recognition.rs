@@ -131,7 +131,7 @@ impl Recogniser<'_> {
             return self.recognise_shared(form, told);
         }
         if self.engine.hot_keys.is_due() {
-            self.note_use(form.bytes());
+            note_use(self.engine, self.site, self.parts, form.bytes());
         }
         if self.near_use == NearUse::Answer
             && self.site.coherence() == Some(Coherence::Tracked)
@@ -156,21 +156,6 @@ impl Recogniser<'_> {
             Some(known) => Recognition::Known(known, near),
             None => Recognition::Uncacheable,
         }
-    }
-
-    /// Counts the call among those that may be made at the next start.
-    #[cold]
-    pub(super) fn note_use(&self, form: &[u8]) {
-        let Self { engine, site, .. } = *self;
-        let arguments = || {
-            let arguments = Arguments::of(site, &engine.settings, self.parts)?;
-            let is_of_tenant = site.declared().tenancy() == Tenancy::PerTenant;
-            let tenant = arguments.named_tenant().filter(|_| is_of_tenant).map(str::to_owned);
-            Some((tenant, arguments.json))
-        };
-        engine
-            .hot_keys
-            .note(site.resource(), site.item().name(), form, arguments);
     }
 
     fn look_near(&self, coherence: Coherence, form: CallForm<'_>) -> NearAnswer {
@@ -212,4 +197,18 @@ impl Recogniser<'_> {
             exact: arguments::exact(self.parts)?,
         })
     }
+}
+
+/// Counts a call of this form among those that may be made at the next start.
+#[cold]
+pub(super) fn note_use(engine: &Engine, site: &'static Site, parts: &dyn Fn(&mut KeyWriter<'_>), form: &[u8]) {
+    let arguments = || {
+        let arguments = Arguments::of(site, &engine.settings, parts)?;
+        let is_of_tenant = site.declared().tenancy() == Tenancy::PerTenant;
+        let tenant = arguments.named_tenant().filter(|_| is_of_tenant).map(str::to_owned);
+        Some((tenant, arguments.json))
+    };
+    engine
+        .hot_keys
+        .note(site.resource(), site.item().name(), form, arguments);
 }

@@ -377,18 +377,6 @@ impl<'a, 'de> Reader<'a, 'de> {
         self.may_tell = self.may_tell.checked_sub(name.len()).ok_or(DecodeError)?;
         Ok(name)
     }
-
-    fn number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value> {
-        match self.item()? {
-            Item::Unsigned(number) => visitor.visit_u64(number),
-            Item::Signed(number) => visitor.visit_i64(number),
-            Item::WideUnsigned(number) => visitor.visit_u128(number),
-            Item::WideSigned(number) => visitor.visit_i128(number),
-            Item::ShortFloat(number) => visitor.visit_f32(number),
-            Item::Float(number) => visitor.visit_f64(number),
-            _ => Err(DecodeError),
-        }
-    }
 }
 
 /// What comes next, whoever reads it.
@@ -411,6 +399,33 @@ enum Item<'a, 'de> {
     /// So many elements follow, or as many as there are up to [`tag::END`].
     List(Option<usize>),
     Entries(Keys<'a, 'de>),
+}
+
+impl<'de> Item<'_, 'de> {
+    fn number<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self {
+            Self::Unsigned(number) => visitor.visit_u64(number),
+            Self::Signed(number) => visitor.visit_i64(number),
+            Self::WideUnsigned(number) => visitor.visit_u128(number),
+            Self::WideSigned(number) => visitor.visit_i128(number),
+            Self::ShortFloat(number) => visitor.visit_f32(number),
+            Self::Float(number) => visitor.visit_f64(number),
+            _ => Err(DecodeError),
+        }
+    }
+
+    /// What no value follows, nor an element.
+    fn scalar<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self {
+            Self::Bool(value) => visitor.visit_bool(value),
+            Self::Char(char) => visitor.visit_char(char),
+            Self::Text(text) => visitor.visit_borrowed_str(text),
+            Self::Bytes(bytes) => visitor.visit_borrowed_bytes(bytes),
+            Self::Unit => visitor.visit_unit(),
+            Self::None => visitor.visit_none(),
+            number => number.number(visitor),
+        }
+    }
 }
 
 /// What stands before the values of a map, or of what can be read as one.
@@ -443,7 +458,7 @@ macro_rules! mostly {
                         self.rest.0 = rest;
                         visitor.visit_u32(u32::from_le_bytes([a, b, c, d]))
                     }
-                    _ => self.number(visitor),
+                    _ => self.item()?.number(visitor),
                 }
             }
         )+
@@ -458,21 +473,10 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
     #[inline(never)]
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.item()? {
-            Item::Unsigned(number) => visitor.visit_u64(number),
-            Item::Signed(number) => visitor.visit_i64(number),
-            Item::WideUnsigned(number) => visitor.visit_u128(number),
-            Item::WideSigned(number) => visitor.visit_i128(number),
-            Item::ShortFloat(number) => visitor.visit_f32(number),
-            Item::Float(number) => visitor.visit_f64(number),
-            Item::Bool(value) => visitor.visit_bool(value),
-            Item::Char(char) => visitor.visit_char(char),
-            Item::Text(text) => visitor.visit_borrowed_str(text),
-            Item::Bytes(bytes) => visitor.visit_borrowed_bytes(bytes),
-            Item::Unit => visitor.visit_unit(),
-            Item::None => visitor.visit_none(),
             Item::Some => self.some(visitor),
             Item::List(len) => self.list(len, visitor),
             Item::Entries(keys) => self.entries(keys, visitor),
+            scalar => scalar.scalar(visitor),
         }
     }
 
@@ -482,7 +486,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
     }
 
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.number(visitor)
+        self.item()?.number(visitor)
     }
 
     #[inline]
@@ -491,7 +495,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
             self.rest.byte()?;
             visitor.visit_f64(f64::from_le_bytes(self.rest.array()?))
         } else {
-            self.number(visitor)
+            self.item()?.number(visitor)
         }
     }
 
@@ -544,15 +548,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
 
     /// The key of a field that a map has, and whatever else keys of maps are: a struct with `#[serde(flatten)]` has them all.
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        match self.item()? {
-            Item::Text(text) => visitor.visit_borrowed_str(text),
-            Item::Bytes(bytes) => visitor.visit_borrowed_bytes(bytes),
-            Item::Unsigned(number) => visitor.visit_u64(number),
-            Item::Signed(number) => visitor.visit_i64(number),
-            Item::Bool(value) => visitor.visit_bool(value),
-            Item::Char(char) => visitor.visit_char(char),
-            _ => Err(DecodeError),
-        }
+        self.item()?.scalar(visitor)
     }
 
     #[inline]
@@ -646,10 +642,8 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
         _variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        match self.rest.byte()? {
-            tag::UNIT_VARIANT => visitor.visit_enum(self.variant_name()?.into_deserializer()),
-            tag::VARIANT => {
-                let name = self.variant_name()?;
+        match self.item()? {
+            Item::Entries(Keys::Variant(name)) => {
                 self.enter()?;
                 let value = visitor.visit_enum(Variant {
                     name,
@@ -658,11 +652,8 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
                 self.leave();
                 Ok(value)
             }
-            // A `Serialize` of one's own may write the name of a unit variant as a text.
-            short @ tag::STR..tag::SEQ => {
-                let name = self.text(usize::from(short - tag::STR))?;
-                visitor.visit_enum(name.into_deserializer())
-            }
+            // A unit variant, of which a `Serialize` of one's own may have written the name as a text.
+            Item::Text(name) => visitor.visit_enum(name.into_deserializer()),
             _ => Err(DecodeError),
         }
     }

@@ -358,6 +358,102 @@ fn a_type_whose_fields_are_others_takes_them_by_their_names() {
     assert_eq!(decode::<Reordered>(&encoded(&sparse)), Ok(expected));
 }
 
+/// A flattened map with keys that are no texts: the fields of the struct are found among them.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct FlatKeys<K: Ord> {
+    id: u8,
+    #[serde(flatten, bound(deserialize = "K: Deserialize<'de>"))]
+    more: BTreeMap<K, u8>,
+}
+
+#[test]
+fn a_flattened_map_comes_back_whatever_its_keys_are() {
+    fn flat<K: Ord>(keys: impl IntoIterator<Item = K>) -> FlatKeys<K> {
+        FlatKeys {
+            id: 7,
+            more: keys.into_iter().map(|key| (key, 1)).collect(),
+        }
+    }
+    comes_back(flat([1_u8, 200]));
+    comes_back(flat([300_u32, 1 << 20]));
+    comes_back(flat([u64::MAX]));
+    comes_back(flat([-1_i8, -100]));
+    comes_back(flat([i64::MIN]));
+    comes_back(flat([false, true]));
+    comes_back(flat(['x', 'y']));
+    comes_back(flat([()]));
+    comes_back(flat(["x".repeat(48), "y".repeat(300)]));
+}
+
+/// What a type reads of another one's JSON, it reads of what is packed.
+#[track_caller]
+fn is_read_as_its_json<T: DeserializeOwned + PartialEq + Debug>(value: impl Serialize) {
+    let json = serde_json::to_string(&value).unwrap();
+    let expected: T = serde_json::from_str(&json).unwrap_or_else(|cause| panic!("{json}: {cause}"));
+    assert_eq!(decode::<T>(&encoded(&value)), Ok(expected), "{json}");
+}
+
+#[test]
+fn a_type_reads_of_another_one_what_it_would_read_of_its_json() {
+    type Values = BTreeMap<String, serde_json::Value>;
+    is_read_as_its_json::<(i64, u128, f32, f64)>((7_u8, 300_u16, 70_000_u32, 1_u64 << 40));
+    is_read_as_its_json::<(i128, i64, f32, f64)>((-1_i8, -300_i16, -70_000_i32, -(1_i64 << 40)));
+    is_read_as_its_json::<(f64, f32)>((0.5_f32, 0.25_f64));
+    is_read_as_its_json::<(String, char)>(('x', "x"));
+    is_read_as_its_json::<(String, String)>((Status::Draft, "y".repeat(300)));
+    is_read_as_its_json::<Status>("Draft");
+    is_read_as_its_json::<((), Option<u8>, Option<()>)>((None::<u8>, (), Unit));
+    is_read_as_its_json::<Option<Option<u8>>>(7);
+    is_read_as_its_json::<Vec<u8>>((1, 2, [3; 1].len()));
+    is_read_as_its_json::<(u8, u8, u8)>(vec![1, 2, 3]);
+    is_read_as_its_json::<Line>((7, 0.5));
+    is_read_as_its_json::<(u16, f64)>(Line(7, 0.5));
+    is_read_as_its_json::<Wrapped>(Status::Paid(3));
+    is_read_as_its_json::<Reordered>((Some(1), Some(2), 3));
+    is_read_as_its_json::<Reordered>(BTreeMap::from([("new", 3), ("b", 2)]));
+    is_read_as_its_json::<Flat>(BTreeMap::from([("id", 1), ("x", 2)]));
+    is_read_as_its_json::<BTreeMap<String, u8>>(Flat {
+        id: 1,
+        more: BTreeMap::from([("x".to_owned(), 2)]),
+    });
+    is_read_as_its_json::<BTreeMap<String, u8>>(Status::Paid(3));
+    is_read_as_its_json::<Values>(Status::Since { year: 2026, late: true });
+    is_read_as_its_json::<Values>(Sparse {
+        b: Some(2),
+        ..Sparse::default()
+    });
+    is_read_as_its_json::<Vec<serde_json::Value>>((Status::Between(-1, 1), 'x', true, 1_u64 << 40));
+}
+
+#[test]
+fn a_variant_with_a_name_of_any_length_is_read_from_a_text() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    enum Wordy {
+        ThereIsNoShorterWayToSayWhatThisOneOfTheVariantsStandsFor,
+    }
+    is_read_as_its_json::<Wordy>("ThereIsNoShorterWayToSayWhatThisOneOfTheVariantsStandsFor");
+}
+
+#[test]
+fn what_is_of_another_kind_is_refused() {
+    fn refused<T: DeserializeOwned + Debug>(value: &impl Serialize) {
+        assert_eq!(decode::<T>(&encoded(value)).unwrap_err(), DecodeError);
+    }
+    refused::<u8>(&"1");
+    refused::<u8>(&true);
+    refused::<u8>(&-1);
+    refused::<f64>(&"1.5");
+    refused::<bool>(&1);
+    refused::<String>(&1);
+    refused::<char>(&"xy");
+    refused::<Vec<u8>>(&1);
+    refused::<Vec<u8>>(&BTreeMap::from([(1, 2)]));
+    refused::<BTreeMap<u8, u8>>(&[1, 2]);
+    refused::<Flat>(&1);
+    refused::<Status>(&1);
+    refused::<()>(&1);
+}
+
 /// Writes another number of elements than it says.
 struct Liar(usize);
 
