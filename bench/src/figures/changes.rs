@@ -26,6 +26,7 @@ mod resources {
         ledgers { ttl = "1h", scope(company: i64) }
 
         table invoices => ledgers(company = company_id);
+        table lines => ledgers(company = company_id);
     }
 }
 

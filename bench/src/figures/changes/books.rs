@@ -1,4 +1,4 @@
-//! A database with two tables alike, one of which is declared.
+//! A database with pairs of tables alike, of each of which one is declared.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use cache_runtime::{
 };
 use cache_testkit::{PostgresServer, RedisServer, reaching};
 use sqlx::{
-    ConnectOptions as _, Executor as _,
+    AssertSqlSafe, ConnectOptions as _, Executor as _,
     postgres::{PgConnectOptions, PgConnection},
 };
 
@@ -19,24 +19,62 @@ use crate::{
     figure::{Figure, Must, Series, Unit},
 };
 
-/// The table whose changes are seen, and the one like it whose changes nobody sees.
-pub(super) const DECLARED: &str = "invoices";
-pub(super) const UNDECLARED: &str = "invoices_of_nobody";
+/// Two tables alike, of which the changes of one are seen.
+#[derive(Debug)]
+pub(super) struct Pair {
+    pub(super) declared: &'static str,
+    pub(super) undeclared: &'static str,
+}
+
+/// As the example has them: with foreign keys, and an index by company.
+pub(super) const INVOICES: Pair = Pair {
+    declared: "invoices",
+    undeclared: "invoices_of_nobody",
+};
+
+/// As narrow as a table can be, with nothing but its key: what an UPDATE takes itself could hardly be less.
+pub(super) const LINES: Pair = Pair {
+    declared: "lines",
+    undeclared: "lines_of_nobody",
+};
 
 /// How many rows each has, and of how many companies these are.
 pub(super) const ROWS: i64 = 10_000;
 pub(super) const COMPANIES: i64 = 50;
 
 const TABLES: &str = "
+    CREATE TABLE companies (id bigint PRIMARY KEY, name text NOT NULL);
+    INSERT INTO companies SELECT n, 'company ' || n FROM generate_series(0, 49) AS n;
+    CREATE TABLE partners (id bigint PRIMARY KEY, name text NOT NULL);
+    INSERT INTO partners SELECT n, 'partner ' || n FROM generate_series(0, 999) AS n;
     CREATE TABLE invoices (
+        id bigint PRIMARY KEY,
+        tenant_id text NOT NULL,
+        company_id bigint NOT NULL REFERENCES companies (id),
+        partner_id bigint NOT NULL REFERENCES partners (id),
+        number text NOT NULL,
+        amount bigint NOT NULL,
+        issued_on text NOT NULL,
+        due_on text NOT NULL
+    );
+    INSERT INTO invoices SELECT n, 'demo', n % 50, n % 1000, '2026-' || n, n, '2026-01-31', '2026-03-02'
+        FROM generate_series(1, 10000) AS n;
+    CREATE INDEX invoices_by_company ON invoices (company_id, issued_on);
+    CREATE TABLE invoices_of_nobody (
+        LIKE invoices INCLUDING ALL,
+        FOREIGN KEY (company_id) REFERENCES companies (id),
+        FOREIGN KEY (partner_id) REFERENCES partners (id)
+    );
+    INSERT INTO invoices_of_nobody SELECT * FROM invoices;
+    CREATE TABLE lines (
         id bigint PRIMARY KEY,
         company_id bigint NOT NULL,
         customer text NOT NULL,
         amount bigint NOT NULL
     );
-    INSERT INTO invoices SELECT n, n % 50, 'customer ' || n, n FROM generate_series(1, 10000) AS n;
-    CREATE TABLE invoices_of_nobody (LIKE invoices INCLUDING ALL);
-    INSERT INTO invoices_of_nobody SELECT * FROM invoices";
+    INSERT INTO lines SELECT n, n % 50, 'customer ' || n, n FROM generate_series(1, 10000) AS n;
+    CREATE TABLE lines_of_nobody (LIKE lines INCLUDING ALL);
+    INSERT INTO lines_of_nobody SELECT * FROM lines";
 
 /// Whether a commit waits until it is on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +94,7 @@ impl fmt::Display for Flushes {
     }
 }
 
-/// A PostgreSQL with the tables and the triggers.
+/// A PostgreSQL with these tables and the triggers.
 pub(super) struct Books {
     server: PostgresServer,
     flushes: Flushes,
@@ -98,6 +136,14 @@ impl Books {
 
     fn outbox(&self) -> Result<PostgresOutbox> {
         Ok(PostgresOutbox::new(self.url("postgres").parse()?).registry(&resources::REGISTRY))
+    }
+
+    /// Makes both tables what they were at first: updates leave a table larger, and its indices.
+    pub(super) async fn rewrite(&self, Pair { declared, undeclared }: &Pair) -> Result<()> {
+        let mut connection = self.connect().await?;
+        let tables = format!("VACUUM (FULL, ANALYZE) {declared}, {undeclared}");
+        connection.execute(AssertSqlSafe(tables)).await?;
+        Ok(())
     }
 
     /// Forgets what was written down, and what was there before.

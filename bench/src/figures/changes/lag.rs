@@ -14,7 +14,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::books::{Books, COMPANIES, DECLARED, ROWS, Relayed};
+use super::books::{Books, COMPANIES, INVOICES, ROWS, Relayed};
 use crate::{
     bench::{Bench, say},
     figure::{Figure, Must, OURS, Series, Unit},
@@ -189,7 +189,7 @@ impl Stamps {
             .exec_async(&mut self.redis)
             .await?;
         let relayed = self.relayed.relay.status().relayed;
-        let statement = format!("UPDATE {DECLARED} SET amount = amount + 1 WHERE id = $1");
+        let statement = format!("UPDATE {} SET amount = amount + 1 WHERE id = $1", INVOICES.declared);
         let update = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(id);
         let sent = Instant::now();
         self.writer.execute(update).await?;

@@ -47,7 +47,8 @@ async fn rate(books: &Books, relayed: &Relayed, companies: u32) -> Result<f64> {
     });
     let write = format!(
         "INSERT INTO cache_runtime.outbox (source, key)
-         SELECT id, ARRAY[(n % {companies})::text] FROM cache_runtime.sources, generate_series(1, {CHANGES}) AS n;
+         SELECT id, ARRAY[(n % {companies})::text] FROM cache_runtime.sources, generate_series(1, {CHANGES}) AS n
+         WHERE relation = 'public.invoices';
          NOTIFY cache_runtime"
     );
     connection.execute(sqlx::raw_sql(AssertSqlSafe(write))).await?;

@@ -6,11 +6,10 @@ LANGUAGE plpgsql SECURITY DEFINER{settings} AS $changed$
 #variable_conflict use_column
 DECLARE
     written bigint := 0;
+    nothing pg_catalog.text;
 BEGIN
-    IF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' THEN
-        INSERT INTO {schema}.outbox (source) VALUES ({source});
-        written := 1;
-    ELSIF TG_LEVEL OPERATOR(pg_catalog.=) 'ROW' THEN
+    -- Most statements are updates.
+    IF TG_LEVEL OPERATOR(pg_catalog.=) 'ROW' THEN
         IF TG_OP OPERATOR(pg_catalog.<>) 'INSERT' THEN
             INSERT INTO {schema}.outbox (source, key) VALUES ({source}, {old_row});
         END IF;
@@ -18,12 +17,15 @@ BEGIN
             INSERT INTO {schema}.outbox (source, key) VALUES ({source}, {new_row});
         END IF;
         written := 1;
-    ELSIF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
-{inserted}
     ELSIF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
 {updated}
-    ELSE
+    ELSIF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
+{inserted}
+    ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
 {deleted}
+    ELSE
+        INSERT INTO {schema}.outbox (source) VALUES ({source});
+        written := 1;
     END IF;
     IF written OPERATOR(pg_catalog.>) 0 THEN
         {notify}

@@ -96,7 +96,8 @@ pub(super) fn changed(settings: &Settings, source: &Source) -> String {
     let columns = &source.declaration.columns;
     let row = |alias: &str| array(columns.iter().map(|column| text(&format!("{alias}.{}", ident(column)))));
     let notify = if settings.notify {
-        "PERFORM pg_catalog.pg_notify({literal}, '');"
+        // An assignment is evaluated without a plan that is begun and ended, as `PERFORM` has one.
+        "nothing := pg_catalog.pg_notify({literal}, '');"
     } else {
         "NULL;"
     };
