@@ -25,7 +25,7 @@ const POSTGRES_WITHOUT_DELETE: &str = r"
     DO $$
     DECLARE
         found record;
-        first CONSTANT text := 'IF TG_OP OPERATOR(pg_catalog.=) ''TRUNCATE''';
+        first CONSTANT text := 'IF TG_LEVEL OPERATOR(pg_catalog.=) ''ROW''';
     BEGIN
         FOR found IN SELECT pg_get_functiondef(oid) AS text FROM pg_proc WHERE proname LIKE 'changed\_%' LOOP
             IF strpos(found.text, first) = 0 THEN
