@@ -226,7 +226,7 @@ fn patient() -> cache_runtime::CacheBuilder {
 #[tokio::test]
 async fn what_ready_says_right_after_a_restart_that_nobody_has_noticed_holds_for_the_calls_that_follow() {
     let server = RedisServer::start().unwrap();
-    isolated_in(reaching(&server, patient()).await, async |cache| {
+    isolated_in(reaching(&server, cache_testkit::patient()).await, async |cache| {
         for _ in 0..5 {
             assert_that_calls_use_the_store().await;
             server.kill();

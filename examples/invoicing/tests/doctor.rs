@@ -164,7 +164,8 @@ fn slow_commands_of_somebody() {
     }
     assert_found(server.url(), "slow_commands", "warning");
     let shown = String::from_utf8(doctor(server.url(), &[]).stdout).unwrap();
-    assert!(shown.contains("(EVAL)") && !shown.contains("local began"), "{shown}");
+    // Beside others, on a machine that is busy enough.
+    assert!(shown.contains("EVAL") && !shown.contains("local began"), "{shown}");
 }
 
 #[test]
