@@ -11,7 +11,11 @@ use cache_runtime::{
 };
 use cache_testkit::{Ended, OperationKind, SpyStore, expect_outcomes, isolated_in};
 use support::spy;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    runtime::Handle,
+    task::yield_now,
+    time::{Instant, sleep},
+};
 
 #[cached(resource = "invoices_list", scope(company))]
 async fn invoices(company: i64, page: u32) -> u32 {
@@ -151,6 +155,30 @@ async fn a_sweep_that_is_refused_is_given_up_until_the_next_invalidation() {
             sleep(LONG).await;
             assert_eq!(cache.stats().swept, swept + 1, "{refusal:?}");
         }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_there_is_nothing_to_sweep_no_task_waits_for_the_end_of_the_rest() {
+    swept(async |_, spy| {
+        companies().await;
+        let tasks = || Handle::current().metrics().num_alive_tasks();
+        let before = tasks();
+        rename().await;
+        assert!(tasks() > before);
+        spy.until_ended(OperationKind::Sweep, 1).await;
+        let walked = Instant::now();
+        for _ in 0..100 {
+            yield_now().await;
+        }
+        assert_eq!(tasks(), before);
+        assert_eq!(Instant::now(), walked);
+        // The rest is kept all the same.
+        companies().await;
+        rename().await;
+        spy.until_ended(OperationKind::Sweep, 2).await;
+        assert!(walked.elapsed() >= Duration::from_secs(1));
     })
     .await;
 }

@@ -150,10 +150,6 @@ impl Work {
         loop {
             sleep(pause).await;
             self.claim_fresh().await;
-            match self.go_on(claim) {
-                Some(kept) => claim = kept,
-                None => return,
-            }
             pause = match self.walk_in_turn().await {
                 Ok(pause) => {
                     pauses.reset();
@@ -161,6 +157,11 @@ impl Work {
                 }
                 Err(_) => pauses.pause(),
             };
+            match self.go_on(claim) {
+                Some(kept) => claim = kept,
+                // Whoever comes within the rest waits for its end in a task of their own.
+                None => return,
+            }
         }
     }
 
