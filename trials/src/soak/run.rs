@@ -32,7 +32,8 @@ const PRINT: Duration = Duration::from_secs(10);
 /// half-way have been invalidated a second time.
 const SETTLING: Duration = Duration::from_secs(6);
 /// Within this time after a phase the service is as it was.
-const RECOVERY: Duration = Duration::from_secs(20);
+/// What is invalidated within the rest after a walk is swept when that is over, which takes fifty times as long as the walk did.
+const RECOVERY: Duration = Duration::from_mins(2);
 /// Between two looks at a service that is not.
 const AGAIN: Duration = Duration::from_millis(100);
 
