@@ -6,7 +6,7 @@ use anyhow::Result;
 use sqlx::{AssertSqlSafe, Executor as _};
 use tokio::runtime::Runtime;
 
-use super::books::{Books, Relayed};
+use super::books::{Books, INVOICES, Relayed};
 use crate::{
     bench::{Bench, say},
     figure::{Figure, OURS, Unit},
@@ -48,8 +48,9 @@ async fn rate(books: &Books, relayed: &Relayed, companies: u32) -> Result<f64> {
     let write = format!(
         "INSERT INTO cache_runtime.outbox (source, key)
          SELECT id, ARRAY[(n % {companies})::text] FROM cache_runtime.sources, generate_series(1, {CHANGES}) AS n
-         WHERE relation = 'public.invoices';
-         NOTIFY cache_runtime"
+         WHERE relation = 'public.{}';
+         NOTIFY cache_runtime",
+        INVOICES.declared
     );
     connection.execute(sqlx::raw_sql(AssertSqlSafe(write))).await?;
     let (changes, took) = watch.await?;

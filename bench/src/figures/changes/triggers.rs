@@ -71,12 +71,12 @@ async fn medians(bench: Bench, connection: &mut PgConnection, pair: &Pair, rows:
     let mut times = [Vec::new(), Vec::new()];
     let over = Instant::now() + bench.window() * 2;
     let firsts = (1..=ROWS + 1 - rows).step_by(7).cycle();
-    for (pair, first) in firsts.enumerate() {
+    for (nth, first) in firsts.enumerate() {
         for turn in 0..tables.len() {
-            let table = (pair + turn) % tables.len();
+            let table = (nth + turn) % tables.len();
             times[table].push(update(connection, tables[table], first, rows).await?);
         }
-        if pair >= FEWEST && Instant::now() > over {
+        if nth >= FEWEST && Instant::now() > over {
             break;
         }
     }
