@@ -52,6 +52,7 @@ cache_runtime::resources! {
     statement { ttl = 60, scope(account: u32) }
     versions { ttl = 60, scope(row: u32) }
     tokens { ttl = 60 }
+    grenades { ttl = 60 }
     catalogue { ttl = 60, negative_ttl = "10s" }
 
     shelf { ttl = 60 }

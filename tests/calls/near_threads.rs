@@ -1,6 +1,8 @@
 //! What each thread keeps by itself of the near cache: it answers no call that the shared table would not.
 
 use std::{
+    mem::ManuallyDrop,
+    panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -16,6 +18,7 @@ use cache_runtime::{
     cached, invalidates, refresh, with_cache,
 };
 use cache_testkit::{LoadCounter, isolated_in, until};
+use futures_util::FutureExt;
 use serde::{Deserialize, Serialize};
 use support::{outcome_of, spy};
 use tokio::runtime::{Builder, Runtime};
@@ -257,7 +260,7 @@ thread_local! {
 /// Calls without a runtime of its own: where the call would wait, it is given up.
 fn call_now(number: u32) {
     if !IS_INSIDE.replace(true) {
-        drop(futures_util::FutureExt::now_or_never(token(number)));
+        drop(token(number).now_or_never());
         IS_INSIDE.set(false);
     }
 }
@@ -293,4 +296,59 @@ fn a_value_may_call_while_it_is_copied_or_dropped_and_goes_with_its_thread() {
     calls.join().expect("nothing panics");
     *ALIVE.lock().expect("nobody panics") = None;
     assert_eq!(Arc::strong_count(&alive), 1);
+}
+
+/// Whether [`Grenade`]s panic, and how many have.
+static IS_ARMED: AtomicBool = AtomicBool::new(false);
+static PANICS: AtomicU64 = AtomicU64::new(0);
+
+/// A value that panics where it is dropped.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Grenade(u32);
+
+impl Drop for Grenade {
+    fn drop(&mut self) {
+        if IS_ARMED.load(Ordering::SeqCst) && !thread::panicking() {
+            PANICS.fetch_add(1, Ordering::SeqCst);
+            panic!("{self:?}");
+        }
+    }
+}
+
+#[cached(resource = "grenades", near = "tracked")]
+async fn grenade(number: u32) -> Grenade {
+    Grenade(number)
+}
+
+#[test]
+fn a_value_that_panics_where_it_is_dropped_leaves_the_near_cache_as_it_was() {
+    const GRENADES: u32 = 500;
+    let cache = Cache::builder().memory(1 << 20).near_capacity(16 * 1024).build();
+    let calls = thread::spawn(move || {
+        let all = async || {
+            for number in 0..GRENADES {
+                let call = AssertUnwindSafe(async { ManuallyDrop::new(grenade(number).await) });
+                drop(call.catch_unwind().await);
+            }
+        };
+        one_thread().block_on(with_cache(cache.clone(), async {
+            all().await;
+            IS_ARMED.store(true, Ordering::SeqCst);
+            for _ in 0..3 {
+                all().await;
+            }
+            IS_ARMED.store(false, Ordering::SeqCst);
+            for number in 0..GRENADES {
+                assert_eq!(grenade(number).await.0, number);
+            }
+            until("the near cache answers", async || {
+                let before = cache.stats().near_hits;
+                grenade(1).await;
+                cache.stats().near_hits > before
+            })
+            .await;
+        }));
+    });
+    calls.join().expect("no call panics by itself");
+    assert_ne!(PANICS.load(Ordering::SeqCst), 0, "no value is let go");
 }

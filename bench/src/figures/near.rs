@@ -6,7 +6,7 @@ use tokio::runtime::Runtime;
 use super::Measurement;
 use crate::{
     bench::{Bench, one_thread, runtime, say},
-    figure::{Figure, Must, OURS, Unit},
+    figure::{Figure, Must, OURS, Series, Unit},
     measure::{Contender, busy, busy_threads, interleaved},
     near::{
         Amalgam, Moka, QuickCache, Tracked, number, page, page_by_cached, queries, shared, shared_by_cached,
@@ -149,7 +149,8 @@ fn of_three_arguments(bench: Bench, runtime: &Runtime) -> Result<Vec<Figure>> {
     ])
 }
 
-/// Two threads that call for one and the same value, beside one that does.
+/// Two threads that call for one and the same value, beside one that does. And what two threads of this machine do to each other that
+/// share nothing.
 fn on_two_threads(bench: Bench) -> Result<Vec<Figure>> {
     let runtime = runtime(2)?;
     let query = Query::new(0, SMALL);
@@ -159,23 +160,31 @@ fn on_two_threads(bench: Bench) -> Result<Vec<Figure>> {
     let numbers = async |query: &Query| {
         black_box(number(query).await);
     };
+    let digests = async |query: &Query| {
+        black_box(md5::compute(black_box(query.company.to_le_bytes())));
+    };
     let series = interleaved(
         bench.rounds(),
         &mut [
             Contender::new(OURS, || Ok(busy_threads(2, window, &query, &numbers))),
             Contender::new("one thread", || Ok(busy_threads(1, window, &query, &numbers))),
+            Contender::new("MD5", || Ok(busy_threads(2, window, &query, &digests))),
+            Contender::new("one thread", || Ok(busy_threads(1, window, &query, &digests))),
         ],
     )?;
     ensure!(tracked.asked() == asked, "not all hits were near hits");
     runtime.block_on(tracked.close());
-    let [ours, alone] = series.try_into().expect("two contenders");
-    let figure = Figure::new(
-        MEASUREMENT.name,
-        "a number, on each of two threads",
-        Unit::Nanoseconds,
-        ours,
-    );
-    Ok(vec![figure.against(alone).must(Must::RatioAtMost(1.15))])
+    let [ours, alone, digests, digests_alone] = series.try_into().expect("four contenders");
+    let figure =
+        |name, each: Series, alone| Figure::new(MEASUREMENT.name, name, Unit::Nanoseconds, each).against(alone);
+    Ok(vec![
+        figure("a number, on each of two threads", ours, alone).must(Must::RatioAtMost(1.15)),
+        figure(
+            "an MD5 that shares nothing, on each of two threads",
+            digests,
+            digests_alone,
+        ),
+    ])
 }
 
 fn returning_copies(bench: Bench, runtime: &Runtime, rows: u32, must: Must) -> Result<Figure> {

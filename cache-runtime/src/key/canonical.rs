@@ -14,7 +14,6 @@ mod number;
 mod serializer;
 mod text;
 
-use md5::{Digest, Md5};
 use serde::Serialize;
 
 use self::document::Document;
@@ -47,9 +46,9 @@ pub(crate) fn write_text(out: &mut Vec<u8>, text: &str) {
 ///
 /// An address, not an identity: the envelope carries the wider fingerprint.
 pub(crate) fn hash12(canonical: &[u8]) -> [u8; 12] {
-    let digest = Md5::digest(canonical);
+    let digest = md5::compute(canonical);
     let mut digits = [0; 12];
-    for (pair, &byte) in digits.chunks_exact_mut(2).zip(digest.iter()) {
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(digest.0) {
         pair.copy_from_slice(&text::hex(byte));
     }
     digits
