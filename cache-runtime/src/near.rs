@@ -39,6 +39,7 @@ use self::lags::InvalidationLags;
 use self::{
     coarse::{CoarseInstant, tests_may_stop_the_clock},
     evictions::Evictions,
+    front::Offer,
     marks::{Freshness, Mark, Marks, StampTable},
 };
 pub(crate) use self::{
@@ -264,7 +265,14 @@ impl Near {
         let coherent_until = self.coherent_until.load(Ordering::SeqCst);
         let until = coherent_until.min(kept.validity.expires_at.time());
         let left = Duration::from_nanos(until.saturating_sub(self.now()));
-        at_hand::offer(self.id, form, kept, coarse_now.after(left), self.front_room);
+        at_hand::offer(&Offer {
+            near: self.id,
+            form,
+            entry: kept,
+            weight: kept.validity.weight.into(),
+            until: coarse_now.after(left),
+            room: self.front_room,
+        });
     }
 
     /// The value of the call of this form, unless its time is over.

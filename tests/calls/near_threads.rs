@@ -23,6 +23,8 @@ use serde::{Deserialize, Serialize};
 use support::{outcome_of, spy};
 use tokio::runtime::{Builder, Runtime};
 
+use crate::HEAP;
+
 /// So often a thread is asked, so that it keeps what it was asked for: it asks the shared table again meanwhile, too.
 const OFTEN: usize = 200;
 
@@ -218,6 +220,25 @@ async fn a_value_that_only_one_thread_asks_for_stays_while_others_come_and_go() 
         assert_eq!(row.loads.count(), 1 + 9_998);
     })
     .await;
+}
+
+#[test]
+fn a_value_that_a_thread_keeps_takes_nothing_from_the_heap() {
+    let row = Row::default();
+    one_thread().block_on(with_cache(memory(), async {
+        row.warm().await;
+        let mut taken = Vec::new();
+        // Other tests of this process, if there are any, take something most of the time.
+        for _ in 0..1_000 {
+            let before = HEAP.stats();
+            for _ in 0..OFTEN {
+                row.version(1).await;
+            }
+            let after = HEAP.stats();
+            taken.push(after.allocations + after.reallocations - before.allocations - before.reallocations);
+        }
+        assert_eq!(taken.iter().min(), Some(&0));
+    }));
 }
 
 /// Every token that has not been dropped holds one of these.

@@ -7,8 +7,7 @@ use std::{
 
 use super::{
     NearEntry,
-    coarse::CoarseInstant,
-    front::{Front, FrontValue},
+    front::{Front, Offer},
 };
 use crate::{key::CallForm, sync::Arc};
 
@@ -56,24 +55,11 @@ pub(super) fn find<R>(
     with(|at_hand| at_hand.front.find(near, form, is_valid).map(answer))
 }
 
-/// The shared table of this near cache has this value, which may be used until then: the thread keeps it, too, if it is asked for again
-/// and again.
+/// The shared table of a near cache has this value: the thread keeps it, too, if it is asked for again and again.
 #[inline]
-pub(super) fn offer(near: u64, form: CallForm<'_>, entry: &Arc<NearEntry>, until: CoarseInstant, room: u64) {
-    let weight = entry.validity.weight.into();
+pub(super) fn offer(offer: &Offer<'_, NearEntry>) {
     with(|AtHand { front, .. }| {
-        if front.wants(near, form, weight, room) {
-            let value = FrontValue {
-                near,
-                hash: form.hash(),
-                key: form.into(),
-                entry: Arc::clone(entry),
-                weight,
-                until,
-                uses_left: 0,
-            };
-            front.keep(value, room);
-        }
+        front.offer(offer);
         Some(())
     });
 }

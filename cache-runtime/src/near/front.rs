@@ -42,17 +42,30 @@ struct Set<E: ?Sized> {
 
 /// A value of one of the near caches.
 #[derive(Debug)]
-pub(crate) struct FrontValue<E: ?Sized> {
-    pub(crate) near: u64,
+struct FrontValue<E: ?Sized> {
+    near: u64,
     /// Of the key.
-    pub(crate) hash: u64,
-    pub(crate) key: CallKey,
-    pub(crate) entry: Arc<E>,
+    hash: u64,
+    key: CallKey,
+    entry: Arc<E>,
+    /// The bytes that it takes, roughly.
+    weight: u64,
+    until: CoarseInstant,
+    uses_left: u8,
+}
+
+/// What the shared table of a near cache was just asked for, and has.
+#[derive(Debug)]
+pub(crate) struct Offer<'a, E: ?Sized> {
+    pub(crate) near: u64,
+    pub(crate) form: CallForm<'a>,
+    pub(crate) entry: &'a Arc<E>,
     /// The bytes that it takes, roughly.
     pub(crate) weight: u64,
     /// Until when it may be used: no longer than its time-to-live, and than all changes are known to have been reported.
     pub(crate) until: CoarseInstant,
-    pub(crate) uses_left: u8,
+    /// The bytes that the near cache leaves to a thread.
+    pub(crate) room: u64,
 }
 
 impl<E: ?Sized> Front<E> {
@@ -82,51 +95,63 @@ impl<E: ?Sized> Front<E> {
         Some(&set.ways[way].as_ref()?.entry)
     }
 
-    /// Whether a value of this weight is to be kept, of the call of this form, for which the shared table of the near cache was just asked.
-    /// `room` is what that allows.
-    pub(crate) fn wants(&mut self, near: u64, form: CallForm<'_>, weight: u64, room: u64) -> bool {
+    /// Keeps what is offered if it is asked for again and again, in the place of what is not so new. What is here is renewed where it
+    /// lies, without asking for memory.
+    pub(crate) fn offer(&mut self, offer: &Offer<'_, E>) {
+        let &Offer {
+            near,
+            form,
+            entry,
+            weight,
+            until,
+            room,
+        } = offer;
+        let (hash, room) = (form.hash(), room.min(MOST_BYTES));
         if self.sets.is_empty() {
             self.sets.resize_with(SETS, Set::default);
         }
-        let set = &mut self.sets[place(form.hash())];
-        let is_asked_again = set.way_of(near, form).is_some() || set.asked.contains(&form.hash());
-        if !is_asked_again {
-            set.asked[set.next_asked] = form.hash();
-            set.next_asked = (set.next_asked + 1) % WAYS;
+        let set = &mut self.sets[place(hash)];
+        let here = set.way_of(near, form);
+        if (here.is_none() && !set.is_asked_again(hash)) || weight > room {
+            return;
         }
-        is_asked_again && weight <= room.min(MOST_BYTES)
-    }
-
-    /// Keeps a value that is [wanted](Self::wants), in the place of what is not so new.
-    #[cold]
-    pub(crate) fn keep(&mut self, value: FrontValue<E>, room: u64) {
-        let (form, weight) = (value.key.form(), value.weight);
-        let set = &self.sets[place(value.hash)];
-        let free = set.ways.iter().position(Option::is_none);
-        let way = set
-            .way_of(value.near, form)
-            .or(free)
-            .unwrap_or((set.last_used + 1) % WAYS);
+        let way = here.unwrap_or_else(|| set.way_to_give());
         let replaced = set.ways[way].as_ref().map_or(0, |value| value.weight);
         self.bytes = self.bytes.saturating_sub(replaced) + weight;
-        if self.bytes > room.min(MOST_BYTES) {
+        if self.bytes > room {
             // What is in use comes back at once.
             self.sets.iter_mut().for_each(|set| set.ways = Default::default());
             self.bytes = weight;
         }
-        let set = &mut self.sets[place(value.hash)];
+        let set = &mut self.sets[place(hash)];
         set.last_used = way;
-        set.ways[way] = Some(Box::new(FrontValue {
-            uses_left: USES,
-            ..value
-        }));
+        match &mut set.ways[way] {
+            Some(value) if here.is_some() => {
+                value.entry = Arc::clone(entry);
+                value.weight = weight;
+                value.until = until;
+                value.uses_left = USES;
+            }
+            place => {
+                *place = Some(Box::new(FrontValue {
+                    near,
+                    hash,
+                    key: form.into(),
+                    entry: Arc::clone(entry),
+                    weight,
+                    until,
+                    uses_left: USES,
+                }));
+            }
+        }
     }
 }
 
 impl<E: ?Sized> Front<E> {
     /// Everything that is here.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Box<FrontValue<E>>> {
-        self.sets.drain(..).flat_map(|set| set.ways).flatten()
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Arc<E>> {
+        let values = self.sets.drain(..).flat_map(|set| set.ways).flatten();
+        values.map(|value| value.entry)
     }
 }
 
@@ -135,6 +160,22 @@ impl<E: ?Sized> Set<E> {
     fn way_of(&self, near: u64, form: CallForm<'_>) -> Option<usize> {
         let is_it = |value: &FrontValue<E>| value.hash == form.hash() && value.near == near && form.is(&value.key);
         self.ways.iter().position(|value| value.as_deref().is_some_and(is_it))
+    }
+
+    /// Whether a call of this hash has asked before. It has the next time.
+    fn is_asked_again(&mut self, hash: u64) -> bool {
+        let is_asked_again = self.asked.contains(&hash);
+        if !is_asked_again {
+            self.asked[self.next_asked] = hash;
+            self.next_asked = (self.next_asked + 1) % WAYS;
+        }
+        is_asked_again
+    }
+
+    /// A place that is free, or else the one after that which was used last.
+    fn way_to_give(&self) -> usize {
+        let free = self.ways.iter().position(Option::is_none);
+        free.unwrap_or((self.last_used + 1) % WAYS)
     }
 }
 

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::{
     Coherence, Kept, Near, NearLookup, Origin,
     coarse::{CoarseInstant, MOST_LAG, tests_may_stop_the_clock},
-    front::{Front, FrontValue},
+    front::{Front, Offer},
     held::Held,
     marks::{FEWEST_TO_PRUNE, Freshness, Marks, StampTable},
     tier::NearToo,
@@ -138,20 +138,14 @@ impl AtHand {
 
     /// The same, of a value that may be used until then.
     fn call_with(&mut self, number: u32, until: CoarseInstant) {
-        let bytes = number.to_ne_bytes();
-        let form = CallForm::new(&bytes);
-        if self.0.wants(0, form, WEIGHT, ROOM) {
-            let value = FrontValue {
-                near: 0,
-                hash: form.hash(),
-                key: form.into(),
-                entry: Arc::new(number),
-                weight: WEIGHT,
-                until,
-                uses_left: 0,
-            };
-            self.0.keep(value, ROOM);
-        }
+        self.0.offer(&Offer {
+            near: 0,
+            form: CallForm::new(&number.to_ne_bytes()),
+            entry: &Arc::new(number),
+            weight: WEIGHT,
+            until,
+            room: ROOM,
+        });
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     coarse::CoarseInstant,
     in_every_schedule, in_many_schedules,
     key::CallForm,
-    near_front::{Front, FrontValue},
+    near_front::{Front, Offer},
     near_marks::{Freshness, Marks, StampTable},
     stamp,
     sync::{
@@ -94,18 +94,14 @@ impl Tracked {
             }
             version
         });
-        if front.wants(0, form, WEIGHT, ROOM) {
-            let value = FrontValue {
-                near: 0,
-                hash: form.hash(),
-                key: form.into(),
-                entry: Arc::clone(&version),
-                weight: WEIGHT,
-                until: CoarseInstant::now().after(Duration::from_hours(1)),
-                uses_left: 0,
-            };
-            front.keep(value, ROOM);
-        }
+        front.offer(&Offer {
+            near: 0,
+            form,
+            entry: &version,
+            weight: WEIGHT,
+            until: CoarseInstant::now().after(Duration::from_hours(1)),
+            room: ROOM,
+        });
         version.number
     }
 
